@@ -1,0 +1,2 @@
+//! Records shared by the kernel programs and the daemon.
+#![cfg_attr(not(feature = "user"), no_std)]

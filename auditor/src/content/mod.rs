@@ -1,0 +1,68 @@
+//! Stage four: parts of messages become documents that can be scanned and asked for fields.
+//!
+//! Goes in: [`crate::protocol::Part`]s (or a file, for `scan`). Comes out: [`Document`]s: decoded
+//! bytes plus a format that says, only when asked, which field lies at byte n. Clean traffic is
+//! never parsed into fields. Decompression is bounded in size and ratio.
+
+use std::ops::Range;
+
+/// How the bytes of a document are structured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    Json,
+    /// `application/x-www-form-urlencoded` or a URL query string.
+    Form,
+    /// Header lines `Name: value`, cookies inside.
+    Headers,
+    /// A URL path.
+    Path,
+    Xml,
+    Csv,
+    Sql,
+    /// Anything readable: logs, plain text, unknown.
+    Text,
+}
+
+/// Decoded bytes and what is needed to find fields in them.
+pub struct Document<'a> {
+    pub bytes: &'a [u8],
+    pub format: Format,
+    /// Resolves positions to fields; borrowed from the part's state so that a window in the
+    /// middle of a long body still knows the path it is in.
+    pub fields: &'a dyn FieldLookup,
+    /// True for the bytes at the front that were already scanned as the tail of the previous
+    /// window: values that end inside them were already reported.
+    pub overlap: usize,
+    /// Offset of `bytes[0]` in the decoded part or the file.
+    pub offset: u64,
+}
+
+/// Where a value lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    /// JSONPath for JSON (`$.buyer.cards[1].number`), name for forms, headers (lower case) and
+    /// cookies (`cookie.session`), column for CSV; `None` in plain text. Keys that look like
+    /// values (digit runs, e-mail addresses) are replaced by `{key}` so that no value is in it.
+    pub path: Option<String>,
+    /// The nearest name for the value: last object key, parameter, header or column name, or a
+    /// word before `:` or `=` in text. As sent; it may hold anything and must not be printed.
+    pub key: Option<String>,
+    /// Names of fields beside this one (same object, same form, same row), at most 32.
+    pub siblings: Vec<String>,
+    /// Where the whole value of the field lies in the document, quotes left out.
+    pub value: Range<usize>,
+}
+
+/// Answers which field lies at a position of a document.
+pub trait FieldLookup {
+    /// The field around `at` in `bytes`. Time at most linear in `bytes`; called per candidate, so
+    /// implementations remember where they got to when candidates come in ascending order.
+    fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field;
+}
+
+impl Document<'_> {
+    /// The field around `at`.
+    pub fn field_at(&self, at: Range<usize>) -> Field {
+        self.fields.field_at(self.bytes, at)
+    }
+}

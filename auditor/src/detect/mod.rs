@@ -1,0 +1,85 @@
+//! Stage five: documents become detections.
+//!
+//! Goes in: [`crate::content::Document`]. Comes out: [`Detection`]s, which hold no value: only a
+//! masked sample, a length and a keyed fingerprint. Clean bytes cost one pass and no allocation.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::content::Field;
+
+/// What was found out about one value. Contains nothing of it beyond the masked sample.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    /// Id from the catalogue (`payment_card`).
+    pub detector: &'static str,
+    pub state: State,
+    pub confidence: Confidence,
+    /// Evidence in bits; see [`Confidence::of_bits`].
+    pub score_bits: f32,
+    /// Each reason with its bits, strongest first, as `detectors test` prints them.
+    pub evidence: Vec<Evidence>,
+    /// A clear value under a key that promises masking.
+    pub declared_masked: bool,
+    /// A mask that leaves more than its convention allows.
+    pub under_masked: bool,
+    /// Type-aware masked form: `544791******0247`.
+    pub sample: String,
+    /// Length of the value as it stood in the document, bytes.
+    pub length: usize,
+    /// `<key id>:<32 hex>`: HMAC-SHA256 over the normalised value, truncated to 128 bits.
+    pub fingerprint: String,
+    /// Where in the document.
+    pub range: Range<usize>,
+    pub field: Field,
+}
+
+/// One line of a score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    pub bits: f32,
+    pub reason: String,
+}
+
+/// What a value looks like, decided before any validator runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Clear,
+    Masked,
+    Hashed,
+    Tokenised,
+    Encrypted,
+    Test,
+}
+
+/// How sure a detection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    Low,
+    Medium,
+    High,
+}
+
+impl Confidence {
+    /// High from 9 bits, medium from 6; below, low.
+    pub fn of_bits(bits: f32) -> Self {
+        match bits {
+            b if b >= 9.0 => Self::High,
+            b if b >= 6.0 => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+}
+
+/// How bad a clear value is; drift, declared masking and plaintext transport raise it by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}

@@ -1,0 +1,207 @@
+//! The finding: one JSON object, described by docs/finding.schema.json.
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::{Confidence, Severity, State};
+
+/// `schema` of every finding.
+pub const SCHEMA: &str = "auditor.finding/v1";
+
+/// One leak (or drift, or coverage gap), aggregated over time under one `id`.
+///
+/// Consumers keep the highest `revision` of an `id`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub schema: &'static str,
+    /// UUID version 7.
+    pub id: String,
+    /// RFC 3339, UTC: when this revision was written.
+    pub time: String,
+    pub revision: u32,
+    pub kind: Kind,
+    pub detector: &'static str,
+    pub category: &'static str,
+    pub regulations: Vec<&'static str>,
+    pub state: State,
+    pub confidence: Confidence,
+    pub score_bits: f32,
+    pub severity: Severity,
+    /// Type-aware masked form of the first value seen.
+    pub sample: String,
+    /// Length in bytes of that value.
+    pub length: usize,
+    pub fingerprint: String,
+    /// Values counted under this id so far.
+    pub count: u64,
+    pub first_seen: String,
+    pub last_seen: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub declared_masked: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub under_masked: bool,
+    pub location: Location,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyVerdict>,
+    /// `scan` only: the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// What a finding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Leak,
+    MaskDrift,
+    NewData,
+    NewFlow,
+    RateChange,
+    PlaintextTransport,
+    CoverageGap,
+    Update,
+}
+
+/// Where in the message (or file) the value is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Location {
+    /// `request.body`, `response.headers`, `file`, …
+    pub part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Byte offsets in the decoded part (in the file, for undecoded content).
+    pub start: u64,
+    pub end: u64,
+    /// `scan` only, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+/// The conversation it was in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Flow {
+    pub protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub encrypted: bool,
+    /// `openssl`, `socket`, …
+    pub captured_by: &'static str,
+    /// Id of the connection on this node.
+    pub connection: String,
+}
+
+/// One end of a flow. The source is the sender of the bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct End {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// `address:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Set for external ends only: the name the client asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    pub identified_by: IdentifiedBy,
+    pub certainty: Certainty,
+}
+
+/// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Workload {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub kind: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Pod {
+    pub uid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Container {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Process {
+    pub pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+}
+
+/// How an end got its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifiedBy {
+    Cgroup,
+    SocketPair,
+    PodIp,
+    Service,
+    Conntrack,
+    Node,
+    Dns,
+    Sni,
+    Host,
+    #[default]
+    Unresolved,
+    Ambiguous,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    Exact,
+    Likely,
+    #[default]
+    None,
+}
+
+/// What policy says about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct PolicyVerdict {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Violation,
+    Allowed,
+}

@@ -1,0 +1,6 @@
+//! Stage six: detections become findings: aggregated, written and served.
+//!
+//! Goes in: [`crate::detect::Detection`] with the ends of its connection. Comes out:
+//! [`finding::Finding`]s. A finding never holds a value.
+
+pub mod finding;

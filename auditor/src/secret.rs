@@ -1,0 +1,97 @@
+//! The only type that may hold captured bytes or a value found in them.
+//!
+//! Goes in: bytes from the kernel, a file, or a decoder. Comes out: a borrow, for the stages that
+//! look at it. It never prints, formats, serialises or clones its content, and it overwrites the
+//! memory when dropped.
+
+use zeroize::Zeroize as _;
+
+/// Bytes that may contain personal data or secrets.
+///
+/// There is deliberately no `Debug`, `Display`, `Serialize` or `Clone`.
+#[derive(Default)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes ownership of `bytes`; the memory is zeroed on drop.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Copies `bytes` into memory that is zeroed on drop.
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// The content. The borrow must not be formatted, logged or stored outside a `Secret`.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Appends without leaving an unzeroed copy behind when the buffer has to move.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut grown = Vec::with_capacity(needed.next_power_of_two());
+            grown.extend_from_slice(&self.0);
+            self.0.zeroize();
+            self.0 = grown;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Drops the first `n` bytes (all of them when `n` is larger).
+    pub fn consume(&mut self, n: usize) {
+        let n = n.min(self.0.len());
+        let rest = self.0.len() - n;
+        self.0.copy_within(n.., 0);
+        self.0[rest..].zeroize();
+        self.0.truncate(rest);
+    }
+
+    /// Zeroes and empties the buffer, keeping its capacity.
+    pub fn clear(&mut self) {
+        self.0.as_mut_slice().zeroize();
+        self.0.clear();
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consume_keeps_the_rest_and_zeroes_what_it_moved_away() {
+        let mut secret = Secret::copy_of(b"abcdef");
+        secret.consume(4);
+        assert_eq!(secret.expose(), b"ef");
+        secret.consume(10);
+        assert!(secret.is_empty());
+    }
+
+    #[test]
+    fn extend_grows_and_keeps_the_content() {
+        let mut secret = Secret::default();
+        for _ in 0..100 {
+            secret.extend(b"0123456789");
+        }
+        assert_eq!(secret.len(), 1000);
+        assert!(secret.expose().chunks(10).all(|c| c == b"0123456789"));
+    }
+}

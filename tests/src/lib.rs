@@ -1,0 +1,1 @@
+//! Harness for tests that run the real binary against real programs.
