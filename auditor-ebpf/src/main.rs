@@ -1,6 +1,26 @@
-//! Kernel side.
+//! The programs that run in the kernel: they copy what programs in scope move through sockets and
+//! TLS libraries, and count every byte they do not copy.
+//!
+//! Nothing here blocks, writes to user memory or changes what the watched program sees. The first
+//! thing every program does is a look-up of the current process in the scope maps.
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+#[cfg(target_arch = "bpf")]
+mod account;
+#[cfg(target_arch = "bpf")]
+mod copy;
+#[cfg(target_arch = "bpf")]
+mod globals;
+#[cfg(target_arch = "bpf")]
+mod hooks;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod scope;
+#[cfg(target_arch = "bpf")]
+mod socket_state;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}
@@ -10,3 +30,8 @@ fn main() {}
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+
+#[cfg(target_arch = "bpf")]
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -15,6 +15,7 @@
 //!
 //! [`identity`] names the ends, [`policy`] judges, [`ledger`] and [`config`] serve all.
 
+pub mod capture;
 pub mod cli;
 pub mod content;
 pub mod detect;

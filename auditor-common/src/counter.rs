@@ -1,0 +1,42 @@
+//! Indexes into the per-CPU counter array: the kernel's half of the byte account.
+
+/// One slot of the `COUNTERS` map; the unit is bytes unless the name says otherwise.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Sum of return values of socket operations in scope, before any copy.
+    SocketMoved = 0,
+    /// Sum of plaintext bytes TLS calls in scope moved, before any copy.
+    TlsMoved,
+    /// Payload bytes of socket records that reached a ring.
+    SocketDelivered,
+    TlsDelivered,
+    SocketRingFull,
+    TlsRingFull,
+    SocketOverBudget,
+    TlsOverBudget,
+    SocketPageFault,
+    TlsPageFault,
+    /// Moved without a user buffer we can read (sendfile, splice, io_uring, other families).
+    SocketUnseen,
+    TlsUnseen,
+    /// TLS application records on a socket.
+    SocketCiphertext,
+    /// TLS handshake records on a socket.
+    SocketHandshake,
+    /// Records (not bytes) that reached a ring.
+    Records,
+    /// Records other than data that were lost because their ring was full (records).
+    ControlLost,
+    /// TLS calls whose entry was not found at their return (calls).
+    TlsCallLost,
+    /// TLS streams bound to a socket by nesting (streams).
+    BoundNested,
+    /// A map had no room for an entry (times).
+    MapFull,
+}
+
+impl Counter {
+    /// Number of slots.
+    pub const LEN: u32 = Self::MapFull as u32 + 1;
+}

@@ -1,0 +1,58 @@
+//! The attach cookie: tells a TLS program which function it sits on and how to read its arguments.
+
+/// Decoded form of the 64-bit attach cookie.
+///
+/// Layout: bits 0–7 library, 8 ingress, 9–11 [`Shape`], 16–31 bytes between the stack pointer at
+/// the probe and at the function's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttachCookie(pub u64);
+
+/// How the moved length is reported. Arguments are always `(object, buffer, length, …)`.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The return value, as a C `int`, is the count when positive: `SSL_read`, `SSL_write`.
+    ReturnsCount = 0,
+    /// Returns 1 (or more) on success and stores the count through its 4th argument.
+    CountInArg4 = 1,
+    /// The same through its 5th argument (OpenSSL 3.3 and later, `ssl_write_internal`).
+    CountInArg5 = 2,
+}
+
+impl AttachCookie {
+    /// Packs a cookie; `stack_delta` is in bytes.
+    pub const fn new(library: u8, ingress: bool, shape: Shape, stack_delta: u16) -> Self {
+        Self(library as u64 | (ingress as u64) << 8 | (shape as u64) << 9 | (stack_delta as u64) << 16)
+    }
+
+    pub const fn library(self) -> u8 {
+        self.0 as u8
+    }
+
+    pub const fn ingress(self) -> u8 {
+        (self.0 >> 8 & 1) as u8
+    }
+
+    /// Raw [`Shape`] value.
+    pub const fn shape(self) -> u8 {
+        (self.0 >> 9 & 7) as u8
+    }
+
+    pub const fn stack_delta(self) -> u64 {
+        self.0 >> 16 & 0xffff
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_gives_back_what_was_packed() {
+        let cookie = AttachCookie::new(7, true, Shape::CountInArg5, 24);
+        assert_eq!(
+            (cookie.library(), cookie.ingress(), cookie.shape(), cookie.stack_delta()),
+            (7, 1, Shape::CountInArg5 as u8, 24)
+        );
+    }
+}

@@ -1,0 +1,366 @@
+//! From a user buffer into a ring: the only place where payload is read.
+//!
+//! A call's bytes are cut into records of at most 16 KiB. Each record is reserved in the ring
+//! (slots of 256 B, 1, 4 and 16 KiB) and filled in place, so a byte is copied once and a program
+//! that preempts another can not disturb it. Every byte ends as delivered or under its reason.
+
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
+
+use auditor_common::{
+    counter::Counter,
+    record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source, flags},
+};
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_ktime_get_ns,
+    generated::{
+        bpf_loop, bpf_probe_read_user, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve,
+        bpf_ringbuf_submit,
+    },
+};
+
+use crate::{
+    account::count,
+    globals::{DATA_RINGS, MAX_CALL_BYTES, WAKE_BYTES},
+    maps::RINGS,
+    scope::Task,
+};
+
+/// `BPF_RB_NO_WAKEUP` (uapi/linux/bpf.h).
+const NO_WAKEUP: u64 = 1;
+/// `BPF_RB_FORCE_WAKEUP`.
+const FORCE_WAKEUP: u64 = 2;
+/// `BPF_RB_AVAIL_DATA`.
+const AVAILABLE_DATA: u64 = 0;
+
+/// Most iterations for one call: its records, plus one for every piece of an iovec.
+const MAX_STEPS: u32 = 4096;
+
+/// Where the bytes are: one buffer, or an array of `struct iovec` in user memory.
+#[derive(Clone, Copy)]
+pub struct UserBytes {
+    pub buffer: u64,
+    pub length: u64,
+    pub iov: u64,
+    pub iov_count: u64,
+}
+
+impl UserBytes {
+    /// One buffer of `length` bytes.
+    #[inline(always)]
+    pub fn buffer(buffer: u64, length: u64) -> Self {
+        Self { buffer, length, iov: 0, iov_count: 0 }
+    }
+
+    /// `count` iovecs at `iov`.
+    #[inline(always)]
+    pub fn vector(iov: u64, count: u64) -> Self {
+        Self { buffer: 0, length: 0, iov, iov_count: count }
+    }
+}
+
+/// What every record of a call has in common.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub stream: u64,
+    pub cookie: u64,
+    /// Stream offset of the call's first byte.
+    pub offset: u64,
+    /// Bytes the call moved.
+    pub total: u64,
+    pub seq_end: u32,
+    pub source: Source,
+    pub ingress: u8,
+}
+
+#[repr(C)]
+struct Progress {
+    call: Call,
+    time_ns: u64,
+    cgroup: u64,
+    task: u64,
+    from: UserBytes,
+    /// Bytes still to capture.
+    left: u64,
+    ring: u32,
+    chunk: u64,
+    wake: u64,
+    truncated: u64,
+    /// Any number the verifier does not know: see [`Progress::forget`].
+    unknown: u64,
+}
+
+impl Progress {
+    /// Makes the verifier forget what it knows of the values that change from step to step.
+    /// Otherwise it tracks their shrinking ranges through every iteration and never sees the same
+    /// state twice.
+    #[inline(always)]
+    fn forget(&mut self) {
+        for value in [
+            &mut self.left,
+            &mut self.from.buffer,
+            &mut self.from.length,
+            &mut self.from.iov,
+            &mut self.from.iov_count,
+            &mut self.call.offset,
+            &mut self.chunk,
+            &mut self.truncated,
+            &mut self.wake,
+        ] {
+            // SAFETY: adds a number and takes it away again.
+            unsafe { asm!("{v} += {u}", "{v} -= {u}", v = inout(reg) *value, u = in(reg) self.unknown) };
+        }
+    }
+}
+
+/// The data ring of a stream; the order within a stream is kept.
+#[inline(always)]
+pub fn data_ring(key: u64) -> u32 {
+    let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    CONTROL_RING + 1 + (hash as u32 & (DATA_RINGS.load().wrapping_sub(1)) & 15)
+}
+
+/// Copies what a call moved and accounts every byte of it.
+#[inline(always)]
+pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
+    let budget = u64::from(MAX_CALL_BYTES.load());
+    let captured = if call.total < budget { call.total } else { budget };
+    if captured < call.total {
+        count(over_budget(call.source), call.total - captured);
+    }
+    let mut progress = Progress {
+        call,
+        // SAFETY: the helpers take no pointers.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        // SAFETY: as above.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+        task: task.id(),
+        from,
+        left: captured,
+        ring,
+        chunk: 0,
+        wake: wake_flag(ring),
+        truncated: u64::from(captured < call.total),
+        unknown: 0,
+    };
+    progress.unknown = progress.time_ns;
+    progress.forget();
+    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
+    unsafe { bpf_loop(MAX_STEPS, step as *mut c_void, (&raw mut progress).cast(), 0) };
+    if progress.left > 0 {
+        // Steps or iovecs ended early: with iovecs left it was the limit, else the caller's
+        // buffers are shorter than what it moved.
+        let more = progress.from.iov_count > 0 || progress.from.length > 0;
+        count(if more { over_budget(call.source) } else { unseen(call.source) }, progress.left);
+    }
+}
+
+/// One step of `bpf_loop`: fetch the next iovec, or emit one record. 1 ends the loop.
+unsafe extern "C" fn step(_index: u32, progress: *mut Progress) -> i64 {
+    // SAFETY: the helper passes on the pointer `call` gave it.
+    let p = unsafe { &mut *progress };
+    if p.left == 0 {
+        return 1;
+    }
+    if p.from.length == 0 {
+        return i64::from(!next_iovec(p));
+    }
+    let mut n = p.left;
+    if p.from.length < n {
+        n = p.from.length;
+    }
+    let n = if n > u64::from(CHUNK) { CHUNK } else { n as u32 };
+    if emit(p, n).is_none() {
+        // The ring is full: the rest of the call would not fit either.
+        count(ring_full(p.call.source), p.left);
+        p.left = 0;
+        return 1;
+    }
+    p.chunk += 1;
+    p.left -= u64::from(n);
+    p.from.buffer += u64::from(n);
+    p.from.length -= u64::from(n);
+    p.call.offset += u64::from(n);
+    p.forget();
+    0
+}
+
+/// Loads the next `struct iovec {void *base; size_t len}`; false when there is none.
+#[inline(always)]
+fn next_iovec(p: &mut Progress) -> bool {
+    if p.from.iov_count == 0 {
+        return false;
+    }
+    let mut iovec = [0u64; 2];
+    // SAFETY: reads 16 bytes of user memory into our own stack; a bad pointer is an error code.
+    let failed = unsafe { bpf_probe_read_user((&raw mut iovec).cast(), 16, p.from.iov as *const c_void) } != 0;
+    if failed {
+        count(page_fault(p.call.source), p.left);
+        p.left = 0;
+        return false;
+    }
+    p.from.buffer = iovec[0];
+    p.from.length = iovec[1];
+    p.from.iov += 16;
+    p.from.iov_count -= 1;
+    p.forget();
+    true
+}
+
+/// Emits one record of `n` bytes; `None` when the ring is full.
+#[inline(always)]
+fn emit(p: &mut Progress, n: u32) -> Option<()> {
+    if n <= 256 {
+        emit_in::<256>(p, n)
+    } else if n <= 1024 {
+        emit_in::<1024>(p, n)
+    } else if n <= 4096 {
+        emit_in::<4096>(p, n)
+    } else {
+        emit_in::<16384>(p, n)
+    }
+}
+
+/// A ring slot: header and room for `CAP` payload bytes.
+#[repr(C)]
+struct Slot<const CAP: usize> {
+    header: RecordHeader,
+    payload: [u8; CAP],
+}
+
+#[inline(always)]
+fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
+    let ring = ring(p.ring)?;
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut Slot<CAP> =
+        unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
+    if slot.is_null() {
+        return None;
+    }
+    let n = if n > CAP as u32 { CAP as u32 } else { n };
+    let mut bits = 0;
+    if u64::from(n) == p.left {
+        bits |= flags::LAST;
+    }
+    if p.truncated != 0 {
+        bits |= flags::TRUNCATED;
+    }
+    let header = RecordHeader {
+        time_ns: p.time_ns,
+        stream: p.call.stream,
+        cookie: p.call.cookie,
+        offset: p.call.offset,
+        cgroup: p.cgroup,
+        tgid: (p.task >> 32) as u32,
+        tid: p.task as u32,
+        total: if p.call.total > u64::from(u32::MAX) { u32::MAX } else { p.call.total as u32 },
+        len: n,
+        seq_end: p.call.seq_end,
+        chunk: p.chunk as u16,
+        kind: Kind::Data as u8,
+        source: p.call.source as u8,
+        ingress: p.call.ingress,
+        flags: bits,
+        _pad0: 0,
+        _pad1: 0,
+    };
+    // SAFETY: the slot is not null and at least as large as its type; `n` is at most `CAP`.
+    let failed = unsafe {
+        ptr::write(&raw mut (*slot).header, header);
+        bpf_probe_read_user((&raw mut (*slot).payload).cast(), n, p.from.buffer as *const c_void)
+    } != 0;
+    if failed {
+        count(page_fault(p.call.source), u64::from(n));
+        // SAFETY: reserved above, not yet given back.
+        unsafe { bpf_ringbuf_discard(slot.cast(), NO_WAKEUP) };
+        return Some(());
+    }
+    count(delivered(p.call.source), u64::from(n));
+    count(Counter::Records, 1);
+    // SAFETY: as above.
+    unsafe { bpf_ringbuf_submit(slot.cast(), p.wake) };
+    Some(())
+}
+
+/// Emits a record without payload bytes from the program (process events, open, bound, close).
+#[inline(always)]
+pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) {
+    #[repr(C)]
+    struct EventSlot {
+        header: RecordHeader,
+        endpoint: MaybeUninit<Endpoint>,
+    }
+    const { assert!(size_of::<EventSlot>() == HEADER_LEN + ENDPOINT_LEN) };
+    let Some(ring) = ring(ring_index) else { return };
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut EventSlot = unsafe { bpf_ringbuf_reserve(ring, size_of::<EventSlot>() as u64, 0) }.cast();
+    if slot.is_null() {
+        count(Counter::ControlLost, 1);
+        return;
+    }
+    let mut header = header;
+    // SAFETY: the helpers take no pointers; the slot is not null and of the type's size.
+    unsafe {
+        header.time_ns = bpf_ktime_get_ns();
+        header.len = if endpoint.is_some() { ENDPOINT_LEN as u32 } else { 0 };
+        ptr::write(&raw mut (*slot).header, header);
+        if let Some(endpoint) = endpoint {
+            (*slot).endpoint.write(endpoint);
+        }
+        bpf_ringbuf_submit(slot.cast(), if ring_index == CONTROL_RING { FORCE_WAKEUP } else { NO_WAKEUP });
+    }
+}
+
+/// An empty header for [`event`].
+#[inline(always)]
+pub fn event_header(kind: Kind, source: Source, stream: u64, task: u64) -> RecordHeader {
+    RecordHeader {
+        time_ns: 0,
+        stream,
+        cookie: 0,
+        offset: 0,
+        // SAFETY: the helper takes no pointers.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+        tgid: (task >> 32) as u32,
+        tid: task as u32,
+        total: 0,
+        len: 0,
+        seq_end: 0,
+        chunk: 0,
+        kind: kind as u8,
+        source: source as u8,
+        ingress: 0,
+        flags: 0,
+        _pad0: 0,
+        _pad1: 0,
+    }
+}
+
+#[inline(always)]
+fn ring(index: u32) -> Option<*mut c_void> {
+    RINGS.get(index).map(|ring| ptr::from_ref(ring).cast_mut().cast())
+}
+
+/// Wakes the reader only when much is waiting; it polls every few milliseconds anyway.
+#[inline(always)]
+fn wake_flag(index: u32) -> u64 {
+    let Some(ring) = ring(index) else { return NO_WAKEUP };
+    // SAFETY: `ring` is a ring map.
+    let waiting = unsafe { bpf_ringbuf_query(ring, AVAILABLE_DATA) };
+    if waiting > u64::from(WAKE_BYTES.load()) { FORCE_WAKEUP } else { NO_WAKEUP }
+}
+
+macro_rules! by_source {
+    ($name:ident, $socket:ident, $tls:ident) => {
+        #[inline(always)]
+        fn $name(source: Source) -> Counter {
+            if matches!(source, Source::Tls) { Counter::$tls } else { Counter::$socket }
+        }
+    };
+}
+
+by_source!(delivered, SocketDelivered, TlsDelivered);
+by_source!(ring_full, SocketRingFull, TlsRingFull);
+by_source!(over_budget, SocketOverBudget, TlsOverBudget);
+by_source!(page_fault, SocketPageFault, TlsPageFault);
+by_source!(unseen, SocketUnseen, TlsUnseen);

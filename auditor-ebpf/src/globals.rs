@@ -1,0 +1,29 @@
+//! Read-only settings the daemon fills in before loading.
+
+use aya_ebpf::Global;
+
+macro_rules! declare {
+    ($($name:ident)+) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub static $name: Global<u32> = Global::new(0);
+        )+
+    };
+}
+
+auditor_common::for_each_offset!(declare);
+
+declare! {
+    // The daemon's own process: never captured.
+    OWN_TGID
+    // 1: every process is in scope.
+    SCOPE_NODE
+    // 1: the cgroup map is not empty.
+    SCOPE_CGROUPS_USED
+    // Number of data rings, a power of two; they follow the control ring.
+    DATA_RINGS
+    // Most bytes captured of one call.
+    MAX_CALL_BYTES
+    // Bytes waiting in a ring from which a record wakes the reader at once.
+    WAKE_BYTES
+}

@@ -1,0 +1,61 @@
+//! Connections opening and closing.
+
+use core::ffi::c_void;
+
+use auditor_common::record::{Kind, Source, role};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+use crate::{
+    copy::{self, data_ring},
+    maps::RAW_SOCKETS,
+    scope,
+    socket_state::{BtfSock, Sock},
+};
+
+/// States of include/net/tcp_states.h.
+const TCP_SYN_SENT: i32 = 2;
+const TCP_CLOSE: i32 = 7;
+
+/// include/trace/events/sock.h `inet_sock_set_state(sk, oldstate, newstate)`.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    let _ = try_inet_sock_set_state(&ctx);
+    0
+}
+
+fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
+    let sk: *mut c_void = ctx.arg(0);
+    match ctx.arg::<i32>(2) {
+        TCP_SYN_SENT => {
+            // connect(2) runs in the task that opens the connection. The accepting side's
+            // transition does not, so a socket without this mark is a server's or an older one.
+            scope::current()?;
+            let state = BtfSock(sk).state_or_new()?;
+            // SAFETY: a map value, used only here.
+            unsafe { (*state).role = role::CLIENT };
+            Some(())
+        }
+        TCP_CLOSE => {
+            if let Some(state) = BtfSock(sk).state() {
+                // SAFETY: as above.
+                closed(unsafe { (*state).cookie });
+            }
+            if let Some(state) = RAW_SOCKETS.get_ptr(&(sk as u64)) {
+                // SAFETY: as above.
+                closed(unsafe { (*state).cookie });
+                let _ = RAW_SOCKETS.remove(&(sk as u64));
+            }
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn closed(cookie: u64) {
+    if cookie != 0 {
+        let mut header = copy::event_header(Kind::Closed, Source::Socket, cookie, 0);
+        header.cookie = cookie;
+        copy::event(header, None, data_ring(cookie));
+    }
+}

@@ -1,0 +1,96 @@
+//! The last tier: one program at the end of every system call, for kernels that have neither the
+//! socket tracepoints nor trampolines. It costs some 50 ns on every system call of the machine.
+
+use aya_ebpf::{
+    bindings::pt_regs,
+    helpers::{bpf_probe_read_kernel, generated::bpf_get_current_task_btf},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+
+use crate::{
+    globals::{
+        FDTABLE_FD, FDTABLE_MAX, FILE_INODE, FILE_PRIVATE, FILES_FDT, INODE_MODE, SOCKET_SK, TASK_FILES,
+    },
+    hooks::socket::{Registers, moved, user_bytes},
+    scope,
+    socket_state::RawSock,
+};
+
+/// `S_IFMT` and `S_IFSOCK` (uapi/linux/stat.h).
+const FILE_TYPE: u16 = 0o170_000;
+const SOCKET: u16 = 0o140_000;
+
+/// kernel/entry `sys_exit(struct pt_regs *, long ret)`.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let _ = try_sys_exit(&ctx);
+    0
+}
+
+fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
+    let ret: i64 = ctx.arg(1);
+    if ret <= 0 {
+        return None;
+    }
+    let regs: *const pt_regs = ctx.arg(0);
+    // SAFETY: a BTF pointer to the registers.
+    let number = unsafe { core::ptr::read_volatile(&raw const (*regs).orig_rax) };
+    // x86_64: (number, is it a receive, flags argument)
+    let (ingress, has_flags, seen) = match number {
+        0 | 19 => (1, false, true),
+        1 | 20 => (0, false, true),
+        44 | 46 => (0, false, true),
+        45 => (1, true, true),
+        47 => (1, true, true),
+        // sendfile: out_fd is the first argument as well
+        40 => (0, false, false),
+        _ => return None,
+    };
+    let task = scope::current()?;
+    // SAFETY: as above.
+    let (fd, second, third, fourth) = unsafe {
+        (
+            core::ptr::read_volatile(&raw const (*regs).rdi),
+            core::ptr::read_volatile(&raw const (*regs).rsi),
+            core::ptr::read_volatile(&raw const (*regs).rdx),
+            core::ptr::read_volatile(&raw const (*regs).r10),
+        )
+    };
+    let flags = match (has_flags, number) {
+        (true, 47) => third as i32,
+        (true, _) => fourth as i32,
+        _ => 0,
+    };
+    let sk = socket_of(fd as u32)?;
+    let from = if seen { user_bytes(&Registers { number, second, third }) } else { None };
+    moved(task, RawSock(sk), ret as u64, flags, ingress, from)
+}
+
+/// Walks task → files → fdt → fd[n] → file → socket → sock.
+#[inline(always)]
+fn socket_of(fd: u32) -> Option<u64> {
+    // SAFETY: the helper takes no arguments.
+    let task = unsafe { bpf_get_current_task_btf() } as u64;
+    let files: u64 = read(task, TASK_FILES.load())?;
+    let fdt: u64 = read(files, FILES_FDT.load())?;
+    let max: u32 = read(fdt, FDTABLE_MAX.load())?;
+    if fd >= max {
+        return None;
+    }
+    let table: u64 = read(fdt, FDTABLE_FD.load())?;
+    let file: u64 = read(table + u64::from(fd) * 8, 0)?;
+    let inode: u64 = read(file, FILE_INODE.load())?;
+    let mode: u16 = read(inode, INODE_MODE.load())?;
+    if mode & FILE_TYPE != SOCKET {
+        return None;
+    }
+    let socket: u64 = read(file, FILE_PRIVATE.load())?;
+    read(socket, SOCKET_SK.load())
+}
+
+#[inline(always)]
+fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
+    // SAFETY: the helper checks the address; a bad one is an error.
+    unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
+}

@@ -1,0 +1,86 @@
+//! All maps.
+
+use auditor_common::{counter::Counter, record::MAX_RINGS, scope};
+use aya_ebpf::{
+    btf_maps::{ArrayOfMaps, RingBuf, SkStorage},
+    macros::{btf_map, map},
+    maps::{HashMap, LruHashMap, PerCpuArray},
+};
+
+use crate::socket_state::SocketState;
+
+/// Control ring first, then the data rings; the daemon creates the inner maps.
+#[btf_map]
+pub static RINGS: ArrayOfMaps<RingBuf<u8, 4096>, { MAX_RINGS as usize }> = ArrayOfMaps::new();
+
+/// Indexed by [`Counter`].
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::LEN, 0);
+
+/// Watched processes by tgid; kept up to date by fork and exit.
+#[map]
+pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+
+/// Watched cgroups by id, descendants included.
+#[map]
+pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, 1);
+
+/// Socket state that lives and dies with the socket.
+#[btf_map]
+pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+
+/// The same for the system call tier, which has no socket pointer the verifier trusts. Key: the
+/// socket's address.
+#[map]
+pub static RAW_SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(16_384, 0);
+
+/// TLS calls between entry and return.
+#[map]
+pub static TLS_CALLS: LruHashMap<TlsCallKey, TlsCall> = LruHashMap::with_max_entries(16_384, 0);
+
+/// The innermost TLS object each thread is working on.
+#[map]
+pub static TLS_CURRENT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_384, 0);
+
+/// State of TLS objects.
+#[map]
+pub static TLS_STREAMS: LruHashMap<TlsKey, TlsStream> = LruHashMap::with_max_entries(65_536, 0);
+
+/// A call is known by its process and its stack pointer at entry: threads and fibres alike keep
+/// that until they return.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TlsCallKey {
+    pub tgid: u64,
+    pub stack: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TlsCall {
+    pub object: u64,
+    pub buffer: u64,
+    pub length: u64,
+    /// Where the function stores the count; unused for `Shape::ReturnsCount`.
+    pub count_at: u64,
+    pub cookie: u64,
+    /// TLS object the thread was in before this call; 0: none.
+    pub outer: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TlsKey {
+    pub tgid: u64,
+    pub object: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TlsStream {
+    pub id: u64,
+    /// Cookie of the socket it is bound to; 0: unbound.
+    pub cookie: u64,
+    /// Next offset, egress and ingress.
+    pub offset: [u64; 2],
+}

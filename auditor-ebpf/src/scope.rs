@@ -1,0 +1,63 @@
+//! Whether the current task is watched: decided before a byte of it is read.
+
+use auditor_common::scope::MAX_CGROUP_DEPTH;
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, generated::bpf_get_current_ancestor_cgroup_id,
+};
+
+use crate::{
+    globals::{OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE},
+    maps::{SCOPE_CGROUPS, SCOPE_TGIDS},
+};
+
+/// The current task, once it is known to be in scope.
+#[derive(Clone, Copy)]
+pub struct Task {
+    pub tgid: u32,
+    pub tid: u32,
+}
+
+impl Task {
+    /// `pid_tgid` as the helper gives it.
+    #[inline(always)]
+    pub fn id(self) -> u64 {
+        u64::from(self.tgid) << 32 | u64::from(self.tid)
+    }
+}
+
+/// The current task if it is in scope.
+#[inline(always)]
+pub fn current() -> Option<Task> {
+    let id = bpf_get_current_pid_tgid();
+    let task = Task { tgid: (id >> 32) as u32, tid: id as u32 };
+    if task.tgid == OWN_TGID.load() {
+        return None;
+    }
+    if SCOPE_NODE.load() != 0 || SCOPE_TGIDS.get_ptr(&task.tgid).is_some() || in_watched_cgroup() {
+        return Some(task);
+    }
+    None
+}
+
+#[inline(always)]
+fn in_watched_cgroup() -> bool {
+    if SCOPE_CGROUPS_USED.load() == 0 {
+        return false;
+    }
+    // SAFETY: the helpers take no pointers.
+    let own = unsafe { bpf_get_current_cgroup_id() };
+    if SCOPE_CGROUPS.get_ptr(&own).is_some() {
+        return true;
+    }
+    for level in 1..MAX_CGROUP_DEPTH {
+        // SAFETY: as above; 0 means the task's cgroup is not that deep.
+        let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
+        if ancestor == 0 || ancestor == own {
+            return false;
+        }
+        if SCOPE_CGROUPS.get_ptr(&ancestor).is_some() {
+            return true;
+        }
+    }
+    false
+}

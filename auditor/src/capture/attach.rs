@@ -1,0 +1,218 @@
+//! Attaching TLS programs to files: once per (device, inode), whoever maps it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use auditor_common::tls::{AttachCookie, Shape};
+use aya::programs::{
+    ProgramError, UProbe,
+    uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
+};
+
+use super::{
+    elf::Elf,
+    load::{Kernel, error_chain},
+    tls::{Library, Probe, Target},
+};
+
+/// Identity of a file, whatever path leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl FileId {
+    /// The identity of the file at `path`.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let meta = std::fs::metadata(path)?;
+        Ok(Self { device: meta.dev(), inode: meta.ino() })
+    }
+}
+
+/// One hooked function, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hooked {
+    pub library: &'static str,
+    /// The file, as its container sees it.
+    pub path: String,
+    pub function: String,
+    /// The instruction the probe replaced.
+    pub instruction: String,
+    /// Kind of probe, and whether the kernel emulates the instruction.
+    pub method: &'static str,
+}
+
+/// What came of looking at a file.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// These functions are hooked.
+    Attached(Vec<Hooked>),
+    /// The file holds none of the libraries.
+    NothingToHook,
+    /// The reason it could not be hooked.
+    Failed(String),
+}
+
+/// Remembers every file that was looked at.
+#[derive(Default)]
+pub struct Attachments {
+    files: HashMap<FileId, Outcome>,
+    loaded: HashSet<&'static str>,
+}
+
+impl Attachments {
+    /// Hooks `library` in the file at `path`, unless that file was looked at before.
+    ///
+    /// Returns the outcome when it is new.
+    pub fn attach(&mut self, kernel: &mut Kernel, library: Library, path: &Path) -> Option<Outcome> {
+        let id = FileId::of(path).ok()?;
+        if self.files.contains_key(&id) {
+            return None;
+        }
+        let outcome = match self.try_attach(kernel, library, path) {
+            Ok(functions) if functions.is_empty() => Outcome::NothingToHook,
+            Ok(functions) => Outcome::Attached(functions),
+            Err(error) => Outcome::Failed(error),
+        };
+        self.files.insert(id, outcome.clone());
+        Some(outcome)
+    }
+
+    /// Every hooked function so far.
+    pub fn functions(&self) -> Vec<Hooked> {
+        let mut functions: Vec<Hooked> = self
+            .files
+            .values()
+            .filter_map(|outcome| match outcome {
+                Outcome::Attached(functions) => Some(functions.clone()),
+                Outcome::NothingToHook | Outcome::Failed(_) => None,
+            })
+            .flatten()
+            .collect();
+        functions.sort_by(|a, b| (&a.path, &a.function).cmp(&(&b.path, &b.function)));
+        functions
+    }
+
+    fn try_attach(
+        &mut self,
+        kernel: &mut Kernel,
+        library: Library,
+        path: &Path,
+    ) -> Result<Vec<Hooked>, String> {
+        let elf = Elf::open(path).map_err(|error| error.to_string())?;
+        let targets = library.find(&elf).map_err(|error| error.to_string())?;
+        let mut functions = Vec::new();
+        for target in &targets {
+            self.attach_target(kernel, library, path, target)
+                .map_err(|error| format!("{} in {}: {}", target.function, path.display(), error_chain(&error)))?;
+            functions.push(Hooked {
+                library: library.name(),
+                path: shown(path),
+                function: target.function.clone(),
+                instruction: target.point.instruction.clone(),
+                method: method(target),
+            });
+        }
+        Ok(functions)
+    }
+
+    fn attach_target(
+        &mut self,
+        kernel: &mut Kernel,
+        library: Library,
+        path: &Path,
+        target: &Target,
+    ) -> Result<(), ProgramError> {
+        let point = |offset, cookie| UProbeAttachPoint {
+            location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + offset),
+            cookie: Some(cookie),
+        };
+        match target.probe {
+            Probe::Call { ingress, shape } => {
+                let cookie = AttachCookie::new(library as u8, ingress, shape, target.point.stack_delta).0;
+                // The return side first: a call that is entered between the two is not half seen.
+                self.program(kernel, "tls_exit")?.attach(point(0, cookie), path, UProbeScope::AllProcesses)?;
+                self.program(kernel, "tls_enter")?.attach(
+                    point(target.point.offset, cookie),
+                    path,
+                    UProbeScope::AllProcesses,
+                )?;
+            }
+            Probe::Free => {
+                let cookie = AttachCookie::new(library as u8, false, Shape::ReturnsCount, 0).0;
+                self.program(kernel, "tls_free")?.attach(
+                    point(target.point.offset, cookie),
+                    path,
+                    UProbeScope::AllProcesses,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The program, loaded on first use.
+    fn program<'a>(
+        &mut self,
+        kernel: &'a mut Kernel,
+        name: &'static str,
+    ) -> Result<&'a mut UProbe, ProgramError> {
+        let program: &mut UProbe =
+            kernel.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()?;
+        if self.loaded.insert(name) {
+            program.load()?;
+        }
+        Ok(program)
+    }
+}
+
+fn method(target: &Target) -> &'static str {
+    match (target.probe, target.point.emulated) {
+        (Probe::Call { .. }, true) => "entry+return, emulated",
+        (Probe::Call { .. }, false) => "entry+return, single-stepped",
+        (Probe::Free, true) => "entry, emulated",
+        (Probe::Free, false) => "entry, single-stepped",
+    }
+}
+
+/// The path as its container sees it.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    match text.strip_prefix("/proc/").and_then(|rest| rest.split_once("/root/")) {
+        Some((_, inside)) => format!("/{inside}"),
+        None => text,
+    }
+}
+
+/// TLS libraries of the host itself: hooked before a program that is only about to load them.
+pub fn host_libraries() -> Vec<(Library, PathBuf)> {
+    const DIRECTORIES: [&str; 7] = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/lib64",
+        "/usr/lib",
+        "/usr/local/lib",
+    ];
+    let mut found = Vec::new();
+    for directory in DIRECTORIES {
+        let Ok(entries) = std::fs::read_dir(directory) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            for library in Library::ALL {
+                if library.matches_file(&name) {
+                    found.push((library, entry.path()));
+                }
+            }
+        }
+    }
+    found
+}

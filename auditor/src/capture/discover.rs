@@ -1,0 +1,89 @@
+//! Finding the TLS libraries a process has mapped.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::tls::Library;
+
+/// Longest `/proc/PID/maps` that is read, bytes.
+const MAX_MAPS: u64 = 8 << 20;
+
+/// Libraries mapped executable by a process, as paths the daemon can open.
+///
+/// Empty when the process is gone or may not be looked at.
+pub fn mapped_libraries(pid: u32) -> Vec<(Library, PathBuf)> {
+    let Ok(maps) = read_bounded(Path::new(&format!("/proc/{pid}/maps"))) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    for line in maps.lines() {
+        // address perms offset dev inode path (proc(5)); the path may contain spaces.
+        let mut fields = line.splitn(6, ' ');
+        let (Some(range), Some(permissions)) = (fields.next(), fields.next()) else { continue };
+        let Some(path) = fields.nth(3).map(str::trim_start) else { continue };
+        if !permissions.contains('x') || !path.starts_with('/') || !seen.insert(path) {
+            continue;
+        }
+        let deleted = path.ends_with(" (deleted)");
+        let name = path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or("");
+        for library in Library::ALL {
+            if library.matches_file(name) {
+                // A replaced library is gone from its path but still mapped.
+                let open = if deleted {
+                    format!("/proc/{pid}/map_files/{range}")
+                } else {
+                    format!("/proc/{pid}/root{path}")
+                };
+                found.push((library, PathBuf::from(open)));
+            }
+        }
+    }
+    found
+}
+
+/// The executable of a process, when it may contain a TLS library itself (Node.js, for example,
+/// exports OpenSSL's functions).
+pub fn executable(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/exe"))
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_MAPS).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_gone_has_no_libraries() {
+        assert!(mapped_libraries(u32::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_running_openssl_maps_libssl() {
+        let mut shell = std::process::Command::new("openssl")
+            .arg("enc")
+            .args(["-e", "-base64"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let found = loop {
+            let found = mapped_libraries(shell.id());
+            if !found.is_empty() || std::time::Instant::now() > deadline {
+                break found;
+            }
+            std::thread::yield_now();
+        };
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert!(found.iter().any(|(library, _)| *library == Library::OpenSsl), "{found:?}");
+    }
+}

@@ -1,0 +1,268 @@
+//! Loading the kernel programs: offsets and settings in, programs of the best tier attached, rings
+//! and counters out.
+
+use std::os::fd::{AsRawFd as _, RawFd};
+
+use auditor_common::{
+    counter::Counter,
+    offsets::FIELDS,
+    record::{CONTROL_RING, MAX_RINGS},
+};
+use aya::{
+    Btf, Ebpf, EbpfError, EbpfLoader,
+    maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, FExit, ProgramError},
+};
+use thiserror::Error;
+
+use super::{
+    btf::{BtfError, KernelTypes, VMLINUX},
+    support::SocketTier,
+};
+
+/// Bytes of the control ring.
+const CONTROL_RING_BYTES: u32 = 256 * 1024;
+
+/// What the daemon tells the kernel programs once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every process is in scope.
+    pub node: bool,
+    /// Most bytes captured of one call.
+    pub max_call_bytes: u32,
+    /// Bytes of one data ring: a power of two, at least 64 KiB.
+    pub ring_bytes: u32,
+    /// Data rings: a power of two, at most 16.
+    pub rings: u32,
+    /// Socket hooks to use; `None` takes the best that loads.
+    pub tier: Option<SocketTier>,
+    /// The cgroup map will be used.
+    pub cgroups: bool,
+}
+
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    #[error("cannot read the kernel's type information: {0}")]
+    AyaBtf(#[from] aya::BtfError),
+    #[error(
+        "the kernel refused the eBPF object: {0}; auditor needs CAP_BPF and CAP_PERFMON (run it as root, or see `auditor doctor`)"
+    )]
+    Object(#[from] EbpfError),
+    #[error("the eBPF object has no {kind} named {name}; the build is broken")]
+    Missing { kind: &'static str, name: String },
+    #[error("cannot set up the map {name}: {source}")]
+    Map { name: &'static str, source: MapError },
+    #[error("no socket hook loads on this kernel ({0}); see `auditor doctor`")]
+    NoSocketHook(String),
+    #[error("the kernel refused the program {name}: {source}")]
+    Program { name: String, source: ProgramError },
+}
+
+/// The loaded object. Dropping it detaches everything.
+pub struct Kernel {
+    pub(super) ebpf: Ebpf,
+    /// The socket hooks in use.
+    pub tier: SocketTier,
+    /// Why better tiers were not used, for `doctor`.
+    pub refused: Vec<(SocketTier, String)>,
+    counters: PerCpuArray<MapData, u64>,
+    pub(super) tgids: HashMap<MapData, u32, u8>,
+    pub(super) cgroups: HashMap<MapData, u64, u8>,
+    _rings: ArrayOfMaps<MapData>,
+}
+
+/// The rings, to be handed to the threads that read them.
+pub struct Rings {
+    pub control: RingBuf<MapData>,
+    pub data: Vec<RingBuf<MapData>>,
+}
+
+impl Rings {
+    /// Descriptors to poll for forced wake-ups.
+    pub fn control_fd(&self) -> RawFd {
+        self.control.as_raw_fd()
+    }
+}
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/auditor-ebpf"));
+
+impl Kernel {
+    /// Loads the object and attaches socket, connection and process hooks.
+    ///
+    /// # Errors
+    /// Missing privileges, missing BTF, or a kernel that takes none of the socket tiers.
+    pub fn load(settings: &Settings) -> Result<(Self, Rings), LoadError> {
+        let mut ebpf = load_object(settings)?;
+        let btf = Btf::from_sys_fs()?;
+        let (rings, holder) = make_rings(&mut ebpf, settings)?;
+        let counters = typed(&mut ebpf, "COUNTERS", PerCpuArray::try_from)?;
+        let tgids = typed(&mut ebpf, "SCOPE_TGIDS", HashMap::try_from)?;
+        let cgroups = typed(&mut ebpf, "SCOPE_CGROUPS", HashMap::try_from)?;
+
+        for name in ["sched_process_fork", "sched_process_exec", "sched_process_exit", "inet_sock_set_state"] {
+            trace(&mut ebpf, &btf, name)?;
+        }
+        let (tier, refused) = attach_sockets(&mut ebpf, &btf, settings.tier)?;
+        Ok((Self { ebpf, tier, refused, counters, tgids, cgroups, _rings: holder }, rings))
+    }
+
+    /// Sum over all CPUs of one counter, since loading.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters.get(&(counter as u32), 0).map_or(0, |values| values.iter().sum())
+    }
+
+    /// Detaches the socket hooks, so that nothing more is counted or copied by them.
+    pub fn detach_sockets(&mut self) {
+        for (_, program) in self.ebpf.programs_mut() {
+            match program {
+                aya::programs::Program::BtfTracePoint(program) => drop(program.unload()),
+                aya::programs::Program::FExit(program) => drop(program.unload()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
+    let offsets = KernelTypes::read(VMLINUX.as_ref())?.offsets(FIELDS)?;
+    let own = std::process::id();
+    let node = u32::from(settings.node);
+    let cgroups = u32::from(settings.cgroups);
+    let wake = settings.ring_bytes / 4;
+    let mut loader = EbpfLoader::new();
+    for (name, offset) in &offsets {
+        loader.override_global(name, offset, true);
+    }
+    loader
+        .override_global("OWN_TGID", &own, true)
+        .override_global("SCOPE_NODE", &node, true)
+        .override_global("SCOPE_CGROUPS_USED", &cgroups, true)
+        .override_global("DATA_RINGS", &settings.rings, true)
+        .override_global("MAX_CALL_BYTES", &settings.max_call_bytes, true)
+        .override_global("WAKE_BYTES", &wake, true);
+    Ok(loader.load(OBJECT)?)
+}
+
+/// Creates the inner rings and puts them into the outer map.
+fn make_rings(ebpf: &mut Ebpf, settings: &Settings) -> Result<(Rings, ArrayOfMaps<MapData>), LoadError> {
+    let name = "RINGS";
+    let map = |source| LoadError::Map { name, source };
+    let mut holder: ArrayOfMaps<MapData> = typed(ebpf, name, ArrayOfMaps::try_from)?;
+    let mut create = |index: u32, bytes: u32| -> Result<RingBuf<MapData>, LoadError> {
+        let data = ring_map(bytes).map_err(map)?;
+        holder.set(index, &data, 0).map_err(map)?;
+        RingBuf::try_from(Map::RingBuf(data)).map_err(map)
+    };
+    let control = create(CONTROL_RING, CONTROL_RING_BYTES)?;
+    let data = (1..=settings.rings.min(MAX_RINGS - 1))
+        .map(|index| create(CONTROL_RING + index, settings.ring_bytes))
+        .collect::<Result<_, _>>()?;
+    Ok((Rings { control, data }, holder))
+}
+
+fn ring_map(bytes: u32) -> Result<MapData, MapError> {
+    use aya_obj::maps::{LegacyMap, bpf_map_def};
+    MapData::create(
+        aya_obj::Map::Legacy(LegacyMap {
+            def: bpf_map_def {
+                map_type: aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF as u32,
+                max_entries: bytes,
+                ..Default::default()
+            },
+            inner_def: None,
+            section_index: 0,
+            section_kind: aya_obj::EbpfSectionKind::Maps,
+            symbol_index: None,
+            data: Vec::new(),
+        }),
+        "ring",
+        None,
+    )
+}
+
+/// Tries the tiers in order of preference (or only the one asked for).
+fn attach_sockets(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    wanted: Option<SocketTier>,
+) -> Result<(SocketTier, Vec<(SocketTier, String)>), LoadError> {
+    let mut refused = Vec::new();
+    for tier in SocketTier::ALL.into_iter().filter(|tier| wanted.is_none_or(|wanted| wanted == *tier)) {
+        match attach_tier(ebpf, btf, tier) {
+            Ok(()) => return Ok((tier, refused)),
+            Err(error) => {
+                detach_tier(ebpf, tier);
+                refused.push((tier, error_chain(&error)));
+            }
+        }
+    }
+    let reasons: Vec<String> = refused.iter().map(|(tier, why)| format!("{}: {why}", tier.name())).collect();
+    Err(LoadError::NoSocketHook(reasons.join("; ")))
+}
+
+fn attach_tier(ebpf: &mut Ebpf, btf: &Btf, tier: SocketTier) -> Result<(), LoadError> {
+    for name in tier.programs() {
+        match tier {
+            SocketTier::Fexit => {
+                let failed = |source| LoadError::Program { name: (*name).to_owned(), source };
+                let program: &mut FExit = program(ebpf, name)?.try_into().map_err(failed)?;
+                program.load(name, btf).map_err(failed)?;
+                program.attach().map_err(failed)?;
+            }
+            SocketTier::Tracepoint | SocketTier::Syscall => trace(ebpf, btf, name)?,
+        }
+    }
+    Ok(())
+}
+
+fn detach_tier(ebpf: &mut Ebpf, tier: SocketTier) {
+    for name in tier.programs() {
+        match ebpf.program_mut(name) {
+            Some(aya::programs::Program::FExit(program)) => drop(program.unload()),
+            Some(aya::programs::Program::BtfTracePoint(program)) => drop(program.unload()),
+            _ => {}
+        }
+    }
+}
+
+fn trace(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Program { name: name.to_owned(), source };
+    let program: &mut BtfTracePoint = program(ebpf, name)?.try_into().map_err(failed)?;
+    program.load(name, btf).map_err(failed)?;
+    program.attach().map_err(failed)?;
+    Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut aya::programs::Program, LoadError> {
+    ebpf.program_mut(name).ok_or_else(|| LoadError::Missing { kind: "program", name: name.to_owned() })
+}
+
+fn typed<T>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    convert: impl FnOnce(Map) -> Result<T, MapError>,
+) -> Result<T, LoadError> {
+    let map =
+        ebpf.take_map(name).ok_or_else(|| LoadError::Missing { kind: "map", name: name.to_owned() })?;
+    convert(map).map_err(|source| LoadError::Map { name, source })
+}
+
+/// The last lines of an error and its sources, without the verifier's log.
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let next = inner.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = inner.source();
+    }
+    // The verifier's log runs to megabytes; `RUST_LOG=aya=debug` has it.
+    let end = text.find(" Verifier output:").unwrap_or(text.len());
+    text.truncate(end);
+    text
+}
+

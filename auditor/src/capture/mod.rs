@@ -1,0 +1,15 @@
+//! Stage one: plaintext from the kernel.
+//!
+//! Goes in: a scope (which processes and cgroups). Comes out: [`ring::Record`]s read from the
+//! rings, and the kernel's counters. It attaches programs, finds TLS libraries and keeps the scope
+//! maps; it never looks into payload. `unsafe` and kernel interfaces end here.
+
+pub mod attach;
+pub mod btf;
+pub mod discover;
+pub mod elf;
+pub mod load;
+pub mod ring;
+pub mod scope;
+pub mod support;
+pub mod tls;

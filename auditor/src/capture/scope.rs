@@ -1,0 +1,196 @@
+//! The scope maps: which processes and cgroups the kernel programs look at.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use super::load::Kernel;
+
+#[derive(Debug, Error)]
+pub enum ScopeError {
+    #[error("there is no process {0}; check the pid (`ps -p {0}`)")]
+    NoProcess(u32),
+    #[error("there is no cgroup at {path}: {source}; give a path under the cgroup v2 mount")]
+    NoCgroup { path: String, source: io::Error },
+    #[error("{0} is not a cgroup v2 directory (it has no cgroup.procs)")]
+    NotACgroup(String),
+    #[error("cgroup v2 is not mounted, so a scope by cgroup or container is not possible on this host")]
+    NoCgroup2,
+    #[error("no cgroup of a container {0} on this host; is it running?")]
+    NoContainer(String),
+    #[error("the scope map is full: {0}")]
+    Full(aya::maps::MapError),
+}
+
+impl Kernel {
+    /// Watches one process (its future children follow by themselves).
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn watch_process(&mut self, tgid: u32) -> Result<(), ScopeError> {
+        self.tgids.insert(tgid, 1, 0).map_err(ScopeError::Full)
+    }
+
+    /// Watches a running process and all its descendants.
+    ///
+    /// # Errors
+    /// When there is no such process or the map is full.
+    pub fn watch_tree(&mut self, tgid: u32) -> Result<Vec<u32>, ScopeError> {
+        if !Path::new(&format!("/proc/{tgid}")).exists() {
+            return Err(ScopeError::NoProcess(tgid));
+        }
+        // The root first: from then on its new children are followed by the kernel, so that only
+        // those that exist now have to be listed.
+        self.watch_process(tgid)?;
+        let tree = descendants(tgid);
+        for &process in &tree {
+            self.watch_process(process)?;
+        }
+        Ok(tree)
+    }
+
+    /// Watches a cgroup v2 directory and everything below it.
+    ///
+    /// # Errors
+    /// When there is no such cgroup or the map is full.
+    pub fn watch_cgroup(&mut self, path: &Path) -> Result<(), ScopeError> {
+        let id = cgroup_id(path)?;
+        self.cgroups.insert(id, 1, 0).map_err(ScopeError::Full)
+    }
+}
+
+/// The id `bpf_get_current_cgroup_id` gives for a cgroup directory: its inode number.
+///
+/// # Errors
+/// When the path is not a cgroup v2 directory.
+pub fn cgroup_id(path: &Path) -> Result<u64, ScopeError> {
+    let meta = fs::metadata(path)
+        .map_err(|source| ScopeError::NoCgroup { path: path.display().to_string(), source })?;
+    if !path.join("cgroup.procs").exists() {
+        return Err(ScopeError::NotACgroup(path.display().to_string()));
+    }
+    Ok(meta.ino())
+}
+
+/// Where cgroup v2 is mounted: `/sys/fs/cgroup`, or beside v1 on a hybrid host.
+pub fn cgroup2_mount() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    })
+}
+
+/// Turns what a user wrote into a cgroup directory: an absolute path, or one below the mount.
+///
+/// # Errors
+/// When it is not there.
+pub fn find_cgroup(given: &str) -> Result<PathBuf, ScopeError> {
+    let mount = cgroup2_mount().ok_or(ScopeError::NoCgroup2)?;
+    let path = Path::new(given);
+    let path = if path.starts_with(&mount) { path.to_owned() } else { mount.join(given.trim_start_matches('/')) };
+    cgroup_id(&path)?;
+    Ok(path)
+}
+
+/// Finds the cgroup of a container by (a prefix of at least 12 digits of) its id.
+///
+/// # Errors
+/// When no cgroup name contains it.
+pub fn find_container(id: &str) -> Result<PathBuf, ScopeError> {
+    const DEEPEST: usize = 12;
+    let mount = cgroup2_mount().ok_or(ScopeError::NoCgroup2)?;
+    let missing = || ScopeError::NoContainer(id.to_owned());
+    if id.len() < 12 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(missing());
+    }
+    let mut queue = vec![(mount, 0)];
+    while let Some((directory, depth)) = queue.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.contains(id) && !name.starts_with("crio-conmon-") {
+                return Ok(entry.path());
+            }
+            if depth < DEEPEST {
+                queue.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    Err(missing())
+}
+
+/// Processes in a cgroup and below.
+pub fn cgroup_processes(path: &Path) -> Vec<u32> {
+    let mut processes = Vec::new();
+    let mut queue = vec![path.to_owned()];
+    while let Some(directory) = queue.pop() {
+        if let Ok(text) = fs::read_to_string(directory.join("cgroup.procs")) {
+            processes.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+        }
+        if let Ok(entries) = fs::read_dir(&directory) {
+            queue.extend(
+                entries
+                    .flatten()
+                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                    .map(|entry| entry.path()),
+            );
+        }
+    }
+    processes
+}
+
+/// All processes on the host.
+pub fn all_processes() -> Vec<u32> {
+    fs::read_dir("/proc").map_or_else(
+        |_| Vec::new(),
+        |entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+    )
+}
+
+/// The process and everything that descends from it, by parent pids.
+fn descendants(root: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> =
+        all_processes().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut tree = vec![root];
+    let mut next = 0;
+    while next < tree.len() {
+        let current = tree[next];
+        tree.extend(parents.iter().filter(|(_, parent)| *parent == current).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    tree
+}
+
+/// Field 4 of `/proc/PID/stat` (proc(5)); the name before it may contain anything.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 1..].split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descendants_contain_the_process_itself_and_its_children() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let tree = descendants(std::process::id());
+        assert!(tree.contains(&std::process::id()) && tree.contains(&child.id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_container_id_that_is_too_short_or_not_hex_is_refused() {
+        for id in ["", "abc", "../../../../etc", "zzzzzzzzzzzzzzzz"] {
+            assert!(find_container(id).is_err(), "{id}");
+        }
+    }
+}
