@@ -76,10 +76,16 @@ pub trait Sock: Copy {
             && self.field::<u16>(SK_PROTOCOL.load()) == Some(IPPROTO_TCP)
     }
 
-    /// `write_seq` after a send, `copied_seq` after a receive.
+    /// The address of the socket, as a number.
+    fn address(self) -> u64;
+
+    /// `write_seq` after a send, `copied_seq` after a receive: fields of the larger struct
+    /// tcp_sock around struct sock, so never a typed load.
     #[inline(always)]
     fn sequence(self, ingress: u8) -> u32 {
-        self.field(if ingress == 0 { TCP_WRITE_SEQ.load() } else { TCP_COPIED_SEQ.load() }).unwrap_or(0)
+        let offset = if ingress == 0 { TCP_WRITE_SEQ.load() } else { TCP_COPIED_SEQ.load() };
+        // SAFETY: the helper checks the address; a bad one is an error.
+        unsafe { bpf_probe_read_kernel((self.address() + u64::from(offset)) as *const u32) }.unwrap_or(0)
     }
 
     /// Both addresses.
@@ -133,6 +139,11 @@ impl Sock for BtfSock {
     }
 
     #[inline(always)]
+    fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    #[inline(always)]
     fn netns(self) -> u32 {
         // SAFETY: as in `field`; `skc_net.net` is a pointer to struct net.
         unsafe {
@@ -175,6 +186,11 @@ impl Sock for RawSock {
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the helper checks the address; a bad one is an error.
         unsafe { bpf_probe_read_kernel((self.0 + u64::from(offset)) as *const T) }.ok()
+    }
+
+    #[inline(always)]
+    fn address(self) -> u64 {
+        self.0
     }
 
     #[inline(always)]

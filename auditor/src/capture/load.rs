@@ -260,9 +260,16 @@ pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
         }
         source = inner.source();
     }
-    // The verifier's log runs to megabytes; `RUST_LOG=aya=debug` has it.
-    let end = text.find(" Verifier output:").unwrap_or(text.len());
-    text.truncate(end);
+    // The verifier's log runs to megabytes: keep its verdict.
+    if let Some(at) = text.find(" Verifier output:") {
+        let statistics = ["verification time", "stack depth", "processed", "mark_"];
+        let verdict = text[at..]
+            .lines()
+            .rfind(|line| !line.is_empty() && !statistics.iter().any(|word| line.starts_with(word)))
+            .map(|line| format!(" The verifier says: {line}"));
+        text.truncate(at);
+        text.extend(verdict);
+    }
     text
 }
 
