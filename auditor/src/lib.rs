@@ -16,9 +16,12 @@
 //! [`identity`] names the ends, [`policy`] judges, [`ledger`] and [`config`] serve all.
 
 pub mod cli;
+pub mod config;
 pub mod content;
 pub mod detect;
 pub mod ledger;
+pub mod policy;
 pub mod protocol;
 pub mod report;
 pub mod secret;
+pub mod serve;
