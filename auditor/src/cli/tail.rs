@@ -2,7 +2,7 @@
 //!
 //! Goes in: options and the daemon's socket. Comes out: one line a finding on standard output.
 
-use std::io::{self, BufRead as _, BufReader, ErrorKind, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, IsTerminal as _, Read as _, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,13 +65,16 @@ enum Format {
 /// # Errors
 /// When the daemon cannot be reached, refuses the request, or goes away while it is followed.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut stream = connect(&args.socket)?;
-    let mut request = serde_json::to_string(&request(&args, Timestamp::now()))?;
-    request.push('\n');
-    // A daemon that refuses closes at once; why stands in its answer, so read on.
-    let _ = stream.write_all(request.as_bytes());
-    let ended = show(stream, &args)?;
-    match ended {
+    let stream = ask(&args)?;
+    let table = Table::for_stdout();
+    let mut out = io::stdout().lock();
+    if args.format == Format::Text
+        && out.is_terminal()
+        && writeln!(out, "{}", table.header()).is_err()
+    {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match show(stream, &args, &table, &mut out)? {
         Ended::ByDaemon if args.follow => {
             bail!("the daemon on {} has ended", args.socket.display())
         }
@@ -79,6 +82,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Connects and sends the request.
+fn ask(args: &Args) -> anyhow::Result<UnixStream> {
+    let mut stream = connect(&args.socket)?;
+    let mut request = serde_json::to_string(&request(args, Timestamp::now()))?;
+    request.push('\n');
+    // A daemon that refuses closes at once; why stands in its answer, so read on.
+    let _ = stream.write_all(request.as_bytes());
+    Ok(stream)
+}
+
+#[derive(Debug, PartialEq, Eq)]
 enum Ended {
     ByDaemon,
     /// Whoever read our output went away.
@@ -116,15 +130,12 @@ fn request(args: &Args, now: Timestamp) -> Request {
     }
 }
 
-fn show(stream: UnixStream, args: &Args) -> anyhow::Result<Ended> {
-    let table = Table::for_stdout();
-    let mut out = io::stdout().lock();
-    if args.format == Format::Text
-        && out.is_terminal()
-        && writeln!(out, "{}", table.header()).is_err()
-    {
-        return Ok(Ended::ByReader);
-    }
+fn show(
+    stream: UnixStream,
+    args: &Args,
+    table: &Table,
+    out: &mut impl Write,
+) -> anyhow::Result<Ended> {
     let mut read = BufReader::new(stream);
     let mut line = String::new();
     loop {
@@ -138,7 +149,7 @@ fn show(stream: UnixStream, args: &Args) -> anyhow::Result<Ended> {
                     .with_context(|| format!("cannot read from {}", args.socket.display()));
             }
         }
-        let Some(text) = rendered(line.trim_end(), args.format, &table)? else {
+        let Some(text) = rendered(line.trim_end(), args.format, table)? else {
             continue;
         };
         if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
@@ -258,6 +269,46 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let error = connect(&path).unwrap_err().to_string();
         assert!(error.contains("no auditor is listening"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_running_daemon_is_shown_until_it_ends() {
+        use crate::serve::hub::{Hub, tests::finding};
+        use crate::serve::tail::{Limits, Listener};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auditor.sock");
+        let hub = std::sync::Arc::new(Hub::default());
+        hub.publish(finding("a", 1));
+        hub.publish(finding("b", 1));
+        let listener = Listener::bind(&path).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server =
+            tokio::spawn(listener.serve(hub, Limits::default(), async { _ = stopped.await }));
+        for (words, ids) in [
+            (&["--last", "1"][..], "b"),
+            (&["--detector", "iban"], ""),
+            (&["--source", "python"], "ab"),
+        ] {
+            let socket = ["--format", "json", "--socket", path.to_str().unwrap()];
+            let args = args(&[words, &socket].concat());
+            let show = move || {
+                let mut out = Vec::new();
+                let ended = show(ask(&args).unwrap(), &args, &Table::plain(), &mut out).unwrap();
+                (ended, String::from_utf8(out).unwrap())
+            };
+            let (ended, out) = tokio::task::spawn_blocking(show).await.unwrap();
+            assert_eq!(ended, Ended::ByDaemon);
+            let read = |line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            assert_eq!(out.lines().map(read).collect::<String>(), ids, "{words:?}");
+        }
+        stop.send(()).unwrap();
+        server.await.unwrap();
     }
 
     #[test]

@@ -296,7 +296,7 @@ mod tests {
     async fn a_client_that_says_nothing_is_cut_and_frees_its_slot() {
         let limits = Limits {
             connections: 1,
-            lifetime: Duration::from_millis(50),
+            lifetime: Duration::from_millis(300),
             ..Limits::default()
         };
         let (address, _) = start(limits).await;
