@@ -20,6 +20,9 @@ use crate::policy::Judge;
 /// Shortest time between two looks through all findings.
 const LOOK: SignedDuration = SignedDuration::from_millis(250);
 
+/// Most revisions of one look, so that the sinks are not flooded; the rest follows with the next.
+const BATCH: usize = 1000;
+
 /// Bounds and filters of an [`Aggregator`].
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -159,14 +162,14 @@ impl Aggregator {
         if older_than(self.looked, now, LOOK) {
             self.looked = now;
             let interval = self.settings.interval;
-            return self.revise(now, |sent| older_than(sent, now, interval));
+            return self.revise(now, BATCH, |sent| older_than(sent, now, interval));
         }
         Vec::new()
     }
 
     /// The last revision of every finding that changed since it was sent.
     pub fn finish(&mut self) -> Vec<Finding> {
-        self.revise(Timestamp::now(), |_| true)
+        self.revise(Timestamp::now(), usize::MAX, |_| true)
     }
 
     /// Findings alive now.
@@ -251,7 +254,12 @@ impl Aggregator {
         })
     }
 
-    fn revise(&mut self, now: Timestamp, due: impl Fn(Timestamp) -> bool) -> Vec<Finding> {
+    fn revise(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+        due: impl Fn(Timestamp) -> bool,
+    ) -> Vec<Finding> {
         if self.unsent == 0 {
             return Vec::new();
         }
@@ -259,6 +267,7 @@ impl Aggregator {
             .live
             .values_mut()
             .filter(|live| live.unsent && due(live.sent))
+            .take(most)
             .map(|live| live.revision(now))
             .collect();
         self.unsent -= revised.len();

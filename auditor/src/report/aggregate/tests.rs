@@ -160,3 +160,20 @@ fn a_worse_sight_raises_the_finding() {
     assert!(finding.declared_masked);
     assert_eq!(finding.severity, crate::detect::Severity::Critical);
 }
+
+#[test]
+fn many_findings_that_are_due_go_out_in_batches_and_none_twice() {
+    let mut aggregator = aggregator(Settings::default());
+    for _ in 0..2 {
+        for number in 0..2500 {
+            let mut observation = card();
+            observation.flow.operation = Some(format!("GET /{number}"));
+            aggregator.offer(observation, at(0));
+        }
+    }
+    let sizes: Vec<usize> = (0..4)
+        .map(|look| aggregator.due(at(20 + look)).len())
+        .collect();
+    assert_eq!(sizes, [1000, 1000, 500, 0]);
+    assert!(aggregator.due(at(23)).is_empty() && aggregator.finish().is_empty());
+}

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,8 +90,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Shifts `journal.n` to `journal.n+1` and starts a new file. When it fails, the current file
-    /// is kept and written on, so that nothing is lost but the limit.
+    /// Shifts `journal.n` to `journal.n+1` and starts a new file. While it fails, findings are
+    /// dropped and counted: the limit on the disk holds.
     fn rotate(&mut self) -> io::Result<()> {
         if let Some(file) = self.file.take() {
             file.sync_data()?;
@@ -140,7 +140,14 @@ impl Sink for Journal {
         }
     }
 
-    fn flush(&mut self) {}
+    /// A file that somebody removed is made again, instead of written on where nobody can read it.
+    fn flush(&mut self) {
+        let removed = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        if self.file.as_ref().is_some_and(removed) {
+            self.file = None;
+            self.size = 0;
+        }
+    }
 
     fn dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.dropped)
@@ -158,7 +165,8 @@ impl Drop for Journal {
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new()
+    let mut file = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
@@ -173,7 +181,17 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     }
     // A file from before, or a loose umask, must not leave it open to others.
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    Ok((file, metadata.len()))
+    let mut size = metadata.len();
+    let mut last = [b'\n'];
+    if size > 0 {
+        file.read_exact_at(&mut last, size - 1)?;
+    }
+    if last != *b"\n" {
+        // A crash left half a line: the next one must not continue it.
+        file.write_all(b"\n")?;
+        size += 1;
+    }
+    Ok((file, size))
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -266,6 +284,23 @@ mod tests {
         fs::create_dir(path.parent().unwrap()).unwrap();
         journal.write(&finding());
         assert_eq!(journal.dropped().load(Ordering::Relaxed), 2);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn half_a_line_from_a_crash_is_closed_and_a_removed_file_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("findings.jsonl");
+        fs::write(&path, "{\"half\":").unwrap();
+        let mut journal = journal(path.clone(), 1 << 20, 1);
+        journal.write(&finding());
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(serde_json::from_str::<serde_json::Value>(lines[1]).is_ok());
+        fs::remove_file(&path).unwrap();
+        journal.flush();
+        journal.write(&finding());
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 

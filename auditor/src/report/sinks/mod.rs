@@ -6,13 +6,17 @@
 pub mod journal;
 pub mod stdout;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::finding::Finding;
+
+/// How long a sink that is dropped may take to write what waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A place findings are written to.
 pub trait Sink: Send {
@@ -36,7 +40,8 @@ pub struct Queued {
     name: &'static str,
     sender: Option<Sender<Finding>>,
     dropped: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnects when the thread has closed the sink.
+    closed: Receiver<Infallible>,
 }
 
 impl Queued {
@@ -46,8 +51,9 @@ impl Queued {
     /// When the thread cannot be started.
     pub fn new(mut sink: Box<dyn Sink>, capacity: usize) -> std::io::Result<Self> {
         let (sender, receiver) = bounded::<Finding>(capacity.max(1));
+        let (closing, closed) = bounded::<Infallible>(0);
         let (name, dropped) = (sink.name(), sink.dropped());
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("sink-{name}"))
             .spawn(move || {
                 while let Ok(finding) = receiver.recv() {
@@ -57,13 +63,43 @@ impl Queued {
                     }
                 }
                 sink.flush();
+                drop(sink);
+                drop(closing);
             })?;
         Ok(Self {
             name,
             sender: Some(sender),
             dropped,
-            thread: Some(thread),
+            closed,
         })
+    }
+
+    /// Writes the last findings, waiting up to `patience` altogether for room in the queue and for
+    /// the sink to close; what is left then is dropped and counted. Returns whether all went well.
+    pub fn close(mut self, last: Vec<Finding>, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut lost = 0;
+        if let Some(sender) = self.sender.take() {
+            for finding in last {
+                lost += u64::from(sender.send_deadline(finding, deadline).is_err());
+            }
+        }
+        self.dropped.fetch_add(lost, Ordering::Relaxed);
+        lost == 0 && self.wait_until(deadline)
+    }
+
+    fn wait_until(&self, deadline: Instant) -> bool {
+        let closed = matches!(
+            self.closed.recv_deadline(deadline),
+            Err(RecvTimeoutError::Disconnected)
+        );
+        if !closed {
+            tracing::error!(
+                sink = self.name,
+                "the sink hangs: what waits for it is lost"
+            );
+        }
+        closed
     }
 }
 
@@ -89,12 +125,10 @@ impl Sink for Queued {
 }
 
 impl Drop for Queued {
-    /// Waits until the queue is written.
+    /// Waits until the queue is written, but not for ever.
     fn drop(&mut self) {
-        self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            // The thread only fails by a panic, which the panic hook has already reported.
-            let _ = thread.join();
+        if self.sender.take().is_some() {
+            self.wait_until(Instant::now() + PATIENCE);
         }
     }
 }
@@ -154,5 +188,33 @@ mod tests {
         drop(releases);
         drop(sink);
         assert_eq!(starts.try_iter().count(), 2);
+    }
+
+    #[test]
+    fn closing_waits_for_a_sink_that_writes_and_not_for_one_that_hangs() {
+        let finding = card().into_finding("id".into(), None, jiff::Timestamp::UNIX_EPOCH);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("findings.jsonl");
+        let settings = journal::Settings {
+            path: path.clone(),
+            max_bytes: 1 << 30,
+            keep: 1,
+        };
+        let journal = Box::new(journal::Journal::open(settings).unwrap());
+        let sink = Queued::new(journal, 1).unwrap();
+        assert!(sink.close(vec![finding.clone(); 500], Duration::from_secs(60)));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 500);
+
+        let (started, _starts) = mpsc::channel();
+        let (_releases, release) = mpsc::channel();
+        let dropped = Arc::new(AtomicU64::new(0));
+        let stuck = Stuck {
+            started,
+            release,
+            dropped: Arc::clone(&dropped),
+        };
+        let sink = Queued::new(Box::new(stuck), 1).unwrap();
+        assert!(!sink.close(vec![finding; 5], Duration::from_millis(50)));
+        assert!(dropped.load(Ordering::Relaxed) >= 3);
     }
 }
