@@ -109,7 +109,7 @@ impl Table {
         }
     }
 
-    /// Fits standard output: colour only on a terminal and unless `NO_COLOR` is set to anything,
+    /// Fits standard output: colour only on a terminal and unless `NO_COLOR` is set and not empty,
     /// as wide as the terminal from 120 columns on.
     pub fn for_stdout() -> Self {
         let colour = std::io::stdout().is_terminal()
