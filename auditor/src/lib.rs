@@ -17,9 +17,12 @@
 
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod content;
 pub mod detect;
 pub mod ledger;
+pub mod policy;
 pub mod protocol;
 pub mod report;
 pub mod secret;
+pub mod serve;

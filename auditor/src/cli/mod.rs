@@ -1,5 +1,8 @@
 //! The command line: one file per subcommand.
 
+pub mod table;
+pub mod tail;
+
 use std::process::ExitCode;
 
 /// Parses the command line, runs the command and returns its exit code.

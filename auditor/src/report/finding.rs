@@ -65,6 +65,8 @@ pub enum Kind {
     PlaintextTransport,
     CoverageGap,
     Update,
+    /// A protected or test value, emitted only when other states than `clear` are asked for.
+    Observation,
 }
 
 /// Where in the message (or file) the value is.
@@ -204,4 +206,14 @@ pub struct PolicyVerdict {
 pub enum Verdict {
     Violation,
     Allowed,
+}
+
+impl Verdict {
+    /// As in findings and metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::Allowed => "allowed",
+        }
+    }
 }

@@ -3,4 +3,12 @@
 //! Goes in: [`crate::detect::Detection`] with the ends of its connection. Comes out:
 //! [`finding::Finding`]s. A finding never holds a value.
 
+pub mod aggregate;
 pub mod finding;
+pub mod naming;
+pub mod observation;
+pub mod sinks;
+pub mod summary;
+
+#[cfg(test)]
+mod schema_tests;

@@ -1,0 +1,402 @@
+//! The configuration: file, environment and flags become one validated [`Config`].
+//!
+//! Goes in: YAML, `AUDITOR_SECTION__KEY` variables and flags, each overriding the one before.
+//! Comes out: a [`Config`] in which every value is within its bounds, or one sentence that names
+//! the key. It never reads a file other than the one it is given and changes nothing.
+//!
+//! What keys there are, with defaults, units and bounds, is the table in [`keys`].
+
+pub mod keys;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_norway::{Mapping, Value};
+
+use keys::{KEYS, Key, Kind};
+
+/// Where the configuration is looked for.
+pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
+/// The socket findings are served on.
+pub const DEFAULT_SOCKET: &str = "/run/auditor/auditor.sock";
+/// Largest configuration file read, bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+const PREFIX: &str = "AUDITOR_";
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub state_dir: PathBuf,
+    pub scope: Scope,
+    pub capture: Capture,
+    pub detect: Detect,
+    pub report: Report,
+    pub serve: Serve,
+}
+
+/// What is watched. At least one of them is set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    pub node: bool,
+    pub pids: Vec<u32>,
+    pub cgroups: Vec<PathBuf>,
+    pub containers: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// Size of each ring buffer, bytes; a power of two.
+    pub ring_bytes: u64,
+    /// Most bytes copied of one call.
+    pub max_call_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detect {
+    pub min_confidence: MinConfidence,
+    pub states: States,
+    /// Key of the fingerprints; see [`Config::key_file`].
+    pub key_file: Option<PathBuf>,
+}
+
+/// The lowest confidence that becomes a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MinConfidence {
+    Low,
+    Medium,
+    High,
+}
+
+impl From<MinConfidence> for crate::detect::Confidence {
+    fn from(least: MinConfidence) -> Self {
+        match least {
+            MinConfidence::Low => Self::Low,
+            MinConfidence::Medium => Self::Medium,
+            MinConfidence::High => Self::High,
+        }
+    }
+}
+
+/// Which states become findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum States {
+    Clear,
+    All,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    pub interval_seconds: u32,
+    pub max_live: usize,
+    pub journal: Journal,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    pub enabled: bool,
+    /// See [`Config::journal_path`].
+    pub path: Option<PathBuf>,
+    pub max_bytes: u64,
+    pub keep: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    pub http: SocketAddr,
+    pub socket: PathBuf,
+    /// Findings remembered for clients of the socket.
+    pub history: usize,
+    /// Series each metric with workload labels may have.
+    pub max_series: usize,
+}
+
+/// Why a configuration is refused. `origin` is the file, variable or flag.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {}: {source}; make it readable or give another with --config", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the configuration {} is larger than 1 MiB: it is no configuration of auditor", .0.display())]
+    TooLarge(PathBuf),
+    #[error("{origin} is not YAML: {source}")]
+    Syntax {
+        origin: String,
+        source: serde_norway::Error,
+    },
+    #[error(
+        "{origin}: unknown key {key}{}; docs/configuration.md lists all keys",
+        hint(suggestion)
+    )]
+    UnknownKey {
+        origin: String,
+        key: String,
+        suggestion: Option<&'static str>,
+    },
+    #[error("{origin}: {key} must be {expected}, not {found}")]
+    Value {
+        origin: String,
+        key: String,
+        expected: String,
+        found: String,
+    },
+    #[error(
+        "nothing is watched: set scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host"
+    )]
+    EmptyScope,
+    #[error(
+        "scope.node: true already watches everything: remove scope.{0}, or scope.node to watch less"
+    )]
+    NodeAndMore(&'static str),
+}
+
+impl Config {
+    /// Reads `file` (when there is one), then the environment, then `flags`: pairs of a key path
+    /// such as `serve.http` and a YAML value.
+    ///
+    /// # Errors
+    /// For a file that cannot be read, an unknown key, a value out of bounds, an empty scope.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[(&str, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        if let Some(path) = file {
+            values.file(&path.display().to_string(), &read(path)?)?;
+        }
+        values.environment(environment)?;
+        for (key, value) in flags {
+            values.set(&format!("the flag for {key}"), key, value)?;
+        }
+        values.into_config()
+    }
+
+    /// The key of the fingerprints: `detect.key_file`, or `key` in the state directory.
+    pub fn key_file(&self) -> PathBuf {
+        self.detect
+            .key_file
+            .clone()
+            .unwrap_or_else(|| self.state_dir.join("key"))
+    }
+
+    /// The journal: `report.journal.path`, or `findings.jsonl` in the state directory.
+    pub fn journal_path(&self) -> PathBuf {
+        self.report
+            .journal
+            .path
+            .clone()
+            .unwrap_or_else(|| self.state_dir.join("findings.jsonl"))
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let scope = &self.scope;
+        let named = [
+            ("pids", !scope.pids.is_empty()),
+            ("cgroups", !scope.cgroups.is_empty()),
+            ("containers", !scope.containers.is_empty()),
+        ];
+        match named.iter().find(|(_, set)| *set) {
+            Some((name, _)) if scope.node => Err(ConfigError::NodeAndMore(name)),
+            None if !scope.node => Err(ConfigError::EmptyScope),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Values by key, each checked when it is set.
+struct Values(Vec<(&'static Key, Value)>);
+
+impl Default for Values {
+    fn default() -> Self {
+        Self(KEYS.iter().map(|key| (key, key.default_value())).collect())
+    }
+}
+
+impl Values {
+    fn file(&mut self, origin: &str, text: &str) -> Result<(), ConfigError> {
+        let syntax = |source| ConfigError::Syntax {
+            origin: origin.to_owned(),
+            source,
+        };
+        match serde_norway::from_str(text).map_err(syntax)? {
+            Value::Null => Ok(()),
+            Value::Mapping(mapping) => self.section(origin, "", mapping),
+            _ => Err(ConfigError::Value {
+                origin: origin.to_owned(),
+                key: "the file".to_owned(),
+                expected: "sections with keys".to_owned(),
+                found: "a single value".to_owned(),
+            }),
+        }
+    }
+
+    fn section(&mut self, origin: &str, prefix: &str, section: Mapping) -> Result<(), ConfigError> {
+        for (name, value) in section {
+            let name = match name {
+                Value::String(name) => name,
+                other => keys::shown(&other),
+            };
+            let path = if prefix.is_empty() {
+                name
+            } else {
+                format!("{prefix}.{name}")
+            };
+            let is_section = KEYS
+                .iter()
+                .any(|key| key.path.starts_with(&format!("{path}.")));
+            match value {
+                Value::Mapping(inner) if is_section => self.section(origin, &path, inner)?,
+                Value::Null if is_section => (),
+                other if is_section => {
+                    return Err(ConfigError::Value {
+                        origin: origin.to_owned(),
+                        key: path,
+                        expected: "a section with keys".to_owned(),
+                        found: keys::shown(&other),
+                    });
+                }
+                other => self.put(origin, &path, other)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `AUDITOR_SERVE__HTTP` is `serve.http`. Variables without a section are only taken when they
+    /// name a key: others, such as those Kubernetes sets for a service, are not meant for us.
+    fn environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), ConfigError> {
+        let mut ours: Vec<(String, String)> = variables
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let path = name.strip_prefix(PREFIX)?.to_lowercase().replace("__", ".");
+                (path.contains('.') || keys::find(&path).is_some()).then_some((name, value))
+            })
+            .collect();
+        ours.sort();
+        for (name, value) in ours {
+            let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+            self.set(&format!("the variable {name}"), &path, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets from text: YAML for lists and numbers, as it is for everything else.
+    fn set(&mut self, origin: &str, path: &str, text: &str) -> Result<(), ConfigError> {
+        let key = find(origin, path)?;
+        let value = match key.kind {
+            Kind::Text | Kind::Path | Kind::OptionalPath | Kind::Address | Kind::Choice(_) => {
+                Value::String(text.to_owned())
+            }
+            Kind::Texts | Kind::Numbers if !text.trim_start().starts_with('[') => {
+                let items = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty());
+                let of_kind = |item: &str| match key.kind {
+                    Kind::Numbers => item
+                        .parse::<u64>()
+                        .map_or_else(|_| Value::from(item), Value::from),
+                    _ => Value::from(item),
+                };
+                Value::Sequence(items.map(of_kind).collect())
+            }
+            _ => serde_norway::from_str(text).map_err(|source| ConfigError::Syntax {
+                origin: origin.to_owned(),
+                source,
+            })?,
+        };
+        self.put(origin, path, value)
+    }
+
+    fn put(&mut self, origin: &str, path: &str, value: Value) -> Result<(), ConfigError> {
+        let key = find(origin, path)?;
+        let value = key.checked(value).map_err(|found| ConfigError::Value {
+            origin: origin.to_owned(),
+            key: path.to_owned(),
+            expected: key.expected(),
+            found,
+        })?;
+        for (known, current) in &mut self.0 {
+            if known.path == path {
+                *current = value;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn into_config(self) -> Result<Config, ConfigError> {
+        let mut root = Mapping::new();
+        for (key, value) in self.0 {
+            insert(&mut root, key.path, value);
+        }
+        // Every value was checked against its key, so this fails only where the table of keys and
+        // the types disagree, which a test excludes.
+        let config: Config = serde_norway::from_value(Value::Mapping(root)).map_err(|source| {
+            ConfigError::Syntax {
+                origin: "the merged configuration".to_owned(),
+                source,
+            }
+        })?;
+        config.checked()
+    }
+}
+
+fn insert(section: &mut Mapping, path: &str, value: Value) {
+    let Some((name, rest)) = path.split_once('.') else {
+        section.insert(path.into(), value);
+        return;
+    };
+    let inner = section
+        .entry(name.into())
+        .or_insert_with(|| Value::Mapping(Mapping::new()));
+    if let Value::Mapping(inner) = inner {
+        insert(inner, rest, value);
+    }
+}
+
+fn find(origin: &str, path: &str) -> Result<&'static Key, ConfigError> {
+    keys::find(path).ok_or_else(|| ConfigError::UnknownKey {
+        origin: origin.to_owned(),
+        key: path.to_owned(),
+        suggestion: keys::nearest(path),
+    })
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    use std::io::Read as _;
+    let failed = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(FILE_LIMIT + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    Ok(text)
+}
+
+fn hint(suggestion: &Option<&'static str>) -> String {
+    suggestion.map_or_else(String::new, |key| format!(", did you mean {key}?"))
+}
+
+#[cfg(test)]
+mod tests;

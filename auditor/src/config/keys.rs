@@ -1,0 +1,354 @@
+//! Every key there is: its kind, default, unit, bounds and meaning.
+//!
+//! This table drives what is accepted, from file, environment and flags alike, and what
+//! docs/configuration.md says.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_norway::Value;
+
+/// One key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Sections and name, joined by points: `report.journal.keep`.
+    pub path: &'static str,
+    pub kind: Kind,
+    /// As it would be written in YAML; empty for none.
+    pub default: &'static str,
+    /// Of a number; empty where there is none.
+    pub unit: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+}
+
+/// What values a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Flag,
+    /// A whole number within bounds, both included.
+    Number(u64, u64),
+    /// The same, and a power of two.
+    PowerOfTwo(u64, u64),
+    Text,
+    /// Absolute.
+    Path,
+    /// Absolute, or not set.
+    OptionalPath,
+    Address,
+    Choice(&'static [&'static str]),
+    /// Process ids.
+    Numbers,
+    Texts,
+}
+
+const MAX_PID: u64 = 4_194_304;
+/// Longest list and longest text.
+const LENGTH_LIMIT: usize = 4096;
+
+/// All keys, in the order they are documented.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "state_dir",
+        kind: Kind::Path,
+        default: "/var/lib/auditor",
+        unit: "",
+        meaning: "Folder of the journal and the fingerprint key.",
+    },
+    Key {
+        path: "scope.node",
+        kind: Kind::Flag,
+        default: "false",
+        unit: "",
+        meaning: "Watch every process of this host, auditor itself left out.",
+    },
+    Key {
+        path: "scope.pids",
+        kind: Kind::Numbers,
+        default: "[]",
+        unit: "",
+        meaning: "Processes to watch, with their descendants.",
+    },
+    Key {
+        path: "scope.cgroups",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Cgroups to watch, with those below them: paths under the cgroup file system.",
+    },
+    Key {
+        path: "scope.containers",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Containers to watch: ids, or the start of an id that is unique.",
+    },
+    Key {
+        path: "capture.ring_bytes",
+        kind: Kind::PowerOfTwo(1 << 18, 1 << 30),
+        default: "8388608",
+        unit: "bytes",
+        meaning: "Size of each ring buffer between kernel and daemon.",
+    },
+    Key {
+        path: "capture.max_call_bytes",
+        kind: Kind::Number(4096, 16 << 20),
+        default: "1048576",
+        unit: "bytes",
+        meaning: "Most bytes copied of one call; the rest is accounted as `over_budget`.",
+    },
+    Key {
+        path: "detect.min_confidence",
+        kind: Kind::Choice(&["low", "medium", "high"]),
+        default: "medium",
+        unit: "",
+        meaning: "Lowest confidence that becomes a finding.",
+    },
+    Key {
+        path: "detect.states",
+        kind: Kind::Choice(&["clear", "all"]),
+        default: "clear",
+        unit: "",
+        meaning: "With `all`, protected and test values become findings of kind `observation`.",
+    },
+    Key {
+        path: "detect.key_file",
+        kind: Kind::OptionalPath,
+        default: "",
+        unit: "",
+        meaning: "Key of the fingerprints; not set: `key` in `state_dir`.",
+    },
+    Key {
+        path: "report.interval_seconds",
+        kind: Kind::Number(1, 3600),
+        default: "10",
+        unit: "seconds",
+        meaning: "Shortest time between two revisions of one finding.",
+    },
+    Key {
+        path: "report.max_live",
+        kind: Kind::Number(1, 1_000_000),
+        default: "10000",
+        unit: "findings",
+        meaning: "Findings counted at once; the one unseen for longest makes room.",
+    },
+    Key {
+        path: "report.journal.enabled",
+        kind: Kind::Flag,
+        default: "true",
+        unit: "",
+        meaning: "Write findings to the journal.",
+    },
+    Key {
+        path: "report.journal.path",
+        kind: Kind::OptionalPath,
+        default: "",
+        unit: "",
+        meaning: "The journal; not set: `findings.jsonl` in `state_dir`.",
+    },
+    Key {
+        path: "report.journal.max_bytes",
+        kind: Kind::Number(4096, 1 << 40),
+        default: "67108864",
+        unit: "bytes",
+        meaning: "Size at which the journal is rotated.",
+    },
+    Key {
+        path: "report.journal.keep",
+        kind: Kind::Number(0, 1000),
+        default: "5",
+        unit: "files",
+        meaning: "Rotated journals kept beside the current one.",
+    },
+    Key {
+        path: "serve.http",
+        kind: Kind::Address,
+        default: "127.0.0.1:9478",
+        unit: "",
+        meaning: "Where `/metrics`, `/healthz` and `/readyz` are served.",
+    },
+    Key {
+        path: "serve.socket",
+        kind: Kind::Path,
+        default: super::DEFAULT_SOCKET,
+        unit: "",
+        meaning: "Unix socket of `auditor tail`.",
+    },
+    Key {
+        path: "serve.history",
+        kind: Kind::Number(1, 100_000),
+        default: "1000",
+        unit: "findings",
+        meaning: "Findings remembered for `auditor tail --last`.",
+    },
+    Key {
+        path: "serve.max_series",
+        kind: Kind::Number(1, 1_000_000),
+        default: "2000",
+        unit: "series",
+        meaning: "Series each metric with workload labels may have; the rest says `other`.",
+    },
+];
+
+/// The key with this path.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The key or section that was probably meant.
+pub fn nearest(path: &str) -> Option<&'static str> {
+    if path.len() > 100 {
+        return None;
+    }
+    let levels = path.matches('.').count();
+    let candidates = KEYS.iter().flat_map(|key| {
+        // The key, and every section it is in.
+        let ends = key
+            .path
+            .match_indices('.')
+            .map(|(at, _)| at)
+            .chain([key.path.len()]);
+        ends.map(|end| &key.path[..end])
+    });
+    candidates
+        .filter(|candidate| candidate.matches('.').count() == levels)
+        .map(|candidate| (distance(path, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 4).clamp(2, 4))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// A value as an error shows it: short, and quoted if it is text.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if text.chars().count() > 60 => {
+            format!("{:?}…", text.chars().take(60).collect::<String>())
+        }
+        Value::String(text) => format!("{text:?}"),
+        Value::Sequence(_) => "a list".to_owned(),
+        Value::Mapping(_) | Value::Tagged(_) => "a section".to_owned(),
+    }
+}
+
+impl Key {
+    /// The default as a value.
+    pub fn default_value(&self) -> Value {
+        match self.kind {
+            Kind::OptionalPath => Value::Null,
+            Kind::Numbers | Kind::Texts => Value::Sequence(Vec::new()),
+            Kind::Flag => Value::Bool(self.default == "true"),
+            Kind::Number(..) | Kind::PowerOfTwo(..) => {
+                self.default.parse::<u64>().map_or(Value::Null, Value::from)
+            }
+            Kind::Text | Kind::Path | Kind::Address | Kind::Choice(_) => Value::from(self.default),
+        }
+    }
+
+    /// The value, if it is one this key takes.
+    ///
+    /// # Errors
+    /// What was found instead, for people.
+    pub fn checked(&self, value: Value) -> Result<Value, String> {
+        let fits = match (&value, self.kind) {
+            (Value::Bool(_), Kind::Flag) | (Value::Null, Kind::OptionalPath) => true,
+            (Value::Number(_), Kind::Number(least, most)) => within(&value, least, most),
+            (Value::Number(_), Kind::PowerOfTwo(least, most)) => {
+                within(&value, least, most) && value.as_u64().is_some_and(u64::is_power_of_two)
+            }
+            (Value::String(text), kind) => fits_text(text, kind),
+            (Value::Sequence(items), Kind::Numbers | Kind::Texts) => {
+                return self.checked_list(items).map(|()| value);
+            }
+            _ => false,
+        };
+        if fits { Ok(value) } else { Err(shown(&value)) }
+    }
+
+    /// What the key takes, for people.
+    pub fn expected(&self) -> String {
+        let unit = if self.unit.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.unit)
+        };
+        match self.kind {
+            Kind::Flag => "true or false".to_owned(),
+            Kind::Number(least, most) => format!("a whole number from {least} to {most}{unit}"),
+            Kind::PowerOfTwo(least, most) => format!("a power of two from {least} to {most}{unit}"),
+            Kind::Text => "a text".to_owned(),
+            Kind::Path | Kind::OptionalPath => "an absolute path".to_owned(),
+            Kind::Address => format!("an address and port such as {}", self.default),
+            Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Kind::Numbers => format!("a list of whole numbers from 1 to {MAX_PID}"),
+            Kind::Texts => "a list of texts".to_owned(),
+        }
+    }
+
+    /// Its row in docs/configuration.md.
+    pub fn row(&self) -> String {
+        let default = if self.default.is_empty() {
+            "not set".to_owned()
+        } else {
+            format!("`{}`", self.default)
+        };
+        let variable = self.path.to_uppercase().replace('.', "__");
+        format!(
+            "| `{}` | `AUDITOR_{variable}` | {default} | {} | {} |",
+            self.path,
+            self.expected(),
+            self.meaning
+        )
+    }
+
+    fn checked_list(&self, items: &[Value]) -> Result<(), String> {
+        if items.len() > LENGTH_LIMIT {
+            return Err(format!(
+                "a list of {}: at most {LENGTH_LIMIT} are taken",
+                items.len()
+            ));
+        }
+        let wrong = items.iter().find(|item| match (self.kind, item) {
+            (Kind::Numbers, item) => !within(item, 1, MAX_PID),
+            (_, Value::String(text)) => !fits_text(text, Kind::Text),
+            _ => true,
+        });
+        wrong.map_or(Ok(()), |item| Err(shown(item)))
+    }
+}
+
+fn within(value: &Value, least: u64, most: u64) -> bool {
+    value
+        .as_u64()
+        .is_some_and(|number| (least..=most).contains(&number))
+}
+
+fn fits_text(text: &str, kind: Kind) -> bool {
+    if text.is_empty() || text.len() > LENGTH_LIMIT || text.contains('\0') {
+        return false;
+    }
+    match kind {
+        Kind::Text => true,
+        Kind::Path | Kind::OptionalPath => Path::new(text).is_absolute(),
+        Kind::Address => text.parse::<SocketAddr>().is_ok(),
+        Kind::Choice(choices) => choices.contains(&text),
+        Kind::Flag | Kind::Number(..) | Kind::PowerOfTwo(..) | Kind::Numbers | Kind::Texts => false,
+    }
+}
+
+/// Edits between two names (Levenshtein): insert, delete or replace one character.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::report::finding::Kind;
+use crate::report::observation::tests::card;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn aggregator(settings: Settings) -> Aggregator {
+    Aggregator::new(settings, Judge::default())
+}
+
+#[test]
+fn a_finding_goes_out_at_first_sight_then_at_most_every_interval_and_at_the_end() {
+    let mut aggregator = aggregator(Settings::default());
+    let first = aggregator.offer(card(), at(0));
+    assert_eq!(first.admission, Admission::Clear(Verdict::Violation));
+    let [first] = <[Finding; 1]>::try_from(first.findings).unwrap();
+    assert_eq!((first.revision, first.count), (1, 1));
+    assert!(aggregator.due(at(60)).is_empty(), "nothing changed");
+    assert!(aggregator.offer(card(), at(61)).findings.is_empty());
+    assert!(aggregator.offer(card(), at(62)).findings.is_empty());
+    let second = aggregator.due(at(63)).pop().unwrap();
+    assert_eq!(
+        (second.revision, second.count, &second.id),
+        (2, 3, &first.id)
+    );
+    aggregator.offer(card(), at(64));
+    assert!(aggregator.due(at(72)).is_empty(), "too early");
+    assert_eq!(aggregator.due(at(73)).len(), 1);
+    aggregator.offer(card(), at(74));
+    let last = aggregator.finish().pop().unwrap();
+    assert_eq!((last.revision, last.count), (4, 5));
+    assert!(aggregator.finish().is_empty());
+}
+
+#[test]
+fn short_lived_processes_of_one_program_share_a_finding_that_names_the_latest() {
+    let mut aggregator = aggregator(Settings::default());
+    for pid in 1..=20 {
+        let mut observation = card();
+        observation.source.process.as_mut().unwrap().pid = pid;
+        observation.source.address = Some(format!("127.0.0.1:{}", 40_000 + pid));
+        aggregator.offer(observation, at(0));
+    }
+    assert_eq!(aggregator.live(), 1);
+    let finding = aggregator.finish().pop().unwrap();
+    assert_eq!(finding.count, 20);
+    assert_eq!(finding.source.unwrap().process.unwrap().pid, 20);
+}
+
+#[test]
+fn every_part_of_the_key_opens_its_own_finding() {
+    type Change = fn(&mut Observation);
+    let changes: [Change; 6] = [
+        |_| (),
+        |o| o.source.workload.as_mut().unwrap().name = "curl".into(),
+        |o| o.destination.workload.as_mut().unwrap().name = "app".into(),
+        |o| o.flow.operation = Some("GET /".into()),
+        |o| o.place = crate::protocol::Place::ResponseBody,
+        |o| o.detection.field.path = Some("$.other".into()),
+    ];
+    let mut aggregator = aggregator(Settings::default());
+    for change in changes {
+        let mut observation = card();
+        change(&mut observation);
+        assert_eq!(aggregator.offer(observation, at(0)).findings.len(), 1);
+    }
+    assert_eq!(aggregator.live(), changes.len());
+}
+
+#[test]
+fn protected_values_are_counted_and_become_observations_only_when_asked_for() {
+    let mut masked = card();
+    masked.detection.state = State::Masked;
+    let mut quiet = aggregator(Settings::default());
+    let offered = quiet.offer(masked.clone(), at(0));
+    assert_eq!(
+        (offered.admission, offered.findings.len()),
+        (Admission::NotClear, 0)
+    );
+    assert_eq!(
+        quiet.values(),
+        [ValueTally {
+            detector: "payment_card",
+            state: State::Masked,
+            values: 1
+        }]
+    );
+    assert!(quiet.findings().is_empty());
+    let mut all = aggregator(Settings {
+        all_states: true,
+        ..Settings::default()
+    });
+    let finding = all.offer(masked, at(0)).findings.pop().unwrap();
+    assert_eq!((finding.kind, finding.policy), (Kind::Observation, None));
+    assert!(all.findings().is_empty(), "an observation is not a leak");
+}
+
+#[test]
+fn what_is_below_the_confidence_asked_for_is_only_counted() {
+    let mut low = card();
+    low.detection.confidence = Confidence::Low;
+    let mut aggregator = aggregator(Settings::default());
+    assert_eq!(
+        aggregator.offer(low, at(0)).admission,
+        Admission::LowConfidence
+    );
+    assert_eq!((aggregator.low_confidence(), aggregator.live()), (1, 0));
+}
+
+#[test]
+fn at_the_limit_the_finding_unseen_for_longest_leaves_with_its_final_revision() {
+    let mut aggregator = aggregator(Settings {
+        max_live: 2,
+        ..Settings::default()
+    });
+    let operation = |name: &str| {
+        let mut observation = card();
+        observation.flow.operation = Some(name.into());
+        observation
+    };
+    let first = aggregator
+        .offer(operation("a"), at(0))
+        .findings
+        .pop()
+        .unwrap();
+    aggregator.offer(operation("b"), at(0));
+    aggregator.offer(operation("b"), at(1));
+    aggregator.offer(operation("a"), at(2));
+    let offered = aggregator.offer(operation("c"), at(3)).findings;
+    assert_eq!(offered.len(), 2);
+    assert_eq!(
+        (offered[0].count, offered[0].revision),
+        (2, 2),
+        "b leaves: a was touched later"
+    );
+    assert_ne!(offered[0].id, first.id);
+    assert_eq!((aggregator.live(), aggregator.evicted()), (2, 1));
+    let values: u64 = aggregator.finish().iter().map(|f| f.count).sum();
+    assert_eq!(values, 2, "only a still has something to say");
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_silence_a_finding() {
+    let mut aggregator = aggregator(Settings::default());
+    aggregator.offer(card(), at(1000));
+    aggregator.offer(card(), at(10));
+    assert_eq!(aggregator.due(at(11)).len(), 1);
+}
+
+#[test]
+fn a_worse_sight_raises_the_finding() {
+    let mut aggregator = aggregator(Settings::default());
+    aggregator.offer(card(), at(0));
+    let mut declared = card();
+    declared.detection.declared_masked = true;
+    aggregator.offer(declared, at(1));
+    let finding = aggregator.finish().pop().unwrap();
+    assert!(finding.declared_masked);
+    assert_eq!(finding.severity, crate::detect::Severity::Critical);
+}
+
+#[test]
+fn many_findings_that_are_due_go_out_in_batches_and_none_twice() {
+    let mut aggregator = aggregator(Settings::default());
+    for _ in 0..2 {
+        for number in 0..2500 {
+            let mut observation = card();
+            observation.flow.operation = Some(format!("GET /{number}"));
+            aggregator.offer(observation, at(0));
+        }
+    }
+    let sizes: Vec<usize> = (0..4)
+        .map(|look| aggregator.due(at(20 + look)).len())
+        .collect();
+    assert_eq!(sizes, [1000, 1000, 500, 0]);
+    assert!(aggregator.due(at(23)).is_empty() && aggregator.finish().is_empty());
+}

@@ -1,0 +1,256 @@
+//! Everything that is emitted validates against the schemas in docs/.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::finding::*;
+use super::observation::tests::card;
+use super::summary::CommandStatus;
+use super::summary::tests::summary;
+use crate::detect::State;
+use crate::protocol::Place;
+
+fn validator(schema: &str) -> jsonschema::Validator {
+    let schema = serde_json::from_str(schema).unwrap();
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap()
+}
+
+fn findings() -> jsonschema::Validator {
+    validator(include_str!("../../../docs/finding.schema.json"))
+}
+
+fn finding() -> Finding {
+    let id = uuid::Uuid::now_v7().to_string();
+    let policy = PolicyVerdict {
+        name: None,
+        version: None,
+        rule: None,
+        verdict: Verdict::Violation,
+    };
+    card().into_finding(id, Some(policy), Timestamp::now())
+}
+
+/// A finding with every optional field set.
+fn full() -> Finding {
+    let mut finding = finding();
+    finding.declared_masked = true;
+    finding.under_masked = true;
+    finding.path = Some("a/b".into());
+    finding.location.line = Some(1);
+    finding.flow.as_mut().unwrap().status = Some(200);
+    finding.policy = Some(PolicyVerdict {
+        name: Some("cards".into()),
+        version: Some("1".into()),
+        rule: Some("r".into()),
+        verdict: Verdict::Allowed,
+    });
+    finding.source = Some(End {
+        workload: Some(Workload {
+            namespace: Some("shop".into()),
+            kind: "Deployment".into(),
+            name: "a".into(),
+        }),
+        pod: Some(Pod {
+            uid: "u".into(),
+            name: Some("p".into()),
+        }),
+        container: Some(Container {
+            id: "c".into(),
+            name: Some("n".into()),
+            image: Some("i".into()),
+        }),
+        service_account: Some("s".into()),
+        spiffe_id: Some("spiffe://a/b".into()),
+        process: Some(Process {
+            pid: 1,
+            exe: Some("/a".into()),
+            comm: Some("a".into()),
+        }),
+        address: Some("10.0.0.1:1".into()),
+        host: Some("h".into()),
+        node: Some("n".into()),
+        identified_by: IdentifiedBy::Cgroup,
+        certainty: Certainty::Likely,
+    });
+    finding
+}
+
+fn assert_valid(validator: &jsonschema::Validator, value: &Value) {
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}\n{value:#}");
+}
+
+#[test]
+fn findings_of_every_shape_validate() {
+    let validator = findings();
+    let mut shapes = vec![finding(), full()];
+    shapes.push(Finding {
+        flow: None,
+        source: None,
+        destination: None,
+        policy: None,
+        ..finding()
+    });
+    shapes.push(Finding {
+        source: Some(End::default()),
+        ..finding()
+    });
+    for kind in [
+        Kind::MaskDrift,
+        Kind::NewData,
+        Kind::NewFlow,
+        Kind::RateChange,
+        Kind::PlaintextTransport,
+        Kind::CoverageGap,
+        Kind::Update,
+    ] {
+        shapes.push(Finding { kind, ..finding() });
+    }
+    for state in [
+        State::Masked,
+        State::Hashed,
+        State::Tokenised,
+        State::Encrypted,
+        State::Test,
+    ] {
+        let mut observation = card();
+        observation.detection.state = state;
+        shapes.push(observation.into_finding(finding().id, None, Timestamp::now()));
+    }
+    for place in [
+        Place::RequestPath,
+        Place::RequestQuery,
+        Place::RequestHeaders,
+        Place::RequestBody,
+        Place::RequestTrailers,
+        Place::ResponseHeaders,
+        Place::ResponseBody,
+        Place::ResponseTrailers,
+        Place::Stream,
+        Place::File,
+    ] {
+        let mut shape = finding();
+        shape.location.part = place.name();
+        shapes.push(shape);
+    }
+    for identified_by in [
+        IdentifiedBy::SocketPair,
+        IdentifiedBy::PodIp,
+        IdentifiedBy::Service,
+        IdentifiedBy::Conntrack,
+        IdentifiedBy::Node,
+        IdentifiedBy::Dns,
+        IdentifiedBy::Sni,
+        IdentifiedBy::Host,
+        IdentifiedBy::Unresolved,
+        IdentifiedBy::Ambiguous,
+    ] {
+        shapes.push(Finding {
+            destination: Some(End {
+                identified_by,
+                ..End::default()
+            }),
+            ..finding()
+        });
+    }
+    for shape in shapes {
+        assert_valid(&validator, &serde_json::to_value(shape).unwrap());
+    }
+}
+
+#[test]
+fn findings_that_break_the_contract_do_not_validate() {
+    let validator = findings();
+    let cases: [(&str, Value); 14] = [
+        ("/schema", json!("auditor.finding/v2")),
+        ("/id", json!("7")),
+        ("/time", json!("yesterday")),
+        ("/revision", json!(0)),
+        ("/kind", json!("leek")),
+        ("/kind", json!("observation")),
+        ("/state", json!("masked")),
+        ("/severity", json!("fatal")),
+        ("/fingerprint", json!("k1:short")),
+        ("/count", json!(0)),
+        ("/location/part", json!("body")),
+        ("/flow/encrypted", json!("yes")),
+        ("/source/certainty", json!(null)),
+        ("/policy/verdict", json!("fine")),
+    ];
+    for (pointer, wrong) in cases {
+        let mut value = serde_json::to_value(finding()).unwrap();
+        *value.pointer_mut(pointer).unwrap() = wrong;
+        assert!(!validator.is_valid(&value), "{pointer}");
+    }
+    for object in [
+        "",
+        "/location",
+        "/flow",
+        "/source",
+        "/source/process",
+        "/policy",
+    ] {
+        let mut value = serde_json::to_value(finding()).unwrap();
+        value
+            .pointer_mut(object)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .insert("value".into(), json!("4111"));
+        assert!(!validator.is_valid(&value), "an unknown key in {object:?}");
+    }
+}
+
+#[test]
+fn summaries_validate_and_wrong_ones_do_not() {
+    let validator = validator(include_str!("../../../docs/summary.schema.json"));
+    let mut endings = vec![None];
+    endings.push(Some(CommandStatus {
+        code: Some(1),
+        signal: None,
+    }));
+    endings.push(Some(CommandStatus {
+        code: None,
+        signal: Some(9),
+    }));
+    for command in endings {
+        let summary = super::summary::Summary {
+            command,
+            ..summary()
+        };
+        assert_valid(&validator, &serde_json::to_value(&summary).unwrap());
+    }
+    let good = serde_json::to_value(summary()).unwrap();
+    for (pointer, wrong) in [
+        ("/account/socket/moved", json!(-1)),
+        ("/command", json!({})),
+        ("/bindings/nested", json!("4")),
+        ("/time", json!(1)),
+    ] {
+        let mut value = good.clone();
+        *value.pointer_mut(pointer).unwrap() = wrong;
+        assert!(!validator.is_valid(&value), "{pointer}");
+    }
+    let mut unknown = good;
+    unknown["account"]["socket"]["lost"] = json!(1);
+    assert!(!validator.is_valid(&unknown));
+}
+
+#[test]
+fn the_summary_schema_names_every_account() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../docs/summary.schema.json")).unwrap();
+    for account in crate::ledger::Account::ALL {
+        assert!(
+            schema["$defs"]["balance"]["properties"][account.name()].is_object(),
+            "{}",
+            account.name()
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! The closing record of a capture: what was found and what became of every byte.
+//!
+//! Goes in: tallies and balances. Comes out: one JSON object, described by
+//! docs/summary.schema.json, or the same as text. No value and no sample is in it.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::finding::Verdict;
+use crate::cli::table::escape;
+use crate::detect::State;
+use crate::ledger::{Account, Balance, ByteLedger, Ledger};
+
+/// `schema` of every summary.
+pub const SCHEMA: &str = "auditor.summary/v1";
+
+/// What a capture came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub schema: &'static str,
+    /// RFC 3339, UTC: the end of the capture.
+    pub time: String,
+    pub duration_ms: u64,
+    pub account: Accounts,
+    /// Leaks by detector and verdict.
+    pub findings: Vec<FindingTally>,
+    /// Values by detector and state, those that are not leaks included.
+    pub values: Vec<ValueTally>,
+    /// Detections below the confidence asked for.
+    pub low_confidence: u64,
+    /// Functions that were hooked.
+    pub attached: Vec<Attached>,
+    pub bindings: Bindings,
+    pub events_lost: Vec<Loss>,
+    /// How the command that was watched ended, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandStatus>,
+}
+
+/// Both byte accounts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Accounts {
+    pub socket: Balance,
+    pub tls: Balance,
+}
+
+impl Accounts {
+    /// Draws both balances.
+    pub fn of(ledger: &ByteLedger) -> Self {
+        Self {
+            socket: ledger.balance(Ledger::Socket),
+            tls: ledger.balance(Ledger::Tls),
+        }
+    }
+}
+
+/// Leaks of one detector under one verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FindingTally {
+    pub detector: &'static str,
+    pub verdict: Verdict,
+    /// Different ids.
+    pub findings: u64,
+    /// Values counted under them.
+    pub values: u64,
+}
+
+/// Values of one detector in one state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ValueTally {
+    pub detector: &'static str,
+    pub state: State,
+    pub values: u64,
+}
+
+/// One hooked function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attached {
+    /// `openssl`, …
+    pub library: String,
+    pub path: String,
+    pub function: String,
+    /// Where in the function: `entry`, `return`, or an offset such as `+0x12`.
+    pub instruction: String,
+    /// `uprobe`, `uretprobe`, `tp_btf`, …
+    pub method: String,
+}
+
+/// How TLS objects found their sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Bindings {
+    /// By a socket call inside a TLS call.
+    pub nested: u64,
+    /// Not at all: source or destination of these connections is not known.
+    pub unbound: u64,
+}
+
+/// Events that did not reach the next stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    pub stage: String,
+    pub reason: String,
+    pub count: u64,
+}
+
+/// How a watched command ended: one of the two is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CommandStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+}
+
+impl Summary {
+    /// The summary as text: leaks, values that were not leaks, both accounts, losses. Each account
+    /// closes with its difference, `difference 0` once every byte is accounted for.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        let seconds = self.duration_ms as f64 / 1000.0;
+        let _ = writeln!(out, "summary after {seconds:.1} s");
+        self.write_findings(&mut out);
+        write_balance(&mut out, "socket", &self.account.socket);
+        write_balance(&mut out, "tls", &self.account.tls);
+        for hook in &self.attached {
+            let [library, path, function, instruction, method] = [
+                &hook.library,
+                &hook.path,
+                &hook.function,
+                &hook.instruction,
+                &hook.method,
+            ]
+            .map(|s| escape(s));
+            let _ = writeln!(
+                out,
+                "  attached {library} {path} {function} at {instruction} ({method})"
+            );
+        }
+        if self.bindings != Bindings::default() {
+            let Bindings { nested, unbound } = self.bindings;
+            let _ = writeln!(out, "  bindings {nested} nested, {unbound} unbound");
+        }
+        for loss in &self.events_lost {
+            let _ = writeln!(
+                out,
+                "  lost {} events in {}: {}",
+                loss.count,
+                escape(&loss.stage),
+                escape(&loss.reason)
+            );
+        }
+        match self.command {
+            Some(CommandStatus {
+                code: Some(code), ..
+            }) => _ = writeln!(out, "  command ended with status {code}"),
+            Some(CommandStatus {
+                signal: Some(signal),
+                ..
+            }) => {
+                _ = writeln!(out, "  command was ended by signal {signal}");
+            }
+            _ => (),
+        }
+        out
+    }
+
+    fn write_findings(&self, out: &mut String) {
+        if self.findings.is_empty() {
+            out.push_str("  no leaks\n");
+        }
+        for FindingTally {
+            detector,
+            verdict,
+            findings,
+            values,
+        } in &self.findings
+        {
+            let _ = writeln!(
+                out,
+                "  leaks {detector:<24} {:<10} {findings:>6} findings {values:>8} values",
+                verdict.name()
+            );
+        }
+        for ValueTally {
+            detector,
+            state,
+            values,
+        } in self.values.iter().filter(|v| v.state != State::Clear)
+        {
+            let _ = writeln!(
+                out,
+                "  not leaks {detector:<20} {:<10} {values:>24} values",
+                state_name(*state)
+            );
+        }
+        if self.low_confidence > 0 {
+            let _ = writeln!(
+                out,
+                "  not leaks: {} candidates of too low confidence",
+                self.low_confidence
+            );
+        }
+    }
+}
+
+/// Bytes for people: powers of 1024, one decimal.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// As in findings.
+pub const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Clear => "clear",
+        State::Masked => "masked",
+        State::Hashed => "hashed",
+        State::Tokenised => "tokenised",
+        State::Encrypted => "encrypted",
+        State::Test => "test",
+    }
+}
+
+fn write_balance(out: &mut String, name: &str, balance: &Balance) {
+    let _ = writeln!(out, "  {name} bytes");
+    let mut line = |label: &str, bytes: u64| {
+        let _ = writeln!(out, "    {label:<22} {:>12}", human_bytes(bytes));
+    };
+    line("moved", balance.moved);
+    for &(account, bytes) in balance
+        .accounts
+        .iter()
+        .filter(|(a, n)| *n > 0 || *a == Account::Scanned)
+    {
+        line(account.name(), bytes);
+    }
+    let _ = writeln!(out, "    difference {}", balance.difference());
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn summary() -> Summary {
+        let ledger = ByteLedger::default();
+        ledger.set_moved(Ledger::Socket, 3_000_000);
+        ledger.settle(Ledger::Socket, Account::Scanned, 2_000_000);
+        ledger.settle(Ledger::Socket, Account::Ciphertext, 1_000_000);
+        ledger.set_moved(Ledger::Tls, 900);
+        ledger.settle(Ledger::Tls, Account::Scanned, 900);
+        Summary {
+            schema: SCHEMA,
+            time: "2026-03-01T10:00:00.000Z".into(),
+            duration_ms: 12_345,
+            account: Accounts::of(&ledger),
+            findings: vec![FindingTally {
+                detector: "payment_card",
+                verdict: Verdict::Violation,
+                findings: 2,
+                values: 14,
+            }],
+            values: vec![
+                ValueTally {
+                    detector: "payment_card",
+                    state: State::Clear,
+                    values: 14,
+                },
+                ValueTally {
+                    detector: "payment_card",
+                    state: State::Masked,
+                    values: 3,
+                },
+            ],
+            low_confidence: 1,
+            attached: vec![Attached {
+                library: "openssl".into(),
+                path: "/usr/lib/libssl.so.3".into(),
+                function: "SSL_write_ex".into(),
+                instruction: "+0x12".into(),
+                method: "uprobe".into(),
+            }],
+            bindings: Bindings {
+                nested: 4,
+                unbound: 0,
+            },
+            events_lost: vec![Loss {
+                stage: "ring".into(),
+                reason: "full\u{1b}[2J".into(),
+                count: 2,
+            }],
+            command: Some(CommandStatus {
+                code: Some(0),
+                signal: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_summary_reads_at_a_glance() {
+        insta::assert_snapshot!(summary().to_text(), @r"
+        summary after 12.3 s
+          leaks payment_card             violation       2 findings       14 values
+          not leaks payment_card         masked                            3 values
+          not leaks: 1 candidates of too low confidence
+          socket bytes
+            moved                       2.9 MiB
+            scanned                     1.9 MiB
+            ciphertext                976.6 KiB
+            difference 0
+          tls bytes
+            moved                         900 B
+            scanned                       900 B
+            difference 0
+          attached openssl /usr/lib/libssl.so.3 SSL_write_ex at +0x12 (uprobe)
+          bindings 4 nested, 0 unbound
+          lost 2 events in ring: full\x1b[2J
+          command ended with status 0
+        ");
+    }
+
+    #[test]
+    fn bytes_are_written_in_units_a_person_reads() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(human_bytes(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether the pipeline turns, and whether it is attached.
+//!
+//! Goes in: a heartbeat from the pipeline, changes of state. Comes out: the answers of `/healthz`
+//! and `/readyz`.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// A pipeline that was silent for longer is not healthy.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Shared by the pipeline, which writes, and the HTTP server, which reads.
+pub struct Health {
+    start: Instant,
+    /// Milliseconds from `start` to the last beat.
+    beat: AtomicU64,
+    attached: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    identity: &'static str,
+    policy: &'static str,
+}
+
+/// Body of `/readyz`.
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    /// Probes are attached.
+    pub ready: bool,
+    pub attached: bool,
+    pub identity: &'static str,
+    pub policy: &'static str,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            beat: AtomicU64::new(0),
+            attached: AtomicBool::new(false),
+            state: Mutex::new(State {
+                identity: "local",
+                policy: "none",
+            }),
+        }
+    }
+}
+
+impl Health {
+    /// The pipeline went round once; call it at least every few seconds.
+    pub fn beat(&self) {
+        self.beat_at(Instant::now());
+    }
+
+    /// Probes are attached (or, when the last one went, no longer).
+    pub fn set_attached(&self, attached: bool) {
+        self.attached.store(attached, Ordering::Release);
+    }
+
+    /// Where names of ends come from: `local`, `kubernetes`, `degraded`, …
+    pub fn set_identity(&self, identity: &'static str) {
+        self.with_state(|state| state.identity = identity);
+    }
+
+    /// What policy is in force: `none`, `loaded`, `stale`, …
+    pub fn set_policy(&self, policy: &'static str) {
+        self.with_state(|state| state.policy = policy);
+    }
+
+    /// True while the last beat is less than ten seconds ago.
+    pub fn healthy(&self, now: Instant) -> bool {
+        self.since_beat(now) < FRESH
+    }
+
+    /// Time since the last beat (since the start, before the first).
+    pub fn since_beat(&self, now: Instant) -> Duration {
+        let beat = self.start + Duration::from_millis(self.beat.load(Ordering::Acquire));
+        now.saturating_duration_since(beat)
+    }
+
+    /// The answer of `/readyz`.
+    pub fn readiness(&self) -> Readiness {
+        let attached = self.attached.load(Ordering::Acquire);
+        let mut state = State::default();
+        self.with_state(|current| state = current.clone());
+        Readiness {
+            ready: attached,
+            attached,
+            identity: state.identity,
+            policy: state.policy,
+        }
+    }
+
+    fn beat_at(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.start).as_millis();
+        self.beat
+            .fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    fn with_state(&self, change: impl FnOnce(&mut State)) {
+        change(
+            &mut self
+                .state
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_is_healthy_for_ten_seconds_after_a_beat() {
+        let health = Health::default();
+        let later = |seconds| health.start + Duration::from_secs(seconds);
+        assert!(health.healthy(later(9)));
+        assert!(!health.healthy(later(10)));
+        health.beat_at(later(100));
+        assert!(health.healthy(later(109)));
+        health.beat_at(later(50));
+        assert!(
+            health.healthy(later(109)),
+            "an old beat does not take back a new one"
+        );
+        assert!(!health.healthy(later(111)));
+    }
+}

@@ -1,0 +1,371 @@
+//! The metrics: one registry, every name and label in one place.
+//!
+//! Goes in: counts from all stages. Comes out: the Prometheus text format. Labels name workloads,
+//! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::series::{Family, label};
+use crate::ledger::{Account, ByteLedger, Ledger};
+use crate::report::aggregate::Admission;
+use crate::report::finding::Verdict;
+use crate::report::naming::Name;
+use crate::report::observation::Observation;
+use crate::report::summary::state_name;
+
+/// Series a family may have unless configured otherwise.
+pub const DEFAULT_SERIES: usize = 2000;
+
+const PAIR: [&str; 6] = [
+    "source_namespace",
+    "source_workload",
+    "source_kind",
+    "destination_namespace",
+    "destination_workload",
+    "destination_kind",
+];
+
+/// Which end of a flow this node watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reporter {
+    Source,
+    Destination,
+}
+
+/// All metrics of the daemon. Every method is cheap, takes `&self` and never fails.
+pub struct Metrics {
+    registry: Registry,
+    ledger: Arc<ByteLedger>,
+    leaks: Family<IntCounterVec>,
+    last_leak: Family<IntGaugeVec>,
+    values: Family<IntCounterVec>,
+    bytes: IntCounterVec,
+    bytes_moved: IntCounterVec,
+    events: IntCounterVec,
+    events_lost: IntCounterVec,
+    attach: IntCounterVec,
+    attached: IntGaugeVec,
+    attribution: IntCounterVec,
+    sink_dropped: IntCounterVec,
+    map_entries: IntGaugeVec,
+    map_capacity: IntGaugeVec,
+    policy_loaded: IntGaugeVec,
+    scan_seconds: Histogram,
+    /// Keeps two renderings from adding the same difference twice.
+    raising: Mutex<()>,
+}
+
+impl Metrics {
+    /// Registers everything; `series` bounds each family that has workload labels.
+    ///
+    /// # Errors
+    /// When two metrics have one name: a mistake in this file.
+    pub fn new(ledger: Arc<ByteLedger>, series: usize) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let r = &registry;
+        let overflow = counter(
+            r,
+            "series_overflow_total",
+            "Uses of a series that had to say other.",
+            &["metric"],
+        )?;
+        let leak_labels = with_pair(&["detector", "category", "verdict", "reporter"]);
+        let leaks = counter(r, "leaks_total", "Clear values seen.", &leak_labels)?;
+        let last_leak = gauge(
+            r,
+            "last_leak_timestamp_seconds",
+            "When the last clear value was captured, Unix time.",
+            &leak_labels,
+        )?;
+        let values = counter(
+            r,
+            "values_total",
+            "Values seen, by state.",
+            &with_pair(&["detector", "state"]),
+        )?;
+        let build = gauge(r, "build_info", "Always 1.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let scan_seconds = Histogram::with_opts(
+            HistogramOpts::new("auditor_scan_seconds", "Time to scan one document.")
+                .buckets(vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]),
+        )?;
+        r.register(Box::new(scan_seconds.clone()))?;
+        let dropped = |name: &str| overflow.with_label_values(&[name]);
+        Ok(Self {
+            leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
+            last_leak: Family::new(last_leak, 4, series, dropped("last_leak_timestamp_seconds")),
+            values: Family::new(values, 2, series, dropped("values_total")),
+            bytes: counter(
+                r,
+                "bytes_total",
+                "Bytes by where they ended.",
+                &["ledger", "account"],
+            )?,
+            bytes_moved: counter(
+                r,
+                "bytes_moved_total",
+                "Bytes the kernel says moved.",
+                &["ledger"],
+            )?,
+            events: counter(
+                r,
+                "events_total",
+                "Events that reached a stage.",
+                &["stage"],
+            )?,
+            events_lost: counter(
+                r,
+                "events_lost_total",
+                "Events lost on the way to a stage.",
+                &["stage", "reason"],
+            )?,
+            attach: counter(
+                r,
+                "attach_total",
+                "Attempts to attach to a library.",
+                &["library", "result"],
+            )?,
+            attached: gauge(
+                r,
+                "attached",
+                "Files of a library attached to now.",
+                &["library"],
+            )?,
+            attribution: counter(
+                r,
+                "attribution_total",
+                "Ends named, by method.",
+                &["side", "method"],
+            )?,
+            sink_dropped: counter(
+                r,
+                "sink_dropped_total",
+                "Findings a sink could not write.",
+                &["sink"],
+            )?,
+            map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
+            map_capacity: gauge(
+                r,
+                "map_capacity",
+                "Entries a kernel map can hold.",
+                &["map"],
+            )?,
+            policy_loaded: gauge(
+                r,
+                "policy_loaded",
+                "1 for the state a policy is in.",
+                &["policy", "state"],
+            )?,
+            scan_seconds,
+            raising: Mutex::new(()),
+            ledger,
+            registry,
+        })
+    }
+
+    /// Counts a value. The leak counter of a detector on a pair of workloads is born at 0 with the
+    /// first value in any state: an increase over a counter born at 1 would be 0.
+    pub fn value(&self, observation: &Observation, admission: Admission, reporter: Reporter) {
+        let now = Instant::now();
+        let pair = pair(observation);
+        let pair = pair.each_ref().map(String::as_str);
+        let detector = observation.detection.detector;
+        let verdict = match admission {
+            Admission::LowConfidence => return,
+            Admission::NotClear => Verdict::Violation,
+            Admission::Clear(verdict) => verdict,
+        };
+        let state = state_name(observation.detection.state);
+        if let Some(values) = self.values.with(&join([detector, state], pair), now) {
+            values.inc();
+        }
+        let reporter = match reporter {
+            Reporter::Source => "source",
+            Reporter::Destination => "destination",
+        };
+        let labels = join(
+            [detector, observation.category, verdict.name(), reporter],
+            pair,
+        );
+        let Some(leaks) = self.leaks.with(&labels, now) else {
+            return;
+        };
+        if matches!(admission, Admission::Clear(_)) {
+            leaks.inc();
+            if let Some(last) = self.last_leak.with(&labels, now) {
+                last.set(observation.time.as_second());
+            }
+        }
+    }
+
+    /// `count` events reached `stage`.
+    pub fn events(&self, stage: &'static str, count: u64) {
+        self.events.with_label_values(&[stage]).inc_by(count);
+    }
+
+    /// `count` events were lost on the way to `stage`.
+    pub fn lost(&self, stage: &'static str, reason: &str, count: u64) {
+        self.events_lost
+            .with_label_values(&[stage, &label(reason)])
+            .inc_by(count);
+    }
+
+    /// The same, where the count is a running total (of the kernel) and not a difference.
+    pub fn lost_so_far(&self, stage: &'static str, reason: &str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.events_lost, &[stage, &label(reason)], total);
+    }
+
+    /// An attempt to attach to `library` ended with `result` (`ok`, `error`, `unsupported`, …).
+    pub fn attach(&self, library: &'static str, result: &'static str) {
+        self.attach.with_label_values(&[library, result]).inc();
+    }
+
+    /// Files of `library` attached to now.
+    pub fn set_attached(&self, library: &'static str, files: usize) {
+        self.attached
+            .with_label_values(&[library])
+            .set(i64::try_from(files).unwrap_or(i64::MAX));
+    }
+
+    /// An end of a connection was named: `side` is `source` or `destination`.
+    pub fn attribution(&self, side: &'static str, method: &'static str) {
+        self.attribution.with_label_values(&[side, method]).inc();
+    }
+
+    /// What a sink has dropped so far, from [`crate::report::sinks::Sink::dropped`].
+    pub fn sink_dropped_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_dropped, &[sink], total);
+    }
+
+    /// How full a kernel map is.
+    pub fn set_map(&self, map: &'static str, entries: u64, capacity: u64) {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.map_entries
+            .with_label_values(&[map])
+            .set(gauge(entries));
+        self.map_capacity
+            .with_label_values(&[map])
+            .set(gauge(capacity));
+    }
+
+    /// The state a policy is in; the states it was in before become 0.
+    pub fn set_policy(&self, policy: &str, state: &'static str) {
+        let policy = label(policy);
+        for known in ["loaded", "stale", "invalid"] {
+            let value = i64::from(known == state);
+            self.policy_loaded
+                .with_label_values(&[policy.as_str(), known])
+                .set(value);
+        }
+    }
+
+    /// Time one document took to scan.
+    pub fn scanned(&self, took: std::time::Duration) {
+        self.scan_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Everything in the Prometheus text format; idle series are removed first.
+    pub fn render(&self) -> String {
+        let now = Instant::now();
+        self.leaks.sweep(now);
+        self.last_leak.sweep(now);
+        self.values.sweep(now);
+        self.draw_ledger();
+        let mut out = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut out) {
+            tracing::error!(%error, "cannot encode the metrics");
+        }
+        out
+    }
+
+    fn draw_ledger(&self) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        for (ledger, name) in [(Ledger::Socket, "socket"), (Ledger::Tls, "tls")] {
+            let balance = self.ledger.balance(ledger);
+            raise(&self.bytes_moved, &[name], balance.moved);
+            for account in Account::ALL {
+                raise(
+                    &self.bytes,
+                    &[name, account.name()],
+                    balance.account(account),
+                );
+            }
+        }
+    }
+}
+
+/// Raises a counter to a running total; a total that went back changes nothing.
+fn raise(counter: &IntCounterVec, labels: &[&str], total: u64) {
+    let counter = counter.with_label_values(labels);
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+fn pair(observation: &Observation) -> [String; 6] {
+    let [s, d] = [&observation.source, &observation.destination].map(|end| {
+        let name = Name::of(Some(end));
+        let of_workload = end.workload.is_some() || end.host.is_some() || named(&name);
+        let workload = match name.kind.as_str() {
+            _ if !of_workload => "unresolved".to_owned(),
+            "Process" => name.short(),
+            _ => name.name,
+        };
+        (name.namespace, workload, name.kind)
+    });
+    [s.0, s.1, s.2, d.0, d.1, d.2]
+}
+
+/// True for an executable or command name; an address or a process id is no workload.
+fn named(name: &Name) -> bool {
+    name.kind == "Process" && !name.name.starts_with("pid ")
+}
+
+fn join<'a, const N: usize>(first: [&'a str; N], pair: [&'a str; 6]) -> Vec<&'a str> {
+    first.into_iter().chain(pair).collect()
+}
+
+fn with_pair(first: &[&'static str]) -> Vec<&'static str> {
+    first.iter().copied().chain(PAIR).collect()
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    register(
+        registry,
+        IntCounterVec::new(Opts::new(format!("auditor_{name}"), help), labels)?,
+    )
+}
+
+fn gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
+    register(
+        registry,
+        IntGaugeVec::new(Opts::new(format!("auditor_{name}"), help), labels)?,
+    )
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,166 @@
+use super::*;
+use crate::detect::State;
+use crate::report::observation::tests::card;
+
+pub(crate) fn metrics(series: usize) -> Metrics {
+    Metrics::new(Arc::default(), series).unwrap()
+}
+
+fn line<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    text.lines()
+        .filter(|line| line.starts_with(start))
+        .collect()
+}
+
+#[test]
+fn the_leak_counter_is_born_at_zero_when_the_detector_is_seen_in_any_state() {
+    let metrics = metrics(10);
+    let mut masked = card();
+    masked.detection.state = State::Masked;
+    metrics.value(&masked, Admission::NotClear, Reporter::Source);
+    let text = metrics.render();
+    let leaks = line(&text, "auditor_leaks_total");
+    assert_eq!(leaks.len(), 1, "{text}");
+    assert!(leaks[0].ends_with(" 0"), "{leaks:?}");
+    assert!(line(&text, "auditor_last_leak_timestamp_seconds").is_empty());
+    metrics.value(
+        &card(),
+        Admission::Clear(Verdict::Violation),
+        Reporter::Source,
+    );
+    let text = metrics.render();
+    let used = [
+        "auditor_leaks_total",
+        "auditor_values_total",
+        "auditor_last_leak",
+    ];
+    let lines: Vec<&str> = used.iter().flat_map(|name| line(&text, name)).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    auditor_leaks_total{category="payment",destination_kind="Process",destination_namespace="",destination_workload="nginx",detector="payment_card",reporter="source",source_kind="Process",source_namespace="",source_workload="python3",verdict="violation"} 1
+    auditor_values_total{destination_kind="Process",destination_namespace="",destination_workload="nginx",detector="payment_card",source_kind="Process",source_namespace="",source_workload="python3",state="clear"} 1
+    auditor_values_total{destination_kind="Process",destination_namespace="",destination_workload="nginx",detector="payment_card",source_kind="Process",source_namespace="",source_workload="python3",state="masked"} 1
+    auditor_last_leak_timestamp_seconds{category="payment",destination_kind="Process",destination_namespace="",destination_workload="nginx",detector="payment_card",reporter="source",source_kind="Process",source_namespace="",source_workload="python3",verdict="violation"} 1772359200
+    "#);
+}
+
+#[test]
+fn no_address_process_id_or_path_is_a_label() {
+    let metrics = metrics(10);
+    let mut observation = card();
+    observation.source.workload = None;
+    observation.destination.workload = None;
+    observation.destination.process.as_mut().unwrap().exe = None;
+    metrics.value(
+        &observation,
+        Admission::Clear(Verdict::Violation),
+        Reporter::Source,
+    );
+    let text = metrics.render();
+    let leak = line(&text, "auditor_leaks_total")[0];
+    assert!(leak.contains(r#"source_workload="python3""#), "{leak}");
+    assert!(
+        leak.contains(r#"destination_workload="unresolved""#),
+        "{leak}"
+    );
+    assert!(
+        !text.contains("127.0.0.1") && !text.contains("/usr/"),
+        "{text}"
+    );
+}
+
+#[test]
+fn hostile_workload_names_fill_no_more_than_the_limit() {
+    let metrics = metrics(5);
+    for number in 0..50 {
+        let mut observation = card();
+        observation.source.workload.as_mut().unwrap().name = format!("evil\"\n{number}");
+        metrics.value(
+            &observation,
+            Admission::Clear(Verdict::Violation),
+            Reporter::Source,
+        );
+    }
+    let text = metrics.render();
+    assert_eq!(line(&text, "auditor_leaks_total").len(), 6, "{text}");
+    assert_eq!(
+        line(
+            &text,
+            r#"auditor_series_overflow_total{metric="leaks_total"} 45"#
+        )
+        .len(),
+        1,
+        "{text}"
+    );
+}
+
+#[test]
+fn the_byte_accounts_add_up_to_the_bytes_moved() {
+    let ledger = Arc::new(ByteLedger::default());
+    ledger.set_moved(Ledger::Socket, 100);
+    ledger.settle(Ledger::Socket, Account::Scanned, 90);
+    ledger.settle(Ledger::Socket, Account::Gap, 10);
+    let metrics = Metrics::new(ledger, 10).unwrap();
+    for _ in 0..2 {
+        let text = metrics.render();
+        let sum: u64 = line(&text, "auditor_bytes_total")
+            .iter()
+            .filter(|l| l.contains("socket"))
+            .map(|l| l.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum();
+        assert_eq!(sum, 100);
+        assert!(
+            text.contains("auditor_bytes_moved_total{ledger=\"socket\"} 100"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn every_metric_is_rendered_under_its_name_once_it_is_used() {
+    let metrics = metrics(10);
+    metrics.value(
+        &card(),
+        Admission::Clear(Verdict::Violation),
+        Reporter::Source,
+    );
+    metrics.events("capture", 1);
+    metrics.lost("stream", "queue_full", 1);
+    metrics.lost_so_far("capture", "ring_full", 3);
+    metrics.lost_so_far("capture", "ring_full", 2);
+    metrics.attach("openssl", "ok");
+    metrics.set_attached("openssl", 1);
+    metrics.attribution("source", "cgroup");
+    metrics.sink_dropped_so_far("journal", 4);
+    metrics.set_map("sockets", 1, 2);
+    metrics.set_policy("cards", "loaded");
+    metrics.scanned(std::time::Duration::from_micros(20));
+    let text = metrics.render();
+    for name in [
+        "leaks_total",
+        "last_leak_timestamp_seconds",
+        "values_total",
+        "bytes_total",
+        "bytes_moved_total",
+        "events_total",
+        "events_lost_total",
+        "attach_total",
+        "attached",
+        "attribution_total",
+        "sink_dropped_total",
+        "series_overflow_total",
+        "map_entries",
+        "map_capacity",
+        "scan_seconds_bucket",
+        "build_info",
+        "policy_loaded",
+    ] {
+        assert!(
+            !line(&text, &format!("auditor_{name}{{")).is_empty(),
+            "{name}\n{text}"
+        );
+    }
+    assert!(
+        text.contains("auditor_events_lost_total{reason=\"ring_full\",stage=\"capture\"} 3"),
+        "{text}"
+    );
+}
