@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks what is in deploy/: alert rules and their tests, the Kubernetes manifests, the systemd unit,
 # the configuration. A check whose tool is missing is skipped and says so; nothing skipped counts as
-# passed. Exits 1 when a check fails. Writes only to a temporary directory.
+# passed. Exits 1 when a check fails. Writes only to a temporary directory
+# (and pip to its cache).
 #
 #   KUBERNETES_VALIDATE=path deploy/test.sh    uses this instead of installing one from PyPI
 
