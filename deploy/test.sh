@@ -1,0 +1,227 @@
+#!/bin/sh
+# Checks what is in deploy/: alert rules and their tests, the Kubernetes manifests, the systemd unit,
+# the configuration. A check whose tool is missing is skipped and says so; nothing skipped counts as
+# passed. Exits 1 when a check fails. Writes only to a temporary directory
+# (and pip to its cache).
+#
+#   KUBERNETES_VALIDATE=path deploy/test.sh    uses this instead of installing one from PyPI
+
+set -u
+cd "$(dirname "$0")" || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+passed=0 failed=0 skipped=0
+
+# check NAME COMMAND…: runs it; its output is shown only when it fails.
+check() {
+    name=$1
+    shift
+    if "$@" >"$work/output" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok      $name"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $name"
+        sed 's/^/        /' "$work/output"
+    fi
+}
+
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped $1: $2"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- Prometheus
+
+if have promtool; then
+    check "alert rules are valid" promtool check rules --lint=all --lint-fatal prometheus/rules.yaml
+    check "alert rules pass their tests" promtool test rules prometheus/rules.test.yaml
+else
+    skip "alert rules" "promtool is not installed (Debian: apt-get install prometheus)"
+fi
+
+# Every alert has a test and a section in docs/operations.md.
+every_alert() {
+    status=0
+    for alert in $(sed -n 's/^ *- alert: *//p' prometheus/rules.yaml); do
+        grep -q "alertname: $alert\$" prometheus/rules.test.yaml || {
+            echo "$alert: no test in which it fires"
+            status=1
+        }
+        grep -q "alertname: $alert, .*exp_alerts: \[\]" prometheus/rules.test.yaml || {
+            echo "$alert: no test in which it stays silent"
+            status=1
+        }
+        grep -q "^## $alert\$" ../docs/operations.md || {
+            echo "$alert: no section in docs/operations.md"
+            status=1
+        }
+        anchor=$(echo "$alert" | tr '[:upper:]' '[:lower:]')
+        grep -q "runbook: docs/operations.md#$anchor\$" prometheus/rules.yaml || {
+            echo "$alert: no rule links to its section"
+            status=1
+        }
+    done
+    return $status
+}
+check "every alert has tests and a runbook" every_alert
+
+# --- Kubernetes
+
+# Renders one kustomization to a file.
+render() {
+    if have kustomize; then
+        kustomize build "$1" >"$2"
+    else
+        kubectl kustomize "$1" >"$2"
+    fi
+}
+
+manifests=
+if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1; }; then
+    for kustomization in base overlays/minimal; do
+        rendered=$work/$(basename "$kustomization").yaml
+        check "kustomize builds $kustomization" render "kubernetes/$kustomization" "$rendered"
+        manifests="$manifests $rendered"
+    done
+else
+    skip "kustomize build" "neither kustomize nor a kubectl with kustomize is installed; the files of the base are checked as they are"
+    for file in namespace serviceaccount priorityclass daemonset; do
+        manifests="$manifests kubernetes/base/$file.yaml"
+    done
+fi
+
+validator=${KUBERNETES_VALIDATE:-}
+reason=
+if [ -z "$validator" ] && have kubernetes-validate; then
+    validator=kubernetes-validate
+elif [ -z "$validator" ]; then
+    python=python3
+    [ -x /usr/bin/python3 ] && python=/usr/bin/python3
+    if ! have "$python"; then
+        reason="there is no python3"
+    elif ! "$python" -m venv "$work/venv" >"$work/output" 2>&1; then
+        reason="no virtual environment could be made (Debian: apt-get install python3-venv)"
+    elif ! "$work/venv/bin/pip" install --quiet kubernetes-validate==1.37.0 >"$work/output" 2>&1; then
+        reason="pip could not install it: $(tail -n 1 "$work/output")"
+    else
+        validator=$work/venv/bin/kubernetes-validate
+    fi
+fi
+if [ -n "$validator" ]; then
+    # The oldest release with appArmorProfile as a field, and the newest the validator knows.
+    # $manifests is a list of files without spaces.
+    # shellcheck disable=SC2086
+    check "manifests fit the Kubernetes 1.30 schema" "$validator" --strict --kubernetes-version 1.30 $manifests
+    # shellcheck disable=SC2086
+    check "manifests fit the newest known Kubernetes schema" "$validator" --strict $manifests
+else
+    skip "kubernetes-validate" "$reason"
+fi
+
+# Prints the capabilities of a rendered DaemonSet, sorted, on one line.
+capabilities() {
+    sed -n '/^ *add:$/,/^ *drop:$/s/^ *- \([A-Z_]*\)$/\1/p' "$1" | sort | tr '\n' ' '
+}
+
+# The privileges are a promise of docs/security-model.md: a change must be made here too.
+privileges() {
+    status=0
+    base=$(capabilities "$work/base.yaml")
+    minimal=$(capabilities "$work/minimal.yaml")
+    [ "$base" = "BPF DAC_READ_SEARCH PERFMON SYS_ADMIN SYS_PTRACE SYS_RESOURCE " ] || {
+        echo "base adds: $base"
+        status=1
+    }
+    [ "$minimal" = "BPF DAC_READ_SEARCH PERFMON SYS_PTRACE SYS_RESOURCE " ] || {
+        echo "minimal adds: $minimal"
+        status=1
+    }
+    for rendered in "$work/base.yaml" "$work/minimal.yaml"; do
+        for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
+            "automountServiceAccountToken: false" "type: RuntimeDefault" "- ALL"; do
+            grep -q -- "^ *$line\$" "$rendered" || {
+                echo "$(basename "$rendered"): no line '$line'"
+                status=1
+            }
+        done
+    done
+    return $status
+}
+if [ -f "$work/base.yaml" ] && [ -f "$work/minimal.yaml" ]; then
+    check "the DaemonSet has the documented privileges and no others" privileges
+else
+    skip "privileges of the DaemonSet" "the manifests were not rendered"
+fi
+
+# --- systemd
+
+# Verifies the unit with a program that exists here in place of auditor.
+unit() {
+    sed 's|^ExecStart=/usr/bin/auditor |ExecStart=/bin/true |' systemd/auditor.service >"$work/auditor.service"
+    systemd-analyze verify --man=no "$work/auditor.service" >"$work/unit" 2>&1
+    status=$?
+    cat "$work/unit"
+    # Unknown settings are only warnings to systemd-analyze.
+    [ $status -eq 0 ] && ! grep -q auditor.service "$work/unit"
+}
+if have systemd-analyze; then
+    check "the systemd unit is valid" unit
+else
+    skip "the systemd unit" "systemd-analyze is not installed (Debian: apt-get install systemd)"
+fi
+
+# The unit may do what the container may.
+same_capabilities() {
+    sed -n 's/^CapabilityBoundingSet=//p' systemd/auditor.service | tr ' ' '\n' | sed 's/^CAP_//' | sort | tr '\n' ' ' >"$work/unit-caps"
+    capabilities "$work/base.yaml" >"$work/base-caps"
+    echo "unit and base differ:"
+    diff "$work/unit-caps" "$work/base-caps"
+}
+if [ -f "$work/base.yaml" ]; then
+    check "the unit and the DaemonSet have the same capabilities" same_capabilities
+else
+    skip "capabilities of the unit" "the manifests were not rendered"
+fi
+
+# --- Configuration and image
+
+# Takes the comment marks off config.yaml's keys and looks that it is YAML and what its sections are.
+# Whether auditor accepts every key is tested in the auditor crate, not here.
+configuration() {
+    sed -E 's/^( *)# ([a-z_]+:( .*)?)$/\1\2/' config.yaml >"$work/config.yaml"
+    "$yaml" - "$work/config.yaml" kubernetes/base/config.yaml <<'PYTHON'
+import sys, yaml
+
+full, base = (yaml.safe_load(open(path)) for path in sys.argv[1:])
+assert base == {"scope": {"node": True}}, base
+keys = {section: sorted(value) if isinstance(value, dict) else value for section, value in full.items()}
+assert keys == {
+    "scope": ["cgroups", "containers", "node", "pids"],
+    "capture": ["max_call_bytes", "ring_bytes"],
+    "detect": ["key_file", "min_confidence"],
+    "report": ["journal"],
+    "serve": ["http", "socket"],
+    "state_dir": "/var/lib/auditor",
+}, keys
+assert sorted(full["report"]["journal"]) == ["keep", "max_bytes", "path"], full["report"]
+PYTHON
+}
+yaml=
+for candidate in "$work/venv/bin/python" python3 /usr/bin/python3; do
+    "$candidate" -c 'import yaml' >/dev/null 2>&1 && yaml=$candidate && break
+done
+if [ -n "$yaml" ]; then
+    check "the configuration files are YAML with the documented sections" configuration
+else
+    skip "configuration files" "no python3 with PyYAML (Debian: apt-get install python3-yaml)"
+fi
+
+skip "Dockerfile" "base images cannot be pulled where these tests run"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
