@@ -25,7 +25,16 @@ pub(super) struct Csv {
 
 impl Csv {
     pub(super) fn new(delimiter: u8) -> Self {
-        Self { delimiter, at: 0, first_row: true, columns: Vec::new(), column: 0, quoted: false, start: 0, end: None }
+        Self {
+            delimiter,
+            at: 0,
+            first_row: true,
+            columns: Vec::new(),
+            column: 0,
+            quoted: false,
+            start: 0,
+            end: None,
+        }
     }
 
     fn end_cell(&mut self, bytes: &[u8], at: usize) {
@@ -38,7 +47,12 @@ impl Csv {
         self.column += 1;
         if bytes[at] == b'\n' {
             self.column = 0;
-            if self.first_row && !self.columns.iter().all(|name| is_column_name(&name.text(bytes))) {
+            if self.first_row
+                && !self
+                    .columns
+                    .iter()
+                    .all(|name| is_column_name(&name.text(bytes)))
+            {
                 self.columns.clear();
             }
             self.first_row = false;
@@ -54,7 +68,11 @@ impl Cursor for Csv {
     fn run(&mut self, bytes: &[u8], to: usize) {
         while self.at < to {
             let rest = &bytes[self.at..to];
-            let found = if self.quoted { memchr::memchr(b'"', rest) } else { memchr::memchr3(self.delimiter, b'"', b'\n', rest) };
+            let found = if self.quoted {
+                memchr::memchr(b'"', rest)
+            } else {
+                memchr::memchr3(self.delimiter, b'"', b'\n', rest)
+            };
             let Some(found) = found else {
                 self.at = to;
                 return;
@@ -63,7 +81,8 @@ impl Cursor for Csv {
             self.at = at + 1;
             if bytes[at] == b'"' {
                 // A quote inside an unquoted cell is text.
-                self.quoted = !self.quoted && at == self.start || !self.quoted && at > 0 && bytes[at - 1] == b'"';
+                self.quoted = !self.quoted && at == self.start
+                    || !self.quoted && at > 0 && bytes[at - 1] == b'"';
             } else {
                 self.end_cell(bytes, at);
             }
@@ -82,18 +101,31 @@ impl Cursor for Csv {
         let delimiter = self.delimiter;
         let end = self.end.filter(|end| *end >= at.end).unwrap_or_else(|| {
             let rest = &bytes[at.end..];
-            let found = if quoted { memchr::memchr2(b'"', b'\n', rest) } else { memchr::memchr2(delimiter, b'\n', rest) };
+            let found = if quoted {
+                memchr::memchr2(b'"', b'\n', rest)
+            } else {
+                memchr::memchr2(delimiter, b'\n', rest)
+            };
             found.map_or(bytes.len(), |found| at.end + found)
         });
         self.end = Some(end);
-        let columns = if self.first_row { &[][..] } else { &self.columns };
+        let columns = if self.first_row {
+            &[][..]
+        } else {
+            &self.columns
+        };
         let key = columns.get(self.column).map(|name| name.text(bytes));
         let path = match &key {
             Some(key) => safe_name(key).to_owned(),
             None => format!("[{}]", self.column + 1),
         };
         let siblings = siblings(columns.iter().map(|name| name.text(bytes)), key.as_deref());
-        Field { path: Some(path), key, siblings, value: unquoted(bytes, self.start..end) }
+        Field {
+            path: Some(path),
+            key,
+            siblings,
+            value: unquoted(bytes, self.start..end),
+        }
     }
 }
 

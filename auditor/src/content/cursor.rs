@@ -40,7 +40,10 @@ impl Name {
 
 /// The text at `range`, at most [`MAX_NAME`] bytes of it.
 pub(super) fn text_of(bytes: &[u8], range: Range<usize>) -> String {
-    let end = range.end.min(bytes.len()).min(range.start.saturating_add(MAX_NAME));
+    let end = range
+        .end
+        .min(bytes.len())
+        .min(range.start.saturating_add(MAX_NAME));
     String::from_utf8_lossy(bytes.get(range.start..end).unwrap_or_default()).into_owned()
 }
 
@@ -61,11 +64,19 @@ pub(super) fn siblings(names: impl Iterator<Item = String>, own: Option<&str>) -
 /// A name that can stand in a path: itself, or `{key}` when it may be a value.
 pub(super) fn safe_name(name: &str) -> &str {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    let longest = name.split(|c: char| !c.is_alphanumeric()).map(str::len).max().unwrap_or(0);
+    let longest = name
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
     let random = longest >= 16 && digits >= 3;
     let odd = name.contains('@') || name.contains('\u{fffd}') || name.chars().any(char::is_control);
     let value = odd || digits >= 6 || random || longest > 40 || name.len() >= MAX_NAME;
-    if value || name.is_empty() { "{key}" } else { name }
+    if value || name.is_empty() {
+        "{key}"
+    } else {
+        name
+    }
 }
 
 /// Position in a format, moved through the bytes of a window.
@@ -88,7 +99,10 @@ pub(super) struct Tracked<C> {
 
 impl<C: Cursor> Tracked<C> {
     pub(super) fn new(base: C) -> Self {
-        Self { walk: RefCell::new(base.clone()), base }
+        Self {
+            walk: RefCell::new(base.clone()),
+            base,
+        }
     }
 
     /// The next window starts `n` bytes on.

@@ -30,7 +30,13 @@ impl Encoding {
             .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
         match (codings.next(), codings.next()) {
             (None, _) => Self::Identity,
-            (Some(one), None) if ["gzip", "x-gzip"].iter().any(|name| one.eq_ignore_ascii_case(name)) => Self::Gzip,
+            (Some(one), None)
+                if ["gzip", "x-gzip"]
+                    .iter()
+                    .any(|name| one.eq_ignore_ascii_case(name)) =>
+            {
+                Self::Gzip
+            }
             (Some(one), None) if one.eq_ignore_ascii_case("deflate") => Self::Deflate,
             _ => Self::Unsupported,
         }
@@ -49,7 +55,11 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { total: 64 << 20, ratio: 200, free: 1 << 20 }
+        Self {
+            total: 64 << 20,
+            ratio: 200,
+            free: 1 << 20,
+        }
     }
 }
 
@@ -87,12 +97,25 @@ enum State {
 /// Position in a gzip header.
 #[derive(Clone, Copy, Debug)]
 enum Header {
-    Fixed { at: u8, flags: u8 },
-    ExtraLength { flags: u8, low: Option<u8> },
-    Extra { flags: u8, left: u16 },
+    Fixed {
+        at: u8,
+        flags: u8,
+    },
+    ExtraLength {
+        flags: u8,
+        low: Option<u8>,
+    },
+    Extra {
+        flags: u8,
+        left: u16,
+    },
     /// A name or comment that ends in zero.
-    Text { flags: u8 },
-    Checksum { left: u8 },
+    Text {
+        flags: u8,
+    },
+    Checksum {
+        left: u8,
+    },
 }
 
 const FLAG_CHECKSUM: u8 = 2;
@@ -103,7 +126,14 @@ impl Decoder {
     /// For [`Encoding::Gzip`] or, with `gzip` false, [`Encoding::Deflate`].
     pub fn new(gzip: bool, limits: DecodeLimits) -> Self {
         let inflate = Box::new(Decompress::new(false));
-        Self { inflate, state: State::First, gzip, limits, encoded: 0, decoded: 0 }
+        Self {
+            inflate,
+            state: State::First,
+            gzip,
+            limits,
+            encoded: 0,
+            decoded: 0,
+        }
     }
 
     /// Decodes `bytes` into pieces for `show`. Returns how many of them were read and, unless
@@ -123,12 +153,22 @@ impl Decoder {
         (at, stop)
     }
 
-    fn inflate(&mut self, bytes: &[u8], at: &mut usize, piece: &mut Vec<u8>, show: &mut impl FnMut(&[u8])) -> Option<Stop> {
+    fn inflate(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        piece: &mut Vec<u8>,
+        show: &mut impl FnMut(&[u8]),
+    ) -> Option<Stop> {
         piece.resize(PIECE, 0);
         loop {
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(&bytes[*at..], piece, FlushDecompress::None);
-            let n = usize::try_from(self.inflate.total_out() - written).unwrap_or(0).min(piece.len());
+            let status = self
+                .inflate
+                .decompress(&bytes[*at..], piece, FlushDecompress::None);
+            let n = usize::try_from(self.inflate.total_out() - written)
+                .unwrap_or(0)
+                .min(piece.len());
             if n > 0 {
                 show(&piece[..n]);
             }
@@ -140,7 +180,11 @@ impl Decoder {
             *at += taken;
             self.decoded += n as u64;
             if status == Status::StreamEnd {
-                self.state = if self.gzip { State::Trailer(8) } else { State::End };
+                self.state = if self.gzip {
+                    State::Trailer(8)
+                } else {
+                    State::End
+                };
                 return None;
             }
             if self.beyond_limits(*at as u64) {
@@ -174,7 +218,9 @@ impl Decoder {
                 State::Deflate
             }
             State::Header(header) => {
-                let Ok(next) = header.next(byte) else { return Some(Stop::Broken) };
+                let Ok(next) = header.next(byte) else {
+                    return Some(Stop::Broken);
+                };
                 *at += 1;
                 next.map_or(State::Deflate, State::Header)
             }
@@ -199,20 +245,35 @@ impl Header {
     /// Moves past one byte; `None` when the header is complete.
     fn next(self, byte: u8) -> Result<Option<Self>, Stop> {
         Ok(match self {
-            Self::Fixed { at, .. } if [0x1f, 0x8b, 8].get(usize::from(at)).is_some_and(|b| *b != byte) => {
+            Self::Fixed { at, .. }
+                if [0x1f, 0x8b, 8]
+                    .get(usize::from(at))
+                    .is_some_and(|b| *b != byte) =>
+            {
                 return Err(Stop::Broken);
             }
             Self::Fixed { at: 3, .. } => Some(Self::Fixed { at: 4, flags: byte }),
-            Self::Fixed { at: 9, flags } if flags & FLAG_EXTRA != 0 => Some(Self::ExtraLength { flags, low: None }),
+            Self::Fixed { at: 9, flags } if flags & FLAG_EXTRA != 0 => {
+                Some(Self::ExtraLength { flags, low: None })
+            }
             Self::Fixed { at: 9, flags } => Self::after_extra(flags),
             Self::Fixed { at, flags } => Some(Self::Fixed { at: at + 1, flags }),
-            Self::ExtraLength { flags, low: None } => Some(Self::ExtraLength { flags, low: Some(byte) }),
-            Self::ExtraLength { flags, low: Some(low) } => match u16::from_le_bytes([low, byte]) {
+            Self::ExtraLength { flags, low: None } => Some(Self::ExtraLength {
+                flags,
+                low: Some(byte),
+            }),
+            Self::ExtraLength {
+                flags,
+                low: Some(low),
+            } => match u16::from_le_bytes([low, byte]) {
                 0 => Self::after_extra(flags),
                 left => Some(Self::Extra { flags, left }),
             },
             Self::Extra { flags, left: 1 } => Self::after_extra(flags),
-            Self::Extra { flags, left } => Some(Self::Extra { flags, left: left - 1 }),
+            Self::Extra { flags, left } => Some(Self::Extra {
+                flags,
+                left: left - 1,
+            }),
             Self::Text { .. } if byte != 0 => Some(self),
             Self::Text { flags } => Self::after_extra(flags),
             Self::Checksum { left: 1 } => None,
@@ -224,7 +285,9 @@ impl Header {
     fn after_extra(flags: u8) -> Option<Self> {
         if flags & FLAG_TEXTS != 0 {
             let texts = flags & FLAG_TEXTS;
-            return Some(Self::Text { flags: flags & !(texts & texts.wrapping_neg()) });
+            return Some(Self::Text {
+                flags: flags & !(texts & texts.wrapping_neg()),
+            });
         }
         (flags & FLAG_CHECKSUM != 0).then_some(Self::Checksum { left: 2 })
     }

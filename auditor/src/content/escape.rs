@@ -22,7 +22,9 @@ impl Decoded {
     /// Where a source byte went.
     pub(super) fn position_of(&self, source: usize) -> usize {
         let index = self.runs.partition_point(|(_, from)| *from <= source);
-        let (to, from) = index.checked_sub(1).map_or((0, 0), |index| self.runs[index]);
+        let (to, from) = index
+            .checked_sub(1)
+            .map_or((0, 0), |index| self.runs[index]);
         (to + source - from).min(self.runs.get(index).map_or(self.bytes.len(), |(to, _)| *to))
     }
 }
@@ -32,8 +34,10 @@ pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
     match format {
         Format::Form => memchr::memchr2(b'%', b'+', bytes).is_some(),
         Format::Path => memchr::memchr(b'%', bytes).is_some(),
-        Format::Json => memchr::memchr(b'\\', bytes)
-            .is_some_and(|at| memmem::find(&bytes[at..], b"\\u").is_some() || memmem::find(&bytes[at..], b"\\/").is_some()),
+        Format::Json => memchr::memchr(b'\\', bytes).is_some_and(|at| {
+            memmem::find(&bytes[at..], b"\\u").is_some()
+                || memmem::find(&bytes[at..], b"\\/").is_some()
+        }),
         _ => false,
     }
 }
@@ -67,7 +71,10 @@ pub(super) fn undo(format: Format, bytes: &[u8]) -> Option<Decoded> {
             runs.push((decoded.len(), at));
         }
     }
-    Some(Decoded { bytes: Secret::new(decoded), runs })
+    Some(Decoded {
+        bytes: Secret::new(decoded),
+        runs,
+    })
 }
 
 /// How many source bytes an escape takes, and whether what follows it moves.
@@ -84,11 +91,21 @@ fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken 
     match percent(rest) {
         Some(byte) if !keep(byte) => {
             decoded.push(byte);
-            Taken { source: 3, moved: true }
+            Taken {
+                source: 3,
+                moved: true,
+            }
         }
         _ => {
-            decoded.push(if rest[0] == b'+' && format == Format::Form { b' ' } else { rest[0] });
-            Taken { source: 1, moved: false }
+            decoded.push(if rest[0] == b'+' && format == Format::Form {
+                b' '
+            } else {
+                rest[0]
+            });
+            Taken {
+                source: 1,
+                moved: false,
+            }
         }
     }
 }
@@ -97,25 +114,35 @@ fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken 
 fn json(rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
     if rest.get(1) == Some(&b'/') {
         decoded.push(b'/');
-        return Taken { source: 2, moved: true };
+        return Taken {
+            source: 2,
+            moved: true,
+        };
     }
     if let Some((character, source)) = unicode(rest)
         && character >= ' '
         && !matches!(character, '"' | '\\')
     {
         decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        return Taken { source, moved: true };
+        return Taken {
+            source,
+            moved: true,
+        };
     }
     let source = rest.len().min(2);
     decoded.extend_from_slice(&rest[..source]);
-    Taken { source, moved: false }
+    Taken {
+        source,
+        moved: false,
+    }
 }
 
 /// `\uXXXX`, or a surrogate pair of them.
 fn unicode(rest: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| -> Option<u32> {
         let hex = rest.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        hex.iter().try_fold(0, |unit, b| Some(unit << 4 | char::from(*b).to_digit(16)?))
+        hex.iter()
+            .try_fold(0, |unit, b| Some(unit << 4 | char::from(*b).to_digit(16)?))
     };
     let first = unit(0)?;
     if let Some(character) = char::from_u32(first) {
@@ -131,18 +158,31 @@ mod tests {
     use super::*;
 
     fn text(format: Format, source: &str) -> Option<String> {
-        undo(format, source.as_bytes()).map(|d| String::from_utf8_lossy(d.bytes.expose()).into_owned())
+        undo(format, source.as_bytes())
+            .map(|d| String::from_utf8_lossy(d.bytes.expose()).into_owned())
     }
 
     #[test]
     fn escapes_are_undone_but_not_those_with_a_meaning() {
         for (format, source, expected) in [
-            (Format::Form, "a=b%40c.de&n=4111+1111", Some("a=b@c.de&n=4111 1111")),
+            (
+                Format::Form,
+                "a=b%40c.de&n=4111+1111",
+                Some("a=b@c.de&n=4111 1111"),
+            ),
             (Format::Form, "a=1%262&b=%zz%4", Some("a=1%262&b=%zz%4")),
             (Format::Form, "a=b", None),
             (Format::Path, "/a%40b%2Fc+d", Some("/a@b%2Fc+d")),
-            (Format::Json, r#"{"a":"b\u0040c","d":"e\/f\\u0040\u0022\n"}"#, Some(r#"{"a":"b@c","d":"e/f\\u0040\u0022\n"}"#)),
-            (Format::Json, r#"["\ud83d\ude00\ud83dx\u00"]"#, Some("[\"😀\\ud83dx\\u00\"]")),
+            (
+                Format::Json,
+                r#"{"a":"b\u0040c","d":"e\/f\\u0040\u0022\n"}"#,
+                Some(r#"{"a":"b@c","d":"e/f\\u0040\u0022\n"}"#),
+            ),
+            (
+                Format::Json,
+                r#"["\ud83d\ude00\ud83dx\u00"]"#,
+                Some("[\"😀\\ud83dx\\u00\"]"),
+            ),
             (Format::Json, r#"{"a":"\"b\n"}"#, None),
             (Format::Text, r"a\u0040%40", None),
         ] {

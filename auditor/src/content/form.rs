@@ -26,7 +26,11 @@ impl Cursor for Form {
     fn run(&mut self, bytes: &[u8], to: usize) {
         while self.at < to {
             let rest = &bytes[self.at..to];
-            let found = if self.name.is_some() { memchr::memchr(b'&', rest) } else { memchr::memchr3(b'&', b'=', b'?', rest) };
+            let found = if self.name.is_some() {
+                memchr::memchr(b'&', rest)
+            } else {
+                memchr::memchr3(b'&', b'=', b'?', rest)
+            };
             let Some(found) = found else {
                 self.at = to;
                 return;
@@ -51,7 +55,10 @@ impl Cursor for Form {
     }
 
     fn rebase(&mut self, bytes: &[u8]) {
-        self.name.iter_mut().chain(&mut self.names).for_each(|name| name.keep(bytes));
+        self.name
+            .iter_mut()
+            .chain(&mut self.names)
+            .for_each(|name| name.keep(bytes));
         self.start = self.start.saturating_sub(self.at);
         self.end = None;
         self.at = 0;
@@ -64,12 +71,18 @@ impl Cursor for Form {
         self.end = Some(end);
         let key = self.name.as_ref().map(|name| name.text(bytes));
         let reach = &bytes[end..bytes.len().min(end + REACH)];
-        let after = reach.split(|b| *b == b'&').skip(1).filter_map(|pair| {
-            Some(text_of(pair, 0..pair.iter().position(|b| *b == b'=')?))
-        });
+        let after = reach
+            .split(|b| *b == b'&')
+            .skip(1)
+            .filter_map(|pair| Some(text_of(pair, 0..pair.iter().position(|b| *b == b'=')?)));
         let before = self.names.iter().map(|name| name.text(bytes));
         let siblings = siblings(before.chain(after), key.as_deref());
         let path = key.as_deref().map_or("{key}", safe_name).to_owned();
-        Field { path: Some(path), key, siblings, value: self.start..end }
+        Field {
+            path: Some(path),
+            key,
+            siblings,
+            value: self.start..end,
+        }
     }
 }

@@ -17,8 +17,13 @@ impl FieldLookup for Headers {
         let line_start = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |lf| lf + 1);
         let line_end = memchr::memchr(b'\n', &bytes[end..]).map_or(bytes.len(), |lf| end + lf);
         let line_end = line_end - usize::from(line_end > end && bytes[line_end - 1] == b'\r');
-        let Some(colon) = memchr::memchr(b':', &bytes[line_start..start]).map(|colon| line_start + colon) else {
-            return Field { value: line_start..line_end, ..Field::default() };
+        let Some(colon) =
+            memchr::memchr(b':', &bytes[line_start..start]).map(|colon| line_start + colon)
+        else {
+            return Field {
+                value: line_start..line_end,
+                ..Field::default()
+            };
         };
         let name = text_of(bytes, line_start..colon);
         let header = name.trim().to_ascii_lowercase();
@@ -39,11 +44,13 @@ impl FieldLookup for Headers {
 
 /// The cookie at a place of a cookie header; none for the attributes of `Set-Cookie`.
 fn cookie(bytes: &[u8], header: &str, value: &Range<usize>, at: &Range<usize>) -> Option<Field> {
-    let start = memchr::memrchr(b';', &bytes[value.start..at.start]).map_or(value.start, |semicolon| value.start + semicolon + 1);
+    let start = memchr::memrchr(b';', &bytes[value.start..at.start])
+        .map_or(value.start, |semicolon| value.start + semicolon + 1);
     if header == "set-cookie" && start != value.start {
         return None;
     }
-    let end = memchr::memchr(b';', &bytes[at.end..value.end.max(at.end)]).map_or(value.end, |semicolon| at.end + semicolon);
+    let end = memchr::memchr(b';', &bytes[at.end..value.end.max(at.end)])
+        .map_or(value.end, |semicolon| at.end + semicolon);
     let equals = start + memchr::memchr(b'=', &bytes[start..at.start])?;
     let name = text_of(bytes, start..equals).trim().to_owned();
     let reach = &bytes[value.start..value.end.min(value.start + REACH).max(value.start)];
@@ -51,16 +58,25 @@ fn cookie(bytes: &[u8], header: &str, value: &Range<usize>, at: &Range<usize>) -
         let equals = pair.iter().position(|b| *b == b'=')?;
         Some(text_of(pair, 0..equals).trim().to_owned())
     });
-    let siblings = if header == "cookie" { siblings(names, Some(&name)) } else { Vec::new() };
-    Some(Field { path: Some(format!("cookie.{}", safe_name(&name))), siblings, key: Some(name), value: equals + 1..end })
+    let siblings = if header == "cookie" {
+        siblings(names, Some(&name))
+    } else {
+        Vec::new()
+    };
+    Some(Field {
+        path: Some(format!("cookie.{}", safe_name(&name))),
+        siblings,
+        key: Some(name),
+        value: equals + 1..end,
+    })
 }
 
 /// Names of the headers around a line.
 fn header_names(bytes: &[u8], line_start: usize, line_end: usize, own: &str) -> Vec<String> {
     let near = &bytes[line_start.saturating_sub(REACH)..bytes.len().min(line_end + REACH)];
-    let names = near.split(|b| *b == b'\n').filter_map(|line| {
-        Some(text_of(line, 0..memchr::memchr(b':', line)?))
-    });
+    let names = near
+        .split(|b| *b == b'\n')
+        .filter_map(|line| Some(text_of(line, 0..memchr::memchr(b':', line)?)));
     siblings(names, Some(own))
 }
 

@@ -69,7 +69,13 @@ impl Json {
             }
             b'"' => {
                 let key = self.top().is_some_and(|top| top.wants_key);
-                self.begin(State::Text { key, escaped: false }, self.at);
+                self.begin(
+                    State::Text {
+                        key,
+                        escaped: false,
+                    },
+                    self.at,
+                );
             }
             b' ' | b'\t' | b'\r' | b'\n' => {}
             _ => self.begin(State::Scalar, self.at - 1),
@@ -100,16 +106,25 @@ impl Json {
         }
         let frame = &mut self.frames[self.depth];
         frame.names.clear();
-        *frame = Frame { array, wants_key: !array, names: std::mem::take(&mut frame.names), ..Frame::default() };
+        *frame = Frame {
+            array,
+            wants_key: !array,
+            names: std::mem::take(&mut frame.names),
+            ..Frame::default()
+        };
         self.depth += 1;
     }
 
     /// Moves through a string, up to and with its closing quote or a line end, which no string
-    /// contains: so that one damaged line does not spoil the next.
+    /// contains: what follows is taken for a new document, so that one damaged line does not
+    /// spoil the next.
     fn text(&mut self, bytes: &[u8], to: usize, key: bool, escaped: bool) {
         if escaped {
             self.at += 1;
-            self.state = State::Text { key, escaped: false };
+            self.state = State::Text {
+                key,
+                escaped: false,
+            };
             return;
         }
         let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &bytes[self.at..to]) else {
@@ -122,7 +137,10 @@ impl Json {
             self.state = State::Text { key, escaped: true };
             return;
         }
-        if key {
+        if bytes[end] == b'\n' {
+            self.depth = 0;
+            self.deeper = 0;
+        } else if key {
             let name = Name::At(self.token, end);
             if let Some(top) = self.top() {
                 if top.names.len() < MAX_SIBLINGS {
@@ -155,7 +173,13 @@ impl Json {
     /// The end of the value that starts at `from`; `at_end` is a place inside it.
     fn value_end(&mut self, bytes: &[u8], text: bool, at_end: usize) -> usize {
         let known = self.token_end.filter(|end| *end >= at_end);
-        let end = known.unwrap_or_else(|| if text { text_end(bytes, at_end) } else { scalar_end(bytes, at_end) });
+        let end = known.unwrap_or_else(|| {
+            if text {
+                text_end(bytes, at_end)
+            } else {
+                scalar_end(bytes, at_end)
+            }
+        });
         self.token_end = Some(end);
         end
     }
@@ -185,7 +209,11 @@ impl Cursor for Json {
 
     fn rebase(&mut self, bytes: &[u8]) {
         for frame in &mut self.frames[..self.depth] {
-            frame.key.iter_mut().chain(&mut frame.names).for_each(|name| name.keep(bytes));
+            frame
+                .key
+                .iter_mut()
+                .chain(&mut frame.names)
+                .for_each(|name| name.keep(bytes));
         }
         self.frames.truncate(self.depth);
         self.token = self.token.saturating_sub(self.at);
@@ -202,10 +230,16 @@ impl Cursor for Json {
             State::Between if quoted => (true, wants_key, at.start + 1),
             State::Between => (false, false, at.start),
         };
-        let inside = at.end.max(start).saturating_sub(usize::from(quoted && bytes.get(at.end.wrapping_sub(1)) == Some(&b'"')));
+        let inside = at.end.max(start).saturating_sub(usize::from(
+            quoted && bytes.get(at.end.wrapping_sub(1)) == Some(&b'"'),
+        ));
         let end = self.value_end(bytes, text, inside.max(start));
-        let levels = &self.frames[..self.depth.saturating_sub(usize::from(in_key && self.deeper == 0))];
-        let named = levels.iter().rposition(|frame| !frame.array && frame.key.is_some());
+        let levels = &self.frames[..self
+            .depth
+            .saturating_sub(usize::from(in_key && self.deeper == 0))];
+        let named = levels
+            .iter()
+            .rposition(|frame| !frame.array && frame.key.is_some());
         let key = named.and_then(|level| Some(levels[level].key.as_ref()?.text(bytes)));
         let siblings = match named.map(|level| (level, &levels[level])) {
             Some((level, frame)) if !in_key => {
@@ -216,14 +250,20 @@ impl Cursor for Json {
             }
             _ => Vec::new(),
         };
-        Field { path: Some(self.path(bytes, in_key)), key, siblings, value: start.min(end)..end }
+        Field {
+            path: Some(self.path(bytes, in_key)),
+            key,
+            siblings,
+            value: start.min(end)..end,
+        }
     }
 }
 
 fn push_key(path: &mut String, key: &str) {
     let key = safe_name(key);
     let identifier = key == "{key}"
-        || key.chars().all(|c| c.is_alphanumeric() || c == '_') && !key.starts_with(|c: char| c.is_ascii_digit());
+        || key.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !key.starts_with(|c: char| c.is_ascii_digit());
     if identifier {
         path.push('.');
         path.push_str(key);
@@ -235,17 +275,24 @@ fn push_key(path: &mut String, key: &str) {
 }
 
 fn ends_scalar(byte: u8) -> bool {
-    matches!(byte, b',' | b'}' | b']' | b'{' | b'[' | b':' | b'"' | b' ' | b'\t' | b'\r' | b'\n')
+    matches!(
+        byte,
+        b',' | b'}' | b']' | b'{' | b'[' | b':' | b'"' | b' ' | b'\t' | b'\r' | b'\n'
+    )
 }
 
 fn scalar_end(bytes: &[u8], from: usize) -> usize {
-    bytes[from..].iter().position(|b| ends_scalar(*b)).map_or(bytes.len(), |end| from + end)
+    bytes[from..]
+        .iter()
+        .position(|b| ends_scalar(*b))
+        .map_or(bytes.len(), |end| from + end)
 }
 
 /// The closing quote at or after `from`, a place outside any escape.
 fn text_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..).unwrap_or_default()) {
+    while let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..).unwrap_or_default())
+    {
         at += found;
         if bytes[at] != b'\\' {
             return at;
@@ -267,7 +314,10 @@ fn names_behind(bytes: &[u8], from: usize, mut inner: usize) -> Vec<String> {
             b'}' | b']' => inner -= 1,
             b'"' => {
                 let close = text_end(&bytes[..end], at + 1);
-                let colon = bytes[close.min(end)..end].iter().skip(1).find(|b| !b.is_ascii_whitespace());
+                let colon = bytes[close.min(end)..end]
+                    .iter()
+                    .skip(1)
+                    .find(|b| !b.is_ascii_whitespace());
                 if inner == 0 && colon == Some(&b':') {
                     names.push(text_of(bytes, at + 1..close));
                 }

@@ -34,7 +34,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { window: window::WINDOW, overlap: window::OVERLAP, decode: DecodeLimits::default() }
+        Self {
+            window: window::WINDOW,
+            overlap: window::OVERLAP,
+            decode: DecodeLimits::default(),
+        }
     }
 }
 
@@ -72,8 +76,14 @@ pub struct Reader {
 impl Reader {
     /// A reader for one connection.
     pub fn new(limits: Limits) -> Self {
-        let window = limits.window.max(window::MIN_WINDOW).max(4 * limits.overlap);
-        Self { limits: Limits { window, ..limits }, bodies: [None, None] }
+        let window = limits
+            .window
+            .max(window::MIN_WINDOW)
+            .max(4 * limits.overlap);
+        Self {
+            limits: Limits { window, ..limits },
+            bodies: [None, None],
+        }
     }
 
     /// Takes a part whose positions are its own.
@@ -86,9 +96,10 @@ impl Reader {
         let format = match part.place {
             Place::RequestPath => Some(Format::Path),
             Place::RequestQuery => Some(Format::Form),
-            Place::RequestHeaders | Place::RequestTrailers | Place::ResponseHeaders | Place::ResponseTrailers => {
-                Some(Format::Headers)
-            }
+            Place::RequestHeaders
+            | Place::RequestTrailers
+            | Place::ResponseHeaders
+            | Place::ResponseTrailers => Some(Format::Headers),
             Place::RequestBody | Place::ResponseBody | Place::Stream | Place::File => None,
         };
         if let Some(format) = format {
@@ -99,7 +110,9 @@ impl Reader {
             self.flush_stream(part.direction.reversed(), receiver);
         }
         let slot = &mut self.bodies[part.direction.index()];
-        if let Some(other) = slot.take_if(|body| (body.place, body.message) != (part.place, part.message)) {
+        if let Some(other) =
+            slot.take_if(|body| (body.place, body.message) != (part.place, part.message))
+        {
             other.finish(receiver);
         }
         let body = slot.get_or_insert_with(|| Box::new(Body::new(part, None, self.limits)));
@@ -166,9 +179,15 @@ impl Body {
         let (coding, decoded) = match Encoding::of(part.content_encoding) {
             Encoding::Identity => (Coding::Identity, false),
             Encoding::Unsupported => (Coding::Discard(Account::UnsupportedEncoding), false),
-            encoding => (Coding::Compressed(Decoder::new(encoding == Encoding::Gzip, limits.decode)), true),
+            encoding => (
+                Coding::Compressed(Decoder::new(encoding == Encoding::Gzip, limits.decode)),
+                true,
+            ),
         };
-        let kind = format.map(|format| Kind::Text { format, delimiter: 0 });
+        let kind = format.map(|format| Kind::Text {
+            format,
+            delimiter: 0,
+        });
         Self {
             limits,
             exchange: Arc::clone(part.exchange),
@@ -177,7 +196,11 @@ impl Body {
             message: part.message,
             content_type: part.content_type.map(Box::from),
             // A body joined in its middle cannot be decompressed.
-            coding: if decoded && part.offset > 0 { Coding::Discard(Account::Gap) } else { coding },
+            coding: if decoded && part.offset > 0 {
+                Coding::Discard(Account::Gap)
+            } else {
+                coding
+            },
             decoded,
             lookup: Lookup::of(kind),
             kind,
@@ -236,19 +259,38 @@ impl Body {
     /// A complete part that needs no copy is shown where it lies.
     fn show_whole(&mut self, part: &Part<'_>, source: u64, receiver: &mut dyn Receiver) -> bool {
         let whole = part.last && part.offset == 0 && self.buffer.len() == 0 && self.unsettled == 0;
-        if !whole || part.data.is_empty() || part.data.len() > self.limits.window || !matches!(self.coding, Coding::Identity) {
+        if !whole
+            || part.data.is_empty()
+            || part.data.len() > self.limits.window
+            || !matches!(self.coding, Coding::Identity)
+        {
             return false;
         }
-        let kind = self.kind.unwrap_or_else(|| sniff::kind(self.content_type.as_deref(), part.data));
-        let Kind::Text { format, .. } = kind else { return false };
+        let kind = self
+            .kind
+            .unwrap_or_else(|| sniff::kind(self.content_type.as_deref(), part.data));
+        let Kind::Text { format, .. } = kind else {
+            return false;
+        };
         if escape::has_escapes(format, part.data) {
             return false;
         }
         self.settle(Account::Scanned, part.wire_bytes, receiver);
         self.lookup = Lookup::of(Some(kind));
         let positions = Positions::contiguous(source);
-        let window = Window { bytes: part.data, overlap: 0, positions: &positions, next: 0 };
-        show(&self.origin(&positions), format, &self.lookup, &window, receiver);
+        let window = Window {
+            bytes: part.data,
+            overlap: 0,
+            positions: &positions,
+            next: 0,
+        };
+        show(
+            &self.origin(&positions),
+            format,
+            &self.lookup,
+            &window,
+            receiver,
+        );
         true
     }
 
@@ -267,7 +309,11 @@ impl Body {
     /// Decoded bytes join the window; full windows are shown.
     fn add(&mut self, mut bytes: &[u8], mut source: u64, receiver: &mut dyn Receiver) {
         while !bytes.is_empty() && self.kind != Some(Kind::Binary) {
-            let room = self.limits.window.saturating_sub(self.buffer.len()).clamp(1, bytes.len());
+            let room = self
+                .limits
+                .window
+                .saturating_sub(self.buffer.len())
+                .clamp(1, bytes.len());
             self.buffer.extend(&bytes[..room], source);
             bytes = &bytes[room..];
             source += room as u64;
@@ -309,11 +355,19 @@ impl Body {
 
     /// `all` takes all there is into the window; `more` says that another one will follow.
     fn show_window(&mut self, all: bool, more: bool, receiver: &mut dyn Receiver) {
-        let Some(Kind::Text { format, .. }) = self.kind else { return };
+        let Some(Kind::Text { format, .. }) = self.kind else {
+            return;
+        };
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut lookup = std::mem::replace(&mut self.lookup, Lookup::Text(Text));
         buffer.window(all, self.limits.overlap, format, |window| {
-            show(&self.origin(window.positions), format, &lookup, &window, receiver);
+            show(
+                &self.origin(window.positions),
+                format,
+                &lookup,
+                &window,
+                receiver,
+            );
             if more {
                 lookup.advance(window.bytes, window.next);
             }
@@ -347,7 +401,13 @@ impl Body {
     }
 }
 
-fn show(origin: &Origin<'_>, format: Format, lookup: &Lookup, window: &Window<'_>, receiver: &mut dyn Receiver) {
+fn show(
+    origin: &Origin<'_>,
+    format: Format,
+    lookup: &Lookup,
+    window: &Window<'_>,
+    receiver: &mut dyn Receiver,
+) {
     let document = Document {
         bytes: window.bytes,
         format,
@@ -371,7 +431,9 @@ enum Lookup {
 
 impl Lookup {
     fn of(kind: Option<Kind>) -> Self {
-        let Some(Kind::Text { format, delimiter }) = kind else { return Self::Text(Text) };
+        let Some(Kind::Text { format, delimiter }) = kind else {
+            return Self::Text(Text);
+        };
         match format {
             Format::Json => Self::Json(Tracked::new(Json::default())),
             Format::Form => Self::Form(Tracked::new(Form::default())),

@@ -22,16 +22,39 @@ pub enum Kind {
 
 /// First bytes of formats without text (their specifications; the list of file(1)).
 const MAGIC: [&[u8]; 22] = [
-    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0",
-    b"7z\xbc\xaf\x27\x1c", b"\x28\xb5\x2f\xfd", b"%PDF-", b"\x7fELF", b"\0asm", b"OggS", b"fLaC", b"ID3", b"wOFF", b"wOF2",
-    b"\0\0\x01\0", b"MZ\x90\0", b"\xca\xfe\xba\xbe",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"7z\xbc\xaf\x27\x1c",
+    b"\x28\xb5\x2f\xfd",
+    b"%PDF-",
+    b"\x7fELF",
+    b"\0asm",
+    b"OggS",
+    b"fLaC",
+    b"ID3",
+    b"wOFF",
+    b"wOF2",
+    b"\0\0\x01\0",
+    b"MZ\x90\0",
+    b"\xca\xfe\xba\xbe",
 ];
 
 /// Chooses how to read content.
 pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
     let media = content_type.map(media_type).unwrap_or_default();
-    if !looks_like_text(sample) && (MAGIC.iter().any(|magic| sample.starts_with(magic)) || is_ftyp(sample) || is_binary_type(&media)) {
+    if !looks_like_text(sample)
+        && (MAGIC.iter().any(|magic| sample.starts_with(magic))
+            || is_ftyp(sample)
+            || is_binary_type(&media))
+    {
         return Kind::Binary;
     }
     let declared = declared(&media);
@@ -42,13 +65,22 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
         declared => declared,
     };
     let format = format.unwrap_or_else(|| guess(sample));
-    let delimiter = if format == Format::Csv { delimiter(sample).unwrap_or(b',') } else { 0 };
+    let delimiter = if format == Format::Csv {
+        delimiter(sample).unwrap_or(b',')
+    } else {
+        0
+    };
     Kind::Text { format, delimiter }
 }
 
 /// `text/html; charset=utf-8` → `text/html`.
 fn media_type(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 fn declared(media: &str) -> Option<Format> {
@@ -71,7 +103,16 @@ fn is_binary_type(media: &str) -> bool {
         "audio" | "video" | "font" => true,
         "application" => matches!(
             name,
-            "zip" | "gzip" | "x-gzip" | "x-tar" | "x-bzip2" | "x-7z-compressed" | "zstd" | "pdf" | "wasm" | "java-archive"
+            "zip"
+                | "gzip"
+                | "x-gzip"
+                | "x-tar"
+                | "x-bzip2"
+                | "x-7z-compressed"
+                | "zstd"
+                | "pdf"
+                | "wasm"
+                | "java-archive"
         ),
         _ => false,
     }
@@ -88,11 +129,17 @@ fn looks_like_text(sample: &[u8]) -> bool {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
     };
-    valid && !sample.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
+    valid
+        && !sample
+            .iter()
+            .any(|b| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
 }
 
 fn without_bom(sample: &[u8]) -> &[u8] {
-    sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample).trim_ascii_start()
+    sample
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(sample)
+        .trim_ascii_start()
 }
 
 fn first(sample: &[u8]) -> Option<u8> {
@@ -100,7 +147,10 @@ fn first(sample: &[u8]) -> Option<u8> {
 }
 
 fn starts_like_json(sample: &[u8]) -> bool {
-    matches!(first(sample), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+    matches!(
+        first(sample),
+        Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+    )
 }
 
 fn guess(sample: &[u8]) -> Format {
@@ -127,7 +177,10 @@ fn is_json(text: &[u8]) -> bool {
     match (text[0], rest.first()) {
         (_, None) | (b'{', Some(b'"' | b'}')) | (b'[', Some(b'{' | b'[' | b'"' | b']')) => true,
         (b'[', Some(b'-' | b'0'..=b'9')) => {
-            let number = rest.iter().skip(1).position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E'));
+            let number = rest
+                .iter()
+                .skip(1)
+                .position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E'));
             let next = number.map(|at| rest[at + 1..].trim_ascii_start());
             next.is_none_or(|next| matches!(next.first(), None | Some(b',' | b']')))
         }
@@ -142,27 +195,61 @@ fn is_json(text: &[u8]) -> bool {
 fn is_xml(text: &[u8]) -> bool {
     let lower = text[..text.len().min(16)].to_ascii_lowercase();
     let html = lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html");
-    !html && matches!(text.get(1), Some(b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' | b'_')) && text.contains(&b'>')
+    !html
+        && matches!(
+            text.get(1),
+            Some(b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' | b'_')
+        )
+        && text.contains(&b'>')
 }
 
 fn is_sql(text: &[u8]) -> bool {
     let lower = text[..text.len().min(SAMPLE)].to_ascii_lowercase();
-    let starts = [&b"insert into "[..], b"create table ", b"select ", b"update ", b"delete from ", b"begin;", b"replace into ", b"drop table ", b"-- "];
-    let words = [&b"insert into "[..], b"create table ", b" from ", b" set ", b"values", b"copy "];
-    starts.iter().any(|start| lower.starts_with(start)) && words.iter().any(|word| memchr::memmem::find(&lower, word).is_some())
+    let starts = [
+        &b"insert into "[..],
+        b"create table ",
+        b"select ",
+        b"update ",
+        b"delete from ",
+        b"begin;",
+        b"replace into ",
+        b"drop table ",
+        b"-- ",
+    ];
+    let words = [
+        &b"insert into "[..],
+        b"create table ",
+        b" from ",
+        b" set ",
+        b"values",
+        b"copy ",
+    ];
+    starts.iter().any(|start| lower.starts_with(start))
+        && words
+            .iter()
+            .any(|word| memchr::memmem::find(&lower, word).is_some())
 }
 
 /// `name=value` pairs joined by `&`, without blanks.
 fn is_form(text: &[u8]) -> bool {
     let text = text.trim_ascii_end();
-    let name = text.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_.-%[]+*".contains(b)).count();
-    name > 0 && text.get(name) == Some(&b'=') && text.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'{'))
+    let name = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || b"_.-%[]+*".contains(b))
+        .count();
+    name > 0
+        && text.get(name) == Some(&b'=')
+        && text
+            .iter()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'{'))
 }
 
 /// The delimiter that cuts the first rows into the same number of cells, two or more, with a
 /// first row that is a row and not a sentence.
 fn delimiter(sample: &[u8]) -> Option<u8> {
-    let mut rows = sample.split(|b| *b == b'\n').filter(|row| !row.trim_ascii().is_empty());
+    let mut rows = sample
+        .split(|b| *b == b'\n')
+        .filter(|row| !row.trim_ascii().is_empty());
     let (head, second) = (rows.next()?, rows.next()?);
     let third = rows.next();
     let whole_third = third.filter(|_| rows.next().is_some());
@@ -170,10 +257,15 @@ fn delimiter(sample: &[u8]) -> Option<u8> {
         let cells = cells(head, *delimiter);
         let short = head.split(|b| b == delimiter).all(|cell| {
             let cell = cell.trim_ascii();
-            !cell.is_empty() && cell.len() <= 64 && !cell.iter().any(|b| matches!(b, b':' | b'=' | b'{' | b'('))
+            !cell.is_empty()
+                && cell.len() <= 64
+                && !cell.iter().any(|b| matches!(b, b':' | b'=' | b'{' | b'('))
         });
         let second_whole = third.is_some() || sample.ends_with(b"\n") || sample.len() < SAMPLE;
-        cells >= 2 && short && second_whole && self::cells(second, *delimiter) == cells
+        cells >= 2
+            && short
+            && second_whole
+            && self::cells(second, *delimiter) == cells
             && whole_third.is_none_or(|third| self::cells(third, *delimiter) == cells)
     })
 }
@@ -211,22 +303,35 @@ mod tests {
             (b"plain text", Format::Text),
             (b"", Format::Text),
         ] {
-            let Kind::Text { format, .. } = kind(None, bytes) else { panic!("binary") };
+            let Kind::Text { format, .. } = kind(None, bytes) else {
+                panic!("binary")
+            };
             assert_eq!(format, expected, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
     fn a_declaration_is_believed_as_far_as_the_bytes_agree() {
-        let text = |format| Kind::Text { format, delimiter: 0 };
+        let text = |format| Kind::Text {
+            format,
+            delimiter: 0,
+        };
         for (media, bytes, expected) in [
-            ("application/json; charset=utf-8", &b"{\"a\":1}"[..], text(Format::Json)),
+            (
+                "application/json; charset=utf-8",
+                &b"{\"a\":1}"[..],
+                text(Format::Json),
+            ),
             ("application/vnd.api+json", b"\"x\"", text(Format::Json)),
             ("application/json", b"<a>b</a>", text(Format::Xml)),
             ("image/png", b"\x89PNG\r\n\x1a\n\0", Kind::Binary),
             ("image/png", b"card 4111", text(Format::Text)),
             ("application/json", b"\x89PNG\r\n\x1a\n\0", Kind::Binary),
-            ("application/octet-stream", b"\x01\x02abc", text(Format::Text)),
+            (
+                "application/octet-stream",
+                b"\x01\x02abc",
+                text(Format::Text),
+            ),
             ("video/mp4", b"\x01\x02abc", Kind::Binary),
             ("text/html", b"<p>x</p>", text(Format::Text)),
         ] {

@@ -27,7 +27,12 @@ impl FieldLookup for Text {
         let around = line.start.max(start.saturating_sub(AROUND))..line.end.min(end + AROUND);
         let names = names(bytes, around);
         let siblings = siblings(names.into_iter(), key.as_deref());
-        Field { path: None, key, siblings, value: value_around(bytes, &line, &(start..end)) }
+        Field {
+            path: None,
+            key,
+            siblings,
+            value: value_around(bytes, &line, &(start..end)),
+        }
     }
 }
 
@@ -45,20 +50,35 @@ fn key_before(bytes: &[u8], before: Range<usize>) -> Option<String> {
     let separator = text.iter().rposition(|b| matches!(b, b':' | b'='))?;
     // `a: 1, 2`: the second value has no name of its own, but the first one's is the nearest.
     let name_end = text[..separator].iter().rposition(|b| is_name(*b))? + 1;
-    if text[name_end..separator].iter().any(|b| !matches!(b, b' ' | b'"' | b'\'' | b'\\' | b'`' | b':' | b'>' | b')' | b']' | b'*')) {
+    if text[name_end..separator].iter().any(|b| {
+        !matches!(
+            b,
+            b' ' | b'"' | b'\'' | b'\\' | b'`' | b':' | b'>' | b')' | b']' | b'*'
+        )
+    }) {
         return None;
     }
-    Some(text_of(bytes, before.start + name_start(text, name_end)..before.start + name_end))
+    Some(text_of(
+        bytes,
+        before.start + name_start(text, name_end)..before.start + name_end,
+    ))
 }
 
 /// Start of the words that end at `end`: up to [`MAX_WORDS`], only the last one when the line
 /// goes on with `=` (`user logged in email=…`).
 fn name_start(text: &[u8], end: usize) -> usize {
     let separator = text[end..].iter().find(|b| matches!(b, b':' | b'='));
-    let words = if separator == Some(&b'=') { 1 } else { MAX_WORDS };
+    let words = if separator == Some(&b'=') {
+        1
+    } else {
+        MAX_WORDS
+    };
     let mut start = end;
     for _ in 0..words {
-        let word = text[..start].iter().rposition(|b| !is_name(*b)).map_or(0, |at| at + 1);
+        let word = text[..start]
+            .iter()
+            .rposition(|b| !is_name(*b))
+            .map_or(0, |at| at + 1);
         if word == start {
             break;
         }
@@ -69,7 +89,11 @@ fn name_start(text: &[u8], end: usize) -> usize {
         }
         start -= 1;
     }
-    if text.get(start) == Some(&b' ') { start + 1 } else { start }
+    if text.get(start) == Some(&b' ') {
+        start + 1
+    } else {
+        start
+    }
 }
 
 fn is_name(byte: u8) -> bool {
@@ -80,13 +104,41 @@ fn is_name(byte: u8) -> bool {
 fn names(bytes: &[u8], around: Range<usize>) -> Vec<String> {
     let text = &bytes[around.clone()];
     let separators = memchr::memchr2_iter(b':', b'=', text).take(64);
-    separators.filter_map(|at| key_before(bytes, around.start..around.start + at + 1)).collect()
+    separators
+        .filter_map(|at| key_before(bytes, around.start..around.start + at + 1))
+        .collect()
 }
 
 /// From behind the separator, quote or blank before the candidate to the one behind it.
 fn value_around(bytes: &[u8], line: &Range<usize>, at: &Range<usize>) -> Range<usize> {
-    let ends = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'"' | b'\'' | b',' | b';' | b'=' | b'&' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}');
-    let start = bytes[line.start..at.start].iter().rposition(ends).map_or(line.start, |found| line.start + found + 1);
-    let end = bytes[at.end..line.end].iter().position(ends).map_or(line.end, |found| at.end + found);
+    let ends = |b: &u8| {
+        matches!(
+            b,
+            b' ' | b'\t'
+                | b'\r'
+                | b'"'
+                | b'\''
+                | b','
+                | b';'
+                | b'='
+                | b'&'
+                | b'<'
+                | b'>'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'{'
+                | b'}'
+        )
+    };
+    let start = bytes[line.start..at.start]
+        .iter()
+        .rposition(ends)
+        .map_or(line.start, |found| line.start + found + 1);
+    let end = bytes[at.end..line.end]
+        .iter()
+        .position(ends)
+        .map_or(line.end, |found| at.end + found);
     start..end
 }

@@ -41,11 +41,19 @@ impl Positions {
     /// The source range of a range of the window, from its first to behind its last byte.
     pub fn of_range(&self, range: &Range<usize>) -> Range<u64> {
         let start = self.of(range.start);
-        let end = if range.is_empty() { start } else { self.of(range.end - 1) + 1 };
+        let end = if range.is_empty() {
+            start
+        } else {
+            self.of(range.end - 1) + 1
+        };
         // An escape is one byte in the window and several in the source.
         let next = self.0.partition_point(|(window, _)| *window < range.end);
         match self.0.get(next) {
-            Some((window, source)) if *window == range.end && *source > end && *source - end < 12 => start..*source,
+            Some((window, source))
+                if *window == range.end && *source > end && *source - end < 12 =>
+            {
+                start..*source
+            }
             _ => start..end,
         }
     }
@@ -120,7 +128,11 @@ impl Buffer {
         format: Format,
         show: impl FnOnce(Window<'_>),
     ) {
-        let end = if last { self.bytes.len() } else { cut(self.bytes.expose(), self.overlap, overlap) };
+        let end = if last {
+            self.bytes.len()
+        } else {
+            cut(self.bytes.expose(), self.overlap, overlap)
+        };
         let decoded = escape::undo(format, &self.bytes.expose()[self.overlap..end]);
         let end = match decoded {
             None => end,
@@ -135,7 +147,12 @@ impl Buffer {
             0 => 0,
             start => cut(&bytes[..start], 0, overlap),
         };
-        show(Window { bytes, overlap: self.overlap, positions: &self.positions, next: start });
+        show(Window {
+            bytes,
+            overlap: self.overlap,
+            positions: &self.positions,
+            next: start,
+        });
         self.bytes.consume(start);
         self.positions.consume(start);
         self.overlap = end - start;
@@ -147,15 +164,26 @@ impl Buffer {
         let positions = std::mem::take(&mut self.positions);
         self.bytes.extend(&old.expose()[..self.overlap]);
         self.bytes.extend(decoded.bytes.expose());
-        self.positions.0.extend(positions.0.iter().filter(|(window, _)| *window < self.overlap));
+        self.positions.0.extend(
+            positions
+                .0
+                .iter()
+                .filter(|(window, _)| *window < self.overlap),
+        );
         // Both lists ascend: every run of the old positions and every escape starts a new one.
-        let mut runs = positions.0.iter().map(|(window, _)| *window).filter(|w| (self.overlap..end).contains(w)).peekable();
+        let mut runs = positions
+            .0
+            .iter()
+            .map(|(window, _)| *window)
+            .filter(|w| (self.overlap..end).contains(w))
+            .peekable();
         for &(to, from) in &decoded.runs {
             while let Some(run) = runs.next_if(|run| *run < self.overlap + from) {
                 let at = decoded.position_of(run - self.overlap);
                 self.positions.mark(self.overlap + at, positions.of(run));
             }
-            self.positions.mark(self.overlap + to, positions.of(self.overlap + from));
+            self.positions
+                .mark(self.overlap + to, positions.of(self.overlap + from));
         }
         for run in runs {
             let at = decoded.position_of(run - self.overlap);
@@ -173,11 +201,23 @@ impl Buffer {
 /// Where to end a window: behind the last delimiter of the strongest kind in its last `reach`
 /// bytes, so that no value is cut and then judged by its first half.
 fn cut(bytes: &[u8], from: usize, reach: usize) -> usize {
-    let low = bytes.len().saturating_sub(reach).max(from + 1).min(bytes.len());
+    let low = bytes
+        .len()
+        .saturating_sub(reach)
+        .max(from + 1)
+        .min(bytes.len());
     let tail = &bytes[low..];
-    let strong = |b: &u8| matches!(b, b'\n' | b',' | b';' | b'&' | b'>' | b'{' | b'}' | b'[' | b']');
+    let strong = |b: &u8| {
+        matches!(
+            b,
+            b'\n' | b',' | b';' | b'&' | b'>' | b'{' | b'}' | b'[' | b']'
+        )
+    };
     let weak = |b: &u8| matches!(b, b'"' | b'\'' | b' ' | b'\t' | b'|' | b'=');
-    let found = tail.iter().rposition(strong).or_else(|| tail.iter().rposition(weak));
+    let found = tail
+        .iter()
+        .rposition(strong)
+        .or_else(|| tail.iter().rposition(weak));
     let cut = found.map_or(bytes.len(), |at| low + at + 1);
     whole_escape(bytes, cut, from)
 }
@@ -197,5 +237,8 @@ fn whole_escape(bytes: &[u8], cut: usize, from: usize) -> usize {
 /// The nearest UTF-8 character boundary at or before `at`.
 fn character_start(bytes: &[u8], at: usize) -> usize {
     let low = at.saturating_sub(3);
-    (low..=at).rev().find(|at| bytes.get(*at).is_none_or(|b| b & 0xc0 != 0x80)).unwrap_or(at)
+    (low..=at)
+        .rev()
+        .find(|at| bytes.get(*at).is_none_or(|b| b & 0xc0 != 0x80))
+        .unwrap_or(at)
 }

@@ -50,7 +50,11 @@ impl Xml {
     /// At a `<`.
     fn markup(&mut self, bytes: &[u8]) {
         let rest = &bytes[self.at..];
-        let name = rest[1..].iter().take(256).take_while(|b| is_name(**b)).count();
+        let name = rest[1..]
+            .iter()
+            .take(256)
+            .take_while(|b| is_name(**b))
+            .count();
         let (state, length) = match rest {
             [b'<', b'!', b'-', b'-', ..] => (State::Skip(b"-->"), 4),
             _ if rest.starts_with(b"<![CDATA[") => (State::Text, 9),
@@ -82,11 +86,17 @@ impl Xml {
             self.deeper += 1;
             return;
         }
-        let beside = self.elements.last_mut().map_or(&mut self.roots, |parent| &mut parent.children);
+        let beside = self
+            .elements
+            .last_mut()
+            .map_or(&mut self.roots, |parent| &mut parent.children);
         if beside.len() < MAX_SIBLINGS {
             beside.push(name.clone());
         }
-        self.elements.push(Element { name, children: Vec::new() });
+        self.elements.push(Element {
+            name,
+            children: Vec::new(),
+        });
     }
 
     fn close(&mut self) {
@@ -118,8 +128,15 @@ impl Xml {
     }
 
     fn text_siblings(&self, bytes: &[u8], end: usize, own: Option<&str>) -> Vec<String> {
-        let parent = self.elements.len().checked_sub(2).map(|parent| &self.elements[parent]);
-        let before = parent.map_or(&self.roots, |parent| &parent.children).iter().map(|name| name.text(bytes));
+        let parent = self
+            .elements
+            .len()
+            .checked_sub(2)
+            .map(|parent| &self.elements[parent]);
+        let before = parent
+            .map_or(&self.roots, |parent| &parent.children)
+            .iter()
+            .map(|name| name.text(bytes));
         siblings(before.chain(names_behind(bytes, end)), own)
     }
 }
@@ -178,9 +195,15 @@ impl Cursor for Xml {
     fn rebase(&mut self, bytes: &[u8]) {
         for element in &mut self.elements {
             element.name.keep(bytes);
-            element.children.iter_mut().for_each(|name| name.keep(bytes));
+            element
+                .children
+                .iter_mut()
+                .for_each(|name| name.keep(bytes));
         }
-        self.attributes.iter_mut().chain(&mut self.roots).for_each(|name| name.keep(bytes));
+        self.attributes
+            .iter_mut()
+            .chain(&mut self.roots)
+            .for_each(|name| name.keep(bytes));
         self.start = self.start.saturating_sub(self.at);
         self.end = None;
         self.at = 0;
@@ -210,11 +233,21 @@ impl Cursor for Xml {
             path.push_str(safe_name(&key));
             let before = self.attributes.iter().map(|name| name.text(bytes));
             let siblings = siblings(before.chain(attributes_behind(bytes, end + 1)), Some(&key));
-            return Field { path: Some(path), key: Some(key), siblings, value };
+            return Field {
+                path: Some(path),
+                key: Some(key),
+                siblings,
+                value,
+            };
         }
         let key = self.elements.last().map(|element| element.name.text(bytes));
         let siblings = self.text_siblings(bytes, end, key.as_deref());
-        Field { path: (!path.is_empty()).then_some(path), key, siblings, value }
+        Field {
+            path: (!path.is_empty()).then_some(path),
+            key,
+            siblings,
+            value,
+        }
     }
 }
 
@@ -230,7 +263,10 @@ fn attributes_behind(bytes: &[u8], from: usize) -> Vec<String> {
     let equals = memchr::memchr_iter(b'=', tag).take(MAX_SIBLINGS);
     equals
         .map(|equals| {
-            let start = tag[..equals].iter().rposition(|b| !is_name(*b)).map_or(0, |at| at + 1);
+            let start = tag[..equals]
+                .iter()
+                .rposition(|b| !is_name(*b))
+                .map_or(0, |at| at + 1);
             text_of(tag, start..equals)
         })
         .collect()
