@@ -214,7 +214,7 @@ impl Decoder {
             State::First => {
                 // Some servers send raw deflate under the name of zlib; the first byte tells.
                 let zlib = byte & 0x0f == 8 && byte >> 4 <= 7;
-                self.inflate = Box::new(Decompress::new(zlib));
+                *self.inflate = Decompress::new(zlib);
                 State::Deflate
             }
             State::Header(header) => {

@@ -28,10 +28,10 @@ impl FieldLookup for Headers {
         let name = text_of(bytes, line_start..colon);
         let header = name.trim().to_ascii_lowercase();
         let value = trimmed(bytes, colon + 1..line_end, &(start..end));
-        if header == "cookie" || header == "set-cookie" {
-            if let Some(field) = cookie(bytes, &header, &value, &(start..end)) {
-                return field;
-            }
+        if (header == "cookie" || header == "set-cookie")
+            && let Some(field) = cookie(bytes, &header, &value, &(start..end))
+        {
+            return field;
         }
         Field {
             path: Some(safe_name(&header).to_owned()),

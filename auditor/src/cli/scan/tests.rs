@@ -82,14 +82,14 @@ impl Drop for Directory {
 
 fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
     use clap::{Args as _, FromArgMatches as _};
-    let command = super::Args::augment_args(clap::Command::new("scan"));
+    let command = Args::augment_args(clap::Command::new("scan"));
     let words = ["scan"]
         .into_iter()
         .chain(flags.iter().copied())
         .map(std::ffi::OsString::from);
     let matches =
         command.get_matches_from(words.chain(paths.iter().map(|path| path.as_os_str().to_owned())));
-    let args = super::Args::from_arg_matches(&matches).unwrap();
+    let args = Args::from_arg_matches(&matches).unwrap();
     let engine = Engine {
         scanner: &|| Box::new(Finder),
         describe: &|_| {

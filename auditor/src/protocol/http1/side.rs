@@ -3,11 +3,14 @@
 //! Goes in: bytes of the direction. Comes out: parts, and settled bytes in the order of the
 //! stream. Only an incomplete head, trailer section or start line is held.
 
+mod emit;
+mod recover;
+
 use std::sync::Arc;
 
 use crate::ledger::Account;
 use crate::protocol::sniff::{self, Kind, Start};
-use crate::protocol::{Direction, Exchange, Part, Place, Sink, WINDOW};
+use crate::protocol::{Direction, Exchange, Place, Sink, WINDOW};
 use crate::secret::Secret;
 
 use super::chunked::{Chunked, Step};
@@ -115,7 +118,9 @@ impl Side {
                 } else {
                     held.len().saturating_sub(3)
                 };
-                !found && !(matches!(self.state, State::Trailers) && empty_line(held).is_some())
+                let no_trailers =
+                    matches!(self.state, State::Trailers) && empty_line(held).is_some();
+                !found && !no_trailers
             }
             State::Lost => sniff::message_start(held) == Start::More,
             _ => false,
@@ -333,103 +338,6 @@ impl Side {
         Taken(end, None)
     }
 
-    /// Everything up to the next message start is a stream.
-    fn lost(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Taken {
-        let mut from = 0;
-        loop {
-            match sniff::message_start(&bytes[from..]) {
-                Start::Yes(kind) if kind == self.kind => {
-                    self.emit_stream(&bytes[..from], true, sink);
-                    self.end_message();
-                    return Taken(from, None);
-                }
-                Start::More if from < bytes.len() => {
-                    self.emit_stream(&bytes[..from], false, sink);
-                    self.held.extend(&bytes[from..]);
-                    return Taken(bytes.len(), None);
-                }
-                _ => {}
-            }
-            match memchr::memchr(b'\n', &bytes[from..]) {
-                Some(lf) => from += lf + 1,
-                None => {
-                    self.emit_stream(bytes, false, sink);
-                    return Taken(bytes.len(), None);
-                }
-            }
-        }
-    }
-
-    /// `len` bytes are missing (0: unknown); false when messages may be missing with them.
-    pub(super) fn gap(&mut self, len: u64, sink: &mut dyn Sink) -> bool {
-        self.flush_held(sink);
-        match &mut self.state {
-            State::Length(left) if len > 0 && len <= *left => {
-                *left -= len;
-                self.offset += len;
-                if matches!(self.state, State::Length(0)) {
-                    self.emit_body(&[], true, sink);
-                    self.end_message();
-                }
-                return true;
-            }
-            State::Chunked(chunked) => {
-                if chunked.skip(len) {
-                    self.offset += len;
-                    return true;
-                }
-            }
-            State::UntilClose => {
-                // At least one byte, or the pieces on both sides would be joined.
-                self.offset += len.max(1);
-                return true;
-            }
-            _ => {}
-        }
-        self.close(sink);
-        self.lose();
-        false
-    }
-
-    /// The direction ended.
-    pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
-        self.flush_held(sink);
-        self.close(sink);
-        self.state = State::Start;
-    }
-
-    /// Gives out an incomplete head, trailer section or start line.
-    fn flush_held(&mut self, sink: &mut dyn Sink) {
-        let held = std::mem::take(&mut self.held);
-        self.searched = 0;
-        if held.is_empty() {
-            return;
-        }
-        if matches!(self.state, State::Trailers) {
-            self.emit_whole(self.trailer_place(), held.expose(), sink);
-            return;
-        }
-        if matches!(self.state, State::Start) {
-            self.lose();
-        }
-        for window in held.expose().chunks(WINDOW) {
-            self.emit_stream(window, false, sink);
-        }
-    }
-
-    /// Closes the body or stream that is open.
-    fn close(&mut self, sink: &mut dyn Sink) {
-        match self.state {
-            State::Length(_) | State::Chunked(_) | State::UntilClose => {
-                self.emit_body(&[], true, sink)
-            }
-            State::Lost if self.offset > 0 => self.emit_stream(&[], true, sink),
-            State::Trailers => {}
-            State::Start | State::Tunnel | State::Lost => return,
-        }
-        self.end_message();
-    }
-
     fn end_message(&mut self) {
         self.message += 1;
         self.offset = 0;
@@ -442,67 +350,6 @@ impl Side {
         self.content_encoding = None;
         self.offset = 0;
         self.state = State::Lost;
-    }
-
-    fn trailer_place(&self) -> Place {
-        match self.kind {
-            Kind::Request => Place::RequestTrailers,
-            Kind::Response => Place::ResponseTrailers,
-        }
-    }
-
-    fn emit_body(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {
-        let place = match self.kind {
-            Kind::Request => Place::RequestBody,
-            Kind::Response => Place::ResponseBody,
-        };
-        sink.part(Part {
-            content_type: self.content_type.as_deref(),
-            content_encoding: self.content_encoding.as_deref(),
-            offset: self.offset,
-            last,
-            ..self.part(place, data)
-        });
-        self.offset += data.len() as u64;
-    }
-
-    fn emit_stream(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {
-        for window in data.chunks(WINDOW) {
-            sink.part(Part {
-                offset: self.offset,
-                last: false,
-                ..self.part(Place::Stream, window)
-            });
-            self.offset += window.len() as u64;
-        }
-        if last && self.offset > 0 {
-            sink.part(Part {
-                offset: self.offset,
-                ..self.part(Place::Stream, &[])
-            });
-        }
-    }
-
-    /// A part that is complete in itself; none when it is empty.
-    fn emit_whole(&self, place: Place, data: &[u8], sink: &mut dyn Sink) {
-        if !data.is_empty() {
-            sink.part(self.part(place, data));
-        }
-    }
-
-    fn part<'a>(&'a self, place: Place, data: &'a [u8]) -> Part<'a> {
-        Part {
-            exchange: &self.exchange,
-            direction: self.direction,
-            place,
-            message: self.message,
-            content_type: None,
-            content_encoding: None,
-            offset: 0,
-            last: true,
-            data,
-            wire_bytes: data.len() as u64,
-        }
     }
 }
 
