@@ -2,6 +2,7 @@
 
 pub mod table;
 pub mod tail;
+pub mod scan;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,25 @@
 //! bytes plus a format that says, only when asked, which field lies at byte n. Clean traffic is
 //! never parsed into fields. Decompression is bounded in size and ratio.
 
+mod csv;
+mod cursor;
+pub mod encoding;
+mod escape;
+mod form;
+mod headers;
+pub mod json;
+mod path;
+pub mod reader;
+pub mod sniff;
+#[cfg(test)]
+mod tests;
+mod text;
+pub mod window;
+pub mod xml;
+
 use std::ops::Range;
+
+pub use reader::{Limits, Origin, Reader, Receiver};
 
 /// How the bytes of a document are structured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

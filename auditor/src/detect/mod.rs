@@ -7,7 +7,14 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::content::Field;
+use crate::content::{Document, Field};
+
+/// Finds values in documents.
+pub trait Scan {
+    /// Adds what is in `document` to `found`, in ascending order of position; values that end in
+    /// its overlap were found in the window before and are left out.
+    fn scan(&self, document: &Document<'_>, found: &mut Vec<Detection>);
+}
 
 /// What was found out about one value. Contains nothing of it beyond the masked sample.
 #[derive(Clone, Debug)]

@@ -4,9 +4,20 @@
 //! operation they belong to, and a settlement of every byte that went in (see [`Sink`]). Parsers
 //! keep no value: what they must hold back waits in a [`crate::secret::Secret`] of bounded size.
 
+pub mod connection;
+pub mod http1;
+pub mod operation;
+pub mod sniff;
+pub mod text;
+
 use std::sync::Arc;
 
 use crate::ledger::Account;
+
+pub use connection::Connection;
+
+/// Longest `data` of a [`Part`], bytes.
+pub const WINDOW: usize = 64 * 1024;
 
 /// Which way bytes travel, in the terms of the connection: the client opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +35,11 @@ impl Direction {
             Self::ToServer => Self::ToClient,
             Self::ToClient => Self::ToServer,
         }
+    }
+
+    /// 0 or 1, for tables with one entry per direction.
+    pub const fn index(self) -> usize {
+        self as usize
     }
 }
 

@@ -1,0 +1,192 @@
+//! Undoes escapes that hide a value from the scanner: `%40` in forms, paths and queries, `\u0040`
+//! and `\/` in JSON.
+//!
+//! Goes in: bytes of a window. Comes out: the decoded bytes and which source byte each run of
+//! them came from; `None`, without a copy, when there is nothing to undo. Escapes that stand for
+//! a character with a meaning in the format are left, so fields are found as before.
+
+use memchr::memmem;
+
+use crate::protocol::operation::percent;
+use crate::secret::Secret;
+
+use super::Format;
+
+/// Decoded bytes with the start of every run that moved: (decoded, source), ascending.
+pub(super) struct Decoded {
+    pub(super) bytes: Secret,
+    pub(super) runs: Vec<(usize, usize)>,
+}
+
+impl Decoded {
+    /// Where a source byte went.
+    pub(super) fn position_of(&self, source: usize) -> usize {
+        let index = self.runs.partition_point(|(_, from)| *from <= source);
+        let (to, from) = index
+            .checked_sub(1)
+            .map_or((0, 0), |index| self.runs[index]);
+        (to + source - from).min(self.runs.get(index).map_or(self.bytes.len(), |(to, _)| *to))
+    }
+}
+
+/// Whether [`undo`] would change anything.
+pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
+    match format {
+        Format::Form => memchr::memchr2(b'%', b'+', bytes).is_some(),
+        Format::Path => memchr::memchr(b'%', bytes).is_some(),
+        Format::Json => memchr::memchr(b'\\', bytes).is_some_and(|at| {
+            memmem::find(&bytes[at..], b"\\u").is_some()
+                || memmem::find(&bytes[at..], b"\\/").is_some()
+        }),
+        _ => false,
+    }
+}
+
+/// The bytes without escapes.
+pub(super) fn undo(format: Format, bytes: &[u8]) -> Option<Decoded> {
+    if !has_escapes(format, bytes) {
+        return None;
+    }
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let next = match format {
+            Format::Json => memchr::memchr(b'\\', &bytes[at..]),
+            _ => memchr::memchr2(b'%', b'+', &bytes[at..]),
+        };
+        let plain = next.unwrap_or(bytes.len() - at);
+        decoded.extend_from_slice(&bytes[at..at + plain]);
+        at += plain;
+        if at == bytes.len() {
+            break;
+        }
+        let rest = &bytes[at..];
+        let taken = match format {
+            Format::Json => json(rest, &mut decoded),
+            _ => percent_or_plus(format, rest, &mut decoded),
+        };
+        at += taken.source;
+        if taken.moved {
+            runs.push((decoded.len(), at));
+        }
+    }
+    Some(Decoded {
+        bytes: Secret::new(decoded),
+        runs,
+    })
+}
+
+/// How many source bytes an escape takes, and whether what follows it moves.
+struct Taken {
+    source: usize,
+    moved: bool,
+}
+
+fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
+    let keep = |byte: u8| match format {
+        Format::Path => byte == b'/',
+        _ => byte == b'&',
+    };
+    match percent(rest) {
+        Some(byte) if !keep(byte) => {
+            decoded.push(byte);
+            Taken {
+                source: 3,
+                moved: true,
+            }
+        }
+        _ => {
+            decoded.push(if rest[0] == b'+' && format == Format::Form {
+                b' '
+            } else {
+                rest[0]
+            });
+            Taken {
+                source: 1,
+                moved: false,
+            }
+        }
+    }
+}
+
+/// RFC 8259 §7.
+fn json(rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
+    if rest.get(1) == Some(&b'/') {
+        decoded.push(b'/');
+        return Taken {
+            source: 2,
+            moved: true,
+        };
+    }
+    if let Some((character, source)) = unicode(rest)
+        && character >= ' '
+        && !matches!(character, '"' | '\\')
+    {
+        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        return Taken {
+            source,
+            moved: true,
+        };
+    }
+    let source = rest.len().min(2);
+    decoded.extend_from_slice(&rest[..source]);
+    Taken {
+        source,
+        moved: false,
+    }
+}
+
+/// `\uXXXX`, or a surrogate pair of them.
+fn unicode(rest: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| -> Option<u32> {
+        let hex = rest.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        hex.iter()
+            .try_fold(0, |unit, b| Some(unit << 4 | char::from(*b).to_digit(16)?))
+    };
+    let first = unit(0)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, 6));
+    }
+    let second = unit(6).filter(|second| (0xdc00..0xe000).contains(second))?;
+    let code = 0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff);
+    Some((char::from_u32(code)?, 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(format: Format, source: &str) -> Option<String> {
+        undo(format, source.as_bytes())
+            .map(|d| String::from_utf8_lossy(d.bytes.expose()).into_owned())
+    }
+
+    #[test]
+    fn escapes_are_undone_but_not_those_with_a_meaning() {
+        for (format, source, expected) in [
+            (
+                Format::Form,
+                "a=b%40c.de&n=4111+1111",
+                Some("a=b@c.de&n=4111 1111"),
+            ),
+            (Format::Form, "a=1%262&b=%zz%4", Some("a=1%262&b=%zz%4")),
+            (Format::Form, "a=b", None),
+            (Format::Path, "/a%40b%2Fc+d", Some("/a@b%2Fc+d")),
+            (
+                Format::Json,
+                r#"{"a":"b\u0040c","d":"e\/f\\u0040\u0022\n"}"#,
+                Some(r#"{"a":"b@c","d":"e/f\\u0040\u0022\n"}"#),
+            ),
+            (
+                Format::Json,
+                r#"["\ud83d\ude00\ud83dx\u00"]"#,
+                Some("[\"😀\\ud83dx\\u00\"]"),
+            ),
+            (Format::Json, r#"{"a":"\"b\n"}"#, None),
+            (Format::Text, r"a\u0040%40", None),
+        ] {
+            assert_eq!(text(format, source).as_deref(), expected, "{source}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The buffer that turns a long body into overlapping windows.
+//!
+//! Goes in: decoded bytes in order, each run with its position in the source. Comes out: windows
+//! of bounded size that start with the end of the one before, escapes undone where the format has
+//! them. It holds bytes only in a [`Secret`] and never more than a window and what was added.
+
+use std::ops::Range;
+
+use crate::secret::Secret;
+
+use super::Format;
+use super::escape;
+
+/// Default bytes of the previous window that a window starts with: the longest value that is
+/// sure to be found although it lies across two windows.
+pub const OVERLAP: usize = 512;
+/// Default length of a window, overlap included, bytes.
+pub const WINDOW: usize = 64 * 1024;
+/// Least length of a window that is not the last.
+pub const MIN_WINDOW: usize = 256;
+
+/// Where bytes of a window came from, as ascending pairs of window and source positions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions(Vec<(usize, u64)>);
+
+impl Positions {
+    /// One unbroken run.
+    pub fn contiguous(source: u64) -> Self {
+        Self(vec![(0, source)])
+    }
+
+    /// The source position of a byte of the window.
+    pub fn of(&self, at: usize) -> u64 {
+        let index = self.0.partition_point(|(window, _)| *window <= at);
+        match index.checked_sub(1).map(|index| self.0[index]) {
+            Some((window, source)) => source + (at - window) as u64,
+            None => at as u64,
+        }
+    }
+
+    /// The source range of a range of the window, from its first to behind its last byte.
+    pub fn of_range(&self, range: &Range<usize>) -> Range<u64> {
+        let start = self.of(range.start);
+        let end = if range.is_empty() {
+            start
+        } else {
+            self.of(range.end - 1) + 1
+        };
+        // An escape is one byte in the window and several in the source.
+        let next = self.0.partition_point(|(window, _)| *window < range.end);
+        match self.0.get(next) {
+            Some((window, source))
+                if *window == range.end && *source > end && *source - end < 12 =>
+            {
+                start..*source
+            }
+            _ => start..end,
+        }
+    }
+
+    /// Says that the byte at `window` comes from `source`.
+    pub(super) fn mark(&mut self, window: usize, source: u64) {
+        if self.0.is_empty() || self.of(window) != source {
+            if self.0.last().is_some_and(|(last, _)| *last == window) {
+                self.0.pop();
+            }
+            self.0.push((window, source));
+        }
+    }
+
+    /// Forgets the first `n` bytes of the window.
+    fn consume(&mut self, n: usize) {
+        let first = self.of(n);
+        self.0.retain(|(window, _)| *window > n);
+        self.0.iter_mut().for_each(|(window, _)| *window -= n);
+        self.0.insert(0, (0, first));
+    }
+}
+
+/// Bytes waiting to become a window.
+#[derive(Default)]
+pub(super) struct Buffer {
+    bytes: Secret,
+    positions: Positions,
+    /// Bytes in front that were part of the window before; their escapes are undone already.
+    overlap: usize,
+}
+
+/// A window that is ready.
+pub(super) struct Window<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) overlap: usize,
+    pub(super) positions: &'a Positions,
+    /// Where in this window the next one starts.
+    pub(super) next: usize,
+}
+
+impl Buffer {
+    /// Bytes not yet seen in a window.
+    pub(super) fn fresh(&self) -> usize {
+        self.bytes.len() - self.overlap
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn expose(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8], source: u64) {
+        self.positions.mark(self.bytes.len(), source);
+        self.bytes.extend(bytes);
+    }
+
+    /// Forgets all, as after a gap: nothing may be joined across it.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Shows the next window to `show` and moves on. `last` takes all there is; otherwise the
+    /// window ends where no value is likely to be cut.
+    pub(super) fn window(
+        &mut self,
+        last: bool,
+        overlap: usize,
+        format: Format,
+        show: impl FnOnce(Window<'_>),
+    ) {
+        let end = if last {
+            self.bytes.len()
+        } else {
+            cut(self.bytes.expose(), self.overlap, overlap)
+        };
+        let decoded = escape::undo(format, &self.bytes.expose()[self.overlap..end]);
+        let end = match decoded {
+            None => end,
+            Some(decoded) => {
+                self.replace(end, &decoded);
+                self.overlap + decoded.bytes.len()
+            }
+        };
+        let bytes = &self.bytes.expose()[..end];
+        // Starting behind a delimiter too keeps names whole.
+        let start = match end.saturating_sub(overlap) {
+            0 => 0,
+            start => cut(&bytes[..start], 0, overlap),
+        };
+        show(Window {
+            bytes,
+            overlap: self.overlap,
+            positions: &self.positions,
+            next: start,
+        });
+        self.bytes.consume(start);
+        self.positions.consume(start);
+        self.overlap = end - start;
+    }
+
+    /// Puts the decoded form in place of the fresh bytes before `end`.
+    fn replace(&mut self, end: usize, decoded: &escape::Decoded) {
+        let old = std::mem::take(&mut self.bytes);
+        let positions = std::mem::take(&mut self.positions);
+        self.bytes.extend(&old.expose()[..self.overlap]);
+        self.bytes.extend(decoded.bytes.expose());
+        self.positions.0.extend(
+            positions
+                .0
+                .iter()
+                .filter(|(window, _)| *window < self.overlap),
+        );
+        // Both lists ascend: every run of the old positions and every escape starts a new one.
+        let mut runs = positions
+            .0
+            .iter()
+            .map(|(window, _)| *window)
+            .filter(|w| (self.overlap..end).contains(w))
+            .peekable();
+        for &(to, from) in &decoded.runs {
+            while let Some(run) = runs.next_if(|run| *run < self.overlap + from) {
+                let at = decoded.position_of(run - self.overlap);
+                self.positions.mark(self.overlap + at, positions.of(run));
+            }
+            self.positions
+                .mark(self.overlap + to, positions.of(self.overlap + from));
+        }
+        for run in runs {
+            let at = decoded.position_of(run - self.overlap);
+            self.positions.mark(self.overlap + at, positions.of(run));
+        }
+        let tail = self.bytes.len();
+        self.bytes.extend(&old.expose()[end..]);
+        self.positions.mark(tail, positions.of(end));
+        for (window, source) in positions.0.iter().filter(|(window, _)| *window > end) {
+            self.positions.mark(tail + window - end, *source);
+        }
+    }
+}
+
+/// Where to end a window: behind the last delimiter of the strongest kind in its last `reach`
+/// bytes, so that no value is cut and then judged by its first half.
+fn cut(bytes: &[u8], from: usize, reach: usize) -> usize {
+    let low = bytes
+        .len()
+        .saturating_sub(reach)
+        .max(from + 1)
+        .min(bytes.len());
+    let tail = &bytes[low..];
+    let strong = |b: &u8| {
+        matches!(
+            b,
+            b'\n' | b',' | b';' | b'&' | b'>' | b'{' | b'}' | b'[' | b']'
+        )
+    };
+    let weak = |b: &u8| matches!(b, b'"' | b'\'' | b' ' | b'\t' | b'|' | b'=');
+    let found = tail
+        .iter()
+        .rposition(strong)
+        .or_else(|| tail.iter().rposition(weak));
+    let cut = found.map_or(bytes.len(), |at| low + at + 1);
+    whole_escape(bytes, cut, from)
+}
+
+/// Moves a cut in front of an escape that it would split.
+fn whole_escape(bytes: &[u8], cut: usize, from: usize) -> usize {
+    let low = cut.saturating_sub(12).max(from + 1).min(cut);
+    let near = &bytes[low..cut];
+    if cut == bytes.len()
+        && let Some(at) = near.iter().position(|b| matches!(b, b'\\' | b'%'))
+    {
+        return low + at;
+    }
+    character_start(bytes, cut).max(from + 1).min(bytes.len())
+}
+
+/// The nearest UTF-8 character boundary at or before `at`.
+fn character_start(bytes: &[u8], at: usize) -> usize {
+    let low = at.saturating_sub(3);
+    (low..=at)
+        .rev()
+        .find(|at| bytes.get(*at).is_none_or(|b| b & 0xc0 != 0x80))
+        .unwrap_or(at)
+}
