@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand.
 
+pub mod detectors;
+
 use std::process::ExitCode;
 
 /// Parses the command line, runs the command and returns its exit code.

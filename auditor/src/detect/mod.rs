@@ -3,9 +3,30 @@
 //! Goes in: [`crate::content::Document`]. Comes out: [`Detection`]s, which hold no value: only a
 //! masked sample, a length and a keyed fingerprint. Clean bytes cost one pass and no allocation.
 
+mod block;
+mod candidate;
+pub mod catalogue;
+mod checksum;
+mod context;
+mod explain;
+mod find;
+pub mod fingerprint;
+mod key;
+mod mask;
+mod sample;
+mod scan;
+mod score;
+mod state;
+mod test_values;
+mod verify;
+
 use std::ops::Range;
 
 use serde::Serialize;
+
+pub use explain::explain;
+pub use fingerprint::Fingerprinter;
+pub use scan::Scanner;
 
 use crate::content::Field;
 
