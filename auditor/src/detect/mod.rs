@@ -18,6 +18,8 @@ mod scan;
 mod score;
 mod state;
 mod test_values;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::ops::Range;

@@ -101,14 +101,16 @@ impl Scanner {
         if found.is_empty() {
             return;
         }
-        found.retain(|found| self.is_owner(document, more, found));
         found.sort_by_key(|found| (found.range().start, found.range().end));
-        let first = out.len();
+        // Values of a neighbouring window still win over what overlaps them here.
+        let mut best: Vec<(bool, Detection)> = Vec::new();
         for found in found {
+            let is_owner = self.is_owner(document, more, &found);
             if let Some(detection) = self.judge(document, found) {
-                keep_better(out, first, detection);
+                keep_better(&mut best, is_owner, detection);
             }
         }
+        out.extend(best.into_iter().filter_map(|(is_owner, detection)| is_owner.then_some(detection)));
     }
 
     /// Whether this window, and not the one before or behind it, reports the value.
@@ -134,21 +136,20 @@ impl Scanner {
 
 /// Appends `detection` unless one that overlaps it is better; a worse one goes. Detections come
 /// in ascending order, so only the last ones can overlap.
-fn keep_better(out: &mut Vec<Detection>, first: usize, detection: Detection) {
-    while out.len() > first {
-        let last = &out[out.len() - 1];
+fn keep_better(best: &mut Vec<(bool, Detection)>, is_owner: bool, detection: Detection) {
+    while let Some((_, last)) = best.last() {
         if last.range.end <= detection.range.start {
             break;
         }
         if rank(last) >= rank(&detection) {
             return;
         }
-        out.pop();
+        best.pop();
     }
-    out.push(detection);
+    best.push((is_owner, detection));
 }
 
-/// A protected or test value outranks a clear reading of the same bytes; then bits, then length.
+/// More bits, then more bytes, then a protected or test reading over a clear one.
 fn rank(detection: &Detection) -> (i32, usize, bool) {
     let bits = (detection.score_bits * 16.0) as i32;
     (bits, detection.range.len(), detection.state != State::Clear)

@@ -133,10 +133,15 @@ pub fn find(id: &str) -> Option<&'static DetectorInfo> {
     ALL.iter().copied().find(|row| row.id == id)
 }
 
-/// The known id with the fewest edits to `id`, for error messages. `id` is cut at 64 bytes.
+/// The known id that has `id` for a word or takes the fewest edits, for error messages. `id` is
+/// cut at 64 bytes.
 pub fn nearest(id: &str) -> &'static str {
     let wanted = &id.as_bytes()[..id.len().min(64)];
-    ALL.iter().map(|row| row.id).min_by_key(|known| edits(wanted, known.as_bytes())).unwrap_or("")
+    let distance = |known: &&str| {
+        let within = known.split('_').any(|word| word.as_bytes() == wanted);
+        (!within, edits(wanted, known.as_bytes()))
+    };
+    ALL.iter().map(|row| row.id).min_by_key(distance).unwrap_or("")
 }
 
 /// Levenshtein distance in bytes.

@@ -18,13 +18,11 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         return None;
     }
     let rest = &rest[..rest.len().min(LONGEST)];
-    let body_end = memchr::memmem::find(rest, b"-----END ").unwrap_or(rest.len());
-    let body = &rest[..body_end];
-    let after = text.len() - (text.len() - label_end - 5) + body_end;
-    let end = match memchr::memmem::find(&rest[body_end..], b"-----").is_some() {
-        true => after + closing(&rest[body_end..]),
-        false => after,
-    };
+    let dashes = memchr::memmem::find(rest, b"-----");
+    let ended = dashes.filter(|at| rest[*at..].starts_with(b"-----END "));
+    // Without its end (cut off, or not a key at all) it reaches as far as base 64 does.
+    let body = &rest[..ended.unwrap_or_else(|| armour_length(rest))];
+    let end = label_end + 5 + body.len() + ended.map_or(0, |at| closing(&rest[at..]));
     let encrypted = label.starts_with(b"ENCRYPTED") || memchr::memmem::find(body, b"ENCRYPTED").is_some();
     let state = match (longest_run(body), is_hidden(body)) {
         (run, _) if run >= 16 && encrypted => State::Encrypted,
@@ -40,6 +38,12 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
 fn closing(text: &[u8]) -> usize {
     let label = &text[..text.len().min(9 + LABEL)];
     memchr::memmem::find(label.get(9..).unwrap_or_default(), b"-----").map_or(label.len().min(9), |at| 9 + at + 5)
+}
+
+/// Bytes of base 64 and line ends, which may be written `\\n`.
+fn armour_length(text: &[u8]) -> usize {
+    let inside = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\n' | b'\r');
+    text.iter().take_while(inside).count()
 }
 
 /// Longest run of base 64 characters.
