@@ -3,6 +3,7 @@
 pub mod table;
 pub mod tail;
 pub mod scan;
+pub mod detectors;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,25 @@
 //! Goes in: [`crate::content::Document`]. Comes out: [`Detection`]s, which hold no value: only a
 //! masked sample, a length and a keyed fingerprint. Clean bytes cost one pass and no allocation.
 
+mod block;
+mod candidate;
+pub mod catalogue;
+mod checksum;
+mod context;
+mod explain;
+mod find;
+pub mod fingerprint;
+mod key;
+mod mask;
+mod sample;
+mod scan;
+mod score;
+mod state;
+mod test_values;
+#[cfg(test)]
+mod tests;
+mod verify;
+
 use std::ops::Range;
 
 use serde::Serialize;
@@ -15,6 +34,9 @@ pub trait Scan {
     /// its overlap were found in the window before and are left out.
     fn scan(&self, document: &Document<'_>, found: &mut Vec<Detection>);
 }
+pub use explain::explain;
+pub use fingerprint::Fingerprinter;
+pub use scan::Scanner;
 
 /// What was found out about one value. Contains nothing of it beyond the masked sample.
 #[derive(Clone, Debug)]

@@ -1,0 +1,166 @@
+//! What the scanner hands to a verifier and what it gets back.
+//!
+//! Goes in: nothing; these are the types between scanner and verifiers. A [`Match`] holds
+//! positions and reasons, never a value.
+
+use std::ops::Range;
+
+use super::catalogue::DetectorInfo;
+use super::{Evidence, State, context};
+use crate::content::Format;
+
+/// A position that may begin, or be inside of, a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where the trigger is: first byte of a prefix or country code, or the at sign.
+    pub(crate) at: usize,
+    pub(crate) format: Format,
+}
+
+impl Place<'_> {
+    /// The byte before `at`, unless it is the tail of a JSON or shell escape such as `\n`.
+    pub(crate) fn before(&self, at: usize) -> Option<u8> {
+        neighbour_before(self.bytes, at)
+    }
+}
+
+/// The byte before `at`; `None` at the start of the text and behind an escape such as `\n`.
+pub(crate) fn neighbour_before(bytes: &[u8], at: usize) -> Option<u8> {
+    let before = *bytes.get(at.checked_sub(1)?)?;
+    let escaped = matches!(before, b'n' | b't' | b'r') && at >= 2 && bytes[at - 2] == b'\\';
+    (!escaped).then_some(before)
+}
+
+/// How the groups of a number are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// One run of digits.
+    None,
+    /// The same single byte between all groups.
+    Uniform(u8),
+    /// Different or longer separators, as in telephone numbers.
+    Mixed,
+}
+
+/// Digits in one run or in groups.
+pub(crate) struct Digits<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// From the first digit to behind the last.
+    pub(crate) range: Range<usize>,
+    /// The digits alone, ASCII.
+    pub(crate) digits: &'a [u8],
+    /// Length of each group.
+    pub(crate) groups: &'a [u8],
+    pub(crate) joint: Joint,
+    pub(crate) format: Format,
+    /// Another group follows that would still leave it short enough for a telephone number.
+    pub(crate) goes_on: bool,
+}
+
+impl Digits<'_> {
+    /// The byte before the first digit; `None` at a boundary.
+    pub(crate) fn before(&self) -> Option<u8> {
+        neighbour_before(self.bytes, self.range.start)
+    }
+
+    /// True when the digits are cut out of something longer: a word, a decimal fraction, or a
+    /// longer number whose groups are joined by the same separator.
+    pub(crate) fn is_inside_more(&self) -> bool {
+        let Range { start, end } = self.range;
+        let digit_at = |at: Option<usize>| {
+            at.and_then(|at| self.bytes.get(at)).is_some_and(u8::is_ascii_digit)
+        };
+        if self.before().is_some_and(|b| b.is_ascii_alphanumeric()) {
+            return true;
+        }
+        if self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+            return true;
+        }
+        let joins = |byte: Option<&u8>| match (self.joint, byte) {
+            (_, Some(b'.')) => true,
+            (Joint::Uniform(joint), Some(&b)) => b == joint && b != b' ',
+            (Joint::None | Joint::Mixed, Some(&b)) => b == b'-',
+            _ => false,
+        };
+        let left = joins(start.checked_sub(1).and_then(|at| self.bytes.get(at)))
+            && digit_at(start.checked_sub(2));
+        left || joins(self.bytes.get(end)) && digit_at(Some(end + 1))
+    }
+
+    /// True when it is joined to a word by `-` or `_`: the tail of an identifier.
+    pub(crate) fn is_joined_to_word(&self) -> bool {
+        let Some(at) = self.range.start.checked_sub(2) else { return false };
+        matches!(self.bytes[at + 1], b'-' | b'_') && self.bytes[at].is_ascii_alphanumeric()
+    }
+
+    /// True when it is part of a UUID (RFC 9562).
+    pub(crate) fn is_in_uuid(&self) -> bool {
+        let of_uuid = |b: &u8| b.is_ascii_hexdigit() || *b == b'-';
+        let (before, after) = (&self.bytes[..self.range.start], &self.bytes[self.range.end..]);
+        let left = before.iter().rev().take(40).take_while(|b| of_uuid(b)).count();
+        let right = after.iter().take(40).take_while(|b| of_uuid(b)).count();
+        let token = &self.bytes[self.range.start - left..self.range.end + right];
+        token.len() == 36 && [8, 13, 18, 23].iter().all(|&at| token[at] == b'-')
+    }
+
+    /// Whether a name or word near by may speak of such a value; cheap.
+    pub(crate) fn may_be_named(&self, row: &DetectorInfo) -> bool {
+        context::may_be_named(self.bytes, &self.range, self.format, row)
+    }
+
+    /// True when another group of the same length stands beside it behind the same separator: a
+    /// table or a longer number, not one value.
+    pub(crate) fn is_in_series(&self) -> bool {
+        let (Joint::Uniform(joint), Some(&first), Some(&last)) =
+            (self.joint, self.groups.first(), self.groups.last())
+        else {
+            return false;
+        };
+        let run = |at: usize, length: u8, step_back: bool| {
+            let length = usize::from(length);
+            let from = if step_back { at.checked_sub(length) } else { Some(at) };
+            from.and_then(|from| self.bytes.get(from..from + length))
+                .is_some_and(|group| group.iter().all(u8::is_ascii_digit))
+        };
+        let Range { start, end } = self.range;
+        (start > 0 && self.bytes[start - 1] == joint && run(start - 1, first, true))
+            || (self.bytes.get(end) == Some(&joint) && run(end + 1, last, false))
+    }
+}
+
+/// A value that passed its verifier.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) range: Range<usize>,
+    pub(crate) state: State,
+    pub(crate) under_masked: bool,
+    /// Reasons that lie in the value itself.
+    pub(crate) evidence: Vec<Evidence>,
+    /// Anchored by its start: may be longer than a window's overlap.
+    pub(crate) anchored: bool,
+}
+
+impl Match {
+    pub(crate) fn new(range: Range<usize>, state: State) -> Self {
+        Self { range, state, under_masked: false, evidence: Vec::new(), anchored: false }
+    }
+
+    /// Adds a reason worth `bits`.
+    pub(crate) fn because(mut self, bits: f32, reason: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { bits, reason: reason.into() });
+        self
+    }
+
+    /// Marks a value that may be longer than a window's overlap.
+    pub(crate) fn anchored(mut self) -> Self {
+        self.anchored = true;
+        self
+    }
+
+    /// Sum of the evidence.
+    #[cfg(test)]
+    pub(crate) fn bits(&self) -> f32 {
+        self.evidence.iter().map(|line| line.bits).sum()
+    }
+}

@@ -1,0 +1,145 @@
+//! What stands around a value: its name, read backwards without parsing, and words near by.
+//!
+//! Goes in: bytes and a position. Comes out: a borrowed name or an answer yes or no; at most
+//! [`BACK`] bytes are looked at and nothing is allocated. It is a first look that keeps clean
+//! numbers cheap; the field that a finding names comes from [`crate::content::FieldLookup`].
+
+use std::ops::Range;
+
+use super::catalogue::DetectorInfo;
+use super::key::{Meaning, Name};
+use crate::content::Format;
+
+/// Bytes before a value that are looked at.
+const BACK: usize = 96;
+
+/// What the bytes before a value say of its name.
+pub(crate) enum Peek<'a> {
+    /// The value has this name.
+    Name(&'a [u8]),
+    /// The value is inside of free text.
+    Nothing,
+    /// The name is further away: arrays, rows, columns.
+    Elsewhere,
+}
+
+/// Looks for the name of a value that begins at `at`.
+pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
+    if matches!(format, Format::Csv | Format::Sql) {
+        return Peek::Elsewhere;
+    }
+    let floor = at.saturating_sub(BACK);
+    let back_over = |mut end: usize, skip: fn(u8) -> bool| {
+        while end > floor && skip(bytes[end - 1]) {
+            end -= 1;
+        }
+        end
+    };
+    // A number may be written `+49…`, `(415)…`; a string has quotes, escaped ones in logs.
+    let end = back_over(at, |b| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'+' | b'('));
+    match end.checked_sub(1).map(|last| bytes[last]) {
+        Some(b':' | b'=') => {
+            let end = back_over(end - 1, |b| matches!(b, b'"' | b'\'' | b'\\' | b' '));
+            let quoted = bytes.get(end).is_some_and(|b| matches!(b, b'"' | b'\'' | b'\\'));
+            let start = if quoted {
+                back_over(end, |b| !matches!(b, b'"' | b'\'' | b'{' | b','))
+            } else {
+                back_over(end, |b| b.is_ascii_alphanumeric() || b >= 0x80 || b"_-.[]".contains(&b))
+            };
+            if start == end { Peek::Nothing } else { Peek::Name(&bytes[start..end]) }
+        }
+        Some(b'>') => {
+            let start = back_over(end - 1, |b| b != b'<');
+            let tag = &bytes[start..end - 1];
+            let name = tag.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+            if name.is_empty() { Peek::Nothing } else { Peek::Name(name) }
+        }
+        Some(b'[' | b',') if format == Format::Json => Peek::Elsewhere,
+        _ => Peek::Nothing,
+    }
+}
+
+/// Whether the name of the value at `range`, or a word near it, may be one of the row's. May say
+/// yes for no reason (names that are further away), never no wrongly.
+pub(crate) fn may_be_named(bytes: &[u8], range: &Range<usize>, format: Format, row: &DetectorInfo) -> bool {
+    match peek(bytes, range.start, format) {
+        Peek::Elsewhere => true,
+        Peek::Name(name) => {
+            let last = name.rsplit(|b| *b == b'.').next().unwrap_or(name);
+            Meaning::of(name, b"").strength(row).is_some() || is_short(last)
+        }
+        Peek::Nothing => word_near(bytes, range, row).is_some(),
+    }
+}
+
+/// Names that need the object around them: `number`, `value`.
+pub(crate) fn is_short(name: &[u8]) -> bool {
+    super::key::is_generic(Name::of(name).joined())
+}
+
+/// The row's word that stands within a few words of the value, on the same line and inside the
+/// same string.
+pub(crate) fn word_near(bytes: &[u8], range: &Range<usize>, row: &DetectorInfo) -> Option<&'static str> {
+    let is_wall = |b: &u8| matches!(b, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}');
+    let before = &bytes[range.start.saturating_sub(48)..range.start];
+    let before = &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..];
+    let after = &bytes[range.end..bytes.len().min(range.end + 24)];
+    let after = &after[..after.iter().position(is_wall).unwrap_or(after.len())];
+    let known = |word: &[u8]| row.words.iter().copied().find(|known| same_word(word, known.as_bytes()));
+    [before, after].into_iter().flat_map(|side| side.split(|b| !b.is_ascii_alphabetic())).find_map(known)
+}
+
+/// Equal but for case and a plural s.
+fn same_word(word: &[u8], known: &[u8]) -> bool {
+    let singular = match word.strip_suffix(b"s") {
+        Some(singular) if word.len() == known.len() + 1 => singular,
+        _ => word,
+    };
+    singular.eq_ignore_ascii_case(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::catalogue;
+
+    #[test]
+    fn a_name_is_read_backwards_in_every_format() {
+        for (text, format, expected) in [
+            (r#"{"card_number": "4111"}"#, Format::Json, Some("card_number")),
+            (r#"{"card_number":4111}"#, Format::Json, Some("card_number")),
+            (r#"{\"pan\":\"4111\"}"#, Format::Text, Some("pan")),
+            ("a=1&card=4111", Format::Form, Some("card")),
+            ("X-Card: 4111", Format::Headers, Some("X-Card")),
+            ("<pan kind=\"a\">4111</pan>", Format::Xml, Some("pan")),
+            ("phone=+4111", Format::Form, Some("phone")),
+            ("paid with 4111", Format::Text, None),
+            ("4111", Format::Text, None),
+        ] {
+            let at = text.find("4111").unwrap();
+            let found = match peek(text.as_bytes(), at, format) {
+                Peek::Name(name) => Some(std::str::from_utf8(name).unwrap()),
+                _ => None,
+            };
+            assert_eq!(found, expected, "{text}");
+        }
+        assert!(matches!(peek(b"[1,4111]", 3, Format::Json), Peek::Elsewhere));
+    }
+
+    #[test]
+    fn a_word_counts_on_its_line_and_in_its_string_only() {
+        let card = catalogue::find("payment_card").unwrap();
+        for (text, expected) in [
+            ("paid with card 4111", true),
+            ("Cards: 4111", true),
+            ("4111 (visa)", true),
+            ("discard 4111", false),
+            ("card\n4111", false),
+            (r#""card","4111""#, false),
+        ] {
+            let at = text.find("4111").unwrap();
+            let found = word_near(text.as_bytes(), &(at..at + 4), card);
+            assert_eq!(found.is_some(), expected, "{text}");
+        }
+    }
+}

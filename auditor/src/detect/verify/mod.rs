@@ -1,0 +1,15 @@
+//! Verifiers: one file per kind of value.
+//!
+//! Goes in: a place where the scanner saw a trigger. Comes out: a [`super::candidate::Match`] with
+//! the reasons that lie in the value, or nothing. A verifier looks at a bounded number of bytes and
+//! allocates only once it is convinced.
+
+pub(crate) mod basic;
+pub(crate) mod card;
+pub(crate) mod email;
+pub(crate) mod iban;
+pub(crate) mod jwt;
+pub(crate) mod pem;
+pub(crate) mod phone;
+pub(crate) mod ssn;
+pub(crate) mod token;

@@ -1,0 +1,35 @@
+//! Any bytes in any format, whole and in windows: no panic, and every range lies in the document.
+
+#![no_main]
+
+use std::ops::Range;
+
+use auditor::content::{Document, Field, FieldLookup, Format};
+use auditor::detect::{Fingerprinter, Scanner};
+use libfuzzer_sys::fuzz_target;
+
+struct NoField;
+
+impl FieldLookup for NoField {
+    fn field_at(&self, _: &[u8], at: Range<usize>) -> Field {
+        Field { value: at, ..Field::default() }
+    }
+}
+
+const FORMATS: [Format; 8] = [
+    Format::Json, Format::Form, Format::Headers, Format::Path, Format::Xml, Format::Csv, Format::Sql, Format::Text,
+];
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&choice, bytes)) = input.split_first() else { return };
+    let format = FORMATS[usize::from(choice) % FORMATS.len()];
+    let scanner = Scanner::new(Fingerprinter::new([0; 32]));
+    let mut found = Vec::new();
+    for overlap in [0, bytes.len() / 2] {
+        let document = Document { bytes, format, fields: &NoField, overlap, offset: 0 };
+        scanner.scan_window(&document, overlap == 0, &mut found);
+    }
+    for detection in found {
+        assert!(detection.range.start < detection.range.end && detection.range.end <= bytes.len());
+    }
+});
