@@ -46,16 +46,15 @@ fn choose_and_build() -> anyhow::Result<()> {
     for path in ["../auditor-common", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
-    let toolchain = Found::on_this_machine()
-        .choose()
-        .map_err(anyhow::Error::msg)?;
+    let toolchain = Found::on_this_machine().choose().map_err(anyhow::Error::msg)?;
     println!("cargo::rustc-env=AUDITOR_EBPF_TOOLCHAIN={toolchain}");
     build_in_child(toolchain)
 }
 
 fn use_prebuilt(object: &Path) -> anyhow::Result<()> {
     println!("cargo::rerun-if-changed={}", object.display());
-    let to = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?).join("auditor");
+    let to =
+        PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?).join("auditor");
     fs::copy(object, &to)
         .with_context(|| format!("{OBJECT}: can not copy {} to {}", object.display(), to.display()))?;
     println!("cargo::rustc-env=AUDITOR_EBPF_TOOLCHAIN=prebuilt object");

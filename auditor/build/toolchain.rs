@@ -151,11 +151,7 @@ fn sysroot(toolchain: Option<&str>) -> Option<PathBuf> {
 
 fn has_core(sysroot: &Path) -> bool {
     let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
-    fs::read_dir(libraries).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| is_core(&entry.file_name()))
-    })
+    fs::read_dir(libraries).is_ok_and(|entries| entries.flatten().any(|entry| is_core(&entry.file_name())))
 }
 
 fn is_core(file: &OsStr) -> bool {
@@ -165,4 +161,80 @@ fn is_core(file: &OsStr) -> bool {
 
 fn has_source(sysroot: &Path) -> bool {
     sysroot.join("lib/rustlib/src/rust/library/core").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_made_core_is_preferred_to_building_one() {
+        let rustup = Found {
+            rustup: true,
+            linker: true,
+            ..Found::default()
+        };
+        let nightly = Found {
+            nightly: true,
+            nightly_source: true,
+            ..rustup.clone()
+        };
+        let both = Found {
+            linked_core: true,
+            ..nightly.clone()
+        };
+        let debian = Found {
+            current_core: true,
+            linker: true,
+            ..Found::default()
+        };
+        assert_eq!(both.choose(), Ok(Toolchain::Linked));
+        assert_eq!(nightly.choose(), Ok(Toolchain::Nightly));
+        assert_eq!(debian.choose(), Ok(Toolchain::Current));
+    }
+
+    #[test]
+    fn one_sentence_names_all_that_is_missing() {
+        let complete = Found {
+            rustup: true,
+            linked_core: true,
+            linker: true,
+            ..Found::default()
+        };
+        for (found, parts) in [
+            (
+                Found {
+                    linker: false,
+                    ..complete.clone()
+                },
+                &["missing bpf-linker"][..],
+            ),
+            (
+                Found {
+                    linked_core: false,
+                    nightly: true,
+                    ..complete.clone()
+                },
+                &["no rust-src component"],
+            ),
+            (
+                Found {
+                    linked_core: false,
+                    ..complete
+                },
+                &["neither a rustup toolchain `ebpf` nor a nightly"],
+            ),
+            (
+                Found::default(),
+                &["rustup is not on PATH", " and bpf-linker", "AUDITOR_EBPF_OBJECT"],
+            ),
+        ] {
+            let message = found.choose().expect_err("something is missing");
+            assert!(message.contains("cargo xtask setup"), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+            for part in parts {
+                assert!(message.contains(part), "{part} not in {message}");
+            }
+        }
+    }
 }

@@ -1,10 +1,6 @@
 //! `cargo xtask build`, and the build every other command starts with.
 
-use std::{
-    env,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use crate::{
     ebpf_toolchain::{Found, Toolchain},
@@ -19,7 +15,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let profile = if arguments.release { Profile::Release } else { Profile::Dev };
+    let profile = if arguments.release {
+        Profile::Release
+    } else {
+        Profile::Dev
+    };
     println!("{}", auditor(profile)?.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -43,7 +43,11 @@ pub(crate) fn auditor(profile: Profile) -> anyhow::Result<PathBuf> {
         cargo.arg("--release");
     }
     process::run(&mut cargo)?;
-    let folder = if profile == Profile::Release { "release" } else { "debug" };
+    let folder = if profile == Profile::Release {
+        "release"
+    } else {
+        "debug"
+    };
     Ok(target_directory().join(folder).join("auditor"))
 }
 

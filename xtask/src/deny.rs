@@ -9,7 +9,11 @@ use crate::{build, process};
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_: &Arguments) -> anyhow::Result<ExitCode> {
-    Ok(if check()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if check()? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs the check, installing cargo-deny when it is missing (two minutes).
@@ -18,5 +22,11 @@ pub(crate) fn run(_: &Arguments) -> anyhow::Result<ExitCode> {
 /// When cargo-deny can not be installed or started.
 pub(crate) fn check() -> anyhow::Result<bool> {
     build::ensure_subcommand("cargo-deny")?;
-    process::succeeds(process::cargo("deny").args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
+    process::succeeds(process::cargo("deny").args([
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }

@@ -30,10 +30,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     if failed.is_empty() {
-        println!("{} fuzz targets ran {} s each without a finding", targets.len(), arguments.seconds);
+        println!(
+            "{} fuzz targets ran {} s each without a finding",
+            targets.len(),
+            arguments.seconds
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("failed: {}; the inputs are in {FOLDER}/artifacts", failed.join(", "));
+    println!(
+        "failed: {}; the inputs are in {FOLDER}/artifacts",
+        failed.join(", ")
+    );
     Ok(ExitCode::FAILURE)
 }
 
@@ -46,7 +53,17 @@ pub(crate) fn run_target(target: &str, seconds: u32) -> anyhow::Result<bool> {
     let limit = format!("-max_total_time={seconds}");
     process::succeeds(
         process::cargo("fuzz")
-            .args(["run", "--sanitizer", "none", "--fuzz-dir", FOLDER, target, "--", &limit, "-rss_limit_mb=2048"])
+            .args([
+                "run",
+                "--sanitizer",
+                "none",
+                "--fuzz-dir",
+                FOLDER,
+                target,
+                "--",
+                &limit,
+                "-rss_limit_mb=2048",
+            ])
             .args(["-timeout=10", "-print_final_stats=1"]),
     )
 }

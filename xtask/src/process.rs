@@ -66,7 +66,11 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
         .output()
         .with_context(|| format!("can not start {}", shown(command)))?;
     if !output.status.success() {
-        bail!("{} failed: {}", shown(command), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{} failed: {}",
+            shown(command),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     String::from_utf8(output.stdout).with_context(|| format!("{} prints no UTF-8", shown(command)))
 }

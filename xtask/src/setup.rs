@@ -33,7 +33,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let groups = if arguments.only.is_empty() { Group::ALL.to_vec() } else { arguments.only.clone() };
+    let groups = if arguments.only.is_empty() {
+        Group::ALL.to_vec()
+    } else {
+        arguments.only.clone()
+    };
     let plan = Plan::new(&groups);
     if plan.is_empty() {
         println!("nothing is missing");
@@ -107,7 +111,10 @@ impl Plan {
         let mut text = String::new();
         if !self.packages.is_empty() {
             text += "apt-get update\n";
-            text += &format!("apt-get install --yes --no-install-recommends {}\n", self.packages.join(" "));
+            text += &format!(
+                "apt-get install --yes --no-install-recommends {}\n",
+                self.packages.join(" ")
+            );
         }
         if self.linker {
             text += &format!("LLVM_PREFIX={LLVM} {}\n", process::shown(&install_linker()));
@@ -146,8 +153,16 @@ fn verify(plan: &Plan, groups: &[Group]) -> anyhow::Result<ExitCode> {
     if groups.contains(&Group::Build)
         && let Err(missing) = Found::on_this_machine().choose()
     {
-        let hint = if plan.rustup { "" } else { " (this cargo is not rustup's: install rustup, then run this again)" };
-        let path = if in_cargo_home("bpf-linker") { "; bpf-linker is installed: add ~/.cargo/bin to PATH" } else { "" };
+        let hint = if plan.rustup {
+            ""
+        } else {
+            " (this cargo is not rustup's: install rustup, then run this again)"
+        };
+        let path = if in_cargo_home("bpf-linker") {
+            "; bpf-linker is installed: add ~/.cargo/bin to PATH"
+        } else {
+            ""
+        };
         bail!("after installing, {missing}{hint}{path}");
     }
     let missing = needs::missing_packages(groups);
@@ -199,20 +214,34 @@ mod tests {
     use super::*;
 
     fn plan(found: &Found) -> Plan {
-        let mut plan = Plan { packages: Vec::new(), linker: false, link_toolchain: false, rustup: true };
+        let mut plan = Plan {
+            packages: Vec::new(),
+            linker: false,
+            link_toolchain: false,
+            rustup: true,
+        };
         plan.add_ebpf(found);
         plan
     }
 
     #[test]
     fn a_nightly_with_source_and_a_linker_needs_nothing() {
-        let found = Found { rustup: true, nightly: true, nightly_source: true, linker: true, ..Found::default() };
+        let found = Found {
+            rustup: true,
+            nightly: true,
+            nightly_source: true,
+            linker: true,
+            ..Found::default()
+        };
         assert!(plan(&found).is_empty());
     }
 
     #[test]
     fn a_fresh_rustup_gets_debians_compiler_and_the_linker() {
-        let plan = plan(&Found { rustup: true, ..Found::default() });
+        let plan = plan(&Found {
+            rustup: true,
+            ..Found::default()
+        });
         assert!(plan.linker && plan.link_toolchain);
         let commands = plan.commands();
         assert!(commands.contains("bpf-linker --version 0.13.0"), "{commands}");
@@ -221,7 +250,10 @@ mod tests {
 
     #[test]
     fn without_rustup_no_toolchain_is_linked() {
-        let plan = plan(&Found { current_core: true, ..Found::default() });
+        let plan = plan(&Found {
+            current_core: true,
+            ..Found::default()
+        });
         assert!(plan.linker && !plan.link_toolchain);
     }
 }

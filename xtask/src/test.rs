@@ -16,7 +16,7 @@ pub(crate) use tally::Tally;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Run only tests and scenarios whose name contains this; then only the stages that have names.
+    /// Run only tests whose name contains this (with --only vm: scenarios).
     pub(crate) filter: Option<String>,
     /// Run only these stages.
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -76,7 +76,11 @@ impl Stage {
         }
         match self {
             Self::Deny | Self::Fuzz if !arguments.full => Some("runs with --full"),
-            Self::Unit | Self::Native | Self::Vm => None,
+            Self::Unit | Self::Native => None,
+            Self::Vm => arguments
+                .filter
+                .is_some()
+                .then_some("runs with a filter only when named by --only vm"),
             _ => arguments.filter.is_some().then_some("has no names to filter by"),
         }
     }
@@ -106,7 +110,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         total += tally;
     }
     report(&total, &times);
-    Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if total.failed == 0 && total.passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The closing lines; the sums come last.
@@ -129,7 +137,11 @@ fn report(total: &Tally, times: &[(String, Duration)]) {
 
 fn shown(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 100.0 { format!("{seconds:.1} s") } else { format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0) }
+    if seconds < 100.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
 }
 
 /// Whether the native tests can run: they load programs into the kernel.

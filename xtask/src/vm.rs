@@ -73,7 +73,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Vm])?;
     let tally = check(arguments)?;
     println!("{tally}");
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Boots every kernel in turn; every scenario on every kernel counts.
@@ -118,14 +122,21 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
     let root = folder.join("root.cpio");
     tree.write(&root)?;
     let size = fs::metadata(&root)?.len() >> 20;
-    eprintln!("root file system: {size} MiB in {:.1} s", start.elapsed().as_secs_f64());
+    eprintln!(
+        "root file system: {size} MiB in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     Ok(root)
 }
 
 /// A copy without debug information: it would be most of the archive.
 fn stripped(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let copy = folder.join("auditor");
-    process::output(process::command("strip").args(["--strip-debug", "-o"]).args([&copy, binary]))?;
+    process::output(
+        process::command("strip")
+            .args(["--strip-debug", "-o"])
+            .args([&copy, binary]),
+    )?;
     Ok(copy)
 }
 
@@ -134,7 +145,16 @@ fn guest_binaries(folder: &Path) -> anyhow::Result<PathBuf> {
     let target = folder.join("guest");
     let mut cargo = process::cargo("build");
     cargo
-        .args(["--package", "auditor-tests", "--bin", "vm_init", "--bin", "vm_guest", "--target", STATIC_TARGET])
+        .args([
+            "--package",
+            "auditor-tests",
+            "--bin",
+            "vm_init",
+            "--bin",
+            "vm_guest",
+            "--target",
+            STATIC_TARGET,
+        ])
         .arg("--target-dir")
         .arg(&target)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
@@ -154,27 +174,14 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> a
         limit: Duration::from_secs(arguments.timeout),
     };
     let start = Instant::now();
-    let mut tally = Tally::default();
-    let mut end = None;
-    let ran = qemu::run(&boot, |line| match console::parse(line) {
-        Some(Report::Scenario { outcome, text }) => {
-            println!("  {outcome:?} {text}");
-            count(&mut tally, outcome, &format!("vm {series}: {text}"));
-        }
-        Some(Report::Init(result)) => end = Some(result),
-        Some(Report::Panic(text)) => end = Some(Err(text)),
-        None => {}
-    });
+    let mut run = Run::default();
+    let ran = qemu::run(&boot, |line| run.read_line(series, line));
     println!("  kernel {series}: {:.1} s", start.elapsed().as_secs_f64());
-    let trouble = match (ran, end) {
-        (Err(error), _) => Some(format!("{error:#}")),
-        (Ok(()), None) => Some("ended without `init: success` or `init: failure`".to_owned()),
-        (Ok(()), Some(Err(why))) => Some(why),
-        (Ok(()), Some(Ok(()))) if tally.passed == 0 && arguments.filter.is_empty() => {
-            Some("ran no scenario".to_owned())
-        }
-        (Ok(()), Some(Ok(()))) => None,
+    let trouble = match ran {
+        Ok(()) => run.trouble(),
+        Err(error) => Some(format!("{error:#}")),
     };
+    let mut tally = run.tally;
     if let Some(why) = trouble {
         println!("  kernel {series}: {why}; console: {}", log.display());
         // A failed scenario has been counted; anything else is a failure of its own.
@@ -185,10 +192,78 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> a
     Ok(tally)
 }
 
-fn count(tally: &mut Tally, outcome: Outcome, text: &str) {
-    match outcome {
-        Outcome::Passed => tally.passed += 1,
-        Outcome::Failed => tally.fail(text.to_owned()),
-        Outcome::Skipped => tally.skip(text.to_owned()),
+/// What the console has said so far.
+#[derive(Default)]
+struct Run {
+    tally: Tally,
+    planned: Option<u32>,
+    end: Option<Result<(), String>>,
+}
+
+impl Run {
+    fn read_line(&mut self, series: &str, line: &str) {
+        match console::parse(line) {
+            Some(Report::Planned(number)) => self.planned = Some(number),
+            Some(Report::Scenario { outcome, text }) => {
+                println!("  {outcome:?} {text}");
+                self.count(outcome, format!("vm {series}: {text}"));
+            }
+            Some(Report::Init(result)) => self.end = Some(result),
+            Some(Report::Panic(text)) => self.end = Some(Err(text)),
+            None => {}
+        }
+    }
+
+    fn count(&mut self, outcome: Outcome, text: String) {
+        match outcome {
+            Outcome::Passed => self.tally.passed += 1,
+            Outcome::Failed => self.tally.fail(text),
+            Outcome::Skipped => self.tally.skip(text),
+        }
+    }
+
+    /// Why a machine that ended by itself is no success, other than by a failed scenario.
+    fn trouble(&self) -> Option<String> {
+        let seen = self.tally.passed + self.tally.failed + self.tally.skipped;
+        match (&self.end, self.planned) {
+            (None, _) => Some("ended without `init: success` or `init: failure`".to_owned()),
+            (Some(Err(why)), _) => Some(why.clone()),
+            (Some(Ok(())), Some(0)) => Some("has no scenario of that name".to_owned()),
+            (Some(Ok(())), Some(planned)) if planned == seen => None,
+            (Some(Ok(())), planned) => Some(format!(
+                "planned {} scenarios and reported {seen}",
+                planned.map_or_else(|| "an unknown number of".to_owned(), |number| number.to_string())
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(lines: &[&str]) -> Option<String> {
+        let mut run = Run::default();
+        for line in lines {
+            run.read_line("6.1", line);
+        }
+        run.trouble()
+    }
+
+    #[test]
+    fn only_a_run_whose_plan_is_fulfilled_is_a_success() {
+        let (one, end) = ("scenario: passed a: 0.1 s", "init: success");
+        assert_eq!(trouble(&["scenario: planned 1", one, end]), None);
+        for lines in [
+            &["scenario: planned 2", one, end][..],
+            &["scenario: planned 0", end],
+            &[one, end],
+            &["scenario: planned 1", one],
+            &["scenario: planned 1", one, "Kernel panic - not syncing: x"],
+            &["scenario: planned 1", one, "init: failure: x"],
+            &[],
+        ] {
+            assert!(trouble(lines).is_some(), "{lines:?}");
+        }
     }
 }

@@ -27,6 +27,8 @@ const MOUNTS: [(&str, &str); 9] = [
 ];
 
 fn main() {
+    // The firmware leaves the console in the middle of a line, which would swallow the first one read by the host.
+    println!();
     match run() {
         Ok(()) => println!("init: success"),
         Err(error) => println!("init: failure: {error:#}"),
@@ -40,7 +42,8 @@ fn main() {
 fn run() -> anyhow::Result<()> {
     for (kind, place) in MOUNTS {
         fs::create_dir_all(place).with_context(|| format!("no folder {place}"))?;
-        mount(kind, place, kind, MountFlags::empty(), None).with_context(|| format!("can not mount {kind} on {place}"))?;
+        mount(kind, place, kind, MountFlags::empty(), None)
+            .with_context(|| format!("can not mount {kind} on {place}"))?;
     }
     bring_up_loopback().context("can not bring lo up")?;
     // Orphans of the tests become this process's children; they end with the machine.

@@ -30,13 +30,19 @@ const fn need(proof: &'static str, package: &'static str) -> Need {
     Need { proof, package }
 }
 
-const BUILD: &[Need] = &[need("cc", "gcc"), need("/usr/include/x86_64-linux-gnu/sys/types.h", "libc6-dev")];
+const BUILD: &[Need] = &[
+    need("cc", "gcc"),
+    need("/usr/include/x86_64-linux-gnu/sys/types.h", "libc6-dev"),
+];
 
 /// Debian's Rust compiler with `core` for BPF (from the security suite of Debian 12).
 pub(super) const COMPILER: &[Need] = &[
     need("/usr/bin/rustc", "rustc-web"),
     need("/usr/bin/cargo", "cargo-web"),
-    need("/usr/lib/rustlib/bpfel-unknown-none/lib", "libstd-rust-web-dev-bpf"),
+    need(
+        "/usr/lib/rustlib/bpfel-unknown-none/lib",
+        "libstd-rust-web-dev-bpf",
+    ),
 ];
 
 /// What bpf-linker is built from.
@@ -65,7 +71,10 @@ const VM: &[Need] = &[
     need("openssl", "openssl"),
     need("curl", "curl"),
     need("nginx", "nginx-light"),
-    need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+    need(
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "debian-archive-keyring",
+    ),
 ];
 
 /// Packages that these groups need and that are not there, each once.
@@ -96,5 +105,9 @@ pub(super) fn missing(needs: &[Need]) -> Vec<&'static str> {
 }
 
 fn is_there(proof: &str) -> bool {
-    if proof.starts_with('/') { Path::new(proof).exists() } else { process::find(proof).is_some() }
+    if proof.starts_with('/') {
+        Path::new(proof).exists()
+    } else {
+        process::find(proof).is_some()
+    }
 }

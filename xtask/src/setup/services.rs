@@ -50,7 +50,8 @@ impl<'a> Guard<'a> {
                 self.disable(package);
             }
         }
-        restored.with_context(|| format!("can not put {POLICY} back as it was; {KEPT} is the earlier one"))?;
+        restored
+            .with_context(|| format!("can not put {POLICY} back as it was; {KEPT} is the earlier one"))?;
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use super::Tally;
 
 /// Adds what one line says.
 pub(super) fn read_line(tally: &mut Tally, line: &str) {
-    let Some(rest) = line.strip_prefix("test ") else { return };
+    let Some(rest) = line.strip_prefix("test ") else {
+        return;
+    };
     if let Some(result) = rest.strip_prefix("result: ") {
         tally.passed += count(result, "passed");
         tally.failed += count(result, "failed");
@@ -17,7 +19,10 @@ pub(super) fn read_line(tally: &mut Tally, line: &str) {
             tally.failures.push(name.to_owned());
         } else if let Some(why) = outcome.strip_prefix("ignored") {
             let why = why.trim_start_matches(", ");
-            tally.reasons.push(format!("{name}: {}", if why.is_empty() { "no reason given" } else { why }));
+            tally.reasons.push(format!(
+                "{name}: {}",
+                if why.is_empty() { "no reason given" } else { why }
+            ));
         }
     }
 }

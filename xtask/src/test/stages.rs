@@ -20,9 +20,14 @@ pub(super) fn lint() -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let formatted = process::succeeds(process::cargo("fmt").args(["--all", "--check"]))?;
     tally.check(formatted, "cargo fmt: run `cargo fmt --all`");
-    let clean = process::succeeds(
-        process::cargo("clippy").args(["--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]),
-    )?;
+    let clean = process::succeeds(process::cargo("clippy").args([
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     tally.check(clean, "cargo clippy");
     Ok(tally)
 }
@@ -30,7 +35,14 @@ pub(super) fn lint() -> anyhow::Result<Tally> {
 pub(super) fn unit(arguments: &Arguments) -> anyhow::Result<Tally> {
     build::auditor(Profile::Dev)?;
     let mut cargo = process::cargo("test");
-    cargo.args(["--workspace", "--exclude", "auditor-ebpf", "--exclude", "auditor-tests", "--no-fail-fast"]);
+    cargo.args([
+        "--workspace",
+        "--exclude",
+        "auditor-ebpf",
+        "--exclude",
+        "auditor-tests",
+        "--no-fail-fast",
+    ]);
     tests(&mut cargo, arguments)
 }
 
@@ -58,7 +70,10 @@ fn tests(cargo: &mut Command, arguments: &Arguments) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let succeeded = lines(cargo, |line| cargo_output::read_line(&mut tally, line))?;
     if !succeeded && tally.failed == 0 {
-        tally.fail(format!("{}: did not build, or a test binary died", process::shown(cargo)));
+        tally.fail(format!(
+            "{}: did not build, or a test binary died",
+            process::shown(cargo)
+        ));
     }
     Ok(tally)
 }
@@ -91,8 +106,10 @@ fn read_deploy_line(tally: &mut Tally, line: &str) {
 
 pub(super) fn vm(arguments: &Arguments) -> anyhow::Result<Tally> {
     setup::ensure(&[setup::Needs::Vm])?;
-    machines::check(&machines::Arguments::with_filter(arguments.filter.as_deref().unwrap_or_default()))
-        .context("leave this stage out with --skip vm")
+    machines::check(&machines::Arguments::with_filter(
+        arguments.filter.as_deref().unwrap_or_default(),
+    ))
+    .context("leave this stage out with --skip vm")
 }
 
 pub(super) fn deny() -> anyhow::Result<Tally> {
@@ -109,7 +126,10 @@ pub(super) fn fuzz(arguments: &Arguments) -> anyhow::Result<Tally> {
     }
     for target in &targets {
         let clean = fuzzing::run_target(target, FUZZ_SECONDS)?;
-        tally.check(clean, &format!("fuzz {target}: the input is in tests/fuzz/artifacts"));
+        tally.check(
+            clean,
+            &format!("fuzz {target}: the input is in tests/fuzz/artifacts"),
+        );
     }
     Ok(tally)
 }
@@ -140,7 +160,12 @@ mod tests {
     #[test]
     fn the_lines_of_the_deploy_check_are_counted() {
         let mut tally = Tally::default();
-        for line in ["ok      alert rules", "FAILED  unit file", "        line 3: x", "skipped manifests: no kubectl"] {
+        for line in [
+            "ok      alert rules",
+            "FAILED  unit file",
+            "        line 3: x",
+            "skipped manifests: no kubectl",
+        ] {
             read_deploy_line(&mut tally, line);
         }
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");

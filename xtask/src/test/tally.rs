@@ -49,7 +49,11 @@ impl AddAssign for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
     }
 }
 
@@ -59,13 +63,19 @@ mod tests {
 
     #[test]
     fn stages_are_summed_and_keep_their_reasons() {
-        let mut total = Tally { passed: 3, ..Tally::default() };
+        let mut total = Tally {
+            passed: 3,
+            ..Tally::default()
+        };
         let mut stage = Tally::default();
         stage.check(true, "a");
         stage.check(false, "b");
         stage.skip("c: not here".into());
         total += stage;
         assert_eq!(total.to_string(), "4 passed, 1 failed, 1 skipped");
-        assert_eq!((total.failures, total.reasons), (vec!["b".to_owned()], vec!["c: not here".to_owned()]));
+        assert_eq!(
+            (total.failures, total.reasons),
+            (vec!["b".to_owned()], vec!["c: not here".to_owned()])
+        );
     }
 }

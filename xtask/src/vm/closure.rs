@@ -79,7 +79,8 @@ mod tests {
                     \tstatically linked\n\
                     /usr/bin/d:\n\
                     \tnot a dynamic executable\n";
-        let expected = ["/lib/x86_64-linux-gnu/libssl.so.3", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        let expected =
+            ["/lib/x86_64-linux-gnu/libssl.so.3", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
         assert_eq!(parse_ldd(text).expect("all are found"), expected);
     }
 

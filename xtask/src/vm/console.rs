@@ -1,12 +1,17 @@
 //! Reads what the guest says on its console, line by line.
 //!
-//! `scenario: passed|failed|skipped NAME: detail`, and at the end exactly one `init: success` or `init: failure: why`.
+//! `scenario: planned N`, then N times `scenario: passed|failed|skipped NAME: detail`, and at the end exactly one `init: success` or `init: failure: why`.
 //! Everything else is the kernel's or a program's and is kept in the log only.
 
 /// One line that matters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    Scenario { outcome: Outcome, text: String },
+    /// How many scenarios follow: a result that is lost on its way must not go unnoticed.
+    Planned(u32),
+    Scenario {
+        outcome: Outcome,
+        text: String,
+    },
     Init(Result<(), String>),
     /// The kernel died.
     Panic(String),
@@ -24,12 +29,16 @@ pub(super) fn parse(line: &str) -> Option<Report> {
     if let Some(rest) = line.strip_prefix("scenario: ") {
         let (outcome, text) = rest.split_once(' ')?;
         let outcome = match outcome {
+            "planned" => return text.parse().ok().map(Report::Planned),
             "passed" => Outcome::Passed,
             "failed" => Outcome::Failed,
             "skipped" => Outcome::Skipped,
             _ => return None,
         };
-        return Some(Report::Scenario { outcome, text: text.to_owned() });
+        return Some(Report::Scenario {
+            outcome,
+            text: text.to_owned(),
+        });
     }
     match line.strip_prefix("init: ") {
         Some("success") => return Some(Report::Init(Ok(()))),
@@ -57,14 +66,33 @@ mod tests {
 
     #[test]
     fn only_whole_lines_of_the_agreed_form_are_reports() {
-        let scenario = |outcome, text: &str| Some(Report::Scenario { outcome, text: text.into() });
+        let scenario = |outcome, text: &str| {
+            Some(Report::Scenario {
+                outcome,
+                text: text.into(),
+            })
+        };
         for (line, expected) in [
-            ("scenario: passed boots: 0.1 s", scenario(Outcome::Passed, "boots: 0.1 s")),
-            ("scenario: failed tls: no finding", scenario(Outcome::Failed, "tls: no finding")),
-            ("scenario: skipped nss: not in the image", scenario(Outcome::Skipped, "nss: not in the image")),
+            (
+                "scenario: passed boots: 0.1 s",
+                scenario(Outcome::Passed, "boots: 0.1 s"),
+            ),
+            (
+                "scenario: failed tls: no finding",
+                scenario(Outcome::Failed, "tls: no finding"),
+            ),
+            (
+                "scenario: skipped nss: not in the image",
+                scenario(Outcome::Skipped, "nss: not in the image"),
+            ),
+            ("scenario: planned 3", Some(Report::Planned(3))),
+            ("scenario: planned many", None),
             ("scenario: exploded x", None),
             ("init: success", Some(Report::Init(Ok(())))),
-            ("init: failure: 1 scenario", Some(Report::Init(Err("1 scenario".into())))),
+            (
+                "init: failure: 1 scenario",
+                Some(Report::Init(Err("1 scenario".into()))),
+            ),
             ("init: success?", None),
             ("said init: success", None),
             (

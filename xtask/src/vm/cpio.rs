@@ -29,38 +29,93 @@ struct Header {
 
 impl<W: Write> Archive<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out, written: 0, inode: 0 }
+        Self {
+            out,
+            written: 0,
+            inode: 0,
+        }
     }
 
     /// A directory with mode 0755. Its parents must have been added before.
     pub(crate) fn directory(&mut self, path: &str) -> io::Result<()> {
-        self.entry(path, &Header { mode: DIRECTORY | 0o755, modified: 0, size: 0, device: (0, 0) }, &[])
+        self.entry(
+            path,
+            &Header {
+                mode: DIRECTORY | 0o755,
+                modified: 0,
+                size: 0,
+                device: (0, 0),
+            },
+            &[],
+        )
     }
 
     /// A file; `permissions` are the lower 12 bits of its mode, `modified` is in seconds since 1970.
-    pub(crate) fn file(&mut self, path: &str, permissions: u32, modified: u32, content: &[u8]) -> io::Result<()> {
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        permissions: u32,
+        modified: u32,
+        content: &[u8],
+    ) -> io::Result<()> {
         let size = u32::try_from(content.len())
             .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is over 4 GiB")))?;
         let mode = REGULAR | (permissions & 0o7777);
-        self.entry(path, &Header { mode, modified, size, device: (0, 0) }, content)
+        self.entry(
+            path,
+            &Header {
+                mode,
+                modified,
+                size,
+                device: (0, 0),
+            },
+            content,
+        )
     }
 
     /// A symbolic link at `path` that holds `target`.
     pub(crate) fn symlink(&mut self, path: &str, target: &str) -> io::Result<()> {
         let size = u32::try_from(target.len()).unwrap_or(u32::MAX);
-        self.entry(path, &Header { mode: SYMLINK | 0o777, modified: 0, size, device: (0, 0) }, target.as_bytes())
+        self.entry(
+            path,
+            &Header {
+                mode: SYMLINK | 0o777,
+                modified: 0,
+                size,
+                device: (0, 0),
+            },
+            target.as_bytes(),
+        )
     }
 
     /// A character device, readable and writable by its owner.
     pub(crate) fn device(&mut self, path: &str, major: u32, minor: u32) -> io::Result<()> {
         let mode = CHARACTER_DEVICE | 0o600;
-        self.entry(path, &Header { mode, modified: 0, size: 0, device: (major, minor) }, &[])
+        self.entry(
+            path,
+            &Header {
+                mode,
+                modified: 0,
+                size: 0,
+                device: (major, minor),
+            },
+            &[],
+        )
     }
 
     /// Ends the archive and hands the writer back.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.inode = 0;
-        self.entry("TRAILER!!!", &Header { mode: 0, modified: 0, size: 0, device: (0, 0) }, &[])?;
+        self.entry(
+            "TRAILER!!!",
+            &Header {
+                mode: 0,
+                modified: 0,
+                size: 0,
+                device: (0, 0),
+            },
+            &[],
+        )?;
         self.pad(BLOCK)?;
         self.out.flush()?;
         Ok(self.out)
@@ -130,7 +185,7 @@ mod tests {
         archive.file("/init", 0o755, 7, b"hello").expect("memory");
         let bytes = archive.out;
         let header = "07070100000000000081ED0000000000000000000000010000000700000005\
-                      0000000000000000000000000000000000000006\
+                      0000000000000000000000000000000000000005\
                       00000000";
         assert_eq!(std::str::from_utf8(&bytes[..110]), Ok(header));
         assert_eq!(&bytes[110..], b"init\0\0hello\0\0\0");
@@ -158,12 +213,23 @@ mod tests {
             let (size, name_size) = (field(at, 6), field(at, 11));
             let name = &bytes[at + 110..at + 110 + name_size - 1];
             let content = (at + 110 + name_size).next_multiple_of(4);
-            seen.push((String::from_utf8_lossy(name).into_owned(), bytes[content..content + size].to_vec()));
+            seen.push((
+                String::from_utf8_lossy(name).into_owned(),
+                bytes[content..content + size].to_vec(),
+            ));
             at = (content + size).next_multiple_of(4);
         }
-        let expected: [(&str, &[u8]); 5] =
-            [("dev", b""), ("dev/console", b""), ("init", b"hello"), ("bin", b"usr/bin"), ("TRAILER!!!", b"")];
-        let seen: Vec<_> = seen.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+        let expected: [(&str, &[u8]); 5] = [
+            ("dev", b""),
+            ("dev/console", b""),
+            ("init", b"hello"),
+            ("bin", b"usr/bin"),
+            ("TRAILER!!!", b""),
+        ];
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|(name, content)| (name.as_str(), content.as_slice()))
+            .collect();
         assert_eq!(seen, expected);
     }
 }

@@ -42,14 +42,29 @@ const FILES: &[&str] = &["/usr/lib/ssl/openssl.cnf", "/etc/protocols", "/etc/ser
 
 /// Files written here: the machine's own have no place in the guest.
 const WRITTEN: &[(&str, &str)] = &[
-    ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+    (
+        "/etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    ),
     ("/etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("/etc/hosts", "127.0.0.1 localhost\n"),
-    ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+    (
+        "/etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files\n",
+    ),
 ];
 
-const DIRECTORIES: &[&str] =
-    &["/dev", "/proc", "/sys", "/run", "/root", "/tmp", "/var/lib/nginx", "/var/lib/auditor", "/var/log/nginx"];
+const DIRECTORIES: &[&str] = &[
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/root",
+    "/tmp",
+    "/var/lib/nginx",
+    "/var/lib/auditor",
+    "/var/log/nginx",
+];
 
 /// What a path of the guest is.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +97,12 @@ impl Tree {
             elf.push(program(name)?);
         }
         let python = closure::python_modules(&program("python3")?, PYTHON_MODULES)?;
-        elf.extend(python.iter().filter(|path| path.extension().is_some_and(|e| e == "so")).cloned());
+        elf.extend(
+            python
+                .iter()
+                .filter(|path| path.extension().is_some_and(|e| e == "so"))
+                .cloned(),
+        );
         for path in closure::libraries(&elf)?.iter().chain(&elf).chain(&python) {
             tree.add(path)?;
         }
@@ -136,7 +156,10 @@ impl Tree {
             if let Ok(target) = fs::read_link(folder) {
                 let target = Path::new("/").join(target);
                 self.add_directory(&target);
-                self.insert(Path::new(folder), Entry::Symlink(target.to_string_lossy().into_owned()));
+                self.insert(
+                    Path::new(folder),
+                    Entry::Symlink(target.to_string_lossy().into_owned()),
+                );
             }
         }
     }
@@ -170,7 +193,8 @@ impl Tree {
                 Entry::Symlink(target) => archive.symlink(name, target)?,
                 Entry::Text(text) => archive.file(name, 0o644, 0, text.as_bytes())?,
                 Entry::Copy(source) => {
-                    let content = fs::read(source).with_context(|| format!("can not read {}", source.display()))?;
+                    let content =
+                        fs::read(source).with_context(|| format!("can not read {}", source.display()))?;
                     let about = fs::metadata(source)?;
                     archive.file(name, about.permissions().mode(), modified(&about), &content)?;
                 }
@@ -210,7 +234,17 @@ mod tests {
         tree.insert(Path::new("/usr/lib/x/libx.so"), Entry::Text("x"));
         tree.insert(Path::new("/usr/bin/x"), Entry::Text("x"));
         let paths: Vec<_> = tree.entries.keys().filter_map(|path| path.to_str()).collect();
-        assert_eq!(paths, ["/usr", "/usr/bin", "/usr/bin/x", "/usr/lib", "/usr/lib/x", "/usr/lib/x/libx.so"]);
+        assert_eq!(
+            paths,
+            [
+                "/usr",
+                "/usr/bin",
+                "/usr/bin/x",
+                "/usr/lib",
+                "/usr/lib/x",
+                "/usr/lib/x/libx.so"
+            ]
+        );
     }
 
     #[test]
@@ -223,7 +257,10 @@ mod tests {
         let mut tree = Tree::default();
         tree.add(&folder.join("libx.so.1")).expect("both exist");
         fs::remove_dir_all(&folder).expect("temporary folder");
-        assert_eq!(tree.entries.get(&folder.join("libx.so.1")), Some(&Entry::Symlink("libx.so.1.2".into())));
+        assert_eq!(
+            tree.entries.get(&folder.join("libx.so.1")),
+            Some(&Entry::Symlink("libx.so.1.2".into()))
+        );
         let file = folder.join("libx.so.1.2");
         assert_eq!(tree.entries.get(&file), Some(&Entry::Copy(file.clone())));
     }

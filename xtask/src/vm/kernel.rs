@@ -47,7 +47,8 @@ pub(super) fn fetch(series: &str, refresh: bool) -> anyhow::Result<Kernel> {
     if !refresh && let Some(kernel) = cached(series, &folder) {
         return Ok(kernel);
     }
-    download(series, release, &folder).with_context(|| format!("kernel {series} can not be had from Debian"))?;
+    download(series, release, &folder)
+        .with_context(|| format!("kernel {series} can not be had from Debian"))?;
     cached(series, &folder).with_context(|| format!("the package of kernel {series} holds no image"))
 }
 
@@ -105,9 +106,14 @@ impl Apt {
         }
         fs::write(folder.join("status"), "")?;
         let mirrors = Mirrors::of_this_machine()?;
-        fs::write(folder.join("sources.list"), sources::list(&mirrors, release, KEYRING))?;
-        let apt = Self { folder: folder.to_owned() };
-        process::output(&mut apt.command("apt-get").arg("update"))?;
+        fs::write(
+            folder.join("sources.list"),
+            sources::list(&mirrors, release, KEYRING),
+        )?;
+        let apt = Self {
+            folder: folder.to_owned(),
+        };
+        process::output(apt.command("apt-get").arg("update"))?;
         Ok(apt)
     }
 
@@ -120,11 +126,18 @@ impl Apt {
             ("Dir::Cache", "cache"),
             ("Dir::Etc::sourcelist", "sources.list"),
         ] {
-            command.arg("-o").arg(format!("{key}={}", self.folder.join(value).display()));
+            command
+                .arg("-o")
+                .arg(format!("{key}={}", self.folder.join(value).display()));
         }
         command.args(["-o", "Dir::Etc::sourceparts=-"]);
         // apt's own user may not read a home folder; and the machine's hooks are not for these lists.
-        command.args(["-o", "APT::Sandbox::User=root", "-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]);
+        command.args([
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+        ]);
         command.args(["-o", "APT::Update::Post-Invoke-Success::=true"]);
         command
     }

@@ -67,7 +67,10 @@ pub(super) fn run(boot: &Boot<'_>, mut on_line: impl FnMut(&str)) -> anyhow::Res
     }
     let status = machine.0.wait()?;
     if reader.join().is_err() || !status.success() {
-        bail!("QEMU ended with {status}; the console is in {}", boot.log.display());
+        bail!(
+            "QEMU ended with {status}; the console is in {}",
+            boot.log.display()
+        );
     }
     Ok(())
 }
@@ -90,8 +93,27 @@ fn start(boot: &Boot<'_>) -> anyhow::Result<Child> {
         kernel_line += &format!(" auditor.filter={}", boot.filter);
     }
     process::command("qemu-system-x86_64")
-        .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1536", "-smp", "2"])
-        .args(["-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", "-vga", "none"])
+        .args([
+            "-machine",
+            "q35",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-m",
+            "1536",
+            "-smp",
+            "2",
+        ])
+        .args([
+            "-nographic",
+            "-no-reboot",
+            "-nodefaults",
+            "-serial",
+            "stdio",
+            "-vga",
+            "none",
+        ])
         .arg("-kernel")
         .arg(&boot.kernel.image)
         .arg("-initrd")

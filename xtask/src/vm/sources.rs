@@ -42,7 +42,9 @@ impl Mirrors {
     /// `deb [options] URI SUITE COMPONENT...`
     fn read_lines(&mut self, text: &str, codename: &str) {
         for line in text.lines() {
-            let Some(rest) = line.trim().strip_prefix("deb ") else { continue };
+            let Some(rest) = line.trim().strip_prefix("deb ") else {
+                continue;
+            };
             let rest = match rest.trim_start().strip_prefix('[') {
                 Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
                 None => rest,
@@ -63,12 +65,18 @@ impl Mirrors {
                     .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
                     .map(str::trim)
             };
-            let (Some(uris), Some(suites)) = (field("URIs"), field("Suites")) else { continue };
+            let (Some(uris), Some(suites)) = (field("URIs"), field("Suites")) else {
+                continue;
+            };
             if field("Enabled") == Some("no") {
                 continue;
             }
             for suite in suites.split_whitespace() {
-                self.take(uris.split_whitespace().next().unwrap_or_default(), suite, codename);
+                self.take(
+                    uris.split_whitespace().next().unwrap_or_default(),
+                    suite,
+                    codename,
+                );
             }
         }
     }

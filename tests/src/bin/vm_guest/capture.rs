@@ -15,7 +15,10 @@ use crate::{
 const CAPTURE: Duration = Duration::from_secs(150);
 
 pub(crate) fn doctor_reports() -> Outcome {
-    let report = output(Command::new("auditor").args(["doctor", "--format", "json"]), CAPTURE)?;
+    let report = output(
+        Command::new("auditor").args(["doctor", "--format", "json"]),
+        CAPTURE,
+    )?;
     let lines = objects(&report)?;
     ensure!(!lines.is_empty(), "auditor doctor printed nothing");
     Ok(report)
@@ -31,14 +34,34 @@ pub(crate) fn finds_a_card_in_python_tls() -> Outcome {
         address,
         LIMIT,
     )?;
-    let watch = ["watch", "--format", "json", "--", "python3", "/tmp/client.py", "9443"];
+    let watch = [
+        "watch",
+        "--format",
+        "json",
+        "--",
+        "python3",
+        "/tmp/client.py",
+        "9443",
+    ];
     let ended = run(Command::new("auditor").args(watch), CAPTURE)?;
-    ensure!(ended.code == Some(0), "auditor watch ended with {:?}: {}", ended.code, ended.stderr);
+    ensure!(
+        ended.code == Some(0),
+        "auditor watch ended with {:?}: {}",
+        ended.code,
+        ended.stderr
+    );
     let lines = objects(&ended.stdout)?;
     let card = lines.iter().any(|line| {
-        line["schema"] == "auditor.finding/v1" && line["detector"] == "payment_card" && line["state"] == "clear"
+        line["schema"] == "auditor.finding/v1"
+            && line["detector"] == "payment_card"
+            && line["state"] == "clear"
     });
-    ensure!(card, "no payment_card was found: {} {}", ended.stdout, ended.stderr);
+    ensure!(
+        card,
+        "no payment_card was found: {} {}",
+        ended.stdout,
+        ended.stderr
+    );
     let summary = lines
         .last()
         .filter(|line| line["schema"] == "auditor.summary/v1")
@@ -51,8 +74,14 @@ pub(crate) fn finds_a_card_in_python_tls() -> Outcome {
 /// One ledger moved bytes and accounts for all of them.
 fn balanced(summary: &Value, ledger: &str) -> anyhow::Result<()> {
     let account = &summary["account"][ledger];
-    ensure!(account["moved"].as_u64() > Some(0), "the {ledger} account moved nothing: {account}");
-    ensure!(account["difference"] == 0, "the {ledger} account does not balance: {account}");
+    ensure!(
+        account["moved"].as_u64() > Some(0),
+        "the {ledger} account moved nothing: {account}"
+    );
+    ensure!(
+        account["difference"] == 0,
+        "the {ledger} account does not balance: {account}"
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The scenarios that run inside a test virtual machine, one after the other.
 //!
-//! Says `scenario: passed|failed|skipped NAME: detail` for each, in one line; exit code 1 when one failed.
+//! Says `scenario: planned N`, then `scenario: passed|failed|skipped NAME: detail` for each, in one line; exit code 1
+//! when one failed.
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
@@ -17,8 +18,11 @@ use std::{
 /// What a scenario came to when nothing was wrong: a remark for the reader.
 type Outcome = anyhow::Result<String>;
 
-/// Name and what it does. Every scenario stands alone and leaves nothing running.
-const SCENARIOS: &[(&str, fn() -> Outcome)] = &[
+/// A scenario's name and what it does.
+type Scenario = (&'static str, fn() -> Outcome);
+
+/// Every scenario stands alone and leaves nothing running.
+const SCENARIOS: &[Scenario] = &[
     ("platform_has_btf", platform::has_btf),
     ("platform_has_tracing", platform::has_tracing),
     ("platform_runs_python_tls", platform::runs_python_tls),
@@ -26,25 +30,43 @@ const SCENARIOS: &[(&str, fn() -> Outcome)] = &[
     ("platform_runs_curl_and_nginx", platform::runs_curl_and_nginx),
     ("platform_has_loopback", platform::has_loopback),
     ("auditor_doctor_reports", capture::doctor_reports),
-    ("auditor_finds_a_card_in_python_tls", capture::finds_a_card_in_python_tls),
+    (
+        "auditor_finds_a_card_in_python_tls",
+        capture::finds_a_card_in_python_tls,
+    ),
 ];
 
 fn main() -> ExitCode {
     let filter = filter();
+    let chosen: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| name.contains(&filter))
+        .collect();
+    say(&format!("scenario: planned {}", chosen.len()));
     let mut failed = 0;
-    for (name, run) in SCENARIOS.iter().filter(|(name, _)| name.contains(&filter)) {
+    for (name, run) in chosen {
         let start = Instant::now();
         let outcome = run();
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
-            Ok(remark) => say(&format!("scenario: passed {name}: {seconds:.1} s, {}", line(&remark))),
+            Ok(remark) => say(&format!(
+                "scenario: passed {name}: {seconds:.1} s, {}",
+                line(&remark)
+            )),
             Err(error) => {
                 failed += 1;
-                say(&format!("scenario: failed {name}: {seconds:.1} s, {}", line(&format!("{error:#}"))));
+                say(&format!(
+                    "scenario: failed {name}: {seconds:.1} s, {}",
+                    line(&format!("{error:#}"))
+                ));
             }
         }
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Several lines as one, as the host reads by lines.

@@ -24,7 +24,12 @@ pub(crate) struct Ended {
 pub(crate) fn output(command: &mut Command, limit: Duration) -> anyhow::Result<String> {
     let ended = run(command, limit)?;
     if ended.code != Some(0) {
-        bail!("{command:?} ended with {:?}: {}{}", ended.code, ended.stdout, ended.stderr);
+        bail!(
+            "{command:?} ended with {:?}: {}{}",
+            ended.code,
+            ended.stdout,
+            ended.stderr
+        );
     }
     Ok(ended.stdout)
 }
@@ -77,7 +82,11 @@ impl Running {
     }
 
     /// Starts a server and waits until it listens.
-    pub(crate) fn server(command: &mut Command, address: SocketAddr, limit: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn server(
+        command: &mut Command,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> anyhow::Result<Self> {
         let mut server = Self::start(command.stdout(Stdio::null()))?;
         let deadline = Instant::now() + limit;
         while TcpStream::connect(address).is_err() {
@@ -85,7 +94,10 @@ impl Running {
                 bail!("{command:?} ended with {status} before it listened");
             }
             if Instant::now() > deadline {
-                bail!("{command:?} did not listen on {address} within {} s", limit.as_secs());
+                bail!(
+                    "{command:?} did not listen on {address} within {} s",
+                    limit.as_secs()
+                );
             }
             thread::sleep(POLL);
         }
