@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask`: set-up, tests and virtual machines of this repository. One file per command.
+
+mod build;
+mod deny;
+#[path = "../../auditor/build/toolchain.rs"]
+mod ebpf_toolchain;
+mod fuzz;
+mod process;
+mod setup;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, tests and virtual machines of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need; quick when nothing is missing.
+    Setup(setup::Arguments),
+    /// Build auditor and say which compiler builds its kernel programs.
+    Build(build::Arguments),
+    /// Run what CI runs, and end with "N passed, N failed, N skipped".
+    Test(test::Arguments),
+    /// Run the scenarios on Debian kernels in virtual machines.
+    Vm(vm::Arguments),
+    /// Run every fuzz target for a while.
+    Fuzz(fuzz::Arguments),
+    /// Check licences, bans and sources of the dependencies.
+    Deny(deny::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Task::Setup(arguments) => setup::run(&arguments),
+        Task::Build(arguments) => build::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Deny(arguments) => deny::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The scenarios that run inside a test virtual machine, one after the other.
+//!
+//! Says `scenario: planned N`, then `scenario: passed|failed|skipped NAME: detail` for each, in one line; exit code 1
+//! when one failed.
+//! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
+
+mod capture;
+mod platform;
+mod program;
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Instant,
+};
+
+/// What a scenario came to when nothing was wrong: a remark for the reader.
+type Outcome = anyhow::Result<String>;
+
+/// A scenario's name and what it does.
+type Scenario = (&'static str, fn() -> Outcome);
+
+/// Every scenario stands alone and leaves nothing running.
+const SCENARIOS: &[Scenario] = &[
+    ("platform_has_btf", platform::has_btf),
+    ("platform_has_tracing", platform::has_tracing),
+    ("platform_runs_python_tls", platform::runs_python_tls),
+    ("platform_runs_openssl", platform::runs_openssl),
+    ("platform_runs_curl_and_nginx", platform::runs_curl_and_nginx),
+    ("platform_has_loopback", platform::has_loopback),
+    ("auditor_doctor_reports", capture::doctor_reports),
+    (
+        "auditor_finds_a_card_in_python_tls",
+        capture::finds_a_card_in_python_tls,
+    ),
+];
+
+fn main() -> ExitCode {
+    let filter = filter();
+    let chosen: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| name.contains(&filter))
+        .collect();
+    say(&format!("scenario: planned {}", chosen.len()));
+    let mut failed = 0;
+    for (name, run) in chosen {
+        let start = Instant::now();
+        let outcome = run();
+        let seconds = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(remark) => say(&format!(
+                "scenario: passed {name}: {seconds:.1} s, {}",
+                line(&remark)
+            )),
+            Err(error) => {
+                failed += 1;
+                say(&format!(
+                    "scenario: failed {name}: {seconds:.1} s, {}",
+                    line(&format!("{error:#}"))
+                ));
+            }
+        }
+    }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Several lines as one, as the host reads by lines.
+fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn say(text: &str) {
+    // A console that is gone can not be told about.
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+fn filter() -> String {
+    fs::read_to_string("/proc/cmdline")
+        .unwrap_or_default()
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("auditor.filter="))
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -1,0 +1,113 @@
+//! What each kind of work needs: a file that proves it is there, and the Debian package that brings it.
+
+use std::path::Path;
+
+use crate::process;
+
+/// A kind of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Group {
+    /// Building auditor and its kernel programs.
+    Build,
+    /// The native tests and the demo: real peers.
+    Test,
+    /// The virtual machines.
+    Vm,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 3] = [Self::Build, Self::Test, Self::Vm];
+}
+
+/// One thing to have.
+pub(crate) struct Need {
+    /// A program to find on PATH, or an absolute path to exist.
+    proof: &'static str,
+    package: &'static str,
+}
+
+const fn need(proof: &'static str, package: &'static str) -> Need {
+    Need { proof, package }
+}
+
+const BUILD: &[Need] = &[
+    need("cc", "gcc"),
+    need("/usr/include/x86_64-linux-gnu/sys/types.h", "libc6-dev"),
+];
+
+/// Debian's Rust compiler with `core` for BPF (from the security suite of Debian 12).
+pub(super) const COMPILER: &[Need] = &[
+    need("/usr/bin/rustc", "rustc-web"),
+    need("/usr/bin/cargo", "cargo-web"),
+    need(
+        "/usr/lib/rustlib/bpfel-unknown-none/lib",
+        "libstd-rust-web-dev-bpf",
+    ),
+];
+
+/// What bpf-linker is built from.
+pub(super) const LINKER: &[Need] = &[
+    need("c++", "g++"),
+    need("/usr/lib/llvm-22/bin/llvm-config", "llvm-22-dev"),
+    need("/usr/lib/llvm-22/include/clang-c/Index.h", "libclang-22-dev"),
+    need("/usr/include/zlib.h", "zlib1g-dev"),
+    need("/usr/include/zstd.h", "libzstd-dev"),
+];
+
+const TEST: &[Need] = &[
+    need("nginx", "nginx-light"),
+    need("curl", "curl"),
+    need("openssl", "openssl"),
+    need("/usr/bin/python3", "python3"),
+    need("promtool", "prometheus"),
+    need("ip", "iproute2"),
+];
+
+const VM: &[Need] = &[
+    need("qemu-system-x86_64", "qemu-system-x86"),
+    need("dpkg-deb", "dpkg"),
+    need("strip", "binutils"),
+    need("/usr/bin/python3", "python3"),
+    need("openssl", "openssl"),
+    need("curl", "curl"),
+    need("nginx", "nginx-light"),
+    need(
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "debian-archive-keyring",
+    ),
+];
+
+/// Packages that these groups need and that are not there, each once.
+pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {
+    let mut packages = Vec::new();
+    for group in groups {
+        let needs = match group {
+            Group::Build => BUILD,
+            Group::Test => TEST,
+            Group::Vm => VM,
+        };
+        for package in missing(needs) {
+            if !packages.contains(&package) {
+                packages.push(package);
+            }
+        }
+    }
+    packages
+}
+
+/// Packages of those needs that are not there.
+pub(super) fn missing(needs: &[Need]) -> Vec<&'static str> {
+    needs
+        .iter()
+        .filter(|need| !is_there(need.proof))
+        .map(|need| need.package)
+        .collect()
+}
+
+fn is_there(proof: &str) -> bool {
+    if proof.starts_with('/') {
+        Path::new(proof).exists()
+    } else {
+        process::find(proof).is_some()
+    }
+}

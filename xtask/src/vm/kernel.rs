@@ -1,0 +1,217 @@
+//! Debian kernels for the virtual machines: which package is the newest of a series, and its image in the cache.
+//!
+//! apt gets its own lists and configuration, so the machine's own are neither needed nor touched. The mirror is the one
+//! the machine's own apt sources name.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use super::sources::{self, Mirrors};
+use crate::process;
+
+/// A kernel ready to boot.
+pub(super) struct Kernel {
+    /// The series asked for, such as `6.1`.
+    pub(super) series: String,
+    /// The package it came from.
+    pub(super) package: String,
+    pub(super) image: PathBuf,
+}
+
+/// The release a series is found in; backports hold what the release itself is too old for.
+const RELEASES: &[(&str, &str)] = &[
+    ("5.10", "bullseye"),
+    ("6.1", "bookworm"),
+    ("6.12", "bookworm"),
+    ("6.18", "trixie"),
+    ("7.3", "trixie"),
+];
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The newest kernel of a series: from the cache, else downloaded.
+///
+/// # Errors
+/// When the series is not known, or can not be downloaded or unpacked.
+pub(super) fn fetch(series: &str, refresh: bool) -> anyhow::Result<Kernel> {
+    let Some((_, release)) = RELEASES.iter().find(|(known, _)| *known == series) else {
+        let known: Vec<_> = RELEASES.iter().map(|(known, _)| *known).collect();
+        bail!("kernel {series} is not known; known are {}", known.join(", "));
+    };
+    let folder = cache()?.join("kernels").join(series);
+    if !refresh && let Some(kernel) = cached(series, &folder) {
+        return Ok(kernel);
+    }
+    download(series, release, &folder)
+        .with_context(|| format!("kernel {series} can not be had from Debian"))?;
+    cached(series, &folder).with_context(|| format!("the package of kernel {series} holds no image"))
+}
+
+/// `$XDG_CACHE_HOME/auditor` or `~/.cache/auditor`.
+fn cache() -> anyhow::Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => env::home_dir()
+            .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for kernels")?
+            .join(".cache"),
+    };
+    Ok(base.join("auditor"))
+}
+
+fn cached(series: &str, folder: &Path) -> Option<Kernel> {
+    let package = fs::read_to_string(folder.join("package")).ok()?;
+    let image = folder.join("vmlinuz");
+    image.is_file().then(|| Kernel {
+        series: series.to_owned(),
+        package: package.trim().to_owned(),
+        image,
+    })
+}
+
+fn download(series: &str, release: &str, folder: &Path) -> anyhow::Result<()> {
+    let work = folder.with_extension("download");
+    if work.exists() {
+        fs::remove_dir_all(&work)?;
+    }
+    let apt = Apt::set_up(release, &work)?;
+    let package = apt.newest(series)?;
+    eprintln!("downloading {package}");
+    process::output(apt.command("apt-get").args(["download", &package]))?;
+    let archive = file_with_extension(&work, "deb").context("apt downloaded nothing")?;
+    let unpacked = work.join("unpacked");
+    process::output(process::command("dpkg-deb").arg("-x").args([&archive, &unpacked]))?;
+    let image = find_image(&unpacked).with_context(|| format!("{package} holds no vmlinuz"))?;
+    fs::create_dir_all(folder)?;
+    fs::rename(image, folder.join("vmlinuz"))?;
+    // Written last: it says that the image beside it is whole.
+    fs::write(folder.join("package"), &package)?;
+    fs::remove_dir_all(work)?;
+    Ok(())
+}
+
+/// An apt of its own: lists, cache, sources and status in one folder.
+struct Apt {
+    folder: PathBuf,
+}
+
+impl Apt {
+    fn set_up(release: &str, folder: &Path) -> anyhow::Result<Self> {
+        for part in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        fs::write(folder.join("status"), "")?;
+        let mirrors = Mirrors::of_this_machine()?;
+        fs::write(
+            folder.join("sources.list"),
+            sources::list(&mirrors, release, KEYRING),
+        )?;
+        let apt = Self {
+            folder: folder.to_owned(),
+        };
+        process::output(apt.command("apt-get").arg("update"))?;
+        Ok(apt)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = process::command(program);
+        command.current_dir(&self.folder);
+        for (key, value) in [
+            ("Dir::State::lists", "lists"),
+            ("Dir::State::status", "status"),
+            ("Dir::Cache", "cache"),
+            ("Dir::Etc::sourcelist", "sources.list"),
+        ] {
+            command
+                .arg("-o")
+                .arg(format!("{key}={}", self.folder.join(value).display()));
+        }
+        command.args(["-o", "Dir::Etc::sourceparts=-"]);
+        // apt's own user may not read a home folder; and the machine's hooks are not for these lists.
+        command.args([
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+        ]);
+        command.args(["-o", "APT::Update::Post-Invoke-Success::=true"]);
+        command
+    }
+
+    fn newest(&self, series: &str) -> anyhow::Result<String> {
+        let prefix = format!("linux-image-{series}");
+        let names = process::output(self.command("apt-cache").args(["pkgnames", &prefix]))?;
+        newest_package(series, names.lines())
+            .map(str::to_owned)
+            .with_context(|| format!("Debian has no package {prefix}.*-cloud-amd64"))
+    }
+}
+
+/// The newest image of a series in the cloud flavour, which is small and has all that is tested here built in.
+/// Names are `linux-image-6.1.0-56-cloud-amd64` or `linux-image-6.12.117+deb12-cloud-amd64`.
+fn newest_package<'a>(series: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .filter(|name| {
+            name.strip_prefix("linux-image-")
+                .and_then(|rest| rest.strip_prefix(series))
+                .is_some_and(|rest| rest.starts_with('.') && rest.ends_with("-cloud-amd64"))
+        })
+        .max_by_key(|name| numbers(name))
+}
+
+/// All numbers of a name, in order: compares `6.12.117+deb12` above `6.12.43+deb12`.
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
+}
+
+fn file_with_extension(folder: &Path, extension: &str) -> Option<PathBuf> {
+    let mut paths = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    paths.find(|path| path.extension().is_some_and(|found| found == extension))
+}
+
+/// The image is under boot/, or in newer packages under usr/lib/modules/RELEASE/.
+fn find_image(unpacked: &Path) -> Option<PathBuf> {
+    let modules = ["usr/lib/modules", "lib/modules"].map(|folder| unpacked.join(folder));
+    let mut folders = vec![unpacked.join("boot")];
+    for folder in modules.iter().filter_map(|folder| folder.read_dir().ok()) {
+        folders.extend(folder.flatten().map(|entry| entry.path()));
+    }
+    folders
+        .iter()
+        .filter_map(|folder| folder.read_dir().ok())
+        .flat_map(|entries| entries.flatten())
+        .map(|entry| entry.path())
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_package_of_a_series_is_chosen_by_number_not_by_letter() {
+        let names = [
+            "linux-image-6.1.0-9-cloud-amd64",
+            "linux-image-6.1.0-56-cloud-amd64",
+            "linux-image-6.1.0-57-cloud-amd64-dbg",
+            "linux-image-6.1.0-58-cloud-amd64-unsigned",
+            "linux-image-6.1.0-59-rt-amd64",
+            "linux-image-6.12.43+deb12-cloud-amd64",
+            "linux-image-6.12.117+deb12-cloud-amd64",
+            "linux-image-6.12.90+deb12.1-cloud-amd64",
+        ];
+        let newest = |series| newest_package(series, names.into_iter());
+        assert_eq!(newest("6.1"), Some("linux-image-6.1.0-56-cloud-amd64"));
+        assert_eq!(newest("6.12"), Some("linux-image-6.12.117+deb12-cloud-amd64"));
+        assert_eq!(newest("5.10"), None);
+    }
+}
