@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod detect;
+pub mod identity;
 pub mod ledger;
 pub mod policy;
 pub mod protocol;

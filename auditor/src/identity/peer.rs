@@ -1,0 +1,123 @@
+//! The process at the other end of a connection on this host, when it is not itself watched:
+//! looked up once through /proc, as `ss -p` does.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use super::pairs::AddressPair;
+
+/// Longest `/proc/net/tcp` that is read, lines.
+const MAX_LINES: usize = 100_000;
+
+/// Most file descriptors looked at in one search.
+const MAX_DESCRIPTORS: usize = 200_000;
+
+/// True when `local_port` has a listening socket in the network namespace of `pid`.
+pub fn is_listening(pid: u32, local_port: u16) -> bool {
+    /// `TCP_LISTEN` (net/tcp_states.h), as /proc shows it.
+    const LISTEN: &str = "0A";
+    entries(pid).any(|entry| entry.state == LISTEN && entry.local.port() == local_port)
+}
+
+/// The process that owns the other end of `pair`, a socket of `pid`. `None` when it is on another
+/// host, in another network namespace, or gone.
+pub fn find(pid: u32, pair: AddressPair) -> Option<u32> {
+    let wanted = pair.reversed();
+    let inode = entries(pid)
+        .find(|entry| {
+            AddressPair::new(entry.local, entry.remote, 0) == AddressPair::new(wanted.local, wanted.remote, 0)
+        })?
+        .inode;
+    if inode == 0 { None } else { owner_of(inode) }
+}
+
+struct Entry {
+    local: SocketAddr,
+    remote: SocketAddr,
+    state: String,
+    inode: u64,
+}
+
+/// All TCP sockets in the network namespace of `pid` (Documentation/networking/proc_net_tcp.rst).
+fn entries(pid: u32) -> impl Iterator<Item = Entry> {
+    ["tcp", "tcp6"].into_iter().flat_map(move |file| {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
+        text.lines().skip(1).take(MAX_LINES).filter_map(entry).collect::<Vec<_>>()
+    })
+}
+
+fn entry(line: &str) -> Option<Entry> {
+    let mut fields = line.split_whitespace();
+    let local = socket_address(fields.nth(1)?)?;
+    let remote = socket_address(fields.next()?)?;
+    let state = fields.next()?.to_owned();
+    let inode = fields.nth(5)?.parse().ok()?;
+    Some(Entry { local, remote, state, inode })
+}
+
+/// `0100007F:1F90`: 32-bit words in host order, port in hex.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| Some(u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match ip.len() {
+        8 => Some(SocketAddr::from((word(0)?, port))),
+        32 => {
+            let mut bytes = [0u8; 16];
+            for (index, chunk) in bytes.chunks_exact_mut(4).enumerate() {
+                chunk.copy_from_slice(&word(index * 8)?);
+            }
+            Some(SocketAddr::from((bytes, port)))
+        }
+        _ => None,
+    }
+}
+
+fn owner_of(inode: u64) -> Option<u32> {
+    let wanted = format!("socket:[{inode}]");
+    let mut looked = 0;
+    for process in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
+        for descriptor in descriptors.flatten() {
+            looked += 1;
+            if looked > MAX_DESCRIPTORS {
+                return None;
+            }
+            if fs::read_link(descriptor.path()).is_ok_and(|target| target == Path::new(&wanted)) {
+                return Some(pid);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn the_owner_of_the_other_end_is_found_in_proc() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let client = TcpStream::connect(server).unwrap();
+        let _accepted = listener.accept().unwrap();
+        let pair = AddressPair::new(client.local_addr().unwrap(), server, 0);
+        assert_eq!(find(std::process::id(), pair), Some(std::process::id()));
+        assert!(is_listening(std::process::id(), server.port()));
+        assert!(!is_listening(std::process::id(), client.local_addr().unwrap().port()));
+    }
+
+    #[test]
+    fn both_address_families_are_read() {
+        assert_eq!(socket_address("0100007F:1F90"), Some("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(
+            socket_address("00000000000000000000000001000000:0050"),
+            Some("[::1]:80".parse().unwrap())
+        );
+        for bad in ["", "01:02", "zzzzzzzz:0050", "0100007F", "0100007F:zz"] {
+            assert_eq!(socket_address(bad), None, "{bad}");
+        }
+    }
+}
