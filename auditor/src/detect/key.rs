@@ -5,6 +5,7 @@
 //! it speaks of an id or a time instead. Does not allocate after the table is built.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use super::catalogue::{self, DetectorInfo};
@@ -323,12 +324,33 @@ static AGAINST: [&str; 71] = [
 
 /// Rows by what names them.
 struct Table {
-    exact: HashMap<&'static [u8], Vec<&'static DetectorInfo>>,
-    hints: HashMap<&'static [u8], Vec<&'static DetectorInfo>>,
+    exact: Rows,
+    hints: Rows,
+}
+
+type Rows = HashMap<&'static [u8], Vec<&'static DetectorInfo>, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a: the table's own names are fixed, so a peer cannot make its chains longer.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { exact: HashMap::new(), hints: HashMap::new() };
+    let mut table = Table { exact: Rows::default(), hints: Rows::default() };
     for row in catalogue::all().iter().copied() {
         for key in row.keys {
             table.exact.entry(key.as_bytes()).or_default().push(row);

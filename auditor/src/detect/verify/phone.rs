@@ -12,6 +12,10 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     if number.goes_on || digits.iter().all(|d| *d == digits[0]) || is_date_or_address(number) {
         return None;
     }
+    // No plan assigns national numbers of these lengths that begin so.
+    if number.joint == Joint::None && !plus && is_epoch(digits) {
+        return None;
+    }
     let plan = Plan::of(digits, plus)?;
     if number.is_inside_more() || number.is_in_uuid() || !(plus || number.may_be_named(row)) {
         return None;
@@ -30,9 +34,6 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     };
     if !matches!(number.joint, Joint::None) {
         found = found.because(2.0, "is grouped as telephone numbers are");
-    }
-    if number.joint == Joint::None && is_epoch(digits) && !plus {
-        found = found.because(-4.0, "is a time in seconds, milli-, micro- or nanoseconds");
     }
     if fictional {
         found = found.because(0.0, "is a test value: 555-0100 to 555-0199 belong to nobody");
