@@ -10,7 +10,10 @@ struct NoField;
 
 impl FieldLookup for NoField {
     fn field_at(&self, _: &[u8], at: Range<usize>) -> Field {
-        Field { value: at, ..Field::default() }
+        Field {
+            value: at,
+            ..Field::default()
+        }
     }
 }
 
@@ -24,16 +27,38 @@ fn main() {
             )
         })
         .collect();
-    let text = "The quick brown fox jumps over the lazy dog; nothing to see here.\n".repeat(900_000);
-    let hex: String = (0..800_000u64).map(|n| format!("\"trace_id\":\"{:032x}\",", u128::from(n) * 0x9E37_79B9_7F4A_7C15_F39C_0C5B)).collect();
-    for (name, input, format) in [("json", json, Format::Json), ("text", text, Format::Text), ("hex ids", hex, Format::Json)] {
+    let text =
+        "The quick brown fox jumps over the lazy dog; nothing to see here.\n".repeat(900_000);
+    let hex: String = (0..800_000u64)
+        .map(|n| {
+            format!(
+                "\"trace_id\":\"{:032x}\",",
+                u128::from(n) * 0x9E37_79B9_7F4A_7C15_F39C_0C5B
+            )
+        })
+        .collect();
+    for (name, input, format) in [
+        ("json", json, Format::Json),
+        ("text", text, Format::Text),
+        ("hex ids", hex, Format::Json),
+    ] {
         let mut found = Vec::new();
         let begun = Instant::now();
         for window in input.as_bytes().chunks(64 << 10) {
-            let document = Document { bytes: window, format, fields: &NoField, overlap: 0, offset: 0 };
+            let document = Document {
+                bytes: window,
+                format,
+                fields: &NoField,
+                overlap: 0,
+                offset: 0,
+            };
             scanner.scan(&document, &mut found);
         }
         let seconds = begun.elapsed().as_secs_f64();
-        println!("{name:<8} {:>5.0} MB/s, {} found", input.len() as f64 / 1e6 / seconds, found.len());
+        println!(
+            "{name:<8} {:>5.0} MB/s, {} found",
+            input.len() as f64 / 1e6 / seconds,
+            found.len()
+        );
     }
 }

@@ -38,9 +38,14 @@ impl ByteLedger {
     /// Draws the balance of one ledger.
     pub fn balance(&self, ledger: Ledger) -> Balance {
         let book = self.book(ledger);
-        let accounts: Vec<(Account, u64)> =
-            Account::ALL.iter().map(|&account| (account, self.settled(ledger, account))).collect();
-        Balance { moved: book.moved.load(Ordering::Relaxed), accounts }
+        let accounts: Vec<(Account, u64)> = Account::ALL
+            .iter()
+            .map(|&account| (account, self.settled(ledger, account)))
+            .collect();
+        Balance {
+            moved: book.moved.load(Ordering::Relaxed),
+            accounts,
+        }
     }
 
     fn book(&self, ledger: Ledger) -> &Book {
@@ -63,12 +68,20 @@ pub struct Balance {
 impl Balance {
     /// Moved minus the sum of all accounts: 0 once everything in flight is settled.
     pub fn difference(&self) -> i128 {
-        i128::from(self.moved) - self.accounts.iter().map(|(_, n)| i128::from(*n)).sum::<i128>()
+        i128::from(self.moved)
+            - self
+                .accounts
+                .iter()
+                .map(|(_, n)| i128::from(*n))
+                .sum::<i128>()
     }
 
     /// Bytes in one account.
     pub fn account(&self, account: Account) -> u64 {
-        self.accounts.iter().find(|(a, _)| *a == account).map_or(0, |(_, n)| *n)
+        self.accounts
+            .iter()
+            .find(|(a, _)| *a == account)
+            .map_or(0, |(_, n)| *n)
     }
 }
 
@@ -80,7 +93,10 @@ impl Serialize for Balance {
         for (account, bytes) in self.accounts.iter().filter(|(_, bytes)| *bytes > 0) {
             map.serialize_entry(account.name(), bytes)?;
         }
-        map.serialize_entry("difference", &i64::try_from(self.difference()).unwrap_or(i64::MAX))?;
+        map.serialize_entry(
+            "difference",
+            &i64::try_from(self.difference()).unwrap_or(i64::MAX),
+        )?;
         map.end()
     }
 }
