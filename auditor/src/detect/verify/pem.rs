@@ -25,7 +25,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let rest = &rest[..rest.len().min(LONGEST)];
     let dashes = memchr::memmem::find(rest, b"-----");
     let ended = dashes.filter(|at| rest[*at..].starts_with(b"-----END "));
-    // Without its end (cut off, or not a key at all) it reaches as far as base 64 does.
+    // Without its end (cut off, or not a key at all) its first line stands for it.
     let body = &rest[..ended.unwrap_or_else(|| armour_length(rest))];
     let end = label_end + 5 + body.len() + ended.map_or(0, |at| closing(&rest[at..]));
     let encrypted =
@@ -56,12 +56,19 @@ fn closing(text: &[u8]) -> usize {
         .map_or(label.len().min(9), |at| 9 + at + 5)
 }
 
-/// Bytes of base 64 and line ends, which may be written `\\n`.
+/// Bytes up to the end of the first line of base 64; line ends may be written `\n`. More of an
+/// unfinished block could be another value.
 fn armour_length(text: &[u8]) -> usize {
-    let inside = |b: &&u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\n' | b'\r')
-    };
-    text.iter().take_while(inside).count()
+    let mut at = 0;
+    loop {
+        match text.get(at..) {
+            Some([b'\\', b'n' | b'r', ..]) => at += 2,
+            Some([b'\n' | b'\r', ..]) => at += 1,
+            _ => break,
+        }
+    }
+    let inside = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    at + text[at..].iter().take_while(inside).count()
 }
 
 /// Longest run of base 64 characters.
