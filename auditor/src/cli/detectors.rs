@@ -66,7 +66,9 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = match (args.command, args.format) {
         (Command::List, Format::Text) => list_text(),
-        (Command::List, Format::Json) => lines(&catalogue::all().iter().map(|row| row_json(row)).collect()),
+        (Command::List, Format::Json) => {
+            lines(&catalogue::all().iter().map(|row| row_json(row)).collect())
+        }
         (Command::Show { id }, Format::Text) => show_text(find(&id)?),
         (Command::Show { id }, Format::Json) => lines(&row_json(find(&id)?)),
         (Command::Test { value, key }, format) => {
@@ -94,7 +96,9 @@ fn find(id: &str) -> anyhow::Result<&'static DetectorInfo> {
         Some(row) => Ok(row),
         None => {
             let nearest = catalogue::nearest(id);
-            bail!("no detector is called {id:?}; did you mean {nearest}? `auditor detectors list` prints all")
+            bail!(
+                "no detector is called {id:?}; did you mean {nearest}? `auditor detectors list` prints all"
+            )
         }
     }
 }
@@ -104,17 +108,32 @@ fn lines(value: &Value) -> String {
 }
 
 fn list_text() -> String {
-    let mut out = format!("{:<20} {:<10} {:<9} {:<6} REGULATIONS\n", "DETECTOR", "CATEGORY", "SEVERITY", "CLASS");
+    let mut out = format!(
+        "{:<20} {:<10} {:<9} {:<6} REGULATIONS\n",
+        "DETECTOR", "CATEGORY", "SEVERITY", "CLASS"
+    );
     for row in catalogue::all() {
         let severity = severity(row);
         let laws = row.regulations.join(",");
-        let _ = writeln!(out, "{:<20} {:<10} {severity:<9} {:<6} {laws}", row.id, row.category, row.class.name());
+        let _ = writeln!(
+            out,
+            "{:<20} {:<10} {severity:<9} {:<6} {laws}",
+            row.id,
+            row.category,
+            row.class.name()
+        );
     }
     out
 }
 
 fn show_text(row: &DetectorInfo) -> String {
-    let none_or = |names: &[&str]| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let none_or = |names: &[&str]| {
+        if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        }
+    };
     format!(
         "{}\n\n{}\n\ncategory     {}\nseverity     {} when clear\nclass        {}\nregulations  {}\nsource       {}\nfield names  {}\nwords        {}\nsiblings     {}\n",
         row.id,
@@ -151,7 +170,10 @@ fn test_text(found: &[Detection]) -> String {
             let _ = writeln!(out, "  {:+5.1}  {}", line.bits, line.reason);
         }
         if detection.under_masked {
-            let _ = writeln!(out, "         the mask leaves more than its convention allows");
+            let _ = writeln!(
+                out,
+                "         the mask leaves more than its convention allows"
+            );
         }
     }
     out
@@ -166,8 +188,11 @@ fn row_json(row: &DetectorInfo) -> Value {
 }
 
 fn detection_json(detection: &Detection) -> Value {
-    let evidence: Vec<Value> =
-        detection.evidence.iter().map(|line| json!({ "bits": line.bits, "reason": line.reason })).collect();
+    let evidence: Vec<Value> = detection
+        .evidence
+        .iter()
+        .map(|line| json!({ "bits": line.bits, "reason": line.reason }))
+        .collect();
     json!({
         "detector": detection.detector, "state": detection.state, "confidence": detection.confidence,
         "score_bits": detection.score_bits, "sample": detection.sample, "length": detection.length,
@@ -200,7 +225,12 @@ mod tests {
     fn the_list_holds_every_detector_once() {
         let text = list_text();
         for row in catalogue::all() {
-            assert_eq!(text.lines().filter(|line| line.split(' ').next() == Some(row.id)).count(), 1);
+            assert_eq!(
+                text.lines()
+                    .filter(|line| line.split(' ').next() == Some(row.id))
+                    .count(),
+                1
+            );
         }
     }
 
@@ -210,14 +240,18 @@ mod tests {
         let found = detect::explain(value, Some("card_number"));
         assert_eq!(found.len(), 1);
         let text = test_text(&found) + &detection_json(&found[0]).to_string();
-        assert!(text.contains("544791******0249") && text.contains("passes Luhn"), "{text}");
+        assert!(
+            text.contains("544791******0249") && text.contains("passes Luhn"),
+            "{text}"
+        );
         assert!(!text.contains(value));
         assert!(test_text(&detect::explain("hello", None)).starts_with("nothing"));
     }
 
     #[test]
     fn debug_output_of_the_arguments_hides_the_value() {
-        let line = Line::try_parse_from(["detectors", "test", "5447911234560249", "--key", "k"]).unwrap();
+        let line =
+            Line::try_parse_from(["detectors", "test", "5447911234560249", "--key", "k"]).unwrap();
         assert!(!format!("{:?}", line.args).contains("5447"));
     }
 }

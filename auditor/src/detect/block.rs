@@ -61,7 +61,9 @@ mod tests {
     use super::*;
 
     fn one_by_one(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> u64 {
-        (0..BLOCK).filter(|&n| test(block[n])).fold(0, |mask, n| mask | (1 << n))
+        (0..BLOCK)
+            .filter(|&n| test(block[n]))
+            .fold(0, |mask, n| mask | (1 << n))
     }
 
     proptest! {

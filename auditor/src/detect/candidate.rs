@@ -69,7 +69,8 @@ impl Digits<'_> {
     pub(crate) fn is_inside_more(&self) -> bool {
         let Range { start, end } = self.range;
         let digit_at = |at: Option<usize>| {
-            at.and_then(|at| self.bytes.get(at)).is_some_and(u8::is_ascii_digit)
+            at.and_then(|at| self.bytes.get(at))
+                .is_some_and(u8::is_ascii_digit)
         };
         if self.before().is_some_and(|b| b.is_ascii_alphanumeric()) {
             return true;
@@ -90,15 +91,25 @@ impl Digits<'_> {
 
     /// True when it is joined to a word by `-` or `_`: the tail of an identifier.
     pub(crate) fn is_joined_to_word(&self) -> bool {
-        let Some(at) = self.range.start.checked_sub(2) else { return false };
+        let Some(at) = self.range.start.checked_sub(2) else {
+            return false;
+        };
         matches!(self.bytes[at + 1], b'-' | b'_') && self.bytes[at].is_ascii_alphanumeric()
     }
 
     /// True when it is part of a UUID (RFC 9562).
     pub(crate) fn is_in_uuid(&self) -> bool {
         let of_uuid = |b: &u8| b.is_ascii_hexdigit() || *b == b'-';
-        let (before, after) = (&self.bytes[..self.range.start], &self.bytes[self.range.end..]);
-        let left = before.iter().rev().take(40).take_while(|b| of_uuid(b)).count();
+        let (before, after) = (
+            &self.bytes[..self.range.start],
+            &self.bytes[self.range.end..],
+        );
+        let left = before
+            .iter()
+            .rev()
+            .take(40)
+            .take_while(|b| of_uuid(b))
+            .count();
         let right = after.iter().take(40).take_while(|b| of_uuid(b)).count();
         let token = &self.bytes[self.range.start - left..self.range.end + right];
         token.len() == 36 && [8, 13, 18, 23].iter().all(|&at| token[at] == b'-')
@@ -119,7 +130,11 @@ impl Digits<'_> {
         };
         let run = |at: usize, length: u8, step_back: bool| {
             let length = usize::from(length);
-            let from = if step_back { at.checked_sub(length) } else { Some(at) };
+            let from = if step_back {
+                at.checked_sub(length)
+            } else {
+                Some(at)
+            };
             from.and_then(|from| self.bytes.get(from..from + length))
                 .is_some_and(|group| group.iter().all(u8::is_ascii_digit))
         };
@@ -143,12 +158,21 @@ pub(crate) struct Match {
 
 impl Match {
     pub(crate) fn new(range: Range<usize>, state: State) -> Self {
-        Self { range, state, under_masked: false, evidence: Vec::new(), anchored: false }
+        Self {
+            range,
+            state,
+            under_masked: false,
+            evidence: Vec::new(),
+            anchored: false,
+        }
     }
 
     /// Adds a reason worth `bits`.
     pub(crate) fn because(mut self, bits: f32, reason: impl Into<String>) -> Self {
-        self.evidence.push(Evidence { bits, reason: reason.into() });
+        self.evidence.push(Evidence {
+            bits,
+            reason: reason.into(),
+        });
         self
     }
 

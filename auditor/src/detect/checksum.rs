@@ -75,7 +75,11 @@ mod tests {
 
     #[test]
     fn mod_97_accepts_published_ibans_and_rejects_swapped_digits() {
-        for iban in ["GB29NWBK60161331926819", "DE89370400440532013000", "NO9386011117947"] {
+        for iban in [
+            "GB29NWBK60161331926819",
+            "DE89370400440532013000",
+            "NO9386011117947",
+        ] {
             assert!(iban_mod97(iban.as_bytes()), "{iban}");
         }
         assert!(!iban_mod97(b"DE89370400440532013003"));

@@ -36,23 +36,40 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
         end
     };
     // A number may be written `+49…`, `(415)…`; a string has quotes, escaped ones in logs.
-    let end = back_over(at, |b| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'+' | b'('));
+    let end = back_over(at, |b| {
+        matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'+' | b'(')
+    });
     match end.checked_sub(1).map(|last| bytes[last]) {
         Some(b':' | b'=') => {
             let end = back_over(end - 1, |b| matches!(b, b'"' | b'\'' | b'\\' | b' '));
-            let quoted = bytes.get(end).is_some_and(|b| matches!(b, b'"' | b'\'' | b'\\'));
+            let quoted = bytes
+                .get(end)
+                .is_some_and(|b| matches!(b, b'"' | b'\'' | b'\\'));
             let start = if quoted {
                 back_over(end, |b| !matches!(b, b'"' | b'\'' | b'{' | b','))
             } else {
-                back_over(end, |b| b.is_ascii_alphanumeric() || b >= 0x80 || b"_-.[]".contains(&b))
+                back_over(end, |b| {
+                    b.is_ascii_alphanumeric() || b >= 0x80 || b"_-.[]".contains(&b)
+                })
             };
-            if start == end { Peek::Nothing } else { Peek::Name(&bytes[start..end]) }
+            if start == end {
+                Peek::Nothing
+            } else {
+                Peek::Name(&bytes[start..end])
+            }
         }
         Some(b'>') => {
             let start = back_over(end - 1, |b| b != b'<');
             let tag = &bytes[start..end - 1];
-            let name = tag.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
-            if name.is_empty() { Peek::Nothing } else { Peek::Name(name) }
+            let name = tag
+                .split(|b| b.is_ascii_whitespace())
+                .next()
+                .unwrap_or_default();
+            if name.is_empty() {
+                Peek::Nothing
+            } else {
+                Peek::Name(name)
+            }
         }
         Some(b'[' | b',') if format == Format::Json => Peek::Elsewhere,
         _ => Peek::Nothing,
@@ -61,7 +78,12 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
 
 /// Whether the name of the value at `range`, or a word near it, may be one of the row's. May say
 /// yes for no reason (names that are further away), never no wrongly.
-pub(crate) fn may_be_named(bytes: &[u8], range: &Range<usize>, format: Format, row: &DetectorInfo) -> bool {
+pub(crate) fn may_be_named(
+    bytes: &[u8],
+    range: &Range<usize>,
+    format: Format,
+    row: &DetectorInfo,
+) -> bool {
     match peek(bytes, range.start, format) {
         Peek::Elsewhere => true,
         Peek::Name(name) => {
@@ -79,14 +101,26 @@ pub(crate) fn is_short(name: &[u8]) -> bool {
 
 /// The row's word that stands within a few words of the value, on the same line and inside the
 /// same string.
-pub(crate) fn word_near(bytes: &[u8], range: &Range<usize>, row: &DetectorInfo) -> Option<&'static str> {
+pub(crate) fn word_near(
+    bytes: &[u8],
+    range: &Range<usize>,
+    row: &DetectorInfo,
+) -> Option<&'static str> {
     let is_wall = |b: &u8| matches!(b, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}');
     let before = &bytes[range.start.saturating_sub(48)..range.start];
     let before = &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..];
     let after = &bytes[range.end..bytes.len().min(range.end + 24)];
     let after = &after[..after.iter().position(is_wall).unwrap_or(after.len())];
-    let known = |word: &[u8]| row.words.iter().copied().find(|known| same_word(word, known.as_bytes()));
-    [before, after].into_iter().flat_map(|side| side.split(|b| !b.is_ascii_alphabetic())).find_map(known)
+    let known = |word: &[u8]| {
+        row.words
+            .iter()
+            .copied()
+            .find(|known| same_word(word, known.as_bytes()))
+    };
+    [before, after]
+        .into_iter()
+        .flat_map(|side| side.split(|b| !b.is_ascii_alphabetic()))
+        .find_map(known)
 }
 
 /// Equal but for case and a plural s.
@@ -106,7 +140,11 @@ mod tests {
     #[test]
     fn a_name_is_read_backwards_in_every_format() {
         for (text, format, expected) in [
-            (r#"{"card_number": "4111"}"#, Format::Json, Some("card_number")),
+            (
+                r#"{"card_number": "4111"}"#,
+                Format::Json,
+                Some("card_number"),
+            ),
             (r#"{"card_number":4111}"#, Format::Json, Some("card_number")),
             (r#"{\"pan\":\"4111\"}"#, Format::Text, Some("pan")),
             ("a=1&card=4111", Format::Form, Some("card")),
@@ -123,7 +161,10 @@ mod tests {
             };
             assert_eq!(found, expected, "{text}");
         }
-        assert!(matches!(peek(b"[1,4111]", 3, Format::Json), Peek::Elsewhere));
+        assert!(matches!(
+            peek(b"[1,4111]", 3, Format::Json),
+            Peek::Elsewhere
+        ));
     }
 
     #[test]

@@ -19,26 +19,49 @@ struct OneField {
 impl FieldLookup for OneField {
     fn field_at(&self, _: &[u8], _: Range<usize>) -> Field {
         let path = self.key.as_ref().map(|key| format!("$.{key}"));
-        Field { path, key: self.key.clone(), siblings: Vec::new(), value: self.value.clone() }
+        Field {
+            path,
+            key: self.key.clone(),
+            siblings: Vec::new(),
+            value: self.value.clone(),
+        }
     }
 }
 
 /// What `value` is, in a field called `key` or in free text. Ranges count from the start of
 /// `value`; fingerprints are empty.
 pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
-    let name: Option<String> = key.map(|key| key.chars().filter(|c| !matches!(c, '"' | '\\')).collect());
-    let opening = name.as_ref().map(|name| format!("{{\"{name}\":\"")).unwrap_or_default();
+    let name: Option<String> =
+        key.map(|key| key.chars().filter(|c| !matches!(c, '"' | '\\')).collect());
+    let opening = name
+        .as_ref()
+        .map(|name| format!("{{\"{name}\":\""))
+        .unwrap_or_default();
     let closing = if name.is_some() { "\"}" } else { "" };
     let text = Zeroizing::new([opening.as_str(), value, closing].concat());
     let from = opening.len();
-    let fields = OneField { key: name, value: from..from + value.len() };
-    let format = if key.is_some() { Format::Json } else { Format::Text };
-    let document = Document { bytes: text.as_bytes(), format, fields: &fields, overlap: 0, offset: 0 };
+    let fields = OneField {
+        key: name,
+        value: from..from + value.len(),
+    };
+    let format = if key.is_some() {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let document = Document {
+        bytes: text.as_bytes(),
+        format,
+        fields: &fields,
+        overlap: 0,
+        offset: 0,
+    };
     let mut found = Vec::new();
     Scanner::new(Fingerprinter::new([0; 32])).scan(&document, &mut found);
     for detection in &mut found {
         detection.fingerprint.clear();
-        detection.range = detection.range.start.saturating_sub(from)..detection.range.end.saturating_sub(from);
+        detection.range =
+            detection.range.start.saturating_sub(from)..detection.range.end.saturating_sub(from);
         detection.field.value = 0..value.len();
     }
     found

@@ -28,7 +28,12 @@ pub(super) struct Finder<'s, 'd> {
 
 impl<'s, 'd> Finder<'s, 'd> {
     pub(super) fn new(scanner: &'s Scanner, document: &Document<'d>) -> Self {
-        Self { scanner, bytes: document.bytes, format: document.format, found: Vec::new() }
+        Self {
+            scanner,
+            bytes: document.bytes,
+            format: document.format,
+            found: Vec::new(),
+        }
     }
 
     pub(super) fn run(mut self) -> Vec<Found> {
@@ -38,10 +43,16 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     fn prefixes(&mut self) {
-        let Some(prefixes) = &self.scanner.prefixes else { return };
+        let Some(prefixes) = &self.scanner.prefixes else {
+            return;
+        };
         for hit in prefixes.find_iter(self.bytes) {
             let (row, verify) = self.scanner.by_prefix[hit.pattern().as_usize()];
-            let place = Place { bytes: self.bytes, at: hit.start(), format: self.format };
+            let place = Place {
+                bytes: self.bytes,
+                at: hit.start(),
+                format: self.format,
+            };
             self.push(row, verify(&place));
         }
     }
@@ -68,7 +79,9 @@ impl<'s, 'd> Finder<'s, 'd> {
             if escapes {
                 signs |= block::equal(&block, b'%');
             }
-            each(digits & !(digits << 1 | digit_before), at, |at| self.number(at));
+            each(digits & !(digits << 1 | digit_before), at, |at| {
+                self.number(at)
+            });
             each(stars & !(stars << 1 | star_before), at, |at| self.stars(at));
             each(signs, at, |at| self.sign(at));
             each(starts, at, |at| self.value(at + 1));
@@ -81,7 +94,8 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     fn push(&mut self, row: &'static DetectorInfo, found: Option<Match>) {
-        self.found.extend(found.map(|found| Found::Verified(row, found)));
+        self.found
+            .extend(found.map(|found| Found::Verified(row, found)));
     }
 
     fn sign(&mut self, at: usize) {
@@ -89,7 +103,11 @@ impl<'s, 'd> Finder<'s, 'd> {
             return;
         }
         for (row, verify) in &self.scanner.by_at {
-            let place = Place { bytes: self.bytes, at, format: self.format };
+            let place = Place {
+                bytes: self.bytes,
+                at,
+                format: self.format,
+            };
             self.push(row, verify(&place));
         }
     }
@@ -99,7 +117,11 @@ impl<'s, 'd> Finder<'s, 'd> {
         let first = run(self.bytes, at);
         if first >= 2 && at >= 2 && iban::is_country(self.bytes[at - 2], self.bytes[at - 1]) {
             for (row, verify) in &self.scanner.by_country {
-                let place = Place { bytes: self.bytes, at: at - 2, format: self.format };
+                let place = Place {
+                    bytes: self.bytes,
+                    at: at - 2,
+                    format: self.format,
+                };
                 self.push(row, verify(&place));
             }
         }
@@ -119,12 +141,22 @@ impl<'s, 'd> Finder<'s, 'd> {
                 let goes_on = next.is_some_and(|(next, _)| total + run(self.bytes, next) <= 15);
                 let (bytes, format) = (self.bytes, self.format);
                 let (digits, groups) = (&digits[..total], &groups[..count]);
-                let number = Digits { bytes, range: at..end, digits, groups, joint, format, goes_on };
+                let number = Digits {
+                    bytes,
+                    range: at..end,
+                    digits,
+                    groups,
+                    joint,
+                    format,
+                    goes_on,
+                };
                 for (row, verify) in &self.scanner.by_length[total] {
                     self.push(row, verify(&number));
                 }
             }
-            let Some((next, separator)) = next else { return };
+            let Some((next, separator)) = next else {
+                return;
+            };
             joint = match (joint, separator) {
                 (Joint::None, Some(byte)) if count == 1 => Joint::Uniform(byte),
                 (Joint::Uniform(known), Some(byte)) if known == byte => joint,
@@ -141,12 +173,19 @@ impl<'s, 'd> Finder<'s, 'd> {
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
-        let escaped = usize::from(bytes.get(start) == Some(&b'\\') && matches!(bytes.get(start + 1), Some(b'"')));
-        let quote = bytes.get(start + escaped).copied().filter(|b| matches!(b, b'"' | b'\''));
+        let escaped = usize::from(
+            bytes.get(start) == Some(&b'\\') && matches!(bytes.get(start + 1), Some(b'"')),
+        );
+        let quote = bytes
+            .get(start + escaped)
+            .copied()
+            .filter(|b| matches!(b, b'"' | b'\''));
         if quote.is_some() {
             start += 1 + escaped;
         }
-        let Some(rest) = bytes.get(start..) else { return };
+        let Some(rest) = bytes.get(start..) else {
+            return;
+        };
         if !state::may_be_protected(&rest[..rest.len().min(BLOCK)]) {
             return;
         }
@@ -182,7 +221,9 @@ impl<'s, 'd> Finder<'s, 'd> {
         if bytes.get(range.end) == Some(&b'@') {
             return;
         }
-        let Some(mask) = Mask::read(&bytes[range.clone()]) else { return };
+        let Some(mask) = Mask::read(&bytes[range.clone()]) else {
+            return;
+        };
         if mask.tail < 2 || mask.hidden < 3 {
             return;
         }
@@ -194,14 +235,28 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
         for row in catalogue::all().iter().copied() {
             if context::word_near(bytes, &range, row).is_some() {
-                self.push_masked(row, range.clone(), &mask, 3.0, "is a mask run with a clear end");
+                self.push_masked(
+                    row,
+                    range.clone(),
+                    &mask,
+                    3.0,
+                    "is a mask run with a clear end",
+                );
             }
         }
     }
 
-    fn push_masked(&mut self, row: &'static DetectorInfo, range: Range<usize>, mask: &Mask, bits: f32, reason: &str) {
+    fn push_masked(
+        &mut self,
+        row: &'static DetectorInfo,
+        range: Range<usize>,
+        mask: &Mask,
+        bits: f32,
+        reason: &str,
+    ) {
         let keeps = mask.keeps(row.convention);
-        let mut found = Match::new(range, if keeps { State::Masked } else { State::Clear }).because(bits, reason);
+        let mut found = Match::new(range, if keeps { State::Masked } else { State::Clear })
+            .because(bits, reason);
         found.under_masked = !keeps;
         self.push(row, Some(found));
     }
@@ -209,19 +264,38 @@ impl<'s, 'd> Finder<'s, 'd> {
 
 /// Kinds that a mask's shape alone tells.
 fn shape(mask: &Mask) -> Option<(&'static str, f32, &'static str)> {
-    let Mask { head, hidden, middle, tail, digits, country, .. } = *mask;
+    let Mask {
+        head,
+        hidden,
+        middle,
+        tail,
+        digits,
+        country,
+        ..
+    } = *mask;
     if mask.groups[..4] == [3, 2, 4, 0] && digits && tail <= 4 {
         return Some(("us_ssn", 7.0, "is a mask of the form 3-2-4"));
     }
     if digits && middle == 0 && (13..=19).contains(&mask.total()) && tail == 4 && hidden >= 3 {
         return match head {
-            0 if hidden >= 8 => Some(("payment_card", 7.0, "is a mask of a card's length with four clear digits")),
-            4..=12 => Some(("payment_card", 9.0, "keeps the beginning and end of a card number")),
+            0 if hidden >= 8 => Some((
+                "payment_card",
+                7.0,
+                "is a mask of a card's length with four clear digits",
+            )),
+            4..=12 => Some((
+                "payment_card",
+                9.0,
+                "keeps the beginning and end of a card number",
+            )),
             _ => None,
         };
     }
-    (country && hidden >= 8 && (15..=34).contains(&mask.total()))
-        .then_some(("iban", 8.0, "keeps the country and end of an IBAN"))
+    (country && hidden >= 8 && (15..=34).contains(&mask.total())).then_some((
+        "iban",
+        8.0,
+        "keeps the country and end of an IBAN",
+    ))
 }
 
 /// Calls `look` for every bit of `mask`.
@@ -235,17 +309,30 @@ fn each(mut mask: u64, base: usize, mut look: impl FnMut(usize)) {
 
 /// Digits at `at`, at most [`LENGTHS`].
 fn run(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().take(LENGTHS).take_while(|b| b.is_ascii_digit()).count()
+    bytes[at..]
+        .iter()
+        .take(LENGTHS)
+        .take_while(|b| b.is_ascii_digit())
+        .count()
 }
 
 /// Where the next group of a number begins, and the separator when it is a single byte.
 fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option<u8>)> {
-    let joins = |b: u8| matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/') || (b == b'+' && format == Format::Form);
+    let joins = |b: u8| {
+        matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
+            || (b == b'+' && format == Format::Form)
+    };
     let first = *bytes.get(end).filter(|b| joins(**b))?;
     match *bytes.get(end + 1)? {
         b'0'..=b'9' => Some((end + 1, Some(first))),
-        second if joins(second) && matches!((first, second), (b')', b' ' | b'-') | (b' ' | b'-', b'(')) => {
-            bytes.get(end + 2).is_some_and(u8::is_ascii_digit).then_some((end + 2, None))
+        second
+            if joins(second)
+                && matches!((first, second), (b')', b' ' | b'-') | (b' ' | b'-', b'(')) =>
+        {
+            bytes
+                .get(end + 2)
+                .is_some_and(u8::is_ascii_digit)
+                .then_some((end + 2, None))
         }
         _ => None,
     }
@@ -255,7 +342,11 @@ fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option
 fn value_length(rest: &[u8], quote: Option<u8>, format: Format) -> usize {
     if let Some(quote) = quote {
         let end = rest.iter().position(|b| *b == quote).unwrap_or(rest.len());
-        return if end > 0 && rest[end - 1] == b'\\' { end - 1 } else { end };
+        return if end > 0 && rest[end - 1] == b'\\' {
+            end - 1
+        } else {
+            end
+        };
     }
     let brackets = matches!(rest.first(), Some(b'[' | b'{' | b'<' | b'$'));
     let ends = |at: usize| match rest[at] {
@@ -264,7 +355,9 @@ fn value_length(rest: &[u8], quote: Option<u8>, format: Format) -> usize {
         b'<' => at > 0,
         b',' | b';' => !rest.starts_with(b"$argon2"),
         b'}' | b']' => format == Format::Json || !brackets,
-        b' ' | b'\t' => rest.get(at + 1).is_some_and(|b| b.is_ascii_alphabetic() && !matches!(b, b'x' | b'X')),
+        b' ' | b'\t' => rest
+            .get(at + 1)
+            .is_some_and(|b| b.is_ascii_alphabetic() && !matches!(b, b'x' | b'X')),
         _ => false,
     };
     (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len())
@@ -276,7 +369,9 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
     while start > 0 && at - start < 24 {
         let part = match bytes[start - 1] {
             b'0'..=b'9' | b'+' | b'(' => true,
-            b'-' | b' ' | b')' => start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')',
+            b'-' | b' ' | b')' => {
+                start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')'
+            }
             b'A'..=b'Z' => start >= 2 && at - start < 6,
             _ => false,
         };
@@ -290,7 +385,9 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
         let next = bytes.get(end + 1);
         let part = match bytes[end] {
             b'*' | b'0'..=b'9' => true,
-            b' ' | b'-' | b'(' | b')' => next.is_some_and(|b| matches!(b, b'*' | b'0'..=b'9' | b' ' | b'(')),
+            b' ' | b'-' | b'(' | b')' => {
+                next.is_some_and(|b| matches!(b, b'*' | b'0'..=b'9' | b' ' | b'('))
+            }
             _ => false,
         };
         if !part {

@@ -22,10 +22,20 @@ pub enum FingerprintError {
     #[error("cannot read random bytes from /dev/urandom: {0}; mount /dev in this environment")]
     Random(#[source] std::io::Error),
     #[error("cannot read the fingerprint key {path}: {source}; check the path and its owner")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("cannot create the fingerprint key {path}: {source}; check that its directory exists and is writable")]
-    Create { path: PathBuf, source: std::io::Error },
-    #[error("fingerprint key {path} has {length} bytes; it needs {KEY} or 64 hexadecimal digits: remove the file to have a new one made")]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "cannot create the fingerprint key {path}: {source}; check that its directory exists and is writable"
+    )]
+    Create {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "fingerprint key {path} has {length} bytes; it needs {KEY} or 64 hexadecimal digits: remove the file to have a new one made"
+    )]
     Length { path: PathBuf, length: usize },
     #[error("fingerprint key {path} can be read by others (mode {mode:o}); run chmod 600 on it")]
     Mode { path: PathBuf, mode: u32 },
@@ -40,7 +50,10 @@ pub struct Fingerprinter {
 impl Fingerprinter {
     /// Uses `key`, named `k1` in fingerprints.
     pub fn new(key: [u8; KEY]) -> Self {
-        Self { key: Zeroizing::new(key), id: "k1" }
+        Self {
+            key: Zeroizing::new(key),
+            id: "k1",
+        }
     }
 
     /// A key that lives as long as this process: fingerprints compare within one run only.
@@ -61,15 +74,23 @@ impl Fingerprinter {
     /// # Errors
     /// When the file cannot be read or made, has another length, or others can read it.
     pub fn from_file(path: &Path, create: bool) -> Result<Self, FingerprintError> {
-        let in_reading = |source| FingerprintError::Read { path: path.to_owned(), source };
+        let in_reading = |source| FingerprintError::Read {
+            path: path.to_owned(),
+            source,
+        };
         match File::open(path) {
             Ok(file) => {
                 let mode = file.metadata().map_err(in_reading)?.permissions().mode() & 0o777;
                 if mode & 0o077 != 0 {
-                    return Err(FingerprintError::Mode { path: path.to_owned(), mode });
+                    return Err(FingerprintError::Mode {
+                        path: path.to_owned(),
+                        mode,
+                    });
                 }
                 let mut content = Zeroizing::new(Vec::with_capacity(256));
-                file.take(256).read_to_end(&mut content).map_err(in_reading)?;
+                file.take(256)
+                    .read_to_end(&mut content)
+                    .map_err(in_reading)?;
                 let key = parse_key(&content).ok_or_else(|| FingerprintError::Length {
                     path: path.to_owned(),
                     length: content.len(),
@@ -78,14 +99,19 @@ impl Fingerprinter {
             }
             Err(error) if create && error.kind() == ErrorKind::NotFound => {
                 let made = Self::random()?;
-                let in_making = |source| FingerprintError::Create { path: path.to_owned(), source };
+                let in_making = |source| FingerprintError::Create {
+                    path: path.to_owned(),
+                    source,
+                };
                 let mut file = File::options()
                     .write(true)
                     .create_new(true)
                     .mode(0o600)
                     .open(path)
                     .map_err(in_making)?;
-                file.write_all(&*made.key).and_then(|()| file.sync_all()).map_err(in_making)?;
+                file.write_all(&*made.key)
+                    .and_then(|()| file.sync_all())
+                    .map_err(in_making)?;
                 Ok(made)
             }
             Err(source) => Err(in_reading(source)),
@@ -140,7 +166,10 @@ mod tests {
     fn a_fingerprint_is_the_truncated_hmac_of_the_value() {
         let made = Fingerprinter::new([0x0b; KEY]).fingerprint(b"Hi There");
         assert_eq!(made, "k1:198a607eb44bfbc69903a0f1cf2bbdc5");
-        assert_ne!(made, Fingerprinter::random().unwrap().fingerprint(b"Hi There"));
+        assert_ne!(
+            made,
+            Fingerprinter::random().unwrap().fingerprint(b"Hi There")
+        );
     }
 
     #[test]
@@ -151,9 +180,19 @@ mod tests {
             Fingerprinter::from_file(&path, false),
             Err(FingerprintError::Read { .. })
         ));
-        let made = Fingerprinter::from_file(&path, true).unwrap().fingerprint(b"a");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Fingerprinter::from_file(&path, true).unwrap().fingerprint(b"a"), made);
+        let made = Fingerprinter::from_file(&path, true)
+            .unwrap()
+            .fingerprint(b"a");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            Fingerprinter::from_file(&path, true)
+                .unwrap()
+                .fingerprint(b"a"),
+            made
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
             Fingerprinter::from_file(&path, true),

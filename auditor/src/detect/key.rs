@@ -5,6 +5,7 @@
 //! it speaks of an id or a time instead. Does not allocate after the table is built.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use super::catalogue::{self, DetectorInfo};
@@ -25,7 +26,11 @@ pub(crate) struct Name {
 impl Name {
     /// Normalises `raw`, which is read as UTF-8; other bytes separate words.
     pub(crate) fn of(raw: &[u8]) -> Self {
-        let mut name = Self { text: [0; LONGEST], ends: [0; MOST_WORDS], words: 0 };
+        let mut name = Self {
+            text: [0; LONGEST],
+            ends: [0; MOST_WORDS],
+            words: 0,
+        };
         name.push(raw);
         name
     }
@@ -50,7 +55,7 @@ impl Name {
                 for lower in letter.to_lowercase() {
                     let mut bytes = [0; 4];
                     let plain = without_accent(lower);
-                    let piece = plain.map_or_else(|| lower.encode_utf8(&mut bytes) as &str, |p| p);
+                    let piece = plain.unwrap_or_else(|| lower.encode_utf8(&mut bytes));
                     // A decomposed accent leaves its letter as it is.
                     if ('\u{300}'..='\u{36f}').contains(&lower) || at + piece.len() > LONGEST {
                         continue;
@@ -184,7 +189,11 @@ impl Meaning {
             let wider = Self::of_name(&both);
             for (row, strength) in wider.named() {
                 // A name in the parent only is a hint, unless the key says nothing of its own.
-                let strength = if is_generic(own.joined()) { strength } else { Strength::Partial };
+                let strength = if is_generic(own.joined()) {
+                    strength
+                } else {
+                    Strength::Partial
+                };
                 meaning.add(row, strength);
             }
             meaning.promise = meaning.promise.or(wider.promise);
@@ -199,7 +208,9 @@ impl Meaning {
 
     /// How well the name fits this detector.
     pub(crate) fn strength(&self, row: &DetectorInfo) -> Option<Strength> {
-        self.named().find(|(named, _)| named.id == row.id).map(|(_, strength)| strength)
+        self.named()
+            .find(|(named, _)| named.id == row.id)
+            .map(|(_, strength)| strength)
     }
 
     fn add(&mut self, row: &'static DetectorInfo, strength: Strength) {
@@ -224,7 +235,9 @@ impl Meaning {
         while to > from + 1 {
             let last = name.span(to - 1, to);
             let pair = name.span(to.saturating_sub(2), to);
-            let promise = promise_of(last).map(|p| (p, 1)).or(promise_of(pair).map(|p| (p, 2)));
+            let promise = promise_of(last)
+                .map(|p| (p, 1))
+                .or(promise_of(pair).map(|p| (p, 2)));
             if let Some((promise, words)) = promise.filter(|(_, words)| to > from + words) {
                 meaning.promise = Some(promise);
                 to -= words;
@@ -242,15 +255,28 @@ impl Meaning {
             from += 1;
         }
         let trimmed = trim_digits(name.span(from, to));
-        for rows in [name.span(0, name.words), trimmed].into_iter().filter_map(Table::exact) {
-            rows.iter().for_each(|row| meaning.add(row, Strength::Exact));
+        for rows in [name.span(0, name.words), trimmed]
+            .into_iter()
+            .filter_map(Table::exact)
+        {
+            rows.iter()
+                .for_each(|row| meaning.add(row, Strength::Exact));
         }
         if meaning.named[0].is_none() {
             meaning.add_partial(name, from, to);
         }
         meaning.against = (from..to)
-            .find_map(|n| AGAINST.iter().copied().find(|word| word.as_bytes() == name.span(n, n + 1)))
-            .filter(|_| !meaning.named().any(|(_, strength)| strength == Strength::Exact));
+            .find_map(|n| {
+                AGAINST
+                    .iter()
+                    .copied()
+                    .find(|word| word.as_bytes() == name.span(n, n + 1))
+            })
+            .filter(|_| {
+                !meaning
+                    .named()
+                    .any(|(_, strength)| strength == Strength::Exact)
+            });
         meaning
     }
 
@@ -258,7 +284,10 @@ impl Meaning {
         for start in from..to {
             for end in start + 1..=to {
                 let part = trim_digits(name.span(start, end));
-                for rows in [Table::exact(part), Table::hint(part)].into_iter().flatten() {
+                for rows in [Table::exact(part), Table::hint(part)]
+                    .into_iter()
+                    .flatten()
+                {
                     rows.iter().for_each(|row| self.add(row, Strength::Partial));
                 }
             }
@@ -277,14 +306,18 @@ impl Meaning {
 
 fn trim_digits(name: &[u8]) -> &[u8] {
     let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    if digits == name.len() { name } else { &name[..name.len() - digits] }
+    if digits == name.len() {
+        name
+    } else {
+        &name[..name.len() - digits]
+    }
 }
 
 /// Names that say nothing without the object around them.
 pub(crate) fn is_generic(name: &[u8]) -> bool {
     const GENERIC: [&[u8]; 12] = [
-        b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text", b"content",
-        b"plain",
+        b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text",
+        b"content", b"plain",
     ];
     GENERIC.contains(&name)
 }
@@ -303,32 +336,157 @@ fn promise_of(word: &[u8]) -> Option<Promise> {
 
 /// Words that say whose a value is or which of several, not what.
 static WHOSE: [&[u8]; 40] = [
-    b"customer", b"user", b"client", b"buyer", b"seller", b"owner", b"member", b"employee", b"patient",
-    b"person", b"personal", b"contact", b"billing", b"shipping", b"delivery", b"payer", b"payee",
-    b"sender", b"recipient", b"receiver", b"beneficiary", b"debtor", b"creditor", b"guest", b"applicant",
-    b"subscriber", b"account", b"my", b"home", b"work", b"business", b"primary", b"secondary", b"main",
-    b"alternate", b"alternative", b"private", b"from", b"to", b"new",
+    b"customer",
+    b"user",
+    b"client",
+    b"buyer",
+    b"seller",
+    b"owner",
+    b"member",
+    b"employee",
+    b"patient",
+    b"person",
+    b"personal",
+    b"contact",
+    b"billing",
+    b"shipping",
+    b"delivery",
+    b"payer",
+    b"payee",
+    b"sender",
+    b"recipient",
+    b"receiver",
+    b"beneficiary",
+    b"debtor",
+    b"creditor",
+    b"guest",
+    b"applicant",
+    b"subscriber",
+    b"account",
+    b"my",
+    b"home",
+    b"work",
+    b"business",
+    b"primary",
+    b"secondary",
+    b"main",
+    b"alternate",
+    b"alternative",
+    b"private",
+    b"from",
+    b"to",
+    b"new",
 ];
 
 /// Words of names whose digits are something else.
 static AGAINST: [&str; 71] = [
-    "id", "ids", "uuid", "guid", "trace", "span", "request", "order", "transaction", "txn", "timestamp", "ts",
-    "time", "date", "datetime", "epoch", "created", "updated", "modified", "expires", "expiry", "at", "seq",
-    "sequence", "offset", "version", "revision", "hash", "checksum", "crc", "digest", "etag", "nonce", "size",
-    "length", "count", "total", "amount", "price", "balance", "duration", "latency", "elapsed", "ns", "ms",
-    "port", "pid", "tid", "tracking", "invoice", "sku", "isbn", "ean", "upc", "gtin", "barcode", "product",
-    "batch", "job", "event", "message", "snowflake", "serial", "build", "commit", "session", "correlation",
-    "reference", "ref", "counter", "index",
+    "id",
+    "ids",
+    "uuid",
+    "guid",
+    "trace",
+    "span",
+    "request",
+    "order",
+    "transaction",
+    "txn",
+    "timestamp",
+    "ts",
+    "time",
+    "date",
+    "datetime",
+    "epoch",
+    "created",
+    "updated",
+    "modified",
+    "expires",
+    "expiry",
+    "at",
+    "seq",
+    "sequence",
+    "offset",
+    "version",
+    "revision",
+    "hash",
+    "checksum",
+    "crc",
+    "digest",
+    "etag",
+    "nonce",
+    "size",
+    "length",
+    "count",
+    "total",
+    "amount",
+    "price",
+    "balance",
+    "duration",
+    "latency",
+    "elapsed",
+    "ns",
+    "ms",
+    "port",
+    "pid",
+    "tid",
+    "tracking",
+    "invoice",
+    "sku",
+    "isbn",
+    "ean",
+    "upc",
+    "gtin",
+    "barcode",
+    "product",
+    "batch",
+    "job",
+    "event",
+    "message",
+    "snowflake",
+    "serial",
+    "build",
+    "commit",
+    "session",
+    "correlation",
+    "reference",
+    "ref",
+    "counter",
+    "index",
 ];
 
 /// Rows by what names them.
 struct Table {
-    exact: HashMap<&'static [u8], Vec<&'static DetectorInfo>>,
-    hints: HashMap<&'static [u8], Vec<&'static DetectorInfo>>,
+    exact: Rows,
+    hints: Rows,
+}
+
+type Rows = HashMap<&'static [u8], Vec<&'static DetectorInfo>, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a: the table's own names are fixed, so a peer cannot make its chains longer.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, b| {
+            (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3)
+        });
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { exact: HashMap::new(), hints: HashMap::new() };
+    let mut table = Table {
+        exact: Rows::default(),
+        hints: Rows::default(),
+    };
     for row in catalogue::all().iter().copied() {
         for key in row.keys {
             table.exact.entry(key.as_bytes()).or_default().push(row);
@@ -360,7 +518,14 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_name_has_one_normal_form() {
-        for raw in ["cardNumber", "card_number", "card-number", "CardNumber", "CARD_NUMBER", "card.number"] {
+        for raw in [
+            "cardNumber",
+            "card_number",
+            "card-number",
+            "CardNumber",
+            "CARD_NUMBER",
+            "card.number",
+        ] {
             assert_eq!(normal(raw), "cardnumber", "{raw}");
         }
         assert_eq!(normal("Numéro de carte"), "numerodecarte");
@@ -378,12 +543,22 @@ mod tests {
         for (key, parent, id, expected) in [
             ("card_number", "", "payment_card", Some(Strength::Exact)),
             ("PANNumber", "", "payment_card", Some(Strength::Partial)),
-            ("customerCardNumber", "", "payment_card", Some(Strength::Exact)),
+            (
+                "customerCardNumber",
+                "",
+                "payment_card",
+                Some(Strength::Exact),
+            ),
             ("number", "card", "payment_card", Some(Strength::Exact)),
             ("id", "card", "payment_card", Some(Strength::Partial)),
             ("number", "order", "payment_card", None),
             ("card_ref", "", "payment_card", Some(Strength::Partial)),
-            ("customercardnumber", "", "payment_card", Some(Strength::Partial)),
+            (
+                "customercardnumber",
+                "",
+                "payment_card",
+                Some(Strength::Partial),
+            ),
             ("company", "", "payment_card", None),
             ("ssn_masked", "", "us_ssn", Some(Strength::Exact)),
             ("phone2", "", "phone_number", Some(Strength::Exact)),
@@ -412,7 +587,14 @@ mod tests {
 
     #[test]
     fn ids_and_times_speak_against_a_number() {
-        for key in ["order_id", "traceId", "created_at", "timestamp", "invoiceNumber", "X-Request-ID"] {
+        for key in [
+            "order_id",
+            "traceId",
+            "created_at",
+            "timestamp",
+            "invoiceNumber",
+            "X-Request-ID",
+        ] {
             assert!(Meaning::of(key.as_bytes(), b"").against.is_some(), "{key}");
         }
         assert!(Meaning::of(b"card_number", b"").against.is_none());

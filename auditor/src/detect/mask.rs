@@ -15,7 +15,10 @@ pub(crate) fn sure_at(bytes: &[u8], at: usize) -> Option<usize> {
         b'*' => Some(1),
         0xE2 => {
             let bullet = bytes.get(at..at + 3)?;
-            ["•", "●", "█", "…"].iter().any(|mask| mask.as_bytes() == bullet).then_some(3)
+            ["•", "●", "█", "…"]
+                .iter()
+                .any(|mask| mask.as_bytes() == bullet)
+                .then_some(3)
         }
         b'\\' => {
             let escape = bytes.get(at..at + 6)?;
@@ -45,7 +48,11 @@ pub(crate) fn run_at(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         b'_' | b'.' => 3,
         _ => return None,
     };
-    let count = bytes[at..].iter().take(LONGEST).take_while(|b| **b == first).count();
+    let count = bytes[at..]
+        .iter()
+        .take(LONGEST)
+        .take_while(|b| **b == first)
+        .count();
     (count >= least).then_some((count, count))
 }
 
@@ -77,7 +84,10 @@ impl Mask {
         if value.len() > LONGEST {
             return None;
         }
-        let mut mask = Self { digits: true, ..Self::default() };
+        let mut mask = Self {
+            digits: true,
+            ..Self::default()
+        };
         let (mut at, mut group, mut letters) = (0, 0, 0);
         while at < value.len() {
             if let Some((length, count)) = run_at(value, at) {
@@ -91,7 +101,11 @@ impl Mask {
                 byte if byte.is_ascii_alphanumeric() => {
                     letters += usize::from(byte.is_ascii_alphabetic() && at < 2);
                     mask.digits &= byte.is_ascii_digit();
-                    *(if mask.hidden == 0 { &mut mask.head } else { &mut mask.tail }) += 1;
+                    *(if mask.hidden == 0 {
+                        &mut mask.head
+                    } else {
+                        &mut mask.tail
+                    }) += 1;
                     mask.count_group(group, 1);
                 }
                 b'+' if at == 0 => mask.plus = true,
@@ -122,7 +136,9 @@ impl Mask {
             Convention::LastFour => 0,
             Convention::Phone if self.plus => 3,
             Convention::Phone => 0,
-            Convention::Email => return self.head + self.middle + self.tail <= 2 || self.hidden >= 3,
+            Convention::Email => {
+                return self.head + self.middle + self.tail <= 2 || self.hidden >= 3;
+            }
             Convention::Iban => 2,
             Convention::Secret(prefix) => prefix,
         };
@@ -139,13 +155,23 @@ mod tests {
     #[test]
     fn every_mask_character_is_known() {
         for value in [
-            "************1111", "••••••••••••1111", "●●●● ●●●● ●●●● 1111", "XXXX-XXXX-XXXX-1111",
-            "xxxxxxxxxxxx1111", "#### #### #### 1111", "____________1111", "............1111",
-            "████████████1111", "\\u2022\\u2022\\u2022\\u2022 1111",
+            "************1111",
+            "••••••••••••1111",
+            "●●●● ●●●● ●●●● 1111",
+            "XXXX-XXXX-XXXX-1111",
+            "xxxxxxxxxxxx1111",
+            "#### #### #### 1111",
+            "____________1111",
+            "............1111",
+            "████████████1111",
+            "\\u2022\\u2022\\u2022\\u2022 1111",
         ] {
             let mask = Mask::read(value.as_bytes()).unwrap_or_else(|| panic!("{value}"));
             assert_eq!((mask.head, mask.middle, mask.tail), (0, 0, 4), "{value}");
-            assert!(mask.keeps(Convention::Card) && mask.keeps(Convention::LastFour), "{value}");
+            assert!(
+                mask.keeps(Convention::Card) && mask.keeps(Convention::LastFour),
+                "{value}"
+            );
         }
     }
 
@@ -176,7 +202,16 @@ mod tests {
 
     #[test]
     fn clear_values_are_no_masks() {
-        for value in ["4111111111111111", "max", "a.b", "1.2.3", "", "x", "fox1", "555-0100"] {
+        for value in [
+            "4111111111111111",
+            "max",
+            "a.b",
+            "1.2.3",
+            "",
+            "x",
+            "fox1",
+            "555-0100",
+        ] {
             assert_eq!(Mask::read(value.as_bytes()), None, "{value}");
         }
     }

@@ -34,20 +34,42 @@ pub(crate) fn of(row: &DetectorInfo, value: &[u8], state: State) -> String {
         Convention::LastFour => keep(&marks, 0, 4),
         Convention::Iban => {
             let country: String = value.iter().take(2).map(|b| letter(*b)).collect();
-            let plain: Vec<char> = value.iter().filter(|b| b.is_ascii_alphanumeric()).map(|b| char::from(*b)).collect();
-            let tail: String = if plain.len() >= 8 { plain[plain.len() - 4..].iter().collect() } else { "****".into() };
+            let plain: Vec<char> = value
+                .iter()
+                .filter(|b| b.is_ascii_alphanumeric())
+                .map(|b| char::from(*b))
+                .collect();
+            let tail: String = if plain.len() >= 8 {
+                plain[plain.len() - 4..].iter().collect()
+            } else {
+                "****".into()
+            };
             format!("{country}**************{tail}")
         }
         Convention::Email => email(value),
         Convention::Secret(prefix) => {
             let shown = &value[..prefix.min(value.len())];
-            shown.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '*' }).chain("****".chars()).collect()
+            shown
+                .iter()
+                .map(|b| {
+                    if b.is_ascii_graphic() {
+                        char::from(*b)
+                    } else {
+                        '*'
+                    }
+                })
+                .chain("****".chars())
+                .collect()
         }
     }
 }
 
 fn letter(byte: u8) -> char {
-    if byte.is_ascii_alphabetic() { char::from(byte.to_ascii_uppercase()) } else { '*' }
+    if byte.is_ascii_alphabetic() {
+        char::from(byte.to_ascii_uppercase())
+    } else {
+        '*'
+    }
 }
 
 fn has_mask(value: &[u8]) -> bool {
@@ -73,16 +95,35 @@ fn marks(value: &[u8]) -> Vec<char> {
 /// The first `head` and last `tail` marks, stars between.
 fn keep(marks: &[char], head: usize, tail: usize) -> String {
     let hidden = marks.len().saturating_sub(tail);
-    marks.iter().enumerate().map(|(n, mark)| if n < head || n >= hidden { *mark } else { '*' }).collect()
+    marks
+        .iter()
+        .enumerate()
+        .map(|(n, mark)| if n < head || n >= hidden { *mark } else { '*' })
+        .collect()
 }
 
 fn email(value: &[u8]) -> String {
     let at = value.iter().position(|b| *b == b'@').map(|at| (at, at + 1));
     let at = at.or_else(|| memchr::memmem::find(value, b"%40").map(|at| (at, at + 3)));
-    let Some((at, behind)) = at else { return "***".into() };
-    let first = value.first().filter(|b| b.is_ascii_alphanumeric() && at > 0).map(|b| char::from(*b));
-    let host = value[behind..].iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '*' });
-    first.into_iter().chain("***@".chars()).chain(host).collect()
+    let Some((at, behind)) = at else {
+        return "***".into();
+    };
+    let first = value
+        .first()
+        .filter(|b| b.is_ascii_alphanumeric() && at > 0)
+        .map(|b| char::from(*b));
+    let host = value[behind..].iter().map(|b| {
+        if b.is_ascii_graphic() {
+            char::from(*b)
+        } else {
+            '*'
+        }
+    });
+    first
+        .into_iter()
+        .chain("***@".chars())
+        .chain(host)
+        .collect()
 }
 
 /// The bytes that stand for `value` in a fingerprint: digits only for numbers, lower case for
@@ -95,7 +136,12 @@ pub(crate) fn normalise(row: &DetectorInfo, value: &[u8], state: State) -> Zeroi
             normal.extend(value.iter().filter(|b| b.is_ascii_digit()));
         }
         Convention::Iban if is_number => {
-            normal.extend(value.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase));
+            normal.extend(
+                value
+                    .iter()
+                    .filter(|b| b.is_ascii_alphanumeric())
+                    .map(u8::to_ascii_uppercase),
+            );
         }
         Convention::Email => normal.extend(value.iter().map(u8::to_ascii_lowercase)),
         _ => normal.extend_from_slice(value),
@@ -111,20 +157,65 @@ mod tests {
     #[test]
     fn a_sample_shows_what_its_convention_allows() {
         for (id, value, state, expected) in [
-            ("payment_card", "5447911234560247", State::Clear, "544791******0247"),
-            ("payment_card", "5447-9112-3456-0247", State::Clear, "544791******0247"),
-            ("payment_card", "544791123456****", State::Clear, "544791**********"),
-            ("payment_card", "************0247", State::Masked, "************0247"),
+            (
+                "payment_card",
+                "5447911234560247",
+                State::Clear,
+                "544791******0247",
+            ),
+            (
+                "payment_card",
+                "5447-9112-3456-0247",
+                State::Clear,
+                "544791******0247",
+            ),
+            (
+                "payment_card",
+                "544791123456****",
+                State::Clear,
+                "544791**********",
+            ),
+            (
+                "payment_card",
+                "************0247",
+                State::Masked,
+                "************0247",
+            ),
             ("payment_card", "Visa **** 0247", State::Masked, "****0247"),
             ("payment_card", "[REDACTED]", State::Masked, "[masked]"),
-            ("payment_card", "tok_abcdef", State::Tokenised, "[tokenised]"),
+            (
+                "payment_card",
+                "tok_abcdef",
+                State::Tokenised,
+                "[tokenised]",
+            ),
             ("us_ssn", "536-22-1234", State::Clear, "***-**-1234"),
             ("us_ssn", "536221234", State::Clear, "***-**-1234"),
-            ("phone_number", "+1 (415) 555-2671", State::Clear, "*******2671"),
-            ("email_address", "jane.doe@corp.de", State::Clear, "j***@corp.de"),
+            (
+                "phone_number",
+                "+1 (415) 555-2671",
+                State::Clear,
+                "*******2671",
+            ),
+            (
+                "email_address",
+                "jane.doe@corp.de",
+                State::Clear,
+                "j***@corp.de",
+            ),
             ("email_address", "***@corp.de", State::Masked, "***@corp.de"),
-            ("iban", "DE89 3704 0044 0532 0130 00", State::Clear, "DE**************3000"),
-            ("aws_access_key_id", "AKIAQ3EGRIY7LZ4TMXQ2", State::Clear, "AKIA****"),
+            (
+                "iban",
+                "DE89 3704 0044 0532 0130 00",
+                State::Clear,
+                "DE**************3000",
+            ),
+            (
+                "aws_access_key_id",
+                "AKIAQ3EGRIY7LZ4TMXQ2",
+                State::Clear,
+                "AKIA****",
+            ),
             ("basic_auth", "c3ZjOlMzY3IzdA==", State::Clear, "****"),
         ] {
             let row = catalogue::find(id).unwrap();
@@ -137,7 +228,11 @@ mod tests {
         for (id, one, other) in [
             ("payment_card", "5447911234560247", "5447 9112 3456 0247"),
             ("email_address", "Jane@Corp.de", "jane@corp.de"),
-            ("iban", "de89370400440532013000", "DE89 3704 0044 0532 0130 00"),
+            (
+                "iban",
+                "de89370400440532013000",
+                "DE89 3704 0044 0532 0130 00",
+            ),
             ("us_ssn", "536-22-1234", "536221234"),
         ] {
             let row = catalogue::find(id).unwrap();

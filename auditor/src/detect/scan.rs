@@ -21,7 +21,10 @@ pub(super) const LENGTHS: usize = 20;
 /// Calls a row's verifier with a place.
 type PlaceVerifier = fn(&Place<'_>) -> Option<Match>;
 /// A row and its verifier of digits.
-type DigitsRow = (&'static DetectorInfo, fn(&super::candidate::Digits<'_>) -> Option<Match>);
+type DigitsRow = (
+    &'static DetectorInfo,
+    fn(&super::candidate::Digits<'_>) -> Option<Match>,
+);
 /// A row and its verifier of places.
 pub(super) type PlaceRow = (&'static DetectorInfo, PlaceVerifier);
 
@@ -69,7 +72,9 @@ impl Scanner {
         for row in catalogue::all().iter().copied() {
             match row.trigger {
                 Trigger::Digits { lengths, verify } => {
-                    lengths.iter().for_each(|length| by_length[usize::from(*length)].push((row, verify)));
+                    lengths
+                        .iter()
+                        .for_each(|length| by_length[usize::from(*length)].push((row, verify)));
                 }
                 Trigger::Country { verify } => by_country.push((row, verify)),
                 Trigger::At { verify } => by_at.push((row, verify)),
@@ -85,7 +90,14 @@ impl Scanner {
             .kind(Some(AhoCorasickKind::DFA))
             .build(patterns)
             .ok();
-        Self { fingerprinter, prefixes, by_prefix, by_length, by_country, by_at }
+        Self {
+            fingerprinter,
+            prefixes,
+            by_prefix,
+            by_length,
+            by_country,
+            by_at,
+        }
     }
 
     /// Scans a whole document, or the last window of one, and appends what it finds.
@@ -110,7 +122,10 @@ impl Scanner {
                 keep_better(&mut best, is_owner, detection);
             }
         }
-        out.extend(best.into_iter().filter_map(|(is_owner, detection)| is_owner.then_some(detection)));
+        out.extend(
+            best.into_iter()
+                .filter_map(|(is_owner, detection)| is_owner.then_some(detection)),
+        );
     }
 
     /// Whether this window, and not the one before or behind it, reports the value.
@@ -164,6 +179,9 @@ mod tests {
         fn is_shared<T: Send + Sync>(_: &T) {}
         let scanner = Scanner::new(Fingerprinter::new([7; 32]));
         is_shared(&scanner);
-        assert_eq!(scanner.prefixes.as_ref().map(AhoCorasick::patterns_len), Some(scanner.by_prefix.len()));
+        assert_eq!(
+            scanner.prefixes.as_ref().map(AhoCorasick::patterns_len),
+            Some(scanner.by_prefix.len())
+        );
     }
 }

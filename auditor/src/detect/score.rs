@@ -37,23 +37,37 @@ impl<'a> Scene<'a> {
         let field = document.field_at(range);
         let key = field.key.as_deref().unwrap_or_default();
         let meaning = Meaning::of(key.as_bytes(), parent(field.path.as_deref()).as_bytes());
-        Self { document, field, meaning }
+        Self {
+            document,
+            field,
+            meaning,
+        }
     }
 
     /// The detector that a protected value belongs to by its name, as a match.
-    pub(crate) fn claim(&self, range: Range<usize>, value: Protected) -> Option<(&'static DetectorInfo, Match)> {
+    pub(crate) fn claim(
+        &self,
+        range: Range<usize>,
+        value: Protected,
+    ) -> Option<(&'static DetectorInfo, Match)> {
         let text = &self.document.bytes[range.clone()];
         let inner = state::placeholder_name(text).map(|name| Meaning::of(name, b""));
-        let names = self.meaning.named().chain(inner.iter().flat_map(Meaning::named));
+        let names = self
+            .meaning
+            .named()
+            .chain(inner.iter().flat_map(Meaning::named));
         let fits = |row: &DetectorInfo| !value.card_only || row.id == "payment_card";
-        let best = names.filter(|(row, _)| fits(row)).max_by_key(|(_, strength)| *strength);
-        let (row, strength) = match best {
-            Some(best) => best,
-            None => return None,
-        };
+        let best = names
+            .filter(|(row, _)| fits(row))
+            .max_by_key(|(_, strength)| *strength);
+        let (row, strength) = best?;
         let (state, under_masked) = value.judge(row.convention);
         // Too little is hidden to say that this is such a value at all.
-        if under_masked && value.mask.is_some_and(|mask| mask.head + mask.middle + mask.tail < 4 || mask.total() > 34) {
+        if under_masked
+            && value
+                .mask
+                .is_some_and(|mask| mask.head + mask.middle + mask.tail < 4 || mask.total() > 34)
+        {
             return None;
         }
         let mut found = Match::new(range, state).because(value.bits, format!("is {}", value.how));
@@ -65,9 +79,25 @@ impl<'a> Scene<'a> {
     }
 
     /// Adds what the field says and decides.
-    pub(crate) fn judge(self, row: &'static DetectorInfo, found: Match, keyed: &Fingerprinter) -> Option<Detection> {
-        let Match { range, state, under_masked, mut evidence, .. } = found;
-        let mut add = |bits: f32, reason: &str| evidence.push(Evidence { bits, reason: reason.into() });
+    pub(crate) fn judge(
+        self,
+        row: &'static DetectorInfo,
+        found: Match,
+        keyed: &Fingerprinter,
+    ) -> Option<Detection> {
+        let Match {
+            range,
+            state,
+            under_masked,
+            mut evidence,
+            ..
+        } = found;
+        let mut add = |bits: f32, reason: &str| {
+            evidence.push(Evidence {
+                bits,
+                reason: reason.into(),
+            })
+        };
         let strength = self.meaning.strength(row);
         match strength {
             Some(Strength::Exact) => {
@@ -76,18 +106,28 @@ impl<'a> Scene<'a> {
                     add(1.0, "it is all that the field holds");
                 }
             }
-            Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
+            Some(Strength::Partial) => {
+                add(PARTIAL, "part of the field's name speaks of such values")
+            }
             None if context::word_near(self.document.bytes, &range, row).is_some() => {
                 add(CLUE, "a word near by speaks of such values");
             }
             None => {}
         }
-        if self.field.siblings.iter().any(|sibling| is_sibling(sibling, row)) {
+        if self
+            .field
+            .siblings
+            .iter()
+            .any(|sibling| is_sibling(sibling, row))
+        {
             add(CLUE, "a field beside it usually stands beside such values");
         }
         let is_number = matches!(row.trigger, Trigger::Digits { .. });
         if is_number && strength != Some(Strength::Exact) && self.meaning.against.is_some() {
-            add(AGAINST, "the field's name speaks of an id, a time or an amount");
+            add(
+                AGAINST,
+                "the field's name speaks of an id, a time or an amount",
+            );
         }
         let declared_masked = state == State::Clear && strength.is_some() && self.promises(row);
         if declared_masked {
@@ -120,7 +160,9 @@ impl<'a> Scene<'a> {
         match self.meaning.promise {
             None => false,
             Some(Promise::Tokenised) => row.category != "secret",
-            Some(Promise::Masked | Promise::LastFour | Promise::Hashed | Promise::Encrypted) => true,
+            Some(Promise::Masked | Promise::LastFour | Promise::Hashed | Promise::Encrypted) => {
+                true
+            }
         }
     }
 }
@@ -134,7 +176,9 @@ fn bits_of(strength: Strength) -> f32 {
 
 fn is_sibling(name: &str, row: &DetectorInfo) -> bool {
     let name = Name::of(name.as_bytes());
-    row.siblings.iter().any(|known| known.as_bytes() == name.joined())
+    row.siblings
+        .iter()
+        .any(|known| known.as_bytes() == name.joined())
 }
 
 /// The name of the object around a field: `card` of `$.buyer.cards[1].number`.
@@ -142,7 +186,11 @@ fn parent(path: Option<&str>) -> &str {
     let mut segments = path.unwrap_or_default().rsplit('.').skip(1);
     let name = segments.next().unwrap_or_default();
     let name = name.split('[').next().unwrap_or_default();
-    if name == "$" { "" } else { name.strip_suffix('s').unwrap_or(name) }
+    if name == "$" {
+        ""
+    } else {
+        name.strip_suffix('s').unwrap_or(name)
+    }
 }
 
 #[cfg(test)]
@@ -152,7 +200,11 @@ mod tests {
     #[test]
     fn the_parent_of_a_field_is_the_object_around_it() {
         for (path, expected) in [
-            ("$.buyer.cards[1].number", "card"), ("$.card.number", "card"), ("$.number", ""), ("number", ""), ("", ""),
+            ("$.buyer.cards[1].number", "card"),
+            ("$.card.number", "card"),
+            ("$.number", ""),
+            ("number", ""),
+            ("", ""),
         ] {
             assert_eq!(parent(Some(path)), expected, "{path}");
         }

@@ -25,7 +25,13 @@ pub(crate) struct Protected {
 
 impl Protected {
     fn new(state: State, bits: f32, how: &'static str) -> Self {
-        Self { state, how, bits, mask: None, card_only: false }
+        Self {
+            state,
+            how,
+            bits,
+            mask: None,
+            card_only: false,
+        }
     }
 
     /// State of this value when it is of a kind with this convention, and whether the mask leaves
@@ -41,20 +47,28 @@ impl Protected {
 /// Quick look at the first bytes: whether [`of`] may have an answer. Most clear values end here.
 #[inline]
 pub(crate) fn may_be_protected(value: &[u8]) -> bool {
-    let Some(&first) = value.first() else { return false };
+    let Some(&first) = value.first() else {
+        return false;
+    };
     match first {
         b'*' | b'\\' | 0xE2 => mask::sure_at(value, 0).is_some(),
         b'x' | b'X' | b'#' => value.get(1) == Some(&first),
         b'_' | b'.' => value.starts_with(&[first; 3]),
         b'(' if value.get(1).is_some_and(u8::is_ascii_digit) => leads_to_mask(&value[1..]),
-        b'[' | b'<' | b'(' => value.get(1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'*'),
+        b'[' | b'<' | b'(' => value
+            .get(1)
+            .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'*'),
         b'{' => matches!(value.get(1), Some(b'{' | b'S' | b's')),
-        b'$' => matches!(value.get(1), Some(b'{' | b'2' | b'a' | b'6' | b'5' | b'1' | b's' | b'y')),
+        b'$' => matches!(
+            value.get(1),
+            Some(b'{' | b'2' | b'a' | b'6' | b'5' | b'1' | b's' | b'y')
+        ),
         b'+' => leads_to_mask(&value[1..]),
         b'0'..=b'9' => leads_to_mask(value) || is_hex_run(value) || six_then_letters(value),
         b'a'..=b'f' | b'A'..=b'F' if is_hex_run(value) => true,
         b'a'..=b'z' | b'A'..=b'Z' => {
-            starts_with_word(value) || (first.is_ascii_uppercase() && leads_to_mask(&value[2.min(value.len())..]))
+            starts_with_word(value)
+                || (first.is_ascii_uppercase() && leads_to_mask(&value[2.min(value.len())..]))
         }
         _ => false,
     }
@@ -86,7 +100,9 @@ fn six_then_letters(value: &[u8]) -> bool {
     value.len() >= 13
         && value[..6].iter().all(u8::is_ascii_digit)
         && value[6..9].iter().all(u8::is_ascii_alphanumeric)
-        && value[6..15.min(value.len())].iter().any(u8::is_ascii_alphabetic)
+        && value[6..15.min(value.len())]
+            .iter()
+            .any(u8::is_ascii_alphabetic)
 }
 
 fn is_hex_run(value: &[u8]) -> bool {
@@ -99,7 +115,11 @@ static NAMED: [(&[u8], State, &str); 27] = [
     (b"pm_", State::Tokenised, "a token by its prefix"),
     (b"card_", State::Tokenised, "a token by its prefix"),
     (b"src_", State::Tokenised, "a token by its prefix"),
-    (b"vault:v", State::Encrypted, "ciphertext of Vault's transit engine"),
+    (
+        b"vault:v",
+        State::Encrypted,
+        "ciphertext of Vault's transit engine",
+    ),
     (b"enc:", State::Encrypted, "ciphertext by its prefix"),
     (b"ENC(", State::Encrypted, "ciphertext by its prefix"),
     (b"ENC[", State::Encrypted, "ciphertext by its prefix"),
@@ -126,16 +146,25 @@ static NAMED: [(&[u8], State, &str); 27] = [
 
 /// Words that stand for a value.
 static STAND_INS: [&[u8]; 9] = [
-    b"redacted", b"masked", b"filtered", b"hidden", b"removed", b"scrubbed", b"suppressed", b"obfuscated",
+    b"redacted",
+    b"masked",
+    b"filtered",
+    b"hidden",
+    b"removed",
+    b"scrubbed",
+    b"suppressed",
+    b"obfuscated",
     b"sanitized",
 ];
 
 fn starts_with_word(value: &[u8]) -> bool {
     match value[0] {
-        b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f' | b'F' | b'M'
-        | b'H' | b'S' | b'O' | b'o' => {
+        b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f'
+        | b'F' | b'M' | b'H' | b'S' | b'O' | b'o' => {
             NAMED.iter().any(|(prefix, ..)| value.starts_with(prefix))
-                || STAND_INS.iter().any(|word| starts_with_any_case(value, word))
+                || STAND_INS
+                    .iter()
+                    .any(|word| starts_with_any_case(value, word))
                 || is_jwe(value)
         }
         _ => false,
@@ -143,7 +172,9 @@ fn starts_with_word(value: &[u8]) -> bool {
 }
 
 fn starts_with_any_case(value: &[u8], word: &[u8]) -> bool {
-    value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+    value
+        .get(..word.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 fn placeholder(value: &[u8]) -> Option<Protected> {
@@ -155,7 +186,10 @@ fn placeholder(value: &[u8]) -> Option<Protected> {
         return found("a word that stands for the value");
     }
     let inner = placeholder_name(value)?;
-    if STAND_INS.iter().any(|word| starts_with_any_case(inner, word)) {
+    if STAND_INS
+        .iter()
+        .any(|word| starts_with_any_case(inner, word))
+    {
         return found("a placeholder that says so");
     }
     found("a placeholder")
@@ -166,15 +200,31 @@ pub(crate) fn placeholder_name(value: &[u8]) -> Option<&[u8]> {
     if value.len() > 64 {
         return None;
     }
-    let pairs: [(&[u8], &[u8]); 6] =
-        [(b"{{{", b"}}}"), (b"{{", b"}}"), (b"${", b"}"), (b"[", b"]"), (b"<", b">"), (b"(", b")")];
+    let pairs: [(&[u8], &[u8]); 6] = [
+        (b"{{{", b"}}}"),
+        (b"{{", b"}}"),
+        (b"${", b"}"),
+        (b"[", b"]"),
+        (b"<", b">"),
+        (b"(", b")"),
+    ];
     let (open, inner) = pairs.iter().find_map(|(open, close)| {
-        Some((*open, value.strip_prefix(*open)?.strip_suffix(*close)?.trim_ascii()))
+        Some((
+            *open,
+            value
+                .strip_prefix(*open)?
+                .strip_suffix(*close)?
+                .trim_ascii(),
+        ))
     })?;
     let named = inner.len() >= 2
         && inner[0].is_ascii_alphabetic()
-        && inner.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b' ' | b':'));
-    let says_so = STAND_INS.iter().any(|word| starts_with_any_case(inner, word));
+        && inner
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b' ' | b':'));
+    let says_so = STAND_INS
+        .iter()
+        .any(|word| starts_with_any_case(inner, word));
     let upper = inner.iter().all(|b| !b.is_ascii_lowercase());
     // `(mobile)` and `<b>` are ordinary text, `[null]` and `[true]` are JSON.
     let plain = match open {
@@ -191,13 +241,18 @@ fn hash(value: &[u8]) -> Option<Protected> {
         && hex.iter().all(u8::is_ascii_hexdigit)
         && hex.iter().any(u8::is_ascii_alphabetic)
     {
-        return Some(Protected::new(State::Hashed, 2.0, "hexadecimal of a digest's length"));
+        return Some(Protected::new(
+            State::Hashed,
+            2.0,
+            "hexadecimal of a digest's length",
+        ));
     }
     None
 }
 
 fn token(value: &[u8]) -> Option<Protected> {
-    if let Some((prefix, state, how)) = NAMED.iter().find(|(prefix, ..)| value.starts_with(prefix)) {
+    if let Some((prefix, state, how)) = NAMED.iter().find(|(prefix, ..)| value.starts_with(prefix))
+    {
         let body = &value[prefix.len()..];
         let opaque = body.len() >= 4 && body.iter().all(|b| b.is_ascii_graphic());
         return opaque.then(|| Protected::new(*state, 4.0, how));
@@ -208,7 +263,9 @@ fn token(value: &[u8]) -> Option<Protected> {
 fn is_jwe(value: &[u8]) -> bool {
     value.starts_with(b"eyJ")
         && value.iter().filter(|b| **b == b'.').count() == 4
-        && value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && value
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// A token that keeps a card's first six and last four digits and has letters between.
@@ -220,10 +277,16 @@ fn between_six_and_four(value: &[u8]) -> Option<Protected> {
     let (middle, tail) = rest.split_at(rest.len() - 4);
     let shaped = head.iter().chain(tail).all(u8::is_ascii_digit)
         && middle.iter().all(u8::is_ascii_alphanumeric)
-        && middle.iter().any(|b| b.is_ascii_alphabetic() && !b.eq_ignore_ascii_case(&b'x'));
+        && middle
+            .iter()
+            .any(|b| b.is_ascii_alphabetic() && !b.eq_ignore_ascii_case(&b'x'));
     shaped.then(|| Protected {
         card_only: true,
-        ..Protected::new(State::Tokenised, 4.0, "letters between the first six and the last four digits")
+        ..Protected::new(
+            State::Tokenised,
+            4.0,
+            "letters between the first six and the last four digits",
+        )
     })
 }
 
@@ -231,12 +294,17 @@ fn masked(value: &[u8]) -> Option<Protected> {
     // `Visa **** 1111`, `ending in ••••1111`: the words say nothing of the value.
     let words = value
         .split_inclusive(|b| *b == b' ')
-        .take_while(|word| word.len() > 3 && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b' '))
+        .take_while(|word| {
+            word.len() > 3 && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b' ')
+        })
         .filter(|word| !word.iter().all(|b| matches!(b, b'x' | b'X' | b' ')))
         .map(<[u8]>::len)
         .sum::<usize>();
     let mask = Mask::read(&value[words.min(value.len())..]).or_else(|| Mask::read(value))?;
-    Some(Protected { mask: Some(mask), ..Protected::new(State::Masked, 4.0, "a mask run") })
+    Some(Protected {
+        mask: Some(mask),
+        ..Protected::new(State::Masked, 4.0, "a mask run")
+    })
 }
 
 #[cfg(test)]
@@ -265,8 +333,14 @@ mod tests {
             ("***", State::Masked),
             ("************1111", State::Masked),
             ("411111xxxxxx1111", State::Masked),
-            ("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW", State::Hashed),
-            ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", State::Hashed),
+            (
+                "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+                State::Hashed,
+            ),
+            (
+                "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
+                State::Hashed,
+            ),
             ("$6$salt$hashhash", State::Hashed),
             ("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", State::Hashed),
             ("pbkdf2_sha256$1000$salt$hash", State::Hashed),
@@ -284,16 +358,40 @@ mod tests {
         }
         for (value, state) in table {
             // Words before a run of stars are found by the stars.
-            assert!(may_be_protected(value.as_bytes()) || value.starts_with("Visa"), "{value}");
-            assert_eq!(of(value.as_bytes()).map(|found| found.state), Some(state), "{value}");
+            assert!(
+                may_be_protected(value.as_bytes()) || value.starts_with("Visa"),
+                "{value}"
+            );
+            assert_eq!(
+                of(value.as_bytes()).map(|found| found.state),
+                Some(state),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn clear_and_empty_values_have_no_such_state() {
         for value in [
-            "", "null", "n/a", "?", "4111111111111111", "true", "Jane Doe", "max", "token", "car", "e", "tok_",
-            "[1,2,3]", "[null]", "<b>", "(mobile)", "2024-01-01", "+14155552671", "DE89370400440532013000",
+            "",
+            "null",
+            "n/a",
+            "?",
+            "4111111111111111",
+            "true",
+            "Jane Doe",
+            "max",
+            "token",
+            "car",
+            "e",
+            "tok_",
+            "[1,2,3]",
+            "[null]",
+            "<b>",
+            "(mobile)",
+            "2024-01-01",
+            "+14155552671",
+            "DE89370400440532013000",
             "00000000000000000000000000000000",
         ] {
             assert!(of(value.as_bytes()).is_none(), "{value}");

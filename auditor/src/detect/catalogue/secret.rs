@@ -12,11 +12,19 @@ pub(super) static AWS_ACCESS_KEY_ID: DetectorInfo = DetectorInfo {
     severity: Severity::Critical,
     keys: &["awsaccesskeyid", "accesskeyid", "awsaccesskey", "awskeyid"],
     words: &["awsaccesskeyid", "accesskeyid"],
-    siblings: &["secretaccesskey", "awssecretaccesskey", "sessiontoken", "awssessiontoken"],
+    siblings: &[
+        "secretaccesskey",
+        "awssecretaccesskey",
+        "sessiontoken",
+        "awssessiontoken",
+    ],
     explanation: "AKIA, ASIA, ABIA or ACCA and sixteen base 32 characters.",
     source: "AWS IAM user guide, unique identifiers",
     convention: Convention::Secret(4),
-    trigger: Trigger::Prefix { prefixes: &["AKIA", "ASIA", "ABIA", "ACCA"], verify: token::verify_aws },
+    trigger: Trigger::Prefix {
+        prefixes: &["AKIA", "ASIA", "ABIA", "ACCA"],
+        verify: token::verify_aws,
+    },
 };
 
 pub(super) static GITHUB_TOKEN: DetectorInfo = DetectorInfo {
@@ -25,7 +33,13 @@ pub(super) static GITHUB_TOKEN: DetectorInfo = DetectorInfo {
     regulations: &[SECRET],
     class: Class::A,
     severity: Severity::Critical,
-    keys: &["githubtoken", "ghtoken", "githubpat", "githubaccesstoken", "githubpersonalaccesstoken"],
+    keys: &[
+        "githubtoken",
+        "ghtoken",
+        "githubpat",
+        "githubaccesstoken",
+        "githubpersonalaccesstoken",
+    ],
     words: &["githubtoken", "ghtoken", "githubpat"],
     siblings: &[],
     explanation: "ghp_, gho_, ghu_, ghs_ or ghr_, thirty characters and their CRC-32 in base 62; or \
@@ -44,13 +58,22 @@ pub(super) static PRIVATE_KEY: DetectorInfo = DetectorInfo {
     regulations: &[SECRET],
     class: Class::A,
     severity: Severity::Critical,
-    keys: &["privatekey", "privatekeypem", "sshprivatekey", "rsaprivatekey", "tlsprivatekey"],
+    keys: &[
+        "privatekey",
+        "privatekeypem",
+        "sshprivatekey",
+        "rsaprivatekey",
+        "tlsprivatekey",
+    ],
     words: &["privatekey"],
     siblings: &[],
     explanation: "A PEM, OpenSSH or PGP block that says PRIVATE KEY and holds base 64.",
     source: "RFC 7468, RFC 5958, RFC 9580",
     convention: Convention::Secret(10),
-    trigger: Trigger::Prefix { prefixes: &["-----BEGIN "], verify: pem::verify },
+    trigger: Trigger::Prefix {
+        prefixes: &["-----BEGIN "],
+        verify: pem::verify,
+    },
 };
 
 pub(super) static JWT: DetectorInfo = DetectorInfo {
@@ -66,7 +89,10 @@ pub(super) static JWT: DetectorInfo = DetectorInfo {
         with `enc` are ciphertext. Says whether `exp` has passed.",
     source: "RFC 7515, RFC 7516, RFC 7519",
     convention: Convention::Secret(3),
-    trigger: Trigger::Prefix { prefixes: &["eyJ"], verify: jwt::verify },
+    trigger: Trigger::Prefix {
+        prefixes: &["eyJ"],
+        verify: jwt::verify,
+    },
 };
 
 pub(super) static BASIC_AUTH: DetectorInfo = DetectorInfo {
@@ -81,5 +107,8 @@ pub(super) static BASIC_AUTH: DetectorInfo = DetectorInfo {
     explanation: "Basic and base 64 that decodes to a readable user name, a colon and a password.",
     source: "RFC 7617",
     convention: Convention::Secret(0),
-    trigger: Trigger::Prefix { prefixes: &["Basic ", "basic ", "BASIC "], verify: basic::verify },
+    trigger: Trigger::Prefix {
+        prefixes: &["Basic ", "basic ", "BASIC "],
+        verify: basic::verify,
+    },
 };

@@ -14,14 +14,24 @@ const LONGEST: usize = 400;
 
 /// Judges what follows `Basic `; the value begins behind the scheme.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
-    if place.before(place.at).is_some_and(|b| b.is_ascii_alphanumeric()) {
+    if place
+        .before(place.at)
+        .is_some_and(|b| b.is_ascii_alphanumeric())
+    {
         return None;
     }
     let start = place.at + SCHEME;
     let text = &place.bytes[start..];
     if mask::run_at(text, 0).is_some_and(|(_, count)| count >= 3) {
-        let end = start + text.iter().take(64).take_while(|b| !b.is_ascii_whitespace() && **b != b'"').count();
-        return Some(Match::new(start..end, State::Masked).because(6.0, "is hidden behind the scheme Basic"));
+        let end = start
+            + text
+                .iter()
+                .take(64)
+                .take_while(|b| !b.is_ascii_whitespace() && **b != b'"')
+                .count();
+        return Some(
+            Match::new(start..end, State::Masked).because(6.0, "is hidden behind the scheme Basic"),
+        );
     }
     let length = text
         .iter()
@@ -39,19 +49,29 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let decoded = Zeroizing::new(decoded?);
     let colon = decoded.iter().position(|b| *b == b':')?;
     let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
-    let readable = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
+    let readable =
+        std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
     if !readable || (password.is_empty() && user.len() < 16) {
         return None;
     }
-    let test = matches!(&decoded[..], b"Aladdin:open sesame" | b"user:password" | b"username:password");
+    let test = matches!(
+        &decoded[..],
+        b"Aladdin:open sesame" | b"user:password" | b"username:password"
+    );
     let state = match state::of(password) {
         Some(found) if found.state == State::Masked => State::Masked,
         _ if test => State::Test,
         _ => State::Clear,
     };
-    let found = Match::new(start..start + length, state)
-        .because(10.0, "decodes to a readable user name, a colon and a password");
-    Some(if test { found.because(0.0, "is a test value: RFC 7617 and manuals") } else { found })
+    let found = Match::new(start..start + length, state).because(
+        10.0,
+        "decodes to a readable user name, a colon and a password",
+    );
+    Some(if test {
+        found.because(0.0, "is a test value: RFC 7617 and manuals")
+    } else {
+        found
+    })
 }
 
 fn in_header(place: &Place<'_>) -> bool {
@@ -77,7 +97,11 @@ mod tests {
             ("Basic knowledge of it".into(), None),
             ("Basic ".into(), None),
         ] {
-            let found = verify(&Place { bytes: text.as_bytes(), at: 0, format: Format::Headers });
+            let found = verify(&Place {
+                bytes: text.as_bytes(),
+                at: 0,
+                format: Format::Headers,
+            });
             assert_eq!(found.map(|found| found.state), expected, "{text}");
         }
     }

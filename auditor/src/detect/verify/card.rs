@@ -14,10 +14,17 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     }
     let grouping = grouping(number)?;
     let test = test_values::card(digits);
-    let state = if test.is_some() { State::Test } else { State::Clear };
+    let state = if test.is_some() {
+        State::Test
+    } else {
+        State::Clear
+    };
     let mut found = Match::new(number.range.clone(), state)
         .because(3.3, "passes Luhn, as one number in ten does")
-        .because(prefix_bits(digits.len()), format!("begins like a {scheme} card of {} digits", digits.len()));
+        .because(
+            prefix_bits(digits.len()),
+            format!("begins like a {scheme} card of {} digits", digits.len()),
+        );
     if let Some((bits, reason)) = grouping {
         found = found.because(bits, reason);
     }
@@ -45,9 +52,10 @@ fn grouping(number: &Digits<'_>) -> Option<Option<(f32, &'static str)>> {
     match (number.joint, number.groups) {
         (Joint::None, _) => Some(None),
         (Joint::Uniform(_), [4, 4, 4, 4]) => Some(Some((4.0, "is written in four groups of four"))),
-        (Joint::Uniform(_), [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 4, 1..=3] | [6, 13] | [8, 8]) => {
-            Some(Some((3.0, "is written in groups that card schemes use")))
-        }
+        (
+            Joint::Uniform(_),
+            [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 4, 1..=3] | [6, 13] | [8, 8],
+        ) => Some(Some((3.0, "is written in groups that card schemes use"))),
         (Joint::Uniform(_), [4, _, _, ..]) if number.groups.iter().all(|n| (3..=7).contains(n)) => {
             Some(Some((0.5, "is written in groups")))
         }
@@ -61,7 +69,11 @@ pub(crate) fn scheme(digits: &[u8]) -> Option<&'static str> {
     if digits.len() < 12 || digits.iter().all(|d| *d == digits[0]) {
         return None;
     }
-    let head = |n: usize| digits[..n].iter().fold(0u32, |sum, d| sum * 10 + u32::from(d - b'0'));
+    let head = |n: usize| {
+        digits[..n]
+            .iter()
+            .fold(0u32, |sum, d| sum * 10 + u32::from(d - b'0'))
+    };
     let (two, three, four, six) = (head(2), head(3), head(4), head(6));
     let is = |lengths: &[usize]| lengths.contains(&digits.len());
     Some(match (two, three, four) {
@@ -78,7 +90,12 @@ pub(crate) fn scheme(digits: &[u8]) -> Option<&'static str> {
         (81 | 82, ..) | (_, 508, _) if is(&[16]) => "RuPay",
         _ if is(&[16]) && matches!(six, 506_099..=506_198 | 650_002..=650_027) => "Verve",
         _ if is(&[16, 19]) && six == 606_282 => "Hipercard",
-        _ if is(&[16]) && matches!(six, 401_178 | 431_274 | 438_935 | 504_175 | 627_780 | 636_297 | 636_368) => {
+        _ if is(&[16])
+            && matches!(
+                six,
+                401_178 | 431_274 | 438_935 | 504_175 | 627_780 | 636_297 | 636_368
+            ) =>
+        {
             "Elo"
         }
         (62, ..) | (81, ..) if is(&[16, 17, 18, 19]) => "UnionPay",

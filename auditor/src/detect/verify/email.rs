@@ -27,7 +27,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     lower.make_ascii_lowercase();
     let reserved = test_values::host(lower);
     let masks_domain = domain.contains(&b'*');
-    let listed = psl::suffix(lower).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < domain.len());
+    let listed = psl::suffix(lower)
+        .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < domain.len());
     if (!listed && reserved.is_none()) || !are_labels(domain) {
         return None;
     }
@@ -43,7 +44,11 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         .because(6.0, "names a host below a public suffix");
     found.under_masked = local_mask == LocalMask::LeavesTooMuch && state != State::Masked;
     if found.under_masked {
-        found.state = if reserved.is_some() { State::Test } else { State::Clear };
+        found.state = if reserved.is_some() {
+            State::Test
+        } else {
+            State::Clear
+        };
     }
     if matches!(local, b"git" | b"hg" | b"svn") {
         found = found.because(-6.0, "is the login of a code host");
@@ -95,7 +100,10 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
     while start > 0 && at - start < LOCAL {
         let byte = bytes[start - 1];
         if byte.is_ascii_alphanumeric() || b".!#$%&'*+-/=?^_`{|}~".contains(&byte) {
-            if matches!(byte, b'=' | b'&' | b'?' | b'/' | b'\'' | b'`' | b'{' | b'|' | b'}') {
+            if matches!(
+                byte,
+                b'=' | b'&' | b'?' | b'/' | b'\'' | b'`' | b'{' | b'|' | b'}'
+            ) {
                 break;
             }
             start -= 1;
@@ -106,7 +114,11 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
         }
     }
     // What is left of an escape such as `\n` or `%20`, and dots, are not the address's.
-    if start > 0 && bytes[start - 1] == b'\\' && start < at && matches!(bytes[start], b'n' | b't' | b'r') {
+    if start > 0
+        && bytes[start - 1] == b'\\'
+        && start < at
+        && matches!(bytes[start], b'n' | b't' | b'r')
+    {
         start += 1;
     }
     while start < at && matches!(bytes[start], b'.' | b'-' | b'%' | b'!') {
@@ -122,14 +134,20 @@ fn domain_end(bytes: &[u8], from: usize) -> usize {
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'*'))
         .count();
     let domain = &domain[..length];
-    let trailing = domain.iter().rev().take_while(|b| matches!(b, b'.' | b'-')).count();
+    let trailing = domain
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b'.' | b'-'))
+        .count();
     from + length - trailing
 }
 
 fn are_labels(domain: &[u8]) -> bool {
     let mut labels = domain.split(|b| *b == b'.').rev();
     let top = labels.next().unwrap_or_default();
-    let scale = domain.first().is_some_and(u8::is_ascii_digit) && domain.get(1) == Some(&b'x') && domain[2] == b'.';
+    let scale = domain.first().is_some_and(u8::is_ascii_digit)
+        && domain.get(1) == Some(&b'x')
+        && domain[2] == b'.';
     // `icon@2x.zip` is a file.
     !scale
         && !top.iter().any(|b| b.is_ascii_digit() || *b == b'*') | top.starts_with(b"xn--")
@@ -144,7 +162,10 @@ fn is_userinfo(bytes: &[u8], start: usize) -> bool {
     match before.last() {
         Some(b'/') => before.ends_with(b"://"),
         Some(b':') => {
-            let word = before.iter().rposition(|b| b.is_ascii_whitespace() || *b == b'"').map_or(0, |at| at + 1);
+            let word = before
+                .iter()
+                .rposition(|b| b.is_ascii_whitespace() || *b == b'"')
+                .map_or(0, |at| at + 1);
             before[word..].windows(3).any(|three| three == b"://")
         }
         _ => false,
@@ -157,8 +178,16 @@ mod tests {
 
     fn found(text: &str) -> Option<(State, bool, String)> {
         let at = text.find('@').unwrap();
-        let found = verify(&Place { bytes: text.as_bytes(), at, format: Format::Text })?;
-        Some((found.state, found.under_masked, text[found.range].to_owned()))
+        let found = verify(&Place {
+            bytes: text.as_bytes(),
+            at,
+            format: Format::Text,
+        })?;
+        Some((
+            found.state,
+            found.under_masked,
+            text[found.range].to_owned(),
+        ))
     }
 
     #[test]
@@ -172,7 +201,11 @@ mod tests {
             ("JANE_D@MAIL.CORP.COM", "JANE_D@MAIL.CORP.COM"),
         ] {
             let (state, under_masked, value) = found(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((state, under_masked, value.as_str()), (State::Clear, false, expected), "{text}");
+            assert_eq!(
+                (state, under_masked, value.as_str()),
+                (State::Clear, false, expected),
+                "{text}"
+            );
         }
     }
 
@@ -200,8 +233,19 @@ mod tests {
     #[test]
     fn what_only_has_an_at_sign_is_no_address() {
         for text in [
-            "icon@2x.png", "icon@2x.zip", "pkg@1.2.3", "@scope/pkg", "a@b", "user@localserver", "@", "a@",
-            "a@-b.com", "a@b..com", "https://user:secret@corp.com/", "postgres://app@corp.com/db", "a@com",
+            "icon@2x.png",
+            "icon@2x.zip",
+            "pkg@1.2.3",
+            "@scope/pkg",
+            "a@b",
+            "user@localserver",
+            "@",
+            "a@",
+            "a@-b.com",
+            "a@b..com",
+            "https://user:secret@corp.com/",
+            "postgres://app@corp.com/db",
+            "a@com",
         ] {
             assert!(found(text).is_none(), "{text}");
         }

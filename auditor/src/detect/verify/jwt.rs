@@ -57,7 +57,11 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         return None;
     }
     let claims = decode(&place.bytes[payload]);
-    let stripped = ends[1] == ends[0] + 1 && place.bytes.get(ends[1]).is_some_and(|b| matches!(b, b'*' | b'['));
+    let stripped = ends[1] == ends[0] + 1
+        && place
+            .bytes
+            .get(ends[1])
+            .is_some_and(|b| matches!(b, b'*' | b'['));
     let state = match &claims {
         Some(claims) if is_sample(claims) => State::Test,
         _ if stripped => State::Masked,
@@ -69,12 +73,17 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         if let Some(reason) = expiry(&claims) {
             found = found.because(0.0, reason);
         }
-        if memchr::memmem::find(&claims, b"\"email\"").is_some() || memchr::memmem::find(&claims, b"\"name\"").is_some() {
+        if memchr::memmem::find(&claims, b"\"email\"").is_some()
+            || memchr::memmem::find(&claims, b"\"name\"").is_some()
+        {
             found = found.because(0.0, "its claims name a person");
         }
     }
     if state == State::Test {
-        found = found.because(0.0, "is a test value: the sample token of jwt.io or RFC 7519");
+        found = found.because(
+            0.0,
+            "is a test value: the sample token of jwt.io or RFC 7519",
+        );
     }
     Some(found)
 }
@@ -84,7 +93,11 @@ fn is_base64url(byte: &u8) -> bool {
 }
 
 fn run_length(bytes: &[u8], longest: usize) -> usize {
-    bytes.iter().take(longest).take_while(|b| is_base64url(b)).count()
+    bytes
+        .iter()
+        .take(longest)
+        .take_while(|b| is_base64url(b))
+        .count()
 }
 
 /// The part that begins at `at` and is followed by a dot.
@@ -103,7 +116,10 @@ fn expiry(claims: &[u8]) -> Option<&'static str> {
         exp: Option<f64>,
     }
     let exp = serde_json::from_slice::<Claims>(claims).ok()?.exp;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()?
+        .as_secs_f64();
     Some(match exp {
         None => "it never expires",
         Some(exp) if exp < now => "it has expired",
@@ -123,21 +139,42 @@ mod tests {
     use crate::content::Format;
 
     fn token(header: &str, claims: &str, rest: &str) -> String {
-        format!("{}.{}.{rest}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
+        format!(
+            "{}.{}.{rest}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        )
     }
 
     fn found(text: &str) -> Option<Match> {
-        verify(&Place { bytes: text.as_bytes(), at: 0, format: Format::Text })
+        verify(&Place {
+            bytes: text.as_bytes(),
+            at: 0,
+            format: Format::Text,
+        })
     }
 
     #[test]
     fn a_token_is_known_by_its_header() {
         let claims = r#"{"sub":"1","exp":1}"#;
         for (text, expected) in [
-            (token(r#"{"alg":"HS256"}"#, claims, "c2lnbmF0dXJl"), Some(State::Clear)),
+            (
+                token(r#"{"alg":"HS256"}"#, claims, "c2lnbmF0dXJl"),
+                Some(State::Clear),
+            ),
             (token(r#"{"alg":"none"}"#, claims, ""), Some(State::Clear)),
-            (token(r#"{"alg":"HS256"}"#, claims, "***"), Some(State::Masked)),
-            (token(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#, "key", "aXY.dGV4dA.dGFn"), Some(State::Encrypted)),
+            (
+                token(r#"{"alg":"HS256"}"#, claims, "***"),
+                Some(State::Masked),
+            ),
+            (
+                token(
+                    r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#,
+                    "key",
+                    "aXY.dGV4dA.dGFn",
+                ),
+                Some(State::Encrypted),
+            ),
             (token(r#"{"typ":"JWT"}"#, claims, "c2lnbmF0dXJl"), None),
             (token(r#"{"alg""#, claims, "c2lnbmF0dXJl"), None),
             ("eyJhbGciOiJIUzI1NiJ9".into(), None),
@@ -154,7 +191,10 @@ mod tests {
             (r#"{"sub":"1"}"#, "it never expires"),
         ] {
             let found = found(&token(r#"{"alg":"HS256"}"#, claims, "c2ln")).unwrap();
-            assert!(found.evidence.iter().any(|line| line.reason == expected), "{claims}");
+            assert!(
+                found.evidence.iter().any(|line| line.reason == expected),
+                "{claims}"
+            );
         }
     }
 }

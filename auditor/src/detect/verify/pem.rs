@@ -11,7 +11,12 @@ const LONGEST: usize = 16 * 1024;
 /// Judges the block that begins at `-----BEGIN `.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let text = &place.bytes[place.at..];
-    let label_end = text.iter().take(BEGIN + LABEL).skip(BEGIN).position(|b| *b == b'-')? + BEGIN;
+    let label_end = text
+        .iter()
+        .take(BEGIN + LABEL)
+        .skip(BEGIN)
+        .position(|b| *b == b'-')?
+        + BEGIN;
     let label = &text[BEGIN..label_end];
     let rest = text[label_end..].strip_prefix(b"-----")?;
     if !label.windows(11).any(|words| words == b"PRIVATE KEY") {
@@ -20,36 +25,58 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let rest = &rest[..rest.len().min(LONGEST)];
     let dashes = memchr::memmem::find(rest, b"-----");
     let ended = dashes.filter(|at| rest[*at..].starts_with(b"-----END "));
-    // Without its end (cut off, or not a key at all) it reaches as far as base 64 does.
+    // Without its end (cut off, or not a key at all) its first line stands for it.
     let body = &rest[..ended.unwrap_or_else(|| armour_length(rest))];
     let end = label_end + 5 + body.len() + ended.map_or(0, |at| closing(&rest[at..]));
-    let encrypted = label.starts_with(b"ENCRYPTED") || memchr::memmem::find(body, b"ENCRYPTED").is_some();
+    let encrypted =
+        label.starts_with(b"ENCRYPTED") || memchr::memmem::find(body, b"ENCRYPTED").is_some();
     let state = match (longest_run(body), is_hidden(body)) {
         (run, _) if run >= 16 && encrypted => State::Encrypted,
         (run, _) if run >= 16 => State::Clear,
         (_, true) => State::Masked,
         _ => return None,
     };
-    let why = if encrypted { "its text says it is encrypted" } else { "its label says PRIVATE KEY" };
-    Some(Match::new(place.at..place.at + end, state).because(12.0, "is an armoured block").because(8.0, why).anchored())
+    let why = if encrypted {
+        "its text says it is encrypted"
+    } else {
+        "its label says PRIVATE KEY"
+    };
+    Some(
+        Match::new(place.at..place.at + end, state)
+            .because(12.0, "is an armoured block")
+            .because(8.0, why)
+            .anchored(),
+    )
 }
 
 /// Length of `-----END …-----`.
 fn closing(text: &[u8]) -> usize {
     let label = &text[..text.len().min(9 + LABEL)];
-    memchr::memmem::find(label.get(9..).unwrap_or_default(), b"-----").map_or(label.len().min(9), |at| 9 + at + 5)
+    memchr::memmem::find(label.get(9..).unwrap_or_default(), b"-----")
+        .map_or(label.len().min(9), |at| 9 + at + 5)
 }
 
-/// Bytes of base 64 and line ends, which may be written `\\n`.
+/// Bytes up to the end of the first line of base 64; line ends may be written `\n`. More of an
+/// unfinished block could be another value.
 fn armour_length(text: &[u8]) -> usize {
-    let inside = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\n' | b'\r');
-    text.iter().take_while(inside).count()
+    let mut at = 0;
+    loop {
+        match text.get(at..) {
+            Some([b'\\', b'n' | b'r', ..]) => at += 2,
+            Some([b'\n' | b'\r', ..]) => at += 1,
+            _ => break,
+        }
+    }
+    let inside = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    at + text[at..].iter().take_while(inside).count()
 }
 
 /// Longest run of base 64 characters.
 fn longest_run(body: &[u8]) -> usize {
     body.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')))
-        .filter(|run| run.iter().any(|b| *b != run[0]) && !run.iter().all(|b| matches!(b, b'x' | b'X')))
+        .filter(|run| {
+            run.iter().any(|b| *b != run[0]) && !run.iter().all(|b| matches!(b, b'x' | b'X'))
+        })
         .map(<[u8]>::len)
         .max()
         .unwrap_or(0)
@@ -72,16 +99,45 @@ mod tests {
     fn a_block_is_judged_by_its_label_and_body() {
         let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj";
         for (text, expected) in [
-            (format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"), Some(State::Clear)),
-            (format!("-----BEGIN RSA PRIVATE KEY-----\\n{body}\\n-----END RSA PRIVATE KEY-----"), Some(State::Clear)),
-            (format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}"), Some(State::Clear)),
-            (format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{body}\n-----END PGP PRIVATE KEY BLOCK-----"), Some(State::Clear)),
-            (format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----"), Some(State::Encrypted)),
-            ("-----BEGIN PRIVATE KEY-----\n[REDACTED]\n-----END PRIVATE KEY-----".into(), Some(State::Masked)),
-            (format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"), None),
+            (
+                format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"),
+                Some(State::Clear),
+            ),
+            (
+                format!("-----BEGIN RSA PRIVATE KEY-----\\n{body}\\n-----END RSA PRIVATE KEY-----"),
+                Some(State::Clear),
+            ),
+            (
+                format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}"),
+                Some(State::Clear),
+            ),
+            (
+                format!(
+                    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{body}\n-----END PGP PRIVATE KEY BLOCK-----"
+                ),
+                Some(State::Clear),
+            ),
+            (
+                format!(
+                    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----"
+                ),
+                Some(State::Encrypted),
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\n[REDACTED]\n-----END PRIVATE KEY-----".into(),
+                Some(State::Masked),
+            ),
+            (
+                format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"),
+                None,
+            ),
             ("-----BEGIN PRIVATE KEY-----".into(), None),
         ] {
-            let found = verify(&Place { bytes: text.as_bytes(), at: 0, format: Format::Text });
+            let found = verify(&Place {
+                bytes: text.as_bytes(),
+                at: 0,
+                format: Format::Text,
+            });
             assert_eq!(found.as_ref().map(|found| found.state), expected, "{text}");
             if let Some(found) = found {
                 assert_eq!(found.range.end, text.len(), "{text}");

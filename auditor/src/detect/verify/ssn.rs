@@ -22,7 +22,11 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     if grouping.is_none() && !number.may_be_named(catalogue::find("us_ssn")?) {
         return None;
     }
-    let state = if test.is_some() { State::Test } else { State::Clear };
+    let state = if test.is_some() {
+        State::Test
+    } else {
+        State::Clear
+    };
     let mut found = Match::new(number.range.clone(), state)
         .because(0.2, "area, group and serial are ones that are issued");
     if let Some((bits, reason)) = grouping {
@@ -54,8 +58,13 @@ mod tests {
     #[test]
     fn numbers_that_are_never_issued_are_not_social_security_numbers() {
         for (digits, expected) in [
-            ("536221234", true), ("000221234", false), ("666221234", false), ("936221234", false),
-            ("536001234", false), ("536220000", false), ("111111111", false),
+            ("536221234", true),
+            ("000221234", false),
+            ("666221234", false),
+            ("936221234", false),
+            ("536001234", false),
+            ("536220000", false),
+            ("111111111", false),
         ] {
             assert_eq!(is_issued(digits.as_bytes()), expected, "{digits}");
         }
