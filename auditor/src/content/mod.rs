@@ -14,6 +14,7 @@ pub mod json;
 mod path;
 pub mod reader;
 pub mod sniff;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -17,6 +17,7 @@ use super::headers::Headers;
 use super::json::Json;
 use super::path::Path;
 use super::sniff::{self, Kind};
+use super::sql::Sql;
 use super::text::Text;
 use super::window::{self, Buffer, Positions, Window};
 use super::xml::Xml;
@@ -424,6 +425,7 @@ enum Lookup {
     Form(Tracked<Form>),
     Csv(Tracked<Csv>),
     Xml(Tracked<Xml>),
+    Sql(Tracked<Sql>),
     Headers(Headers),
     Path(Path),
     Text(Text),
@@ -441,7 +443,8 @@ impl Lookup {
             Format::Xml => Self::Xml(Tracked::new(Xml::default())),
             Format::Headers => Self::Headers(Headers),
             Format::Path => Self::Path(Path),
-            Format::Sql | Format::Text => Self::Text(Text),
+            Format::Sql => Self::Sql(Tracked::new(Sql::default())),
+            Format::Text => Self::Text(Text),
         }
     }
 
@@ -451,6 +454,7 @@ impl Lookup {
             Self::Form(lookup) => lookup,
             Self::Csv(lookup) => lookup,
             Self::Xml(lookup) => lookup,
+            Self::Sql(lookup) => lookup,
             Self::Headers(lookup) => lookup,
             Self::Path(lookup) => lookup,
             Self::Text(lookup) => lookup,
@@ -464,6 +468,7 @@ impl Lookup {
             Self::Form(lookup) => lookup.advance(bytes, n),
             Self::Csv(lookup) => lookup.advance(bytes, n),
             Self::Xml(lookup) => lookup.advance(bytes, n),
+            Self::Sql(lookup) => lookup.advance(bytes, n),
             Self::Headers(_) | Self::Path(_) | Self::Text(_) => {}
         }
     }

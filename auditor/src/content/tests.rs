@@ -307,6 +307,22 @@ fn the_field_of_a_value_is_known_in_every_format() {
         ),
         (
             Place::File,
+            "insert into `users` (id, `pan`, x) values (1,'it''s', now()), (2,'N',3);",
+            Some("users.pan"),
+            Some("pan"),
+            &["id", "x"],
+            "N",
+        ),
+        (
+            Place::File,
+            "UPDATE users SET pan = 'N' WHERE id = 1;",
+            None,
+            Some("pan"),
+            &["id"],
+            "N",
+        ),
+        (
+            Place::File,
             "12:00 INFO paid user=ada pan=N ok=1\n",
             None,
             Some("pan"),
@@ -439,6 +455,13 @@ fn windows_lose_no_value_no_path_and_repeat_nothing() {
     for (text, path) in [
         (format!("id,note,card\n{rows}"), "card"),
         (format!("<a>{elements}</a>"), "/a/o/pan"),
+        (
+            format!(
+                "INSERT INTO t (id, note, card) VALUES {}",
+                format!("(1, 'x, y', '{NEEDLE}'),\n").repeat(300)
+            ),
+            "t.card",
+        ),
         (
             format!(
                 "a={}&card={NEEDLE}&c={}",
@@ -683,6 +706,8 @@ fn nearly() -> impl Strategy<Value = Vec<u8>> {
         ";",
         " ",
         "Cookie: ",
+        "INSERT INTO t (a) VALUES (",
+        ")",
         "é",
         NEEDLE,
         "a",

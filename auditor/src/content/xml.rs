@@ -178,7 +178,11 @@ impl Cursor for Xml {
                     }
                 },
                 State::Skip(end) => {
-                    let from = self.at.saturating_sub(end.len() - 1).max(self.start);
+                    let from = self
+                        .at
+                        .saturating_sub(end.len() - 1)
+                        .max(self.start)
+                        .min(to);
                     match memmem::find(&bytes[from..to], end) {
                         None => self.at = to,
                         Some(found) => {

@@ -25,7 +25,7 @@ impl Sink for Balance {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let [first, mut rest @ ..] = input else { return };
+    let Some((first, mut rest)) = input.split_first() else { return };
     let mut parser = if first & 1 == 0 { Connection::opened() } else { Connection::joined() };
     let mut sink = Balance::default();
     let mut fed = [0; 2];
