@@ -81,10 +81,15 @@ fn download(series: &str, release: &str, folder: &Path) -> anyhow::Result<()> {
     let apt = Apt::set_up(release, &work)?;
     let package = apt.newest(series)?;
     eprintln!("downloading {package}");
-    process::output(apt.command("apt-get").args(["download", &package]))?;
-    let archive = file_with_extension(&work, "deb").context("apt downloaded nothing")?;
+    process::output(
+        apt.command("apt-get")
+            .arg("download")
+            .args(apt.with_image(&package)?),
+    )?;
     let unpacked = work.join("unpacked");
-    process::output(process::command("dpkg-deb").arg("-x").args([&archive, &unpacked]))?;
+    for archive in files_with_extension(&work, "deb")? {
+        process::output(process::command("dpkg-deb").arg("-x").args([&archive, &unpacked]))?;
+    }
     let image = find_image(&unpacked).with_context(|| format!("{package} holds no vmlinuz"))?;
     fs::create_dir_all(folder)?;
     fs::rename(image, folder.join("vmlinuz"))?;
@@ -149,6 +154,14 @@ impl Apt {
             .map(str::to_owned)
             .with_context(|| format!("Debian has no package {prefix}.*-cloud-amd64"))
     }
+
+    /// The package, and for newer kernels the one beside it that holds the image itself.
+    fn with_image(&self, package: &str) -> anyhow::Result<Vec<String>> {
+        let binary = package.replacen("linux-image-", "linux-binary-", 1);
+        let names = process::output(self.command("apt-cache").args(["pkgnames", &binary]))?;
+        let binary = names.lines().any(|name| name == binary).then_some(binary);
+        Ok(std::iter::once(package.to_owned()).chain(binary).collect())
+    }
 }
 
 /// The newest image of a series in the cloud flavour, which is small and has all that is tested here built in.
@@ -170,9 +183,15 @@ fn numbers(name: &str) -> Vec<u64> {
         .collect()
 }
 
-fn file_with_extension(folder: &Path, extension: &str) -> Option<PathBuf> {
-    let mut paths = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
-    paths.find(|path| path.extension().is_some_and(|found| found == extension))
+fn files_with_extension(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
 }
 
 /// The image is under boot/, or in newer packages under usr/lib/modules/RELEASE/.
