@@ -53,8 +53,8 @@ fn choose_and_build() -> anyhow::Result<()> {
 
 fn use_prebuilt(object: &Path) -> anyhow::Result<()> {
     println!("cargo::rerun-if-changed={}", object.display());
-    let to =
-        PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?).join("auditor-ebpf");
+    let to = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?)
+        .join("auditor-ebpf");
     fs::copy(object, &to)
         .with_context(|| format!("{OBJECT}: can not copy {} to {}", object.display(), to.display()))?;
     println!("cargo::rustc-env=AUDITOR_EBPF_TOOLCHAIN=prebuilt object");

@@ -51,7 +51,12 @@ mod tests {
     fn a_cookie_gives_back_what_was_packed() {
         let cookie = AttachCookie::new(7, true, Shape::CountInArg5, 24);
         assert_eq!(
-            (cookie.library(), cookie.ingress(), cookie.shape(), cookie.stack_delta()),
+            (
+                cookie.library(),
+                cookie.ingress(),
+                cookie.shape(),
+                cookie.stack_delta()
+            ),
             (7, 1, Shape::CountInArg5 as u8, 24)
         );
     }

@@ -48,13 +48,23 @@ impl UserBytes {
     /// One buffer of `length` bytes.
     #[inline(always)]
     pub fn buffer(buffer: u64, length: u64) -> Self {
-        Self { buffer, length, iov: 0, iov_count: 0 }
+        Self {
+            buffer,
+            length,
+            iov: 0,
+            iov_count: 0,
+        }
     }
 
     /// `count` iovecs at `iov`.
     #[inline(always)]
     pub fn vector(iov: u64, count: u64) -> Self {
-        Self { buffer: 0, length: 0, iov, iov_count: count }
+        Self {
+            buffer: 0,
+            length: 0,
+            iov,
+            iov_count: count,
+        }
     }
 }
 
@@ -151,7 +161,14 @@ pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
         // Steps or iovecs ended early: with iovecs left it was the limit, else the caller's
         // buffers are shorter than what it moved.
         let more = progress.from.iov_count > 0 || progress.from.length > 0;
-        count(if more { over_budget(call.source) } else { unseen(call.source) }, progress.left);
+        count(
+            if more {
+                over_budget(call.source)
+            } else {
+                unseen(call.source)
+            },
+            progress.left,
+        );
     }
 }
 
@@ -193,7 +210,8 @@ fn next_iovec(p: &mut Progress) -> bool {
     }
     let mut iovec = [0u64; 2];
     // SAFETY: reads 16 bytes of user memory into our own stack; a bad pointer is an error code.
-    let failed = unsafe { bpf_probe_read_user((&raw mut iovec).cast(), 16, p.from.iov as *const c_void) } != 0;
+    let failed =
+        unsafe { bpf_probe_read_user((&raw mut iovec).cast(), 16, p.from.iov as *const c_void) } != 0;
     if failed {
         count(page_fault(p.call.source), p.left);
         p.left = 0;
@@ -232,8 +250,7 @@ struct Slot<const CAP: usize> {
 fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
     let ring = ring(p.ring)?;
     // SAFETY: `ring` is a ring map; the size is a constant.
-    let slot: *mut Slot<CAP> =
-        unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
+    let slot: *mut Slot<CAP> = unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
     if slot.is_null() {
         return None;
     }
@@ -253,7 +270,11 @@ fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
         cgroup: p.cgroup,
         tgid: (p.task >> 32) as u32,
         tid: p.task as u32,
-        total: if p.call.total > u64::from(u32::MAX) { u32::MAX } else { p.call.total as u32 },
+        total: if p.call.total > u64::from(u32::MAX) {
+            u32::MAX
+        } else {
+            p.call.total as u32
+        },
         len: n,
         seq_end: p.call.seq_end,
         chunk: p.chunk as u16,
@@ -267,7 +288,11 @@ fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
     // SAFETY: the slot is not null and at least as large as its type; `n` is at most `CAP`.
     let failed = unsafe {
         ptr::write(&raw mut (*slot).header, header);
-        bpf_probe_read_user((&raw mut (*slot).payload).cast(), n, p.from.buffer as *const c_void)
+        bpf_probe_read_user(
+            (&raw mut (*slot).payload).cast(),
+            n,
+            p.from.buffer as *const c_void,
+        )
     } != 0;
     if failed {
         count(page_fault(p.call.source), u64::from(n));
@@ -302,12 +327,23 @@ pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) 
     // SAFETY: the helpers take no pointers; the slot is not null and of the type's size.
     unsafe {
         header.time_ns = bpf_ktime_get_ns();
-        header.len = if endpoint.is_some() { ENDPOINT_LEN as u32 } else { 0 };
+        header.len = if endpoint.is_some() {
+            ENDPOINT_LEN as u32
+        } else {
+            0
+        };
         ptr::write(&raw mut (*slot).header, header);
         if let Some(endpoint) = endpoint {
             (*slot).endpoint.write(endpoint);
         }
-        bpf_ringbuf_submit(slot.cast(), if ring_index == CONTROL_RING { FORCE_WAKEUP } else { NO_WAKEUP });
+        bpf_ringbuf_submit(
+            slot.cast(),
+            if ring_index == CONTROL_RING {
+                FORCE_WAKEUP
+            } else {
+                NO_WAKEUP
+            },
+        );
     }
 }
 
@@ -347,14 +383,22 @@ fn wake_flag(index: u32) -> u64 {
     let Some(ring) = ring(index) else { return NO_WAKEUP };
     // SAFETY: `ring` is a ring map.
     let waiting = unsafe { bpf_ringbuf_query(ring, AVAILABLE_DATA) };
-    if waiting > u64::from(WAKE_BYTES.load()) { FORCE_WAKEUP } else { NO_WAKEUP }
+    if waiting > u64::from(WAKE_BYTES.load()) {
+        FORCE_WAKEUP
+    } else {
+        NO_WAKEUP
+    }
 }
 
 macro_rules! by_source {
     ($name:ident, $socket:ident, $tls:ident) => {
         #[inline(always)]
         fn $name(source: Source) -> Counter {
-            if matches!(source, Source::Tls) { Counter::$tls } else { Counter::$socket }
+            if matches!(source, Source::Tls) {
+                Counter::$tls
+            } else {
+                Counter::$socket
+            }
         }
     };
 }

@@ -29,7 +29,10 @@ impl Task {
 #[inline(always)]
 pub fn current() -> Option<Task> {
     let id = bpf_get_current_pid_tgid();
-    let task = Task { tgid: (id >> 32) as u32, tid: id as u32 };
+    let task = Task {
+        tgid: (id >> 32) as u32,
+        tid: id as u32,
+    };
     if task.tgid == OWN_TGID.load() {
         return None;
     }

@@ -14,8 +14,8 @@ use aya_ebpf::helpers::{
 
 use crate::{
     globals::{
-        NET_INUM, SK_DADDR, SK_DPORT, SK_FAMILY, SK_NET, SK_NUM, SK_PROTOCOL, SK_RCV_SADDR, SK_TYPE, SK_V6_DADDR,
-        SK_V6_RCV_SADDR, TCP_COPIED_SEQ, TCP_WRITE_SEQ,
+        NET_INUM, SK_DADDR, SK_DPORT, SK_FAMILY, SK_NET, SK_NUM, SK_PROTOCOL, SK_RCV_SADDR, SK_TYPE,
+        SK_V6_DADDR, SK_V6_RCV_SADDR, TCP_COPIED_SEQ, TCP_WRITE_SEQ,
     },
     maps::{RAW_SOCKETS, SOCKETS},
 };
@@ -50,8 +50,14 @@ pub struct SocketState {
 }
 
 impl SocketState {
-    pub const NEW: Self =
-        Self { cookie: 0, offset: [0; 2], class: class::NEW, role: 0, application_data: [0; 2], _pad: [0; 4] };
+    pub const NEW: Self = Self {
+        cookie: 0,
+        offset: [0; 2],
+        class: class::NEW,
+        role: 0,
+        application_data: [0; 2],
+        _pad: [0; 4],
+    };
 }
 
 /// A socket, however it was reached.
@@ -83,7 +89,11 @@ pub trait Sock: Copy {
     /// tcp_sock around struct sock, so never a typed load.
     #[inline(always)]
     fn sequence(self, ingress: u8) -> u32 {
-        let offset = if ingress == 0 { TCP_WRITE_SEQ.load() } else { TCP_COPIED_SEQ.load() };
+        let offset = if ingress == 0 {
+            TCP_WRITE_SEQ.load()
+        } else {
+            TCP_COPIED_SEQ.load()
+        };
         // SAFETY: the helper checks the address; a bad one is an error.
         unsafe { bpf_probe_read_kernel((self.address() + u64::from(offset)) as *const u32) }.unwrap_or(0)
     }
@@ -103,8 +113,10 @@ pub trait Sock: Copy {
             _pad1: 0,
         };
         if endpoint.family == AF_INET {
-            let (local, remote): (u32, u32) =
-                (self.field(SK_RCV_SADDR.load()).unwrap_or(0), self.field(SK_DADDR.load()).unwrap_or(0));
+            let (local, remote): (u32, u32) = (
+                self.field(SK_RCV_SADDR.load()).unwrap_or(0),
+                self.field(SK_DADDR.load()).unwrap_or(0),
+            );
             // SAFETY: both arrays are 16 bytes; u32 has no alignment need in an unaligned write.
             unsafe {
                 ptr::write_unaligned(endpoint.local.as_mut_ptr().cast(), local);
@@ -195,7 +207,9 @@ impl Sock for RawSock {
 
     #[inline(always)]
     fn netns(self) -> u32 {
-        let Some(net) = self.field::<u64>(SK_NET.load()) else { return 0 };
+        let Some(net) = self.field::<u64>(SK_NET.load()) else {
+            return 0;
+        };
         // SAFETY: as in `field`.
         unsafe { bpf_probe_read_kernel((net + u64::from(NET_INUM.load())) as *const u32) }.unwrap_or(0)
     }

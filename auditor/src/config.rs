@@ -124,10 +124,7 @@ pub struct Serve {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read the configuration {}: {source}; make it readable or give another with --config", path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("the configuration {} is larger than 1 MiB: it is no configuration of auditor", .0.display())]
     TooLarge(PathBuf),
     #[error("{origin} is not YAML: {source}")]
@@ -155,9 +152,7 @@ pub enum ConfigError {
         "nothing is watched: set scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host"
     )]
     EmptyScope,
-    #[error(
-        "scope.node: true already watches everything: remove scope.{0}, or scope.node to watch less"
-    )]
+    #[error("scope.node: true already watches everything: remove scope.{0}, or scope.node to watch less")]
     NodeAndMore(&'static str),
 }
 
@@ -253,9 +248,7 @@ impl Values {
             } else {
                 format!("{prefix}.{name}")
             };
-            let is_section = KEYS
-                .iter()
-                .any(|key| key.path.starts_with(&format!("{path}.")));
+            let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
             match value {
                 Value::Mapping(inner) if is_section => self.section(origin, &path, inner)?,
                 Value::Null if is_section => (),
@@ -302,10 +295,7 @@ impl Values {
                 Value::String(text.to_owned())
             }
             Kind::Texts | Kind::Numbers if !text.trim_start().starts_with('[') => {
-                let items = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty());
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 let of_kind = |item: &str| match key.kind {
                     Kind::Numbers => item
                         .parse::<u64>()
@@ -346,12 +336,11 @@ impl Values {
         }
         // Every value was checked against its key, so this fails only where the table of keys and
         // the types disagree, which a test excludes.
-        let config: Config = serde_norway::from_value(Value::Mapping(root)).map_err(|source| {
-            ConfigError::Syntax {
+        let config: Config =
+            serde_norway::from_value(Value::Mapping(root)).map_err(|source| ConfigError::Syntax {
                 origin: "the merged configuration".to_owned(),
                 source,
-            }
-        })?;
+            })?;
         config.checked()
     }
 }

@@ -37,7 +37,11 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(_ctx: BtfTracePointContext) -> i32 {
     if let Some(task) = scope::current() {
-        event(event_header(Kind::Exec, Source::Process, 0, task.id()), None, CONTROL_RING);
+        event(
+            event_header(Kind::Exec, Source::Process, 0, task.id()),
+            None,
+            CONTROL_RING,
+        );
     }
     0
 }
@@ -53,7 +57,11 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         ptr::read_volatile(signal.add(SIGNAL_LIVE.load() as usize).cast())
     };
     if live == 0 {
-        event(event_header(Kind::Exit, Source::Process, 0, task.id()), None, CONTROL_RING);
+        event(
+            event_header(Kind::Exit, Source::Process, 0, task.id()),
+            None,
+            CONTROL_RING,
+        );
         let _ = SCOPE_TGIDS.remove(&task.tgid);
     }
     0

@@ -56,7 +56,14 @@ fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
     }
     let task = scope::current()?;
     let flags: i32 = ctx.arg(2);
-    moved(task, BtfSock(ctx.arg(0)), ret as u64, flags, ingress, syscall_bytes())
+    moved(
+        task,
+        BtfSock(ctx.arg(0)),
+        ret as u64,
+        flags,
+        ingress,
+        syscall_bytes(),
+    )
 }
 
 macro_rules! fexit_hooks {
@@ -134,7 +141,14 @@ pub fn moved<S: Sock>(
         return None;
     }
     let Some(from) = from else {
-        count(if state.class == class::TLS { Counter::SocketCiphertext } else { Counter::SocketUnseen }, ret);
+        count(
+            if state.class == class::TLS {
+                Counter::SocketCiphertext
+            } else {
+                Counter::SocketUnseen
+            },
+            ret,
+        );
         return None;
     };
     if state.class != class::TLS {
@@ -271,7 +285,11 @@ pub fn user_bytes(regs: &Registers) -> Option<UserBytes> {
             let failed = unsafe {
                 bpf_probe_read_user((&raw mut iov).cast(), 16, (regs.second + 16) as *const c_void)
             } != 0;
-            if failed { None } else { Some(UserBytes::vector(iov[0], bounded(iov[1]))) }
+            if failed {
+                None
+            } else {
+                Some(UserBytes::vector(iov[0], bounded(iov[1])))
+            }
         }
         _ => None,
     }

@@ -63,7 +63,15 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
         _ => 0,
     };
     let sk = socket_of(fd as u32)?;
-    let from = if seen { user_bytes(&Registers { number, second, third }) } else { None };
+    let from = if seen {
+        user_bytes(&Registers {
+            number,
+            second,
+            third,
+        })
+    } else {
+        None
+    };
     moved(task, RawSock(sk), ret as u64, flags, ingress, from)
 }
 

@@ -49,15 +49,24 @@ fn try_enter(ctx: &ProbeContext) -> Option<()> {
         s if s == Shape::CountInArg5 as u8 => regs.fifth,
         _ => 0,
     };
-    let key = TlsCallKey { tgid: u64::from(task.tgid), stack };
+    let key = TlsCallKey {
+        tgid: u64::from(task.tgid),
+        stack,
+    };
     let thread = task.id();
     let outer = match TLS_CURRENT.get_ptr(&thread) {
         // SAFETY: a map value.
         Some(object) => unsafe { *object },
         None => 0,
     };
-    let call =
-        TlsCall { object: regs.object, buffer: regs.buffer, length: regs.length, count_at, cookie: cookie.0, outer };
+    let call = TlsCall {
+        object: regs.object,
+        buffer: regs.buffer,
+        length: regs.length,
+        count_at,
+        cookie: cookie.0,
+        outer,
+    };
     if TLS_CALLS.insert(&key, &call, 0).is_err() || TLS_CURRENT.insert(&thread, &regs.object, 0).is_err() {
         count(Counter::MapFull, 1);
     }
@@ -106,7 +115,10 @@ fn try_exit(ctx: &RetProbeContext) -> Option<()> {
     let task = scope::current()?;
     let regs = Arguments::of(ctx.as_ptr());
     // The return address is popped: the stack pointer is 8 above its value at entry.
-    let key = TlsCallKey { tgid: u64::from(task.tgid), stack: regs.stack.wrapping_sub(8) };
+    let key = TlsCallKey {
+        tgid: u64::from(task.tgid),
+        stack: regs.stack.wrapping_sub(8),
+    };
     let Some(found) = TLS_CALLS.get_ptr(&key) else {
         count(Counter::TlsCallLost, 1);
         return None;
@@ -125,7 +137,10 @@ fn try_exit(ctx: &RetProbeContext) -> Option<()> {
 
     let cookie = AttachCookie(call.cookie);
     let ingress = cookie.ingress();
-    let Some(stream) = stream_of(TlsKey { tgid: u64::from(task.tgid), object: call.object }) else {
+    let Some(stream) = stream_of(TlsKey {
+        tgid: u64::from(task.tgid),
+        object: call.object,
+    }) else {
         count(Counter::MapFull, 1);
         count(Counter::TlsUnseen, moved);
         return None;
@@ -167,7 +182,11 @@ fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
     // SAFETY: reads 8 bytes of user memory into our stack; a bad pointer is an error code.
     let failed =
         unsafe { bpf_probe_read_user((&raw mut moved).cast(), 8, call.count_at as *const c_void) } != 0;
-    if failed || moved == 0 || moved > MAX_MOVED { None } else { Some(moved) }
+    if failed || moved == 0 || moved > MAX_MOVED {
+        None
+    } else {
+        Some(moved)
+    }
 }
 
 #[inline(always)]
@@ -177,7 +196,15 @@ fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
     }
     // SAFETY: the helpers take no pointers. Time and CPU make the id unique on this machine.
     let id = unsafe { bpf_ktime_get_ns() << 8 | u64::from(bpf_get_smp_processor_id() & 0xff) };
-    let _ = TLS_STREAMS.insert(&key, &TlsStream { id, cookie: 0, offset: [0; 2] }, 0);
+    let _ = TLS_STREAMS.insert(
+        &key,
+        &TlsStream {
+            id,
+            cookie: 0,
+            offset: [0; 2],
+        },
+        0,
+    );
     TLS_STREAMS.get_ptr_mut(&key)
 }
 
@@ -185,10 +212,17 @@ fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
 /// object. True when it does.
 #[inline(always)]
 pub fn bind_nested<S: Sock>(task: Task, sk: S, state: &SocketState) -> bool {
-    let Some(object) = TLS_CURRENT.get_ptr(&task.id()) else { return false };
+    let Some(object) = TLS_CURRENT.get_ptr(&task.id()) else {
+        return false;
+    };
     // SAFETY: a map value.
     let object = unsafe { *object };
-    let Some(stream) = stream_of(TlsKey { tgid: u64::from(task.tgid), object }) else { return false };
+    let Some(stream) = stream_of(TlsKey {
+        tgid: u64::from(task.tgid),
+        object,
+    }) else {
+        return false;
+    };
     // SAFETY: a map value; no other reference is made while this one lives.
     let stream = unsafe { &mut *stream };
     if stream.cookie != state.cookie {
@@ -211,7 +245,10 @@ pub fn tls_free(ctx: ProbeContext) -> u32 {
 fn try_free(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
     let object = Arguments::of(ctx.as_ptr()).object;
-    let key = TlsKey { tgid: u64::from(task.tgid), object };
+    let key = TlsKey {
+        tgid: u64::from(task.tgid),
+        object,
+    };
     let stream = TLS_STREAMS.get_ptr(&key)?;
     // SAFETY: a map value, copied before the entry is removed.
     let TlsStream { id, cookie, .. } = unsafe { *stream };

@@ -32,7 +32,10 @@ impl FileId {
     /// When it can not be read.
     pub fn of(path: &Path) -> std::io::Result<Self> {
         let meta = std::fs::metadata(path)?;
-        Ok(Self { device: meta.dev(), inode: meta.ino() })
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+        })
     }
 }
 
@@ -111,7 +114,14 @@ impl Attachments {
         let mut functions = Vec::new();
         for target in &targets {
             self.attach_target(kernel, library, path, target)
-                .map_err(|error| format!("{} in {}: {}", target.function, path.display(), error_chain(&error)))?;
+                .map_err(|error| {
+                    format!(
+                        "{} in {}: {}",
+                        target.function,
+                        path.display(),
+                        error_chain(&error)
+                    )
+                })?;
             functions.push(Hooked {
                 library: library.name(),
                 path: shown(path),
@@ -138,7 +148,11 @@ impl Attachments {
             Probe::Call { ingress, shape } => {
                 let cookie = AttachCookie::new(library as u8, ingress, shape, target.point.stack_delta).0;
                 // The return side first: a call that is entered between the two is not half seen.
-                self.program(kernel, "tls_exit")?.attach(point(0, cookie), path, UProbeScope::AllProcesses)?;
+                self.program(kernel, "tls_exit")?.attach(
+                    point(0, cookie),
+                    path,
+                    UProbeScope::AllProcesses,
+                )?;
                 self.program(kernel, "tls_enter")?.attach(
                     point(target.point.offset, cookie),
                     path,
@@ -163,8 +177,11 @@ impl Attachments {
         kernel: &'a mut Kernel,
         name: &'static str,
     ) -> Result<&'a mut UProbe, ProgramError> {
-        let program: &mut UProbe =
-            kernel.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()?;
+        let program: &mut UProbe = kernel
+            .ebpf
+            .program_mut(name)
+            .ok_or(ProgramError::NotLoaded)?
+            .try_into()?;
         if self.loaded.insert(name) {
             program.load()?;
         }
@@ -184,7 +201,10 @@ fn method(target: &Target) -> &'static str {
 /// The path as its container sees it.
 fn shown(path: &Path) -> String {
     let text = path.display().to_string();
-    match text.strip_prefix("/proc/").and_then(|rest| rest.split_once("/root/")) {
+    match text
+        .strip_prefix("/proc/")
+        .and_then(|rest| rest.split_once("/root/"))
+    {
         Some((_, inside)) => format!("/{inside}"),
         None => text,
     }
@@ -203,7 +223,9 @@ pub fn host_libraries() -> Vec<(Library, PathBuf)> {
     ];
     let mut found = Vec::new();
     for directory in DIRECTORIES {
-        let Ok(entries) = std::fs::read_dir(directory) else { continue };
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();

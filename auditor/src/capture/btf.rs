@@ -48,8 +48,10 @@ impl KernelTypes {
     /// # Errors
     /// When it can not be read or its headers do not add up.
     pub fn read(path: &Path) -> Result<Self, BtfError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| BtfError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
         Self::parse(bytes)
     }
 
@@ -80,7 +82,12 @@ impl KernelTypes {
             let (kind, vlen) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
             at += 12 + trailer(kind, vlen).ok_or(invalid("it has a type of unknown kind"))?;
         }
-        Ok(Self { types, strings, strings_end, bytes })
+        Ok(Self {
+            types,
+            strings,
+            strings_end,
+            bytes,
+        })
     }
 
     /// Byte offset of `path` (members, dereferencing nothing) within `struct of`.
@@ -91,7 +98,10 @@ impl KernelTypes {
         self.structs_named(of)
             .into_iter()
             .find_map(|id| self.walk(id, path))
-            .ok_or_else(|| BtfError::NoField { of: of.to_owned(), path: path.join(".") })
+            .ok_or_else(|| BtfError::NoField {
+                of: of.to_owned(),
+                path: path.join("."),
+            })
     }
 
     /// True when a function (or tracepoint type) of this name exists: for messages in `doctor`.
@@ -107,7 +117,10 @@ impl KernelTypes {
         &self,
         fields: &[auditor_common::offsets::Field],
     ) -> Result<HashMap<&'static str, u32>, BtfError> {
-        fields.iter().map(|field| Ok((field.global, self.offset(field.of, field.path)?))).collect()
+        fields
+            .iter()
+            .map(|field| Ok((field.global, self.offset(field.of, field.path)?)))
+            .collect()
     }
 
     fn structs_named(&self, name: &str) -> Vec<u32> {
@@ -123,7 +136,11 @@ impl KernelTypes {
     fn walk(&self, of: u32, path: &[&str]) -> Option<u32> {
         let (first, rest) = path.split_first()?;
         let (offset, member_type) = self.member(of, first, 0)?;
-        if rest.is_empty() { Some(offset) } else { Some(offset + self.walk(member_type, rest)?) }
+        if rest.is_empty() {
+            Some(offset)
+        } else {
+            Some(offset + self.walk(member_type, rest)?)
+        }
     }
 
     /// Finds a member by name, looking through anonymous structs and unions.
@@ -140,7 +157,11 @@ impl KernelTypes {
             let member_name = read_u32(&self.bytes, member)? as usize;
             let member_type = read_u32(&self.bytes, member + 4)?;
             let raw = read_u32(&self.bytes, member + 8)?;
-            let (bits, size) = if bit_fields { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
+            let (bits, size) = if bit_fields {
+                (raw & 0xff_ffff, raw >> 24)
+            } else {
+                (raw, 0)
+            };
             let anonymous = self.bytes.get(self.strings + member_name) == Some(&0);
             if anonymous {
                 if let Some((inner, inner_type)) = self.member(member_type, name, depth + 1) {
@@ -185,7 +206,9 @@ impl KernelTypes {
 }
 
 fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    Some(u32::from_ne_bytes(
+        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
+    ))
 }
 
 /// Bytes that follow the 12-byte `struct btf_type` of a kind.

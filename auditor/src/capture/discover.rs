@@ -15,19 +15,29 @@ const MAX_MAPS: u64 = 8 << 20;
 ///
 /// Empty when the process is gone or may not be looked at.
 pub fn mapped_libraries(pid: u32) -> Vec<(Library, PathBuf)> {
-    let Ok(maps) = read_bounded(Path::new(&format!("/proc/{pid}/maps"))) else { return Vec::new() };
+    let Ok(maps) = read_bounded(Path::new(&format!("/proc/{pid}/maps"))) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     for line in maps.lines() {
         // address perms offset dev inode path (proc(5)); the path may contain spaces.
         let mut fields = line.splitn(6, ' ');
-        let (Some(range), Some(permissions)) = (fields.next(), fields.next()) else { continue };
-        let Some(path) = fields.nth(3).map(str::trim_start) else { continue };
+        let (Some(range), Some(permissions)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let Some(path) = fields.nth(3).map(str::trim_start) else {
+            continue;
+        };
         if !permissions.contains('x') || !path.starts_with('/') || !seen.insert(path) {
             continue;
         }
         let deleted = path.ends_with(" (deleted)");
-        let name = path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or("");
+        let name = path
+            .trim_end_matches(" (deleted)")
+            .rsplit('/')
+            .next()
+            .unwrap_or("");
         for library in Library::ALL {
             if library.matches_file(name) {
                 // A replaced library is gone from its path but still mapped.
@@ -84,6 +94,9 @@ mod tests {
         };
         drop(shell.stdin.take());
         shell.wait().unwrap();
-        assert!(found.iter().any(|(library, _)| *library == Library::OpenSsl), "{found:?}");
+        assert!(
+            found.iter().any(|(library, _)| *library == Library::OpenSsl),
+            "{found:?}"
+        );
     }
 }

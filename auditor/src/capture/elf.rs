@@ -7,7 +7,8 @@
 use std::{collections::HashMap, fs::File, io::BufReader, path::Path};
 
 use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, NasmFormatter, Mnemonic, OpKind, Register,
+    Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, Mnemonic, NasmFormatter, OpKind,
+    Register,
 };
 use object::{
     Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags, SymbolKind,
@@ -50,13 +51,19 @@ impl Elf {
     /// # Errors
     /// When it can not be opened, or is not a regular file.
     pub fn open(path: &Path) -> Result<Self, ElfError> {
-        let open = |source| ElfError::Open { path: path.display().to_string(), source };
+        let open = |source| ElfError::Open {
+            path: path.display().to_string(),
+            source,
+        };
         // Not a FIFO, device or directory: opening those may block or never end.
         if !std::fs::metadata(path).map_err(open)?.is_file() {
             return Err(open(std::io::Error::other("it is not a regular file")));
         }
         let file = File::open(path).map_err(open)?;
-        Ok(Self { path: path.display().to_string(), cache: ReadCache::new(BufReader::new(file)) })
+        Ok(Self {
+            path: path.display().to_string(),
+            cache: ReadCache::new(BufReader::new(file)),
+        })
     }
 
     /// The functions among `names`, from the dynamic or the full symbol table.
@@ -72,9 +79,10 @@ impl Elf {
             }
             let Ok(name) = symbol.name() else { continue };
             if names.contains(&name) {
-                found
-                    .entry(name.to_owned())
-                    .or_insert(Function { address: symbol.address(), size: symbol.size() });
+                found.entry(name.to_owned()).or_insert(Function {
+                    address: symbol.address(),
+                    size: symbol.size(),
+                });
                 if found.len() == names.len() {
                     break;
                 }
@@ -89,7 +97,11 @@ impl Elf {
     /// When the file is not ELF.
     pub fn body(&self, function: Function) -> Result<Vec<u8>, ElfError> {
         let file = self.parse()?;
-        let length = if function.size == 0 { ENTRY_WINDOW as u64 } else { function.size.min(MAX_BODY) };
+        let length = if function.size == 0 {
+            ENTRY_WINDOW as u64
+        } else {
+            function.size.min(MAX_BODY)
+        };
         for section in file.sections() {
             let (start, size) = (section.address(), section.size());
             if function.address >= start && function.address - start < size {
@@ -123,15 +135,22 @@ impl Elf {
     pub fn file_offset(&self, address: u64) -> Result<Option<u64>, ElfError> {
         let file = self.parse()?;
         Ok(file.segments().find_map(|segment| {
-            let SegmentFlags::Elf { p_flags, .. } = segment.flags() else { return None };
+            let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
+                return None;
+            };
             let (offset, length) = segment.file_range();
             let within = address.checked_sub(segment.address())?;
-            (p_flags.contains(object::elf::PF_X) && within < length).then(|| offset.checked_add(within)).flatten()
+            (p_flags.contains(object::elf::PF_X) && within < length)
+                .then(|| offset.checked_add(within))
+                .flatten()
         }))
     }
 
     fn parse(&self) -> Result<object::File<'_, &ReadCache<BufReader<File>>>, ElfError> {
-        object::File::parse(&self.cache).map_err(|source| ElfError::Parse { path: self.path.clone(), source })
+        object::File::parse(&self.cache).map_err(|source| ElfError::Parse {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -150,7 +169,9 @@ pub struct AttachPoint {
 
 /// The first instruction of a function: the only place for a return probe.
 pub fn first_instruction(body: &[u8]) -> Option<AttachPoint> {
-    let instruction = Decoder::with_ip(64, body, 0, DecoderOptions::NONE).into_iter().next()?;
+    let instruction = Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
+        .into_iter()
+        .next()?;
     (!instruction.is_invalid()).then(|| point(&instruction, 0))
 }
 
@@ -197,11 +218,13 @@ pub fn call_targets(body: &[u8], address: u64) -> Vec<u64> {
 
 /// True when a body moves its 4th argument into the 5th place: it calls on with one argument more.
 pub fn shifts_fourth_argument(body: &[u8]) -> bool {
-    Decoder::with_ip(64, body, 0, DecoderOptions::NONE).iter().any(|instruction| {
-        instruction.mnemonic() == Mnemonic::Mov
-            && instruction.op0_register() == Register::R8
-            && instruction.op1_register() == Register::RCX
-    })
+    Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
+        .iter()
+        .any(|instruction| {
+            instruction.mnemonic() == Mnemonic::Mov
+                && instruction.op0_register() == Register::R8
+                && instruction.op1_register() == Register::RCX
+        })
 }
 
 fn point(instruction: &Instruction, stack_delta: u16) -> AttachPoint {
@@ -231,11 +254,20 @@ fn is_emulated(instruction: &Instruction) -> bool {
 }
 
 fn writes_argument(instruction: &Instruction) -> bool {
-    const ARGUMENTS: [Register; 6] =
-        [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
+    const ARGUMENTS: [Register; 6] = [
+        Register::RDI,
+        Register::RSI,
+        Register::RDX,
+        Register::RCX,
+        Register::R8,
+        Register::R9,
+    ];
     instruction.op0_kind() == OpKind::Register
         && ARGUMENTS.contains(&instruction.op0_register().full_register())
-        && !matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push)
+        && !matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push
+        )
 }
 
 /// How far an instruction moves the stack pointer down; `None` when it can not be told.

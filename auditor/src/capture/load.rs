@@ -101,16 +101,34 @@ impl Kernel {
         let tgids = typed(&mut ebpf, "SCOPE_TGIDS", HashMap::try_from)?;
         let cgroups = typed(&mut ebpf, "SCOPE_CGROUPS", HashMap::try_from)?;
 
-        for name in ["sched_process_fork", "sched_process_exec", "sched_process_exit", "inet_sock_set_state"] {
+        for name in [
+            "sched_process_fork",
+            "sched_process_exec",
+            "sched_process_exit",
+            "inet_sock_set_state",
+        ] {
             trace(&mut ebpf, &btf, name)?;
         }
         let (tier, refused) = attach_sockets(&mut ebpf, &btf, settings.tier)?;
-        Ok((Self { ebpf, tier, refused, counters, tgids, cgroups, _rings: holder }, rings))
+        Ok((
+            Self {
+                ebpf,
+                tier,
+                refused,
+                counters,
+                tgids,
+                cgroups,
+                _rings: holder,
+            },
+            rings,
+        ))
     }
 
     /// Sum over all CPUs of one counter, since loading.
     pub fn counter(&self, counter: Counter) -> u64 {
-        self.counters.get(&(counter as u32), 0).map_or(0, |values| values.iter().sum())
+        self.counters
+            .get(&(counter as u32), 0)
+            .map_or(0, |values| values.iter().sum())
     }
 
     /// Detaches the socket hooks, so that nothing more is counted or copied by them.
@@ -189,7 +207,10 @@ fn attach_sockets(
     wanted: Option<SocketTier>,
 ) -> Result<(SocketTier, Vec<(SocketTier, String)>), LoadError> {
     let mut refused = Vec::new();
-    for tier in SocketTier::ALL.into_iter().filter(|tier| wanted.is_none_or(|wanted| wanted == *tier)) {
+    for tier in SocketTier::ALL
+        .into_iter()
+        .filter(|tier| wanted.is_none_or(|wanted| wanted == *tier))
+    {
         match attach_tier(ebpf, btf, tier) {
             Ok(()) => return Ok((tier, refused)),
             Err(error) => {
@@ -198,7 +219,10 @@ fn attach_sockets(
             }
         }
     }
-    let reasons: Vec<String> = refused.iter().map(|(tier, why)| format!("{}: {why}", tier.name())).collect();
+    let reasons: Vec<String> = refused
+        .iter()
+        .map(|(tier, why)| format!("{}: {why}", tier.name()))
+        .collect();
     Err(LoadError::NoSocketHook(reasons.join("; ")))
 }
 
@@ -206,7 +230,10 @@ fn attach_tier(ebpf: &mut Ebpf, btf: &Btf, tier: SocketTier) -> Result<(), LoadE
     for name in tier.programs() {
         match tier {
             SocketTier::Fexit => {
-                let failed = |source| LoadError::Program { name: (*name).to_owned(), source };
+                let failed = |source| LoadError::Program {
+                    name: (*name).to_owned(),
+                    source,
+                };
                 let program: &mut FExit = program(ebpf, name)?.try_into().map_err(failed)?;
                 program.load(name, btf).map_err(failed)?;
                 program.attach().map_err(failed)?;
@@ -228,7 +255,10 @@ fn detach_tier(ebpf: &mut Ebpf, tier: SocketTier) {
 }
 
 fn trace(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), LoadError> {
-    let failed = |source| LoadError::Program { name: name.to_owned(), source };
+    let failed = |source| LoadError::Program {
+        name: name.to_owned(),
+        source,
+    };
     let program: &mut BtfTracePoint = program(ebpf, name)?.try_into().map_err(failed)?;
     program.load(name, btf).map_err(failed)?;
     program.attach().map_err(failed)?;
@@ -236,7 +266,10 @@ fn trace(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), LoadError> {
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut aya::programs::Program, LoadError> {
-    ebpf.program_mut(name).ok_or_else(|| LoadError::Missing { kind: "program", name: name.to_owned() })
+    ebpf.program_mut(name).ok_or_else(|| LoadError::Missing {
+        kind: "program",
+        name: name.to_owned(),
+    })
 }
 
 fn typed<T>(
@@ -244,8 +277,10 @@ fn typed<T>(
     name: &'static str,
     convert: impl FnOnce(Map) -> Result<T, MapError>,
 ) -> Result<T, LoadError> {
-    let map =
-        ebpf.take_map(name).ok_or_else(|| LoadError::Missing { kind: "map", name: name.to_owned() })?;
+    let map = ebpf.take_map(name).ok_or_else(|| LoadError::Missing {
+        kind: "map",
+        name: name.to_owned(),
+    })?;
     convert(map).map_err(|source| LoadError::Map { name, source })
 }
 
@@ -272,4 +307,3 @@ pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-

@@ -35,12 +35,19 @@ impl<'a> Record<'a> {
             _ => return None,
         };
         let payload = slot.get(HEADER_LEN..HEADER_LEN.checked_add(header.len as usize)?)?;
-        Some(Self { header, kind, source, payload })
+        Some(Self {
+            header,
+            kind,
+            source,
+            payload,
+        })
     }
 
     /// The addresses an `Opened` or `Bound` record carries.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        matches!(self.kind, Kind::Opened | Kind::Bound).then(|| Endpoint::decode(self.payload)).flatten()
+        matches!(self.kind, Kind::Opened | Kind::Bound)
+            .then(|| Endpoint::decode(self.payload))
+            .flatten()
     }
 }
 
@@ -59,7 +66,11 @@ pub fn drain(ring: &mut RingBuf<MapData>, most: usize, mut each: impl FnMut(Reco
 
 /// Waits until the kernel forces a wake-up or `timeout` passes (the rings do not wake per record).
 pub fn wait(ring: &RingBuf<MapData>, timeout: Duration) {
-    let mut poll = libc::pollfd { fd: ring.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: ring.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one pollfd that lives for the call.
     unsafe { libc::poll(&raw mut poll, 1, millis) };

@@ -68,8 +68,10 @@ impl Kernel {
 /// # Errors
 /// When the path is not a cgroup v2 directory.
 pub fn cgroup_id(path: &Path) -> Result<u64, ScopeError> {
-    let meta = fs::metadata(path)
-        .map_err(|source| ScopeError::NoCgroup { path: path.display().to_string(), source })?;
+    let meta = fs::metadata(path).map_err(|source| ScopeError::NoCgroup {
+        path: path.display().to_string(),
+        source,
+    })?;
     if !path.join("cgroup.procs").exists() {
         return Err(ScopeError::NotACgroup(path.display().to_string()));
     }
@@ -93,7 +95,11 @@ pub fn cgroup2_mount() -> Option<PathBuf> {
 pub fn find_cgroup(given: &str) -> Result<PathBuf, ScopeError> {
     let mount = cgroup2_mount().ok_or(ScopeError::NoCgroup2)?;
     let path = Path::new(given);
-    let path = if path.starts_with(&mount) { path.to_owned() } else { mount.join(given.trim_start_matches('/')) };
+    let path = if path.starts_with(&mount) {
+        path.to_owned()
+    } else {
+        mount.join(given.trim_start_matches('/'))
+    };
     cgroup_id(&path)?;
     Ok(path)
 }
@@ -111,8 +117,13 @@ pub fn find_container(id: &str) -> Result<PathBuf, ScopeError> {
     }
     let mut queue = vec![(mount, 0)];
     while let Some((directory, depth)) = queue.pop() {
-        let Ok(entries) = fs::read_dir(&directory) else { continue };
-        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let Ok(entries) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for entry in entries
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.contains(id) && !name.starts_with("crio-conmon-") {
@@ -150,19 +161,31 @@ pub fn cgroup_processes(path: &Path) -> Vec<u32> {
 pub fn all_processes() -> Vec<u32> {
     fs::read_dir("/proc").map_or_else(
         |_| Vec::new(),
-        |entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+        |entries| {
+            entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+                .collect()
+        },
     )
 }
 
 /// The process and everything that descends from it, by parent pids.
 fn descendants(root: u32) -> Vec<u32> {
-    let parents: Vec<(u32, u32)> =
-        all_processes().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let parents: Vec<(u32, u32)> = all_processes()
+        .into_iter()
+        .filter_map(|pid| Some((pid, parent(pid)?)))
+        .collect();
     let mut tree = vec![root];
     let mut next = 0;
     while next < tree.len() {
         let current = tree[next];
-        tree.extend(parents.iter().filter(|(_, parent)| *parent == current).map(|(pid, _)| *pid));
+        tree.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == current)
+                .map(|(pid, _)| *pid),
+        );
         next += 1;
     }
     tree
@@ -171,7 +194,11 @@ fn descendants(root: u32) -> Vec<u32> {
 /// Field 4 of `/proc/PID/stat` (proc(5)); the name before it may contain anything.
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat[stat.rfind(')')? + 1..].split_whitespace().nth(1)?.parse().ok()
+    stat[stat.rfind(')')? + 1..]
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -180,7 +207,10 @@ mod tests {
 
     #[test]
     fn descendants_contain_the_process_itself_and_its_children() {
-        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         let tree = descendants(std::process::id());
         assert!(tree.contains(&std::process::id()) && tree.contains(&child.id()));
         drop(child.stdin.take());

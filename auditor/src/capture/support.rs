@@ -68,7 +68,11 @@ pub fn effective_capabilities() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()
         .and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?.trim().to_owned();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("CapEff:"))?
+                .trim()
+                .to_owned();
             u64::from_str_radix(&line, 16).ok()
         })
         .unwrap_or(0)
@@ -78,8 +82,16 @@ pub fn effective_capabilities() -> u64 {
 pub fn static_checks() -> Vec<Check> {
     let held = effective_capabilities();
     let mut checks = vec![
-        Check { name: "kernel", ok: true, detail: kernel_release() },
-        path_check("btf", super::btf::VMLINUX, "the kernel must be built with CONFIG_DEBUG_INFO_BTF=y"),
+        Check {
+            name: "kernel",
+            ok: true,
+            detail: kernel_release(),
+        },
+        path_check(
+            "btf",
+            super::btf::VMLINUX,
+            "the kernel must be built with CONFIG_DEBUG_INFO_BTF=y",
+        ),
         tracefs_check(),
         cgroup_check(),
     ];
@@ -135,7 +147,8 @@ fn tracefs_check() -> Check {
             (true, _) => "through perf's uprobe PMU".to_owned(),
             (false, true) => "through tracefs".to_owned(),
             (false, false) => {
-                "neither the uprobe PMU nor tracefs is there; mount -t tracefs tracefs /sys/kernel/tracing".to_owned()
+                "neither the uprobe PMU nor tracefs is there; mount -t tracefs tracefs /sys/kernel/tracing"
+                    .to_owned()
             }
         },
     }
@@ -143,7 +156,11 @@ fn tracefs_check() -> Check {
 
 fn cgroup_check() -> Check {
     match super::scope::cgroup2_mount() {
-        Some(mount) => Check { name: "cgroup2", ok: true, detail: format!("mounted at {}", mount.display()) },
+        Some(mount) => Check {
+            name: "cgroup2",
+            ok: true,
+            detail: format!("mounted at {}", mount.display()),
+        },
         None => Check {
             name: "cgroup2",
             ok: true,
@@ -154,10 +171,19 @@ fn cgroup_check() -> Check {
 
 fn path_check(name: &'static str, path: &str, why: &str) -> Check {
     let ok = Path::new(path).exists();
-    Check { name, ok, detail: if ok { path.to_owned() } else { format!("{path} is missing; {why}") } }
+    Check {
+        name,
+        ok,
+        detail: if ok {
+            path.to_owned()
+        } else {
+            format!("{path} is missing; {why}")
+        },
+    }
 }
 
 /// `uname -r`.
 pub fn kernel_release() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| "unknown".to_owned(), |s| s.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |s| s.trim().to_owned())
 }

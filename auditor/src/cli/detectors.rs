@@ -66,9 +66,7 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = match (args.command, args.format) {
         (Command::List, Format::Text) => list_text(),
-        (Command::List, Format::Json) => {
-            lines(&catalogue::all().iter().map(|row| row_json(row)).collect())
-        }
+        (Command::List, Format::Json) => lines(&catalogue::all().iter().map(|row| row_json(row)).collect()),
         (Command::Show { id }, Format::Text) => show_text(find(&id)?),
         (Command::Show { id }, Format::Json) => lines(&row_json(find(&id)?)),
         (Command::Test { value, key }, format) => {
@@ -96,9 +94,7 @@ fn find(id: &str) -> anyhow::Result<&'static DetectorInfo> {
         Some(row) => Ok(row),
         None => {
             let nearest = catalogue::nearest(id);
-            bail!(
-                "no detector is called {id:?}; did you mean {nearest}? `auditor detectors list` prints all"
-            )
+            bail!("no detector is called {id:?}; did you mean {nearest}? `auditor detectors list` prints all")
         }
     }
 }
@@ -170,10 +166,7 @@ fn test_text(found: &[Detection]) -> String {
             let _ = writeln!(out, "  {:+5.1}  {}", line.bits, line.reason);
         }
         if detection.under_masked {
-            let _ = writeln!(
-                out,
-                "         the mask leaves more than its convention allows"
-            );
+            let _ = writeln!(out, "         the mask leaves more than its convention allows");
         }
     }
     out
@@ -250,8 +243,7 @@ mod tests {
 
     #[test]
     fn debug_output_of_the_arguments_hides_the_value() {
-        let line =
-            Line::try_parse_from(["detectors", "test", "5447911234560249", "--key", "k"]).unwrap();
+        let line = Line::try_parse_from(["detectors", "test", "5447911234560249", "--key", "k"]).unwrap();
         assert!(!format!("{:?}", line.args).contains("5447"));
     }
 }

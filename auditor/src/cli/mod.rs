@@ -1,9 +1,9 @@
 //! The command line: one file per subcommand.
 
+pub mod detectors;
+pub mod scan;
 pub mod table;
 pub mod tail;
-pub mod scan;
-pub mod detectors;
 
 use std::process::ExitCode;
 

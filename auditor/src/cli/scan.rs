@@ -182,9 +182,7 @@ impl Job<'_> {
             return;
         }
         let mut walk = ignore::WalkBuilder::new(path);
-        walk.hidden(false)
-            .require_git(false)
-            .sort_by_file_name(Ord::cmp);
+        walk.hidden(false).require_git(false).sort_by_file_name(Ord::cmp);
         walk.filter_entry(|entry| entry.file_name() != ".git");
         for entry in walk.build() {
             match entry {
@@ -219,9 +217,7 @@ impl Job<'_> {
     }
 
     fn scan(&self, file: impl Read, name: &str, scanner: &dyn Scan) -> io::Result<()> {
-        let extent = file::scan(file, scanner, &mut |occurrence| {
-            self.found(name, occurrence)
-        })?;
+        let extent = file::scan(file, scanner, &mut |occurrence| self.found(name, occurrence))?;
         self.totals.files.fetch_add(1, Ordering::Relaxed);
         self.totals
             .not_scanned
@@ -243,9 +239,7 @@ impl Job<'_> {
             Format::Text => text_line(&finding),
         };
         self.totals.findings.fetch_add(1, Ordering::Relaxed);
-        self.totals
-            .clear
-            .fetch_add(u64::from(clear), Ordering::Relaxed);
+        self.totals.clear.fetch_add(u64::from(clear), Ordering::Relaxed);
         let mut output = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = writeln!(output.out, "{line}") {
             self.stopped.store(true, Ordering::Relaxed);
@@ -264,8 +258,7 @@ impl Job<'_> {
             line,
         } = occurrence;
         let description = (self.engine.describe)(detection.detector)?;
-        let louder = detection.state == State::Clear
-            && (detection.declared_masked || detection.under_masked);
+        let louder = detection.state == State::Clear && (detection.declared_masked || detection.under_masked);
         let now = Timestamp::now().to_string();
         let flow = (!exchange.protocol.is_empty()).then(|| Flow {
             protocol: exchange.protocol,
@@ -326,16 +319,13 @@ impl Job<'_> {
     }
 
     fn finish(self) -> anyhow::Result<ExitCode> {
-        let Output { out, err, failed } = self
-            .out
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let Output { out, err, failed } = self.out.into_inner().unwrap_or_else(PoisonError::into_inner);
         match failed.map_or_else(|| out.flush(), Err) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Err(error) => anyhow::bail!(
-                "cannot write findings to standard output: {error}; is the disk full?"
-            ),
+            Err(error) => {
+                anyhow::bail!("cannot write findings to standard output: {error}; is the disk full?")
+            }
         }
         let total = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let totals = &self.totals;

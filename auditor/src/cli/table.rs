@@ -112,10 +112,9 @@ impl Table {
     /// Fits standard output: colour only on a terminal and unless `NO_COLOR` is set and not empty,
     /// as wide as the terminal from 120 columns on.
     pub fn for_stdout() -> Self {
-        let colour = std::io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        let width =
-            terminal_size::terminal_size().map_or(NARROW, |(width, _)| usize::from(width.0));
+        let colour =
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let width = terminal_size::terminal_size().map_or(NARROW, |(width, _)| usize::from(width.0));
         Self {
             width: width.clamp(NARROW, WIDE),
             colour,
@@ -311,11 +310,7 @@ fn short_severity(row: &Row) -> &str {
 }
 
 fn short_confidence(confidence: &str) -> &str {
-    if confidence == "medium" {
-        "med"
-    } else {
-        confidence
-    }
+    if confidence == "medium" { "med" } else { confidence }
 }
 
 fn short_count(count: u64) -> String {

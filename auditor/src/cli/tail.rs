@@ -68,10 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stream = ask(&args)?;
     let table = Table::for_stdout();
     let mut out = io::stdout().lock();
-    if args.format == Format::Text
-        && out.is_terminal()
-        && writeln!(out, "{}", table.header()).is_err()
-    {
+    if args.format == Format::Text && out.is_terminal() && writeln!(out, "{}", table.header()).is_err() {
         return Ok(ExitCode::SUCCESS);
     }
     match show(stream, &args, &table, &mut out)? {
@@ -102,9 +99,15 @@ enum Ended {
 fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
     let path = socket.display();
     UnixStream::connect(socket).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!("no auditor is running here: {path} does not exist; start `auditor run` or give --socket"),
-        ErrorKind::ConnectionRefused => anyhow::anyhow!("no auditor is listening on {path}: start `auditor run` or give --socket"),
-        ErrorKind::PermissionDenied => anyhow::anyhow!("not allowed to open {path}: be root or join the group of the socket"),
+        ErrorKind::NotFound => anyhow::anyhow!(
+            "no auditor is running here: {path} does not exist; start `auditor run` or give --socket"
+        ),
+        ErrorKind::ConnectionRefused => {
+            anyhow::anyhow!("no auditor is listening on {path}: start `auditor run` or give --socket")
+        }
+        ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("not allowed to open {path}: be root or join the group of the socket")
+        }
         _ => anyhow::anyhow!("cannot connect to {path}: {error}"),
     })
 }
@@ -130,12 +133,7 @@ fn request(args: &Args, now: Timestamp) -> Request {
     }
 }
 
-fn show(
-    stream: UnixStream,
-    args: &Args,
-    table: &Table,
-    out: &mut impl Write,
-) -> anyhow::Result<Ended> {
+fn show(stream: UnixStream, args: &Args, table: &Table, out: &mut impl Write) -> anyhow::Result<Ended> {
     let mut read = BufReader::new(stream);
     let mut line = String::new();
     loop {
@@ -145,8 +143,7 @@ fn show(
             Ok(_) => (),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Ended::ByDaemon),
             Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot read from {}", args.socket.display()));
+                return Err(error).with_context(|| format!("cannot read from {}", args.socket.display()));
             }
         }
         let Some(text) = rendered(line.trim_end(), args.format, table)? else {
@@ -232,10 +229,7 @@ mod tests {
         let request = request(&args(&full), now);
         assert!(request.follow);
         assert_eq!(request.last, usize::MAX);
-        assert_eq!(
-            request.filters.since.as_deref(),
-            Some("2026-03-01T09:45:00Z")
-        );
+        assert_eq!(request.filters.since.as_deref(), Some("2026-03-01T09:45:00Z"));
         assert_eq!(request.filters.detector, ["iban", "email_address"]);
         let sent = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&sent).unwrap(), request);
@@ -283,8 +277,7 @@ mod tests {
         hub.publish(finding("b", 1));
         let listener = Listener::bind(&path).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server =
-            tokio::spawn(listener.serve(hub, Limits::default(), async { _ = stopped.await }));
+        let server = tokio::spawn(listener.serve(hub, Limits::default(), async { _ = stopped.await }));
         for (words, ids) in [
             (&["--last", "1"][..], "b"),
             (&["--detector", "iban"], ""),
@@ -315,9 +308,7 @@ mod tests {
     fn a_refusal_is_an_error_and_nothing_in_it_steers_the_terminal() {
         let table = Table::plain();
         let line = r#"{"schema":"auditor.tail/v1","error":"no\u001b[2J"}"#;
-        let error = rendered(line, Format::Text, &table)
-            .unwrap_err()
-            .to_string();
+        let error = rendered(line, Format::Text, &table).unwrap_err().to_string();
         assert_eq!(error, r"the daemon refused: no\x1b[2J");
         assert_eq!(
             rendered(

@@ -1,10 +1,6 @@
 use super::*;
 
-fn load(
-    yaml: &str,
-    environment: &[(&str, &str)],
-    flags: &[(&str, &str)],
-) -> Result<Config, String> {
+fn load(yaml: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     std::fs::write(&path, yaml).unwrap();
@@ -12,11 +8,8 @@ fn load(
         .iter()
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
     let flags: Vec<(&str, String)> = flags.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
-    Config::load(Some(&path), environment, &flags).map_err(|error| {
-        error
-            .to_string()
-            .replace(&path.display().to_string(), "FILE")
-    })
+    Config::load(Some(&path), environment, &flags)
+        .map_err(|error| error.to_string().replace(&path.display().to_string(), "FILE"))
 }
 
 #[test]
@@ -146,12 +139,7 @@ fn the_documentation_lists_every_key_with_default_unit_and_bounds() {
     let doc = include_str!("../../../docs/configuration.md");
     let rows: Vec<String> = KEYS.iter().map(Key::row).collect();
     let documented: Vec<&str> = doc.lines().filter(|line| line.starts_with("| `")).collect();
-    assert_eq!(
-        documented,
-        rows,
-        "the table must read:\n{}",
-        rows.join("\n")
-    );
+    assert_eq!(documented, rows, "the table must read:\n{}", rows.join("\n"));
 }
 
 proptest::proptest! {

@@ -47,12 +47,7 @@ impl Csv {
         self.column += 1;
         if bytes[at] == b'\n' {
             self.column = 0;
-            if self.first_row
-                && !self
-                    .columns
-                    .iter()
-                    .all(|name| is_column_name(&name.text(bytes)))
-            {
+            if self.first_row && !self.columns.iter().all(|name| is_column_name(&name.text(bytes))) {
                 self.columns.clear();
             }
             self.first_row = false;
@@ -81,8 +76,8 @@ impl Cursor for Csv {
             self.at = at + 1;
             if bytes[at] == b'"' {
                 // A quote inside an unquoted cell is text.
-                self.quoted = !self.quoted && at == self.start
-                    || !self.quoted && at > 0 && bytes[at - 1] == b'"';
+                self.quoted =
+                    !self.quoted && at == self.start || !self.quoted && at > 0 && bytes[at - 1] == b'"';
             } else {
                 self.end_cell(bytes, at);
             }
@@ -109,11 +104,7 @@ impl Cursor for Csv {
             found.map_or(bytes.len(), |found| at.end + found)
         });
         self.end = Some(end);
-        let columns = if self.first_row {
-            &[][..]
-        } else {
-            &self.columns
-        };
+        let columns = if self.first_row { &[][..] } else { &self.columns };
         let key = columns.get(self.column).map(|name| name.text(bytes));
         let path = match &key {
             Some(key) => safe_name(key).to_owned(),

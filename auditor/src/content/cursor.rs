@@ -72,11 +72,7 @@ pub(super) fn safe_name(name: &str) -> &str {
     let random = longest >= 16 && digits >= 3;
     let odd = name.contains('@') || name.contains('\u{fffd}') || name.chars().any(char::is_control);
     let value = odd || digits >= 6 || random || longest > 40 || name.len() >= MAX_NAME;
-    if value || name.is_empty() {
-        "{key}"
-    } else {
-        name
-    }
+    if value || name.is_empty() { "{key}" } else { name }
 }
 
 /// Position in a format, moved through the bytes of a window.

@@ -180,11 +180,7 @@ impl Decoder {
             *at += taken;
             self.decoded += n as u64;
             if status == Status::StreamEnd {
-                self.state = if self.gzip {
-                    State::Trailer(8)
-                } else {
-                    State::End
-                };
+                self.state = if self.gzip { State::Trailer(8) } else { State::End };
                 return None;
             }
             if self.beyond_limits(*at as u64) {
@@ -245,11 +241,7 @@ impl Header {
     /// Moves past one byte; `None` when the header is complete.
     fn next(self, byte: u8) -> Result<Option<Self>, Stop> {
         Ok(match self {
-            Self::Fixed { at, .. }
-                if [0x1f, 0x8b, 8]
-                    .get(usize::from(at))
-                    .is_some_and(|b| *b != byte) =>
-            {
+            Self::Fixed { at, .. } if [0x1f, 0x8b, 8].get(usize::from(at)).is_some_and(|b| *b != byte) => {
                 return Err(Stop::Broken);
             }
             Self::Fixed { at: 3, .. } => Some(Self::Fixed { at: 4, flags: byte }),

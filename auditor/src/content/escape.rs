@@ -22,9 +22,7 @@ impl Decoded {
     /// Where a source byte went.
     pub(super) fn position_of(&self, source: usize) -> usize {
         let index = self.runs.partition_point(|(_, from)| *from <= source);
-        let (to, from) = index
-            .checked_sub(1)
-            .map_or((0, 0), |index| self.runs[index]);
+        let (to, from) = index.checked_sub(1).map_or((0, 0), |index| self.runs[index]);
         (to + source - from).min(self.runs.get(index).map_or(self.bytes.len(), |(to, _)| *to))
     }
 }
@@ -35,8 +33,7 @@ pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
         Format::Form => memchr::memchr2(b'%', b'+', bytes).is_some(),
         Format::Path => memchr::memchr(b'%', bytes).is_some(),
         Format::Json => memchr::memchr(b'\\', bytes).is_some_and(|at| {
-            memmem::find(&bytes[at..], b"\\u").is_some()
-                || memmem::find(&bytes[at..], b"\\/").is_some()
+            memmem::find(&bytes[at..], b"\\u").is_some() || memmem::find(&bytes[at..], b"\\/").is_some()
         }),
         _ => false,
     }
@@ -124,17 +121,11 @@ fn json(rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
         && !matches!(character, '"' | '\\')
     {
         decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        return Taken {
-            source,
-            moved: true,
-        };
+        return Taken { source, moved: true };
     }
     let source = rest.len().min(2);
     decoded.extend_from_slice(&rest[..source]);
-    Taken {
-        source,
-        moved: false,
-    }
+    Taken { source, moved: false }
 }
 
 /// `\uXXXX`, or a surrogate pair of them.
@@ -158,8 +149,7 @@ mod tests {
     use super::*;
 
     fn text(format: Format, source: &str) -> Option<String> {
-        undo(format, source.as_bytes())
-            .map(|d| String::from_utf8_lossy(d.bytes.expose()).into_owned())
+        undo(format, source.as_bytes()).map(|d| String::from_utf8_lossy(d.bytes.expose()).into_owned())
     }
 
     #[test]

@@ -17,8 +17,7 @@ impl FieldLookup for Headers {
         let line_start = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |lf| lf + 1);
         let line_end = memchr::memchr(b'\n', &bytes[end..]).map_or(bytes.len(), |lf| end + lf);
         let line_end = line_end - usize::from(line_end > end && bytes[line_end - 1] == b'\r');
-        let Some(colon) =
-            memchr::memchr(b':', &bytes[line_start..start]).map(|colon| line_start + colon)
+        let Some(colon) = memchr::memchr(b':', &bytes[line_start..start]).map(|colon| line_start + colon)
         else {
             return Field {
                 value: line_start..line_end,

@@ -69,13 +69,7 @@ impl Json {
             }
             b'"' => {
                 let key = self.top().is_some_and(|top| top.wants_key);
-                self.begin(
-                    State::Text {
-                        key,
-                        escaped: false,
-                    },
-                    self.at,
-                );
+                self.begin(State::Text { key, escaped: false }, self.at);
             }
             b' ' | b'\t' | b'\r' | b'\n' => {}
             _ => self.begin(State::Scalar, self.at - 1),
@@ -121,10 +115,7 @@ impl Json {
     fn text(&mut self, bytes: &[u8], to: usize, key: bool, escaped: bool) {
         if escaped {
             self.at += 1;
-            self.state = State::Text {
-                key,
-                escaped: false,
-            };
+            self.state = State::Text { key, escaped: false };
             return;
         }
         let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &bytes[self.at..to]) else {
@@ -234,9 +225,7 @@ impl Cursor for Json {
             quoted && bytes.get(at.end.wrapping_sub(1)) == Some(&b'"'),
         ));
         let end = self.value_end(bytes, text, inside.max(start));
-        let levels = &self.frames[..self
-            .depth
-            .saturating_sub(usize::from(in_key && self.deeper == 0))];
+        let levels = &self.frames[..self.depth.saturating_sub(usize::from(in_key && self.deeper == 0))];
         let named = levels
             .iter()
             .rposition(|frame| !frame.array && frame.key.is_some());
@@ -291,8 +280,7 @@ fn scalar_end(bytes: &[u8], from: usize) -> usize {
 /// The closing quote at or after `from`, a place outside any escape.
 fn text_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..).unwrap_or_default())
-    {
+    while let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..).unwrap_or_default()) {
         at += found;
         if bytes[at] != b'\\' {
             return at;

@@ -15,8 +15,7 @@ impl FieldLookup for Path {
         let at_start = at.start.min(bytes.len());
         let at_end = at.end.clamp(at_start, bytes.len());
         let start = memchr::memrchr(b'/', &bytes[..at_start]).map_or(0, |slash| slash + 1);
-        let end =
-            memchr::memchr(b'/', &bytes[at_end..]).map_or(bytes.len(), |slash| at_end + slash);
+        let end = memchr::memchr(b'/', &bytes[at_end..]).map_or(bytes.len(), |slash| at_end + slash);
         let before = &bytes[..start.saturating_sub(1)];
         let name_at = memchr::memrchr(b'/', before).map_or(0, |slash| slash + 1);
         let key = text_of(bytes, name_at..before.len());

@@ -77,10 +77,7 @@ pub struct Reader {
 impl Reader {
     /// A reader for one connection.
     pub fn new(limits: Limits) -> Self {
-        let window = limits
-            .window
-            .max(window::MIN_WINDOW)
-            .max(4 * limits.overlap);
+        let window = limits.window.max(window::MIN_WINDOW).max(4 * limits.overlap);
         Self {
             limits: Limits { window, ..limits },
             bodies: [None, None],
@@ -111,9 +108,7 @@ impl Reader {
             self.flush_stream(part.direction.reversed(), receiver);
         }
         let slot = &mut self.bodies[part.direction.index()];
-        if let Some(other) =
-            slot.take_if(|body| (body.place, body.message) != (part.place, part.message))
-        {
+        if let Some(other) = slot.take_if(|body| (body.place, body.message) != (part.place, part.message)) {
             other.finish(receiver);
         }
         let body = slot.get_or_insert_with(|| Box::new(Body::new(part, None, self.limits)));
@@ -185,10 +180,7 @@ impl Body {
                 true,
             ),
         };
-        let kind = format.map(|format| Kind::Text {
-            format,
-            delimiter: 0,
-        });
+        let kind = format.map(|format| Kind::Text { format, delimiter: 0 });
         Self {
             limits,
             exchange: Arc::clone(part.exchange),
@@ -285,13 +277,7 @@ impl Body {
             positions: &positions,
             next: 0,
         };
-        show(
-            &self.origin(&positions),
-            format,
-            &self.lookup,
-            &window,
-            receiver,
-        );
+        show(&self.origin(&positions), format, &self.lookup, &window, receiver);
         true
     }
 
@@ -362,13 +348,7 @@ impl Body {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut lookup = std::mem::replace(&mut self.lookup, Lookup::Text(Text));
         buffer.window(all, self.limits.overlap, format, |window| {
-            show(
-                &self.origin(window.positions),
-                format,
-                &lookup,
-                &window,
-                receiver,
-            );
+            show(&self.origin(window.positions), format, &lookup, &window, receiver);
             if more {
                 lookup.advance(window.bytes, window.next);
             }

@@ -51,9 +51,7 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
     let media = content_type.map(media_type).unwrap_or_default();
     if !looks_like_text(sample)
-        && (MAGIC.iter().any(|magic| sample.starts_with(magic))
-            || is_ftyp(sample)
-            || is_binary_type(&media))
+        && (MAGIC.iter().any(|magic| sample.starts_with(magic)) || is_ftyp(sample) || is_binary_type(&media))
     {
         return Kind::Binary;
     }
@@ -196,10 +194,7 @@ fn is_xml(text: &[u8]) -> bool {
     let lower = text[..text.len().min(16)].to_ascii_lowercase();
     let html = lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html");
     !html
-        && matches!(
-            text.get(1),
-            Some(b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' | b'_')
-        )
+        && matches!(text.get(1), Some(b'?' | b'!' | b'a'..=b'z' | b'A'..=b'Z' | b'_'))
         && text.contains(&b'>')
 }
 
@@ -312,10 +307,7 @@ mod tests {
 
     #[test]
     fn a_declaration_is_believed_as_far_as_the_bytes_agree() {
-        let text = |format| Kind::Text {
-            format,
-            delimiter: 0,
-        };
+        let text = |format| Kind::Text { format, delimiter: 0 };
         for (media, bytes, expected) in [
             (
                 "application/json; charset=utf-8",
@@ -327,11 +319,7 @@ mod tests {
             ("image/png", b"\x89PNG\r\n\x1a\n\0", Kind::Binary),
             ("image/png", b"card 4111", text(Format::Text)),
             ("application/json", b"\x89PNG\r\n\x1a\n\0", Kind::Binary),
-            (
-                "application/octet-stream",
-                b"\x01\x02abc",
-                text(Format::Text),
-            ),
+            ("application/octet-stream", b"\x01\x02abc", text(Format::Text)),
             ("video/mp4", b"\x01\x02abc", Kind::Binary),
             ("text/html", b"<p>x</p>", text(Format::Text)),
         ] {

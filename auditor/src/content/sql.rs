@@ -114,10 +114,7 @@ impl Cursor for Sql {
                         self.name(bytes, self.at, false);
                     }
                 }
-                Token::Quoted {
-                    quote,
-                    escaped: true,
-                } => {
+                Token::Quoted { quote, escaped: true } => {
                     self.at += 1;
                     self.token = Token::Quoted {
                         quote,
@@ -138,10 +135,7 @@ impl Cursor for Sql {
                         self.token = Token::None;
                         self.name(bytes, end, true);
                     } else {
-                        self.token = Token::Quoted {
-                            quote,
-                            escaped: true,
-                        };
+                        self.token = Token::Quoted { quote, escaped: true };
                     }
                 }
             }

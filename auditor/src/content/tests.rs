@@ -56,8 +56,7 @@ impl Receiver for Finder {
                 key: field.key,
                 siblings: field.siblings,
                 value: String::from_utf8_lossy(
-                    &document.bytes
-                        [field.value.start..field.value.end.min(field.value.start + 100)],
+                    &document.bytes[field.value.start..field.value.end.min(field.value.start + 100)],
                 )
                 .into_owned(),
             });
@@ -75,10 +74,7 @@ impl Receiver for Finder {
 /// Any position may be asked for, in any order.
 fn ask_everywhere(document: &Document<'_>) {
     let length = document.bytes.len();
-    for start in (0..length)
-        .step_by(17)
-        .chain((0..length).rev().step_by(501))
-    {
+    for start in (0..length).step_by(17).chain((0..length).rev().step_by(501)) {
         let field = document.field_at(start..(start + 5).min(length));
         assert!(
             field.value.start <= field.value.end && field.value.end <= length,
@@ -249,14 +245,7 @@ fn the_field_of_a_value_is_known_in_every_format() {
             &[],
             "N",
         ),
-        (
-            Place::RequestPath,
-            "/cards/N/pay",
-            None,
-            Some("cards"),
-            &[],
-            "N",
-        ),
+        (Place::RequestPath, "/cards/N/pay", None, Some("cards"), &[], "N"),
         (
             Place::File,
             "name,card,\"when\"\nAda,N,1\n",
@@ -340,9 +329,7 @@ fn the_field_of_a_value_is_known_in_every_format() {
         (Place::File, "just N here", None, None, &[], "N"),
     ];
     for (place, text, path, key, siblings, value) in cases {
-        let text = text
-            .replace('N', NEEDLE)
-            .replace(&format!("I{NEEDLE}FO"), "INFO");
+        let text = text.replace('N', NEEDLE).replace(&format!("I{NEEDLE}FO"), "INFO");
         let finder = read(
             Limits::default(),
             *place,
@@ -372,12 +359,7 @@ fn escaped_values_are_found_once_and_where_they_are_in_the_source() {
             24,
             45,
         ),
-        (
-            r#"{"card":"4111111111111111","m":"a\u0040b"}"#,
-            "$.card",
-            9,
-            25,
-        ),
+        (r#"{"card":"4111111111111111","m":"a\u0040b"}"#, "$.card", 9, 25),
     ] {
         for piece in [1, 7, usize::MAX] {
             let finder = read(
@@ -402,9 +384,7 @@ fn escaped_values_are_found_once_and_where_they_are_in_the_source() {
 /// Long bodies with the needle in known fields, escapes in between.
 fn long_json(records: usize) -> String {
     let record = |n: usize| {
-        format!(
-            r#"{{"id":{n},"note":"a \u00e9 \"q\" \/ b","card":{{"pan":"{NEEDLE}","n":[1,2]}}}}"#
-        )
+        format!(r#"{{"id":{n},"note":"a \u00e9 \"q\" \/ b","card":{{"pan":"{NEEDLE}","n":[1,2]}}}}"#)
     };
     format!(
         r#"{{"v":1,"orders":[{}]}}"#,
@@ -428,14 +408,8 @@ fn windows_lose_no_value_no_path_and_repeat_nothing() {
             json.as_bytes(),
             piece,
         );
-        let paths: Vec<_> = finder
-            .hits
-            .iter()
-            .map(|hit| hit.path.clone().unwrap())
-            .collect();
-        let expected: Vec<_> = (0..300)
-            .map(|n| format!("$.orders[{n}].card.pan"))
-            .collect();
+        let paths: Vec<_> = finder.hits.iter().map(|hit| hit.path.clone().unwrap()).collect();
+        let expected: Vec<_> = (0..300).map(|n| format!("$.orders[{n}].card.pan")).collect();
         assert_eq!(paths, expected);
         let sources: Vec<_> = finder.hits.iter().map(|hit| hit.source.start).collect();
         assert_eq!(
@@ -446,9 +420,7 @@ fn windows_lose_no_value_no_path_and_repeat_nothing() {
         );
         assert!(finder.longest <= limits.window);
     }
-    let rows: String = (0..300)
-        .map(|n| format!("{n},\"x, y\",{NEEDLE}\n"))
-        .collect();
+    let rows: String = (0..300).map(|n| format!("{n},\"x, y\",{NEEDLE}\n")).collect();
     let elements: String = (0..300)
         .map(|n| format!("<o n='{n}'><pan>{NEEDLE}</pan></o>"))
         .collect();
@@ -463,21 +435,14 @@ fn windows_lose_no_value_no_path_and_repeat_nothing() {
             "t.card",
         ),
         (
-            format!(
-                "a={}&card={NEEDLE}&c={}",
-                "x".repeat(2000),
-                "y".repeat(2000)
-            ),
+            format!("a={}&card={NEEDLE}&c={}", "x".repeat(2000), "y".repeat(2000)),
             "card",
         ),
     ] {
         let finder = read(small(), Place::File, (None, None), text.as_bytes(), 100);
         assert_eq!(finder.hits.len(), text.matches(NEEDLE).count());
         assert!(
-            finder
-                .hits
-                .iter()
-                .all(|hit| hit.path.as_deref() == Some(path)),
+            finder.hits.iter().all(|hit| hit.path.as_deref() == Some(path)),
             "{path}"
         );
     }
@@ -508,10 +473,7 @@ fn compressed_bodies_are_read_however_they_are_cut() {
                 piece,
             );
             assert_eq!(finder.hits.len(), 50, "{encoding}");
-            assert_eq!(
-                finder.hits[49].path.as_deref(),
-                Some("$.orders[49].card.pan")
-            );
+            assert_eq!(finder.hits[49].path.as_deref(), Some("$.orders[49].card.pan"));
             assert_eq!(finder.settled, [(Account::Scanned, bytes.len() as u64)]);
         }
     }
@@ -551,16 +513,8 @@ fn bytes_that_are_not_scanned_say_why() {
         finder.settled
     );
     for (types, bytes, account) in [
-        (
-            (None, Some("br")),
-            &b"xyz"[..],
-            Account::UnsupportedEncoding,
-        ),
-        (
-            (None, Some("gzip, gzip")),
-            b"xyz",
-            Account::UnsupportedEncoding,
-        ),
+        ((None, Some("br")), &b"xyz"[..], Account::UnsupportedEncoding),
+        ((None, Some("gzip, gzip")), b"xyz", Account::UnsupportedEncoding),
         ((None, Some("gzip")), b"xyz", Account::Undecodable),
         (
             (Some("image/png"), None),
@@ -652,13 +606,7 @@ fn many_candidates_and_deep_nesting_take_linear_time() {
             window: 1 << 24,
             ..Limits::default()
         };
-        let finder = read(
-            limits,
-            Place::File,
-            (None, None),
-            text.as_bytes(),
-            usize::MAX,
-        );
+        let finder = read(limits, Place::File, (None, None), text.as_bytes(), usize::MAX);
         assert!(finder.hits.len() >= 60_000);
     }
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());

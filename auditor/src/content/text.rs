@@ -68,11 +68,7 @@ fn key_before(bytes: &[u8], before: Range<usize>) -> Option<String> {
 /// goes on with `=` (`user logged in email=…`).
 fn name_start(text: &[u8], end: usize) -> usize {
     let separator = text[end..].iter().find(|b| matches!(b, b':' | b'='));
-    let words = if separator == Some(&b'=') {
-        1
-    } else {
-        MAX_WORDS
-    };
+    let words = if separator == Some(&b'=') { 1 } else { MAX_WORDS };
     let mut start = end;
     for _ in 0..words {
         let word = text[..start]

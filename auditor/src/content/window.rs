@@ -49,9 +49,7 @@ impl Positions {
         // An escape is one byte in the window and several in the source.
         let next = self.0.partition_point(|(window, _)| *window < range.end);
         match self.0.get(next) {
-            Some((window, source))
-                if *window == range.end && *source > end && *source - end < 12 =>
-            {
+            Some((window, source)) if *window == range.end && *source > end && *source - end < 12 => {
                 start..*source
             }
             _ => start..end,
@@ -164,12 +162,9 @@ impl Buffer {
         let positions = std::mem::take(&mut self.positions);
         self.bytes.extend(&old.expose()[..self.overlap]);
         self.bytes.extend(decoded.bytes.expose());
-        self.positions.0.extend(
-            positions
-                .0
-                .iter()
-                .filter(|(window, _)| *window < self.overlap),
-        );
+        self.positions
+            .0
+            .extend(positions.0.iter().filter(|(window, _)| *window < self.overlap));
         // Both lists ascend: every run of the old positions and every escape starts a new one.
         let mut runs = positions
             .0
@@ -201,18 +196,9 @@ impl Buffer {
 /// Where to end a window: behind the last delimiter of the strongest kind in its last `reach`
 /// bytes, so that no value is cut and then judged by its first half.
 fn cut(bytes: &[u8], from: usize, reach: usize) -> usize {
-    let low = bytes
-        .len()
-        .saturating_sub(reach)
-        .max(from + 1)
-        .min(bytes.len());
+    let low = bytes.len().saturating_sub(reach).max(from + 1).min(bytes.len());
     let tail = &bytes[low..];
-    let strong = |b: &u8| {
-        matches!(
-            b,
-            b'\n' | b',' | b';' | b'&' | b'>' | b'{' | b'}' | b'[' | b']'
-        )
-    };
+    let strong = |b: &u8| matches!(b, b'\n' | b',' | b';' | b'&' | b'>' | b'{' | b'}' | b'[' | b']');
     let weak = |b: &u8| matches!(b, b'"' | b'\'' | b' ' | b'\t' | b'|' | b'=');
     let found = tail
         .iter()

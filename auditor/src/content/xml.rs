@@ -50,11 +50,7 @@ impl Xml {
     /// At a `<`.
     fn markup(&mut self, bytes: &[u8]) {
         let rest = &bytes[self.at..];
-        let name = rest[1..]
-            .iter()
-            .take(256)
-            .take_while(|b| is_name(**b))
-            .count();
+        let name = rest[1..].iter().take(256).take_while(|b| is_name(**b)).count();
         let (state, length) = match rest {
             [b'<', b'!', b'-', b'-', ..] => (State::Skip(b"-->"), 4),
             _ if rest.starts_with(b"<![CDATA[") => (State::Text, 9),
@@ -178,11 +174,7 @@ impl Cursor for Xml {
                     }
                 },
                 State::Skip(end) => {
-                    let from = self
-                        .at
-                        .saturating_sub(end.len() - 1)
-                        .max(self.start)
-                        .min(to);
+                    let from = self.at.saturating_sub(end.len() - 1).max(self.start).min(to);
                     match memmem::find(&bytes[from..to], end) {
                         None => self.at = to,
                         Some(found) => {
@@ -199,10 +191,7 @@ impl Cursor for Xml {
     fn rebase(&mut self, bytes: &[u8]) {
         for element in &mut self.elements {
             element.name.keep(bytes);
-            element
-                .children
-                .iter_mut()
-                .for_each(|name| name.keep(bytes));
+            element.children.iter_mut().for_each(|name| name.keep(bytes));
         }
         self.attributes
             .iter_mut()

@@ -84,8 +84,8 @@ impl Digits<'_> {
             (Joint::None | Joint::Mixed, Some(&b)) => b == b'-',
             _ => false,
         };
-        let left = joins(start.checked_sub(1).and_then(|at| self.bytes.get(at)))
-            && digit_at(start.checked_sub(2));
+        let left =
+            joins(start.checked_sub(1).and_then(|at| self.bytes.get(at))) && digit_at(start.checked_sub(2));
         left || joins(self.bytes.get(end)) && digit_at(Some(end + 1))
     }
 
@@ -100,16 +100,8 @@ impl Digits<'_> {
     /// True when it is part of a UUID (RFC 9562).
     pub(crate) fn is_in_uuid(&self) -> bool {
         let of_uuid = |b: &u8| b.is_ascii_hexdigit() || *b == b'-';
-        let (before, after) = (
-            &self.bytes[..self.range.start],
-            &self.bytes[self.range.end..],
-        );
-        let left = before
-            .iter()
-            .rev()
-            .take(40)
-            .take_while(|b| of_uuid(b))
-            .count();
+        let (before, after) = (&self.bytes[..self.range.start], &self.bytes[self.range.end..]);
+        let left = before.iter().rev().take(40).take_while(|b| of_uuid(b)).count();
         let right = after.iter().take(40).take_while(|b| of_uuid(b)).count();
         let token = &self.bytes[self.range.start - left..self.range.end + right];
         token.len() == 36 && [8, 13, 18, 23].iter().all(|&at| token[at] == b'-')

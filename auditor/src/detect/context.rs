@@ -36,15 +36,11 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
         end
     };
     // A number may be written `+49…`, `(415)…`; a string has quotes, escaped ones in logs.
-    let end = back_over(at, |b| {
-        matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'+' | b'(')
-    });
+    let end = back_over(at, |b| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'+' | b'('));
     match end.checked_sub(1).map(|last| bytes[last]) {
         Some(b':' | b'=') => {
             let end = back_over(end - 1, |b| matches!(b, b'"' | b'\'' | b'\\' | b' '));
-            let quoted = bytes
-                .get(end)
-                .is_some_and(|b| matches!(b, b'"' | b'\'' | b'\\'));
+            let quoted = bytes.get(end).is_some_and(|b| matches!(b, b'"' | b'\'' | b'\\'));
             let start = if quoted {
                 back_over(end, |b| !matches!(b, b'"' | b'\'' | b'{' | b','))
             } else {
@@ -61,10 +57,7 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
         Some(b'>') => {
             let start = back_over(end - 1, |b| b != b'<');
             let tag = &bytes[start..end - 1];
-            let name = tag
-                .split(|b| b.is_ascii_whitespace())
-                .next()
-                .unwrap_or_default();
+            let name = tag.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
             if name.is_empty() {
                 Peek::Nothing
             } else {
@@ -78,12 +71,7 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
 
 /// Whether the name of the value at `range`, or a word near it, may be one of the row's. May say
 /// yes for no reason (names that are further away), never no wrongly.
-pub(crate) fn may_be_named(
-    bytes: &[u8],
-    range: &Range<usize>,
-    format: Format,
-    row: &DetectorInfo,
-) -> bool {
+pub(crate) fn may_be_named(bytes: &[u8], range: &Range<usize>, format: Format, row: &DetectorInfo) -> bool {
     match peek(bytes, range.start, format) {
         Peek::Elsewhere => true,
         Peek::Name(name) => {
@@ -101,11 +89,7 @@ pub(crate) fn is_short(name: &[u8]) -> bool {
 
 /// The row's word that stands within a few words of the value, on the same line and inside the
 /// same string.
-pub(crate) fn word_near(
-    bytes: &[u8],
-    range: &Range<usize>,
-    row: &DetectorInfo,
-) -> Option<&'static str> {
+pub(crate) fn word_near(bytes: &[u8], range: &Range<usize>, row: &DetectorInfo) -> Option<&'static str> {
     let is_wall = |b: &u8| matches!(b, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}');
     let before = &bytes[range.start.saturating_sub(48)..range.start];
     let before = &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..];
@@ -140,11 +124,7 @@ mod tests {
     #[test]
     fn a_name_is_read_backwards_in_every_format() {
         for (text, format, expected) in [
-            (
-                r#"{"card_number": "4111"}"#,
-                Format::Json,
-                Some("card_number"),
-            ),
+            (r#"{"card_number": "4111"}"#, Format::Json, Some("card_number")),
             (r#"{"card_number":4111}"#, Format::Json, Some("card_number")),
             (r#"{\"pan\":\"4111\"}"#, Format::Text, Some("pan")),
             ("a=1&card=4111", Format::Form, Some("card")),
@@ -161,10 +141,7 @@ mod tests {
             };
             assert_eq!(found, expected, "{text}");
         }
-        assert!(matches!(
-            peek(b"[1,4111]", 3, Format::Json),
-            Peek::Elsewhere
-        ));
+        assert!(matches!(peek(b"[1,4111]", 3, Format::Json), Peek::Elsewhere));
     }
 
     #[test]

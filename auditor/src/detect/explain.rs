@@ -31,8 +31,7 @@ impl FieldLookup for OneField {
 /// What `value` is, in a field called `key` or in free text. Ranges count from the start of
 /// `value`; fingerprints are empty.
 pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
-    let name: Option<String> =
-        key.map(|key| key.chars().filter(|c| !matches!(c, '"' | '\\')).collect());
+    let name: Option<String> = key.map(|key| key.chars().filter(|c| !matches!(c, '"' | '\\')).collect());
     let opening = name
         .as_ref()
         .map(|name| format!("{{\"{name}\":\""))
@@ -44,11 +43,7 @@ pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
         key: name,
         value: from..from + value.len(),
     };
-    let format = if key.is_some() {
-        Format::Json
-    } else {
-        Format::Text
-    };
+    let format = if key.is_some() { Format::Json } else { Format::Text };
     let document = Document {
         bytes: text.as_bytes(),
         format,

@@ -79,9 +79,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             if escapes {
                 signs |= block::equal(&block, b'%');
             }
-            each(digits & !(digits << 1 | digit_before), at, |at| {
-                self.number(at)
-            });
+            each(digits & !(digits << 1 | digit_before), at, |at| self.number(at));
             each(stars & !(stars << 1 | star_before), at, |at| self.stars(at));
             each(signs, at, |at| self.sign(at));
             each(starts, at, |at| self.value(at + 1));
@@ -94,8 +92,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     fn push(&mut self, row: &'static DetectorInfo, found: Option<Match>) {
-        self.found
-            .extend(found.map(|found| Found::Verified(row, found)));
+        self.found.extend(found.map(|found| Found::Verified(row, found)));
     }
 
     fn sign(&mut self, at: usize) {
@@ -173,9 +170,8 @@ impl<'s, 'd> Finder<'s, 'd> {
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
-        let escaped = usize::from(
-            bytes.get(start) == Some(&b'\\') && matches!(bytes.get(start + 1), Some(b'"')),
-        );
+        let escaped =
+            usize::from(bytes.get(start) == Some(&b'\\') && matches!(bytes.get(start + 1), Some(b'"')));
         let quote = bytes
             .get(start + escaped)
             .copied()
@@ -235,13 +231,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
         for row in catalogue::all().iter().copied() {
             if context::word_near(bytes, &range, row).is_some() {
-                self.push_masked(
-                    row,
-                    range.clone(),
-                    &mask,
-                    3.0,
-                    "is a mask run with a clear end",
-                );
+                self.push_masked(row, range.clone(), &mask, 3.0, "is a mask run with a clear end");
             }
         }
     }
@@ -255,8 +245,8 @@ impl<'s, 'd> Finder<'s, 'd> {
         reason: &str,
     ) {
         let keeps = mask.keeps(row.convention);
-        let mut found = Match::new(range, if keeps { State::Masked } else { State::Clear })
-            .because(bits, reason);
+        let mut found =
+            Match::new(range, if keeps { State::Masked } else { State::Clear }).because(bits, reason);
         found.under_masked = !keeps;
         self.push(row, Some(found));
     }
@@ -318,17 +308,12 @@ fn run(bytes: &[u8], at: usize) -> usize {
 
 /// Where the next group of a number begins, and the separator when it is a single byte.
 fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option<u8>)> {
-    let joins = |b: u8| {
-        matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
-            || (b == b'+' && format == Format::Form)
-    };
+    let joins =
+        |b: u8| matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/') || (b == b'+' && format == Format::Form);
     let first = *bytes.get(end).filter(|b| joins(**b))?;
     match *bytes.get(end + 1)? {
         b'0'..=b'9' => Some((end + 1, Some(first))),
-        second
-            if joins(second)
-                && matches!((first, second), (b')', b' ' | b'-') | (b' ' | b'-', b'(')) =>
-        {
+        second if joins(second) && matches!((first, second), (b')', b' ' | b'-') | (b' ' | b'-', b'(')) => {
             bytes
                 .get(end + 2)
                 .is_some_and(u8::is_ascii_digit)
@@ -369,9 +354,7 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
     while start > 0 && at - start < 24 {
         let part = match bytes[start - 1] {
             b'0'..=b'9' | b'+' | b'(' => true,
-            b'-' | b' ' | b')' => {
-                start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')'
-            }
+            b'-' | b' ' | b')' => start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')',
             b'A'..=b'Z' => start >= 2 && at - start < 6,
             _ => false,
         };
@@ -385,9 +368,7 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
         let next = bytes.get(end + 1);
         let part = match bytes[end] {
             b'*' | b'0'..=b'9' => true,
-            b' ' | b'-' | b'(' | b')' => {
-                next.is_some_and(|b| matches!(b, b'*' | b'0'..=b'9' | b' ' | b'('))
-            }
+            b' ' | b'-' | b'(' | b')' => next.is_some_and(|b| matches!(b, b'*' | b'0'..=b'9' | b' ' | b'(')),
             _ => false,
         };
         if !part {

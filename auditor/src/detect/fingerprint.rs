@@ -22,17 +22,11 @@ pub enum FingerprintError {
     #[error("cannot read random bytes from /dev/urandom: {0}; mount /dev in this environment")]
     Random(#[source] std::io::Error),
     #[error("cannot read the fingerprint key {path}: {source}; check the path and its owner")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error(
         "cannot create the fingerprint key {path}: {source}; check that its directory exists and is writable"
     )]
-    Create {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Create { path: PathBuf, source: std::io::Error },
     #[error(
         "fingerprint key {path} has {length} bytes; it needs {KEY} or 64 hexadecimal digits: remove the file to have a new one made"
     )]
@@ -88,9 +82,7 @@ impl Fingerprinter {
                     });
                 }
                 let mut content = Zeroizing::new(Vec::with_capacity(256));
-                file.take(256)
-                    .read_to_end(&mut content)
-                    .map_err(in_reading)?;
+                file.take(256).read_to_end(&mut content).map_err(in_reading)?;
                 let key = parse_key(&content).ok_or_else(|| FingerprintError::Length {
                     path: path.to_owned(),
                     length: content.len(),
@@ -166,10 +158,7 @@ mod tests {
     fn a_fingerprint_is_the_truncated_hmac_of_the_value() {
         let made = Fingerprinter::new([0x0b; KEY]).fingerprint(b"Hi There");
         assert_eq!(made, "k1:198a607eb44bfbc69903a0f1cf2bbdc5");
-        assert_ne!(
-            made,
-            Fingerprinter::random().unwrap().fingerprint(b"Hi There")
-        );
+        assert_ne!(made, Fingerprinter::random().unwrap().fingerprint(b"Hi There"));
     }
 
     #[test]
@@ -180,17 +169,13 @@ mod tests {
             Fingerprinter::from_file(&path, false),
             Err(FingerprintError::Read { .. })
         ));
-        let made = Fingerprinter::from_file(&path, true)
-            .unwrap()
-            .fingerprint(b"a");
+        let made = Fingerprinter::from_file(&path, true).unwrap().fingerprint(b"a");
         assert_eq!(
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
         assert_eq!(
-            Fingerprinter::from_file(&path, true)
-                .unwrap()
-                .fingerprint(b"a"),
+            Fingerprinter::from_file(&path, true).unwrap().fingerprint(b"a"),
             made
         );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -259,8 +259,7 @@ impl Meaning {
             .into_iter()
             .filter_map(Table::exact)
         {
-            rows.iter()
-                .for_each(|row| meaning.add(row, Strength::Exact));
+            rows.iter().for_each(|row| meaning.add(row, Strength::Exact));
         }
         if meaning.named[0].is_none() {
             meaning.add_partial(name, from, to);
@@ -272,11 +271,7 @@ impl Meaning {
                     .copied()
                     .find(|word| word.as_bytes() == name.span(n, n + 1))
             })
-            .filter(|_| {
-                !meaning
-                    .named()
-                    .any(|(_, strength)| strength == Strength::Exact)
-            });
+            .filter(|_| !meaning.named().any(|(_, strength)| strength == Strength::Exact));
         meaning
     }
 
@@ -284,10 +279,7 @@ impl Meaning {
         for start in from..to {
             for end in start + 1..=to {
                 let part = trim_digits(name.span(start, end));
-                for rows in [Table::exact(part), Table::hint(part)]
-                    .into_iter()
-                    .flatten()
-                {
+                for rows in [Table::exact(part), Table::hint(part)].into_iter().flatten() {
                     rows.iter().for_each(|row| self.add(row, Strength::Partial));
                 }
             }
@@ -316,16 +308,16 @@ fn trim_digits(name: &[u8]) -> &[u8] {
 /// Names that say nothing without the object around them.
 pub(crate) fn is_generic(name: &[u8]) -> bool {
     const GENERIC: [&[u8]; 12] = [
-        b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text",
-        b"content", b"plain",
+        b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text", b"content",
+        b"plain",
     ];
     GENERIC.contains(&name)
 }
 
 fn promise_of(word: &[u8]) -> Option<Promise> {
     Some(match word {
-        b"masked" | b"redacted" | b"obfuscated" | b"mask" | b"truncated" | b"anonymized"
-        | b"anonymised" | b"sanitized" | b"sanitised" => Promise::Masked,
+        b"masked" | b"redacted" | b"obfuscated" | b"mask" | b"truncated" | b"anonymized" | b"anonymised"
+        | b"sanitized" | b"sanitised" => Promise::Masked,
         b"last4" | b"lastfour" | b"last4digits" | b"lastfourdigits" => Promise::LastFour,
         b"hash" | b"hashed" | b"sha256" | b"sha1" | b"md5" | b"digest" | b"hmac" => Promise::Hashed,
         b"token" | b"tokenized" | b"tokenised" | b"tokenid" | b"surrogate" => Promise::Tokenised,
@@ -543,22 +535,12 @@ mod tests {
         for (key, parent, id, expected) in [
             ("card_number", "", "payment_card", Some(Strength::Exact)),
             ("PANNumber", "", "payment_card", Some(Strength::Partial)),
-            (
-                "customerCardNumber",
-                "",
-                "payment_card",
-                Some(Strength::Exact),
-            ),
+            ("customerCardNumber", "", "payment_card", Some(Strength::Exact)),
             ("number", "card", "payment_card", Some(Strength::Exact)),
             ("id", "card", "payment_card", Some(Strength::Partial)),
             ("number", "order", "payment_card", None),
             ("card_ref", "", "payment_card", Some(Strength::Partial)),
-            (
-                "customercardnumber",
-                "",
-                "payment_card",
-                Some(Strength::Partial),
-            ),
+            ("customercardnumber", "", "payment_card", Some(Strength::Partial)),
             ("company", "", "payment_card", None),
             ("ssn_masked", "", "us_ssn", Some(Strength::Exact)),
             ("phone2", "", "phone_number", Some(Strength::Exact)),

@@ -51,13 +51,7 @@ pub(crate) fn of(row: &DetectorInfo, value: &[u8], state: State) -> String {
             let shown = &value[..prefix.min(value.len())];
             shown
                 .iter()
-                .map(|b| {
-                    if b.is_ascii_graphic() {
-                        char::from(*b)
-                    } else {
-                        '*'
-                    }
-                })
+                .map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '*' })
                 .chain("****".chars())
                 .collect()
         }
@@ -112,18 +106,10 @@ fn email(value: &[u8]) -> String {
         .first()
         .filter(|b| b.is_ascii_alphanumeric() && at > 0)
         .map(|b| char::from(*b));
-    let host = value[behind..].iter().map(|b| {
-        if b.is_ascii_graphic() {
-            char::from(*b)
-        } else {
-            '*'
-        }
-    });
-    first
-        .into_iter()
-        .chain("***@".chars())
-        .chain(host)
-        .collect()
+    let host = value[behind..]
+        .iter()
+        .map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '*' });
+    first.into_iter().chain("***@".chars()).chain(host).collect()
 }
 
 /// The bytes that stand for `value` in a fingerprint: digits only for numbers, lower case for
@@ -183,26 +169,11 @@ mod tests {
             ),
             ("payment_card", "Visa **** 0247", State::Masked, "****0247"),
             ("payment_card", "[REDACTED]", State::Masked, "[masked]"),
-            (
-                "payment_card",
-                "tok_abcdef",
-                State::Tokenised,
-                "[tokenised]",
-            ),
+            ("payment_card", "tok_abcdef", State::Tokenised, "[tokenised]"),
             ("us_ssn", "536-22-1234", State::Clear, "***-**-1234"),
             ("us_ssn", "536221234", State::Clear, "***-**-1234"),
-            (
-                "phone_number",
-                "+1 (415) 555-2671",
-                State::Clear,
-                "*******2671",
-            ),
-            (
-                "email_address",
-                "jane.doe@corp.de",
-                State::Clear,
-                "j***@corp.de",
-            ),
+            ("phone_number", "+1 (415) 555-2671", State::Clear, "*******2671"),
+            ("email_address", "jane.doe@corp.de", State::Clear, "j***@corp.de"),
             ("email_address", "***@corp.de", State::Masked, "***@corp.de"),
             (
                 "iban",
@@ -228,11 +199,7 @@ mod tests {
         for (id, one, other) in [
             ("payment_card", "5447911234560247", "5447 9112 3456 0247"),
             ("email_address", "Jane@Corp.de", "jane@corp.de"),
-            (
-                "iban",
-                "de89370400440532013000",
-                "DE89 3704 0044 0532 0130 00",
-            ),
+            ("iban", "de89370400440532013000", "DE89 3704 0044 0532 0130 00"),
             ("us_ssn", "536-22-1234", "536221234"),
         ] {
             let row = catalogue::find(id).unwrap();

@@ -52,10 +52,7 @@ impl<'a> Scene<'a> {
     ) -> Option<(&'static DetectorInfo, Match)> {
         let text = &self.document.bytes[range.clone()];
         let inner = state::placeholder_name(text).map(|name| Meaning::of(name, b""));
-        let names = self
-            .meaning
-            .named()
-            .chain(inner.iter().flat_map(Meaning::named));
+        let names = self.meaning.named().chain(inner.iter().flat_map(Meaning::named));
         let fits = |row: &DetectorInfo| !value.card_only || row.id == "payment_card";
         let best = names
             .filter(|(row, _)| fits(row))
@@ -106,28 +103,18 @@ impl<'a> Scene<'a> {
                     add(1.0, "it is all that the field holds");
                 }
             }
-            Some(Strength::Partial) => {
-                add(PARTIAL, "part of the field's name speaks of such values")
-            }
+            Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
             None if context::word_near(self.document.bytes, &range, row).is_some() => {
                 add(CLUE, "a word near by speaks of such values");
             }
             None => {}
         }
-        if self
-            .field
-            .siblings
-            .iter()
-            .any(|sibling| is_sibling(sibling, row))
-        {
+        if self.field.siblings.iter().any(|sibling| is_sibling(sibling, row)) {
             add(CLUE, "a field beside it usually stands beside such values");
         }
         let is_number = matches!(row.trigger, Trigger::Digits { .. });
         if is_number && strength != Some(Strength::Exact) && self.meaning.against.is_some() {
-            add(
-                AGAINST,
-                "the field's name speaks of an id, a time or an amount",
-            );
+            add(AGAINST, "the field's name speaks of an id, a time or an amount");
         }
         let declared_masked = state == State::Clear && strength.is_some() && self.promises(row);
         if declared_masked {
@@ -160,9 +147,7 @@ impl<'a> Scene<'a> {
         match self.meaning.promise {
             None => false,
             Some(Promise::Tokenised) => row.category != "secret",
-            Some(Promise::Masked | Promise::LastFour | Promise::Hashed | Promise::Encrypted) => {
-                true
-            }
+            Some(Promise::Masked | Promise::LastFour | Promise::Hashed | Promise::Encrypted) => true,
         }
     }
 }
@@ -176,9 +161,7 @@ fn bits_of(strength: Strength) -> f32 {
 
 fn is_sibling(name: &str, row: &DetectorInfo) -> bool {
     let name = Name::of(name.as_bytes());
-    row.siblings
-        .iter()
-        .any(|known| known.as_bytes() == name.joined())
+    row.siblings.iter().any(|known| known.as_bytes() == name.joined())
 }
 
 /// The name of the object around a field: `card` of `$.buyer.cards[1].number`.

@@ -100,9 +100,7 @@ fn six_then_letters(value: &[u8]) -> bool {
     value.len() >= 13
         && value[..6].iter().all(u8::is_ascii_digit)
         && value[6..9].iter().all(u8::is_ascii_alphanumeric)
-        && value[6..15.min(value.len())]
-            .iter()
-            .any(u8::is_ascii_alphabetic)
+        && value[6..15.min(value.len())].iter().any(u8::is_ascii_alphabetic)
 }
 
 fn is_hex_run(value: &[u8]) -> bool {
@@ -159,12 +157,10 @@ static STAND_INS: [&[u8]; 9] = [
 
 fn starts_with_word(value: &[u8]) -> bool {
     match value[0] {
-        b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f'
-        | b'F' | b'M' | b'H' | b'S' | b'O' | b'o' => {
+        b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f' | b'F' | b'M'
+        | b'H' | b'S' | b'O' | b'o' => {
             NAMED.iter().any(|(prefix, ..)| value.starts_with(prefix))
-                || STAND_INS
-                    .iter()
-                    .any(|word| starts_with_any_case(value, word))
+                || STAND_INS.iter().any(|word| starts_with_any_case(value, word))
                 || is_jwe(value)
         }
         _ => false,
@@ -186,10 +182,7 @@ fn placeholder(value: &[u8]) -> Option<Protected> {
         return found("a word that stands for the value");
     }
     let inner = placeholder_name(value)?;
-    if STAND_INS
-        .iter()
-        .any(|word| starts_with_any_case(inner, word))
-    {
+    if STAND_INS.iter().any(|word| starts_with_any_case(inner, word)) {
         return found("a placeholder that says so");
     }
     found("a placeholder")
@@ -211,10 +204,7 @@ pub(crate) fn placeholder_name(value: &[u8]) -> Option<&[u8]> {
     let (open, inner) = pairs.iter().find_map(|(open, close)| {
         Some((
             *open,
-            value
-                .strip_prefix(*open)?
-                .strip_suffix(*close)?
-                .trim_ascii(),
+            value.strip_prefix(*open)?.strip_suffix(*close)?.trim_ascii(),
         ))
     })?;
     let named = inner.len() >= 2
@@ -222,9 +212,7 @@ pub(crate) fn placeholder_name(value: &[u8]) -> Option<&[u8]> {
         && inner
             .iter()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b' ' | b':'));
-    let says_so = STAND_INS
-        .iter()
-        .any(|word| starts_with_any_case(inner, word));
+    let says_so = STAND_INS.iter().any(|word| starts_with_any_case(inner, word));
     let upper = inner.iter().all(|b| !b.is_ascii_lowercase());
     // `(mobile)` and `<b>` are ordinary text, `[null]` and `[true]` are JSON.
     let plain = match open {
@@ -251,8 +239,7 @@ fn hash(value: &[u8]) -> Option<Protected> {
 }
 
 fn token(value: &[u8]) -> Option<Protected> {
-    if let Some((prefix, state, how)) = NAMED.iter().find(|(prefix, ..)| value.starts_with(prefix))
-    {
+    if let Some((prefix, state, how)) = NAMED.iter().find(|(prefix, ..)| value.starts_with(prefix)) {
         let body = &value[prefix.len()..];
         let opaque = body.len() >= 4 && body.iter().all(|b| b.is_ascii_graphic());
         return opaque.then(|| Protected::new(*state, 4.0, how));
@@ -294,9 +281,7 @@ fn masked(value: &[u8]) -> Option<Protected> {
     // `Visa **** 1111`, `ending in ••••1111`: the words say nothing of the value.
     let words = value
         .split_inclusive(|b| *b == b' ')
-        .take_while(|word| {
-            word.len() > 3 && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b' ')
-        })
+        .take_while(|word| word.len() > 3 && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b' '))
         .filter(|word| !word.iter().all(|b| matches!(b, b'x' | b'X' | b' ')))
         .map(<[u8]>::len)
         .sum::<usize>();
@@ -337,10 +322,7 @@ mod tests {
                 "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
                 State::Hashed,
             ),
-            (
-                "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
-                State::Hashed,
-            ),
+            ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", State::Hashed),
             ("$6$salt$hashhash", State::Hashed),
             ("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", State::Hashed),
             ("pbkdf2_sha256$1000$salt$hash", State::Hashed),

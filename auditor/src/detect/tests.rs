@@ -19,10 +19,7 @@ impl FieldLookup for Flat {
         let head = text[..open].trim_end_matches(['"', ' ']);
         let key = head.strip_suffix([':', '=']).map(|head| {
             let head = head.trim_end_matches('"');
-            head[head
-                .rfind(['"', '{', ',', '&', ' ', '\n'])
-                .map_or(0, |n| n + 1)..]
-                .to_owned()
+            head[head.rfind(['"', '{', ',', '&', ' ', '\n']).map_or(0, |n| n + 1)..].to_owned()
         });
         let all = String::from_utf8_lossy(bytes).into_owned();
         let siblings = all
@@ -67,9 +64,7 @@ fn scan(bytes: &[u8], format: Format) -> Vec<Detection> {
 /// Detector, state, confidence, under-masked and declared-masked of all but low detections.
 fn told(text: &str, format: Format) -> Vec<(&'static str, State, Confidence, bool, bool)> {
     let found = scan(text.as_bytes(), format);
-    let known = found
-        .iter()
-        .filter(|found| found.confidence > Confidence::Low);
+    let known = found.iter().filter(|found| found.confidence > Confidence::Low);
     known
         .map(|d| {
             (
@@ -101,9 +96,17 @@ fn clear_values_are_told_with_their_confidence() {
         (format!(r#"{{"card_number":"{CARD}"}}"#), "payment_card", High),
         (format!(r#"{{"card_number":{CARD}}}"#), "payment_card", High),
         (format!(r#"{{"x_card_y":"{CARD}"}}"#), "payment_card", High),
-        (format!(r#"{{"value":"{CARD}","cvv":"123"}}"#), "payment_card", High),
+        (
+            format!(r#"{{"value":"{CARD}","cvv":"123"}}"#),
+            "payment_card",
+            High,
+        ),
         (r#"{"value":"5447-9112-3456-0249"}"#.into(), "payment_card", High),
-        ("paid by card 5447 9112 3456 0249 today".into(), "payment_card", High),
+        (
+            "paid by card 5447 9112 3456 0249 today".into(),
+            "payment_card",
+            High,
+        ),
         (format!("paid by card {CARD} today"), "payment_card", High),
         (r#"{"ssn":"536221234"}"#.into(), "us_ssn", High),
         (r#"{"ssn":"536-22-1234"}"#.into(), "us_ssn", High),
@@ -117,15 +120,30 @@ fn clear_values_are_told_with_their_confidence() {
         ("call me at 415-555-2671".into(), "phone_number", Medium),
         (format!("token {jwt}"), "jwt", High),
         ("aws AKIAQ3EGRIY7LZ4TMXQ2".into(), "aws_access_key_id", High),
-        ("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".into(), "github_token", High),
-        ("Authorization: Basic c3ZjOlMzY3IzdC1wYXNz".into(), "basic_auth", High),
-        ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----".into(), "private_key", High),
+        (
+            "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".into(),
+            "github_token",
+            High,
+        ),
+        (
+            "Authorization: Basic c3ZjOlMzY3IzdC1wYXNz".into(),
+            "basic_auth",
+            High,
+        ),
+        (
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----".into(),
+            "private_key",
+            High,
+        ),
     ] {
         let found = told(&text, format_of(&text));
         let found: Vec<_> = found.iter().map(|f| (f.0, f.1, f.2)).collect();
         if detector == "phone_number" && confidence == Medium {
             // A word is a weak clue for a weak kind: it may stay medium or low, never high.
-            assert!(found.iter().all(|f| *f == (detector, State::Clear, Medium)), "{text}: {found:?}");
+            assert!(
+                found.iter().all(|f| *f == (detector, State::Clear, Medium)),
+                "{text}: {found:?}"
+            );
             continue;
         }
         assert_eq!(found, [(detector, State::Clear, confidence)], "{text}");
@@ -237,19 +255,11 @@ fn every_masking_convention_has_its_state() {
             "payment_card",
             State::Masked,
         ),
-        (
-            "card=544791******0249&x=1".into(),
-            "payment_card",
-            State::Masked,
-        ),
+        ("card=544791******0249&x=1".into(), "payment_card", State::Masked),
         (r#"{"ssn":"***-**-1234"}"#.into(), "us_ssn", State::Masked),
         (r#"{"ssn":"XXX-XX-1234"}"#.into(), "us_ssn", State::Masked),
         (r#"{"note":"***-**-1234"}"#.into(), "us_ssn", State::Masked),
-        (
-            format!(r#"{{"ssn_hash":"{sha}"}}"#),
-            "us_ssn",
-            State::Hashed,
-        ),
+        (format!(r#"{{"ssn_hash":"{sha}"}}"#), "us_ssn", State::Hashed),
         (r#"{"ssn":"<US_SSN>"}"#.into(), "us_ssn", State::Masked),
         (
             r#"{"email":"j***@corp.de"}"#.into(),
@@ -261,11 +271,7 @@ fn every_masking_convention_has_its_state() {
             "email_address",
             State::Masked,
         ),
-        (
-            r#"{"email":"[Filtered]"}"#.into(),
-            "email_address",
-            State::Masked,
-        ),
+        (r#"{"email":"[Filtered]"}"#.into(), "email_address", State::Masked),
         (
             r#"{"note":"<EMAIL_ADDRESS>"}"#.into(),
             "email_address",
@@ -324,16 +330,8 @@ fn every_masking_convention_has_its_state() {
             "phone_number",
             State::Test,
         ),
-        (
-            r#"{"iban":"GB29NWBK60161331926819"}"#.into(),
-            "iban",
-            State::Test,
-        ),
-        (
-            "AKIAIOSFODNN7EXAMPLE".into(),
-            "aws_access_key_id",
-            State::Test,
-        ),
+        (r#"{"iban":"GB29NWBK60161331926819"}"#.into(), "iban", State::Test),
+        ("AKIAIOSFODNN7EXAMPLE".into(), "aws_access_key_id", State::Test),
     ] {
         let found: Vec<_> = told(&text, format_of(&text))
             .iter()
@@ -353,10 +351,7 @@ fn a_mask_that_leaves_too_much_is_clear_and_says_so() {
         (r#"{"email":"jane.d*e@corp.de"}"#, "email_address"),
         (r#"{"iban":"DE27 1007 **** **** **** 00"}"#, "iban"),
     ] {
-        let found: Vec<_> = told(text, Format::Json)
-            .iter()
-            .map(|f| (f.0, f.1, f.3))
-            .collect();
+        let found: Vec<_> = told(text, Format::Json).iter().map(|f| (f.0, f.1, f.3)).collect();
         assert_eq!(found, [(detector, State::Clear, true)], "{text}");
     }
 }
@@ -405,9 +400,7 @@ impl Seeded {
     }
 
     fn digits(&mut self, n: u64) -> String {
-        (0..n)
-            .map(|_| char::from(b'0' + self.below(10) as u8))
-            .collect()
+        (0..n).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
     fn hex(&mut self, n: usize) -> String {

@@ -27,11 +27,19 @@ pub fn parse(path: &str) -> CgroupIdentity {
         .find_map(|part| container_of(part));
     let pod_uid = components.iter().rev().find_map(|part| pod_of(part));
     let unit = if container_id.is_none() && pod_uid.is_none() {
-        components.iter().rev().find(|part| is_unit(part)).map(|part| (*part).to_owned())
+        components
+            .iter()
+            .rev()
+            .find(|part| is_unit(part))
+            .map(|part| (*part).to_owned())
     } else {
         None
     };
-    CgroupIdentity { pod_uid, container_id, unit }
+    CgroupIdentity {
+        pod_uid,
+        container_id,
+        unit,
+    }
 }
 
 /// The cgroup path of a process: v2's line, else the first v1 line that names a container, else
@@ -51,9 +59,14 @@ fn choose(text: &str) -> Option<String> {
         })
         .collect();
     let names_something = |path: &str| parse(path) != CgroupIdentity::default();
-    let unified = lines.iter().find(|(controllers, path)| controllers.is_empty() && names_something(path));
+    let unified = lines
+        .iter()
+        .find(|(controllers, path)| controllers.is_empty() && names_something(path));
     let any = || lines.iter().find(|(_, path)| names_something(path));
-    unified.or_else(any).or_else(|| lines.last()).map(|(_, path)| (*path).to_owned())
+    unified
+        .or_else(any)
+        .or_else(|| lines.last())
+        .map(|(_, path)| (*path).to_owned())
 }
 
 /// The 64-digit id in `docker-<id>.scope`, `cri-containerd-<id>.scope`, `<id>`, `…:cri-containerd:<id>`.
@@ -68,7 +81,9 @@ fn container_of(part: &str) -> Option<String> {
 fn pod_of(part: &str) -> Option<String> {
     let slice = part.split(':').next()?;
     let bare = slice.strip_suffix(".slice").unwrap_or(slice);
-    let uid = bare.strip_prefix("pod").or_else(|| bare.rsplit_once("-pod").map(|(_, uid)| uid))?;
+    let uid = bare
+        .strip_prefix("pod")
+        .or_else(|| bare.rsplit_once("-pod").map(|(_, uid)| uid))?;
     let uid = uid.replace('_', "-");
     let digits = uid.bytes().filter(|b| b.is_ascii_hexdigit()).count();
     let dashes = uid.bytes().filter(|b| *b == b'-').count();
@@ -92,7 +107,10 @@ mod tests {
         let flat = UID.replace('-', "");
         let table = [
             (format!("/kubepods/burstable/pod{UID}/{ID}"), Some(UID.to_owned())),
-            (format!("/kubepods/besteffort/pod{UID}/{ID}"), Some(UID.to_owned())),
+            (
+                format!("/kubepods/besteffort/pod{UID}/{ID}"),
+                Some(UID.to_owned()),
+            ),
             (format!("/kubepods/pod{UID}/{ID}"), Some(UID.to_owned())),
             (format!("/kubepods/burstable/pod{flat}/{ID}"), Some(flat.clone())),
             (
@@ -101,7 +119,10 @@ mod tests {
                 ),
                 Some(UID.to_owned()),
             ),
-            (format!("/kubepods.slice/kubepods-pod{under}.slice/crio-{ID}.scope"), Some(UID.to_owned())),
+            (
+                format!("/kubepods.slice/kubepods-pod{under}.slice/crio-{ID}.scope"),
+                Some(UID.to_owned()),
+            ),
             (
                 format!("/kubepods.slice/kubepods-pod{under}.slice/crio-{ID}.scope/container"),
                 Some(UID.to_owned()),
@@ -139,8 +160,14 @@ mod tests {
 
     #[test]
     fn units_are_named_only_outside_containers() {
-        assert_eq!(parse("/system.slice/nginx.service").unit.as_deref(), Some("nginx.service"));
-        assert_eq!(parse("/user.slice/user-0.slice/user@0.service/app.slice/x.scope").unit, None);
+        assert_eq!(
+            parse("/system.slice/nginx.service").unit.as_deref(),
+            Some("nginx.service")
+        );
+        assert_eq!(
+            parse("/user.slice/user-0.slice/user@0.service/app.slice/x.scope").unit,
+            None
+        );
         assert_eq!(parse("/").unit, None);
         assert_eq!(parse(&format!("/crio-conmon-{ID}.scope")).container_id, None);
     }
@@ -149,7 +176,10 @@ mod tests {
     fn the_line_that_names_something_is_chosen() {
         let hybrid = format!("12:memory:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/\n");
         assert_eq!(choose(&hybrid), Some(format!("/docker/{ID}")));
-        assert_eq!(choose("0::/system.slice/a.service\n").as_deref(), Some("/system.slice/a.service"));
+        assert_eq!(
+            choose("0::/system.slice/a.service\n").as_deref(),
+            Some("/system.slice/a.service")
+        );
     }
 
     proptest::proptest! {

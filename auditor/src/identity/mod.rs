@@ -17,19 +17,40 @@ use self::{cgroup::CgroupIdentity, process::ProcessInfo};
 
 /// An end that is a process of this host.
 pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_by: IdentifiedBy) -> End {
-    let CgroupIdentity { pod_uid, container_id, unit } = &process.cgroup;
+    let CgroupIdentity {
+        pod_uid,
+        container_id,
+        unit,
+    } = &process.cgroup;
     let (kind, name) = match (container_id, unit) {
         (Some(id), _) => ("Container", id.clone()),
         (None, Some(unit)) => ("SystemdUnit", unit.clone()),
-        (None, None) => {
-            ("Process", process.exe.clone().or_else(|| process.comm.clone()).unwrap_or_else(|| "unknown".to_owned()))
-        }
+        (None, None) => (
+            "Process",
+            process
+                .exe
+                .clone()
+                .or_else(|| process.comm.clone())
+                .unwrap_or_else(|| "unknown".to_owned()),
+        ),
     };
     End {
-        workload: Some(Workload { namespace: None, kind: kind.to_owned(), name }),
+        workload: Some(Workload {
+            namespace: None,
+            kind: kind.to_owned(),
+            name,
+        }),
         pod: pod_uid.clone().map(|uid| Pod { uid, name: None }),
-        container: container_id.clone().map(|id| Container { id, name: None, image: None }),
-        process: Some(Process { pid: process.pid, exe: process.exe.clone(), comm: process.comm.clone() }),
+        container: container_id.clone().map(|id| Container {
+            id,
+            name: None,
+            image: None,
+        }),
+        process: Some(Process {
+            pid: process.pid,
+            exe: process.exe.clone(),
+            comm: process.comm.clone(),
+        }),
         address: address.map(|address| address.to_string()),
         identified_by,
         certainty: Certainty::Exact,

@@ -35,7 +35,11 @@ impl AddressPair {
 
     /// The pair as the other end has it.
     pub fn reversed(self) -> Self {
-        Self { local: self.remote, remote: self.local, ..self }
+        Self {
+            local: self.remote,
+            remote: self.local,
+            ..self
+        }
     }
 }
 
@@ -72,9 +76,18 @@ impl Pairs {
                 return;
             }
         }
-        let before = sockets.get(&pair).filter(|entry| entry.closed.is_none()).map(|entry| entry.owner);
+        let before = sockets
+            .get(&pair)
+            .filter(|entry| entry.closed.is_none())
+            .map(|entry| entry.owner);
         let captured = captured || before.is_some_and(|owner| owner.tgid == tgid && owner.captured);
-        sockets.insert(pair, Entry { owner: Owner { tgid, captured }, closed: None });
+        sockets.insert(
+            pair,
+            Entry {
+                owner: Owner { tgid, captured },
+                closed: None,
+            },
+        );
     }
 
     /// The process at the other end, when it is on this host and was seen.
@@ -91,7 +104,8 @@ impl Pairs {
 
     /// Forgets sockets that closed a while ago.
     pub fn sweep(&self) {
-        self.lock().retain(|_, entry| entry.closed.is_none_or(|closed| closed.elapsed() < AFTERLIFE));
+        self.lock()
+            .retain(|_, entry| entry.closed.is_none_or(|closed| closed.elapsed() < AFTERLIFE));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AddressPair, Entry>> {
@@ -112,17 +126,38 @@ mod tests {
         let pairs = Pairs::default();
         let client = AddressPair::new(address("127.0.0.1:40000"), address("127.0.0.1:443"), 1);
         pairs.insert(client, 7, false);
-        let server = AddressPair::new(address("[::ffff:127.0.0.1]:443"), address("[::ffff:127.0.0.1]:40000"), 1);
-        assert_eq!(pairs.peer(server), Some(Owner { tgid: 7, captured: false }));
+        let server = AddressPair::new(
+            address("[::ffff:127.0.0.1]:443"),
+            address("[::ffff:127.0.0.1]:40000"),
+            1,
+        );
+        assert_eq!(
+            pairs.peer(server),
+            Some(Owner {
+                tgid: 7,
+                captured: false
+            })
+        );
         pairs.insert(client, 7, true);
         pairs.insert(client, 7, false);
-        assert_eq!(pairs.peer(server), Some(Owner { tgid: 7, captured: true }), "once captured, always");
+        assert_eq!(
+            pairs.peer(server),
+            Some(Owner {
+                tgid: 7,
+                captured: true
+            }),
+            "once captured, always"
+        );
     }
 
     #[test]
     fn loopback_addresses_of_another_namespace_are_another_host() {
         let pairs = Pairs::default();
-        pairs.insert(AddressPair::new(address("127.0.0.1:40000"), address("127.0.0.1:443"), 1), 7, false);
+        pairs.insert(
+            AddressPair::new(address("127.0.0.1:40000"), address("127.0.0.1:443"), 1),
+            7,
+            false,
+        );
         let elsewhere = AddressPair::new(address("127.0.0.1:443"), address("127.0.0.1:40000"), 2);
         assert_eq!(pairs.peer(elsewhere), None);
     }

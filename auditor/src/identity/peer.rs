@@ -41,7 +41,11 @@ struct Entry {
 fn entries(pid: u32) -> impl Iterator<Item = Entry> {
     ["tcp", "tcp6"].into_iter().flat_map(move |file| {
         let text = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
-        text.lines().skip(1).take(MAX_LINES).filter_map(entry).collect::<Vec<_>>()
+        text.lines()
+            .skip(1)
+            .take(MAX_LINES)
+            .filter_map(entry)
+            .collect::<Vec<_>>()
     })
 }
 
@@ -51,7 +55,12 @@ fn entry(line: &str) -> Option<Entry> {
     let remote = socket_address(fields.next()?)?;
     let state = fields.next()?.to_owned();
     let inode = fields.nth(5)?.parse().ok()?;
-    Some(Entry { local, remote, state, inode })
+    Some(Entry {
+        local,
+        remote,
+        state,
+        inode,
+    })
 }
 
 /// `0100007F:1F90`: 32-bit words in host order, port in hex.
@@ -76,8 +85,16 @@ fn owner_of(inode: u64) -> Option<u32> {
     let wanted = format!("socket:[{inode}]");
     let mut looked = 0;
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
         for descriptor in descriptors.flatten() {
             looked += 1;
             if looked > MAX_DESCRIPTORS {
@@ -106,12 +123,18 @@ mod tests {
         let pair = AddressPair::new(client.local_addr().unwrap(), server, 0);
         assert_eq!(find(std::process::id(), pair), Some(std::process::id()));
         assert!(is_listening(std::process::id(), server.port()));
-        assert!(!is_listening(std::process::id(), client.local_addr().unwrap().port()));
+        assert!(!is_listening(
+            std::process::id(),
+            client.local_addr().unwrap().port()
+        ));
     }
 
     #[test]
     fn both_address_families_are_read() {
-        assert_eq!(socket_address("0100007F:1F90"), Some("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(
+            socket_address("0100007F:1F90"),
+            Some("127.0.0.1:8080".parse().unwrap())
+        );
         assert_eq!(
             socket_address("00000000000000000000000001000000:0050"),
             Some("[::1]:80".parse().unwrap())

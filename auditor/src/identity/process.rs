@@ -61,14 +61,29 @@ impl Processes {
             evict(&mut known);
         }
         let info = Arc::new(fresh);
-        known.insert(pid, Known { info: Arc::clone(&info), ended: None });
+        known.insert(
+            pid,
+            Known {
+                info: Arc::clone(&info),
+                ended: None,
+            },
+        );
         info
     }
 
     /// A child begins as a copy of its parent; the kernel says so before the child runs.
     pub fn forked(&self, parent: u32, child: u32) {
-        let info = ProcessInfo { pid: child, ..ProcessInfo::clone(&self.of(parent)) };
-        self.lock().insert(child, Known { info: Arc::new(info), ended: None });
+        let info = ProcessInfo {
+            pid: child,
+            ..ProcessInfo::clone(&self.of(parent))
+        };
+        self.lock().insert(
+            child,
+            Known {
+                info: Arc::new(info),
+                ended: None,
+            },
+        );
     }
 
     /// The process ended; it is forgotten after a while.
@@ -80,7 +95,8 @@ impl Processes {
 
     /// Forgets processes that ended a while ago.
     pub fn sweep(&self) {
-        self.lock().retain(|_, known| known.ended.is_none_or(|ended| ended.elapsed() < AFTERLIFE));
+        self.lock()
+            .retain(|_, known| known.ended.is_none_or(|ended| ended.elapsed() < AFTERLIFE));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Known>> {
@@ -97,13 +113,17 @@ fn evict(known: &mut HashMap<u32, Known>) {
 }
 
 fn read(pid: u32) -> ProcessInfo {
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|comm| comm.trim_end().to_owned());
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm"))
+        .ok()
+        .map(|comm| comm.trim_end().to_owned());
     let exe = fs::read_link(Path::new(&format!("/proc/{pid}/exe"))).ok();
     ProcessInfo {
         pid,
         exe: exe.map(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)").to_owned()),
         comm,
-        cgroup: cgroup::path_of(pid).map(|path| cgroup::parse(&path)).unwrap_or_default(),
+        cgroup: cgroup::path_of(pid)
+            .map(|path| cgroup::parse(&path))
+            .unwrap_or_default(),
     }
 }
 
@@ -114,10 +134,17 @@ mod tests {
     #[test]
     fn a_process_is_named_by_its_executable_and_survives_its_end() {
         let processes = Processes::default();
-        let mut child =
-            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !processes.learn(child.id()).exe.as_ref().is_some_and(|exe| exe.ends_with("/cat")) {
+        while !processes
+            .learn(child.id())
+            .exe
+            .as_ref()
+            .is_some_and(|exe| exe.ends_with("/cat"))
+        {
             assert!(Instant::now() < deadline, "cat never started");
         }
         drop(child.stdin.take());
@@ -125,8 +152,17 @@ mod tests {
         child.wait().unwrap();
         processes.ended(pid);
         processes.sweep();
-        assert!(processes.of(pid).exe.as_ref().is_some_and(|exe| exe.ends_with("/cat")));
-        assert!(processes.learn(pid).exe.is_some(), "an unreadable process keeps its name");
+        assert!(
+            processes
+                .of(pid)
+                .exe
+                .as_ref()
+                .is_some_and(|exe| exe.ends_with("/cat"))
+        );
+        assert!(
+            processes.learn(pid).exe.is_some(),
+            "an unreadable process keeps its name"
+        );
     }
 
     #[test]

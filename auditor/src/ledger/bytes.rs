@@ -68,12 +68,7 @@ pub struct Balance {
 impl Balance {
     /// Moved minus the sum of all accounts: 0 once everything in flight is settled.
     pub fn difference(&self) -> i128 {
-        i128::from(self.moved)
-            - self
-                .accounts
-                .iter()
-                .map(|(_, n)| i128::from(*n))
-                .sum::<i128>()
+        i128::from(self.moved) - self.accounts.iter().map(|(_, n)| i128::from(*n)).sum::<i128>()
     }
 
     /// Bytes in one account.

@@ -61,10 +61,7 @@ const METHODS: [&str; 30] = [
 /// A cheap look at the first bytes of a connection: enough to choose a parser. `Yes` for
 /// `METHOD SP` and the first byte of a target, or for `HTTP/1.`.
 pub fn opening(bytes: &[u8]) -> Start {
-    let crlf = bytes
-        .iter()
-        .take_while(|b| matches!(b, b'\r' | b'\n'))
-        .count();
+    let crlf = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let bytes = &bytes[crlf..];
     if bytes.is_empty() {
         return Start::More;
@@ -140,11 +137,7 @@ fn target_with_authority(method: &str, target: &[u8]) -> Start {
 fn status_line(bytes: &[u8]) -> Start {
     match bytes.strip_prefix(b"HTTP/1.") {
         Some([minor, b' ', code @ ..]) if minor.is_ascii_digit() => {
-            let digits = code
-                .iter()
-                .take(3)
-                .take_while(|b| b.is_ascii_digit())
-                .count();
+            let digits = code.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
             match digits {
                 3 => Start::Yes(Kind::Response),
                 n if n == code.len() => Start::More,
@@ -204,12 +197,7 @@ mod tests {
             (b"220 mail.test", Start::No),
             (b"\x16\x03\x01", Start::No),
         ] {
-            assert_eq!(
-                opening(bytes),
-                expected,
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(opening(bytes), expected, "{}", String::from_utf8_lossy(bytes));
         }
     }
 

@@ -254,12 +254,7 @@ impl Aggregator {
         })
     }
 
-    fn revise(
-        &mut self,
-        now: Timestamp,
-        most: usize,
-        due: impl Fn(Timestamp) -> bool,
-    ) -> Vec<Finding> {
+    fn revise(&mut self, now: Timestamp, most: usize, due: impl Fn(Timestamp) -> bool) -> Vec<Finding> {
         if self.unsent == 0 {
             return Vec::new();
         }

@@ -49,9 +49,8 @@ impl Observation {
         if self.detection.state != State::Clear {
             return Severity::Low;
         }
-        let raised = self.detection.declared_masked
-            || self.detection.under_masked
-            || self.plaintext_transport();
+        let raised =
+            self.detection.declared_masked || self.detection.under_masked || self.plaintext_transport();
         if raised {
             one_higher(self.severity)
         } else {
@@ -60,12 +59,7 @@ impl Observation {
     }
 
     /// The first revision of the finding this observation opens.
-    pub fn into_finding(
-        self,
-        id: String,
-        policy: Option<PolicyVerdict>,
-        now: Timestamp,
-    ) -> Finding {
+    pub fn into_finding(self, id: String, policy: Option<PolicyVerdict>, now: Timestamp) -> Finding {
         let severity = self.judged_severity();
         let seen = rfc3339(self.time);
         let detection = self.detection;

@@ -188,14 +188,7 @@ fn findings_that_break_the_contract_do_not_validate() {
         *value.pointer_mut(pointer).unwrap() = wrong;
         assert!(!validator.is_valid(&value), "{pointer}");
     }
-    for object in [
-        "",
-        "/location",
-        "/flow",
-        "/source",
-        "/source/process",
-        "/policy",
-    ] {
+    for object in ["", "/location", "/flow", "/source", "/source/process", "/policy"] {
         let mut value = serde_json::to_value(finding()).unwrap();
         value
             .pointer_mut(object)
@@ -220,10 +213,7 @@ fn summaries_validate_and_wrong_ones_do_not() {
         signal: Some(9),
     }));
     for command in endings {
-        let summary = super::summary::Summary {
-            command,
-            ..summary()
-        };
+        let summary = super::summary::Summary { command, ..summary() };
         assert_valid(&validator, &serde_json::to_value(&summary).unwrap());
     }
     let good = serde_json::to_value(summary()).unwrap();
@@ -244,8 +234,7 @@ fn summaries_validate_and_wrong_ones_do_not() {
 
 #[test]
 fn the_summary_schema_names_every_account() {
-    let schema: Value =
-        serde_json::from_str(include_str!("../../../docs/summary.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/summary.schema.json")).unwrap();
     for account in crate::ledger::Account::ALL {
         assert!(
             schema["$defs"]["balance"]["properties"][account.name()].is_object(),

@@ -151,12 +151,11 @@ impl Summary {
             );
         }
         match self.command {
+            Some(CommandStatus { code: Some(code), .. }) => {
+                _ = writeln!(out, "  command ended with status {code}")
+            }
             Some(CommandStatus {
-                code: Some(code), ..
-            }) => _ = writeln!(out, "  command ended with status {code}"),
-            Some(CommandStatus {
-                signal: Some(signal),
-                ..
+                signal: Some(signal), ..
             }) => {
                 _ = writeln!(out, "  command was ended by signal {signal}");
             }

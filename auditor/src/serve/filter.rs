@@ -84,13 +84,13 @@ impl Matcher {
 
     /// True when the client wants this finding.
     pub fn matches(&self, finding: &Finding) -> bool {
-        let in_namespace =
-            |end: &Option<End>, namespace: &str| Name::of(end.as_ref()).namespace == namespace;
+        let in_namespace = |end: &Option<End>, namespace: &str| Name::of(end.as_ref()).namespace == namespace;
         (self.detector.is_empty() || self.detector.iter().any(|d| d == finding.detector))
             && self.severity.is_none_or(|least| finding.severity >= least)
-            && self.namespace.as_deref().is_none_or(|n| {
-                in_namespace(&finding.source, n) || in_namespace(&finding.destination, n)
-            })
+            && self
+                .namespace
+                .as_deref()
+                .is_none_or(|n| in_namespace(&finding.source, n) || in_namespace(&finding.destination, n))
             && self
                 .source
                 .as_deref()

@@ -89,9 +89,7 @@ pub async fn serve(
         limits,
         slots: Arc::new(Semaphore::new(limits.connections.max(1))),
     };
-    axum::serve(guarded, app)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(guarded, app).with_graceful_shutdown(shutdown).await
 }
 
 #[derive(Clone)]

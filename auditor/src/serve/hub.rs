@@ -185,10 +185,7 @@ pub(crate) mod tests {
 
     pub(crate) fn finding(id: &str, revision: u32) -> Finding {
         let finding = card().into_finding(id.into(), None, jiff::Timestamp::UNIX_EPOCH);
-        Finding {
-            revision,
-            ..finding
-        }
+        Finding { revision, ..finding }
     }
 
     fn ids(batch: &Batch) -> Vec<(String, u64)> {
@@ -217,10 +214,7 @@ pub(crate) mod tests {
         hub.publish(finding("e", 1));
         assert_eq!(ids(&queue.take()), [("e".into(), 1)]);
         assert_eq!(
-            hub.subscribe(Matcher::default(), 100, false)
-                .take()
-                .lines
-                .len(),
+            hub.subscribe(Matcher::default(), 100, false).take().lines.len(),
             3,
             "a is forgotten"
         );
@@ -228,10 +222,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_client_that_does_not_keep_up_loses_its_oldest_lines_and_is_told() {
-        let hub = Hub::new(Limits {
-            history: 1,
-            queue: 2,
-        });
+        let hub = Hub::new(Limits { history: 1, queue: 2 });
         let queue = hub.subscribe(Matcher::default(), 0, true);
         for id in ["a", "b", "c", "d", "e"] {
             hub.publish(finding(id, 1));

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use prometheus::core::Collector;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
@@ -113,12 +111,7 @@ impl Metrics {
                 "Bytes the kernel says moved.",
                 &["ledger"],
             )?,
-            events: counter(
-                r,
-                "events_total",
-                "Events that reached a stage.",
-                &["stage"],
-            )?,
+            events: counter(r, "events_total", "Events that reached a stage.", &["stage"])?,
             events_lost: counter(
                 r,
                 "events_lost_total",
@@ -131,12 +124,7 @@ impl Metrics {
                 "Attempts to attach to a library.",
                 &["library", "result"],
             )?,
-            attached: gauge(
-                r,
-                "attached",
-                "Files of a library attached to now.",
-                &["library"],
-            )?,
+            attached: gauge(r, "attached", "Files of a library attached to now.", &["library"])?,
             attribution: counter(
                 r,
                 "attribution_total",
@@ -150,12 +138,7 @@ impl Metrics {
                 &["sink"],
             )?,
             map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
-            map_capacity: gauge(
-                r,
-                "map_capacity",
-                "Entries a kernel map can hold.",
-                &["map"],
-            )?,
+            map_capacity: gauge(r, "map_capacity", "Entries a kernel map can hold.", &["map"])?,
             policy_loaded: gauge(
                 r,
                 "policy_loaded",
@@ -189,10 +172,7 @@ impl Metrics {
             Reporter::Source => "source",
             Reporter::Destination => "destination",
         };
-        let labels = join(
-            [detector, observation.category, verdict.name(), reporter],
-            pair,
-        );
+        let labels = join([detector, observation.category, verdict.name(), reporter], pair);
         let Some(leaks) = self.leaks.with(&labels, now) else {
             return;
         };
@@ -248,12 +228,8 @@ impl Metrics {
     /// How full a kernel map is.
     pub fn set_map(&self, map: &'static str, entries: u64, capacity: u64) {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        self.map_entries
-            .with_label_values(&[map])
-            .set(gauge(entries));
-        self.map_capacity
-            .with_label_values(&[map])
-            .set(gauge(capacity));
+        self.map_entries.with_label_values(&[map]).set(gauge(entries));
+        self.map_capacity.with_label_values(&[map]).set(gauge(capacity));
     }
 
     /// The state a policy is in; the states it was in before become 0.
@@ -292,11 +268,7 @@ impl Metrics {
             let balance = self.ledger.balance(ledger);
             raise(&self.bytes_moved, &[name], balance.moved);
             for account in Account::ALL {
-                raise(
-                    &self.bytes,
-                    &[name, account.name()],
-                    balance.account(account),
-                );
+                raise(&self.bytes, &[name, account.name()], balance.account(account));
             }
         }
     }
@@ -347,22 +319,14 @@ fn counter(
     )
 }
 
-fn gauge(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<IntGaugeVec> {
+fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
     register(
         registry,
         IntGaugeVec::new(Opts::new(format!("auditor_{name}"), help), labels)?,
     )
 }
 
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> prometheus::Result<C> {
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }

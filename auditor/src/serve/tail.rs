@@ -8,9 +8,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{
-    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,8 +104,8 @@ impl Listener {
         }
         let _ = fs::remove_file(&new);
         let listener = UnixListener::bind(&new).map_err(other)?;
-        let placed = fs::set_permissions(&new, Permissions::from_mode(0o660))
-            .and_then(|()| fs::rename(&new, path));
+        let placed =
+            fs::set_permissions(&new, Permissions::from_mode(0o660)).and_then(|()| fs::rename(&new, path));
         if let Err(error) = placed {
             let _ = fs::remove_file(&new);
             return Err(other(error));
@@ -279,9 +277,7 @@ async fn client(stream: UnixStream, hub: &Hub, patience: Duration) {
     }
 }
 
-async fn first_line<R: tokio::io::AsyncRead + Unpin>(
-    read: &mut BufReader<R>,
-) -> Result<Request, String> {
+async fn first_line<R: tokio::io::AsyncRead + Unpin>(read: &mut BufReader<R>) -> Result<Request, String> {
     let mut line = Vec::new();
     read.read_until(b'\n', &mut line)
         .await

@@ -15,7 +15,14 @@ use crate::capture::elf::{
     Elf, ElfError, Function, call_targets, entry_point, first_instruction, shifts_fourth_argument,
 };
 
-const NAMES: [&str; 6] = ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_write_ex2", "SSL_free"];
+const NAMES: [&str; 6] = [
+    "SSL_read",
+    "SSL_read_ex",
+    "SSL_write",
+    "SSL_write_ex",
+    "SSL_write_ex2",
+    "SSL_free",
+];
 
 /// What to hook in a libssl (or a program that contains one and kept its symbols).
 pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
@@ -27,7 +34,13 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     match internal_pair(elf, &functions)? {
         Some([read, write]) => {
             targets.extend(call(elf, "ssl_read_internal", read.function, true, read.shape)?);
-            targets.extend(call(elf, "ssl_write_internal", write.function, false, write.shape)?);
+            targets.extend(call(
+                elf,
+                "ssl_write_internal",
+                write.function,
+                false,
+                write.shape,
+            )?);
         }
         None => {
             for (name, ingress, shape) in [
@@ -51,7 +64,12 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         && let (Some(point), Some(file_offset)) =
             (entry_point(&elf.body(free)?), elf.file_offset(free.address)?)
     {
-        targets.push(Target { function: "SSL_free".to_owned(), probe: Probe::Free, file_offset, point });
+        targets.push(Target {
+            function: "SSL_free".to_owned(),
+            probe: Probe::Free,
+            file_offset,
+            point,
+        });
     }
     Ok(targets)
 }
@@ -77,7 +95,16 @@ fn internal_pair(
         Some(&function) if shifts_fourth_argument(&elf.body(function)?) => Shape::CountInArg5,
         _ => Shape::CountInArg4,
     };
-    Ok(Some([Internal { function: read, shape: Shape::CountInArg4 }, Internal { function: write, shape }]))
+    Ok(Some([
+        Internal {
+            function: read,
+            shape: Shape::CountInArg4,
+        },
+        Internal {
+            function: write,
+            shape,
+        },
+    ]))
 }
 
 fn common_target(
@@ -110,12 +137,18 @@ fn call(
     shape: Shape,
 ) -> Result<Option<Target>, ElfError> {
     // A return probe sits on the first instruction; the entry probe there shares its trap.
-    let (Some(point), Some(file_offset)) =
-        (first_instruction(&elf.body(function)?), elf.file_offset(function.address)?)
-    else {
+    let (Some(point), Some(file_offset)) = (
+        first_instruction(&elf.body(function)?),
+        elf.file_offset(function.address)?,
+    ) else {
         return Ok(None);
     };
-    Ok(Some(Target { function: name.to_owned(), probe: Probe::Call { ingress, shape }, file_offset, point }))
+    Ok(Some(Target {
+        function: name.to_owned(),
+        probe: Probe::Call { ingress, shape },
+        file_offset,
+        point,
+    }))
 }
 
 #[cfg(test)]
@@ -134,11 +167,18 @@ mod tests {
         let targets = find(&Elf::open(library).unwrap()).unwrap();
         let names: Vec<&str> = targets.iter().map(|target| target.function.as_str()).collect();
         assert_eq!(names, ["ssl_read_internal", "ssl_write_internal", "SSL_free"]);
-        assert!(targets[..2].iter().all(|target| target.point.emulated), "{targets:?}");
+        assert!(
+            targets[..2].iter().all(|target| target.point.emulated),
+            "{targets:?}"
+        );
     }
 
     #[test]
     fn a_program_without_openssl_has_nothing_to_hook() {
-        assert!(find(&Elf::open(Path::new("/bin/true")).unwrap()).unwrap().is_empty());
+        assert!(
+            find(&Elf::open(Path::new("/bin/true")).unwrap())
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -87,8 +87,7 @@ fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
         .into_iter()
         .chain(flags.iter().copied())
         .map(std::ffi::OsString::from);
-    let matches =
-        command.get_matches_from(words.chain(paths.iter().map(|path| path.as_os_str().to_owned())));
+    let matches = command.get_matches_from(words.chain(paths.iter().map(|path| path.as_os_str().to_owned())));
     let args = Args::from_arg_matches(&matches).unwrap();
     let engine = Engine {
         scanner: &|| Box::new(Finder),
@@ -114,16 +113,8 @@ fn check_places(content: &[u8], findings: &[Value]) {
     for finding in findings {
         let place = &finding["location"];
         let at = |name: &str| usize::try_from(place[name].as_u64().unwrap()).unwrap();
-        assert_eq!(
-            &content[at("start")..at("end")],
-            NEEDLE.as_bytes(),
-            "{place}"
-        );
-        let line = content[..at("start")]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
+        assert_eq!(&content[at("start")..at("end")], NEEDLE.as_bytes(), "{place}");
+        let line = content[..at("start")].iter().filter(|b| **b == b'\n').count() + 1;
         assert_eq!(at("line"), line);
     }
 }
@@ -204,11 +195,7 @@ fn a_long_file_is_read_in_windows_and_every_value_has_its_place() {
         let path = directory.file("long", &content);
         let findings = scan(&[&path], &["--format", "json"]).findings();
         assert_eq!(findings.len(), count);
-        assert!(
-            findings
-                .iter()
-                .all(|f| f["location"]["field"].as_str() == field)
-        );
+        assert!(findings.iter().all(|f| f["location"]["field"].as_str() == field));
         check_places(content.as_bytes(), &findings);
     }
 }
@@ -235,17 +222,9 @@ fn directories_are_walked_and_ignored_files_are_left_out() {
     );
     assert!(outcome.out.contains(".env:1 "));
     assert!(!outcome.out.contains(NEEDLE) && !outcome.err.contains(NEEDLE));
-    assert!(
-        outcome.err.contains("25 bytes not scanned"),
-        "{}",
-        outcome.err
-    );
+    assert!(outcome.err.contains("25 bytes not scanned"), "{}", outcome.err);
     let ignored = scan(&[&directory.0.join("c.log")], &[]);
-    assert_eq!(
-        ignored.code,
-        ExitCode::from(1),
-        "a file that is named is scanned"
-    );
+    assert_eq!(ignored.code, ExitCode::from(1), "a file that is named is scanned");
 }
 
 #[test]

@@ -49,16 +49,8 @@ fn no_line_is_wider_than_its_terminal() {
     long.location.field = Some("y".repeat(300));
     long.count = u64::MAX;
     for width in [NARROW, 150, 200, WIDE] {
-        let line = Table {
-            width,
-            colour: false,
-        }
-        .line(&Row::of(&long));
-        assert!(
-            line.chars().count() <= width,
-            "{width}: {}",
-            line.chars().count()
-        );
+        let line = Table { width, colour: false }.line(&Row::of(&long));
+        assert!(line.chars().count() <= width, "{width}: {}", line.chars().count());
     }
 }
 
@@ -76,15 +68,9 @@ fn the_row_of_a_finding_is_the_row_of_its_json() {
         if finding.flow.is_none() {
             row.captured_by = "plain".into();
         }
-        assert_eq!(
-            Row::of_json(&serde_json::to_string(&finding).unwrap()),
-            Some(row)
-        );
+        assert_eq!(Row::of_json(&serde_json::to_string(&finding).unwrap()), Some(row));
     }
-    assert_eq!(
-        Row::of_json(r#"{"schema":"auditor.tail/v1","dropped":3}"#),
-        None
-    );
+    assert_eq!(Row::of_json(r#"{"schema":"auditor.tail/v1","dropped":3}"#), None);
 }
 
 #[test]

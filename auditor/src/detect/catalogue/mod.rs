@@ -77,13 +77,9 @@ pub(crate) enum Trigger {
         verify: fn(&Digits<'_>) -> Option<Match>,
     },
     /// Two letters and two digits at the start of a word.
-    Country {
-        verify: fn(&Place<'_>) -> Option<Match>,
-    },
+    Country { verify: fn(&Place<'_>) -> Option<Match> },
     /// An at sign.
-    At {
-        verify: fn(&Place<'_>) -> Option<Match>,
-    },
+    At { verify: fn(&Place<'_>) -> Option<Match> },
     /// One of these literal beginnings (case-sensitive, three bytes or more).
     Prefix {
         prefixes: &'static [&'static str],
@@ -151,10 +147,7 @@ pub fn nearest(id: &str) -> &'static str {
         let within = known.split('_').any(|word| word.as_bytes() == wanted);
         (!within, edits(wanted, known.as_bytes()))
     };
-    ALL.iter()
-        .map(|row| row.id)
-        .min_by_key(distance)
-        .unwrap_or("")
+    ALL.iter().map(|row| row.id).min_by_key(distance).unwrap_or("")
 }
 
 /// Levenshtein distance in bytes.
@@ -191,12 +184,7 @@ mod tests {
     fn the_names_in_the_tables_are_in_normal_form() {
         for row in all() {
             for name in row.keys.iter().chain(row.words).chain(row.siblings) {
-                assert_eq!(
-                    Name::of(name.as_bytes()).joined(),
-                    name.as_bytes(),
-                    "{}",
-                    row.id
-                );
+                assert_eq!(Name::of(name.as_bytes()).joined(), name.as_bytes(), "{}", row.id);
             }
         }
     }

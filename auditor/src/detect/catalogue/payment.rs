@@ -146,7 +146,5 @@ pub(super) static IBAN: DetectorInfo = DetectorInfo {
         and the mod 97 check digits; groups of four may be spaced.",
     source: "ISO 13616-1; SWIFT IBAN registry",
     convention: Convention::Iban,
-    trigger: Trigger::Country {
-        verify: iban::verify,
-    },
+    trigger: Trigger::Country { verify: iban::verify },
 };

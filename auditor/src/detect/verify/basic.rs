@@ -14,10 +14,7 @@ const LONGEST: usize = 400;
 
 /// Judges what follows `Basic `; the value begins behind the scheme.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
-    if place
-        .before(place.at)
-        .is_some_and(|b| b.is_ascii_alphanumeric())
-    {
+    if place.before(place.at).is_some_and(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let start = place.at + SCHEME;
@@ -29,9 +26,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
                 .take(64)
                 .take_while(|b| !b.is_ascii_whitespace() && **b != b'"')
                 .count();
-        return Some(
-            Match::new(start..end, State::Masked).because(6.0, "is hidden behind the scheme Basic"),
-        );
+        return Some(Match::new(start..end, State::Masked).because(6.0, "is hidden behind the scheme Basic"));
     }
     let length = text
         .iter()
@@ -49,8 +44,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let decoded = Zeroizing::new(decoded?);
     let colon = decoded.iter().position(|b| *b == b':')?;
     let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
-    let readable =
-        std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
+    let readable = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
     if !readable || (password.is_empty() && user.len() < 16) {
         return None;
     }
@@ -63,10 +57,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         _ if test => State::Test,
         _ => State::Clear,
     };
-    let found = Match::new(start..start + length, state).because(
-        10.0,
-        "decodes to a readable user name, a colon and a password",
-    );
+    let found = Match::new(start..start + length, state)
+        .because(10.0, "decodes to a readable user name, a colon and a password");
     Some(if test {
         found.because(0.0, "is a test value: RFC 7617 and manuals")
     } else {

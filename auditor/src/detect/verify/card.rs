@@ -14,11 +14,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     }
     let grouping = grouping(number)?;
     let test = test_values::card(digits);
-    let state = if test.is_some() {
-        State::Test
-    } else {
-        State::Clear
-    };
+    let state = if test.is_some() { State::Test } else { State::Clear };
     let mut found = Match::new(number.range.clone(), state)
         .because(3.3, "passes Luhn, as one number in ten does")
         .because(
@@ -52,10 +48,9 @@ fn grouping(number: &Digits<'_>) -> Option<Option<(f32, &'static str)>> {
     match (number.joint, number.groups) {
         (Joint::None, _) => Some(None),
         (Joint::Uniform(_), [4, 4, 4, 4]) => Some(Some((4.0, "is written in four groups of four"))),
-        (
-            Joint::Uniform(_),
-            [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 4, 1..=3] | [6, 13] | [8, 8],
-        ) => Some(Some((3.0, "is written in groups that card schemes use"))),
+        (Joint::Uniform(_), [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 4, 1..=3] | [6, 13] | [8, 8]) => {
+            Some(Some((3.0, "is written in groups that card schemes use")))
+        }
         (Joint::Uniform(_), [4, _, _, ..]) if number.groups.iter().all(|n| (3..=7).contains(n)) => {
             Some(Some((0.5, "is written in groups")))
         }

@@ -27,8 +27,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     lower.make_ascii_lowercase();
     let reserved = test_values::host(lower);
     let masks_domain = domain.contains(&b'*');
-    let listed = psl::suffix(lower)
-        .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < domain.len());
+    let listed =
+        psl::suffix(lower).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < domain.len());
     if (!listed && reserved.is_none()) || !are_labels(domain) {
         return None;
     }
@@ -114,11 +114,7 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
         }
     }
     // What is left of an escape such as `\n` or `%20`, and dots, are not the address's.
-    if start > 0
-        && bytes[start - 1] == b'\\'
-        && start < at
-        && matches!(bytes[start], b'n' | b't' | b'r')
-    {
+    if start > 0 && bytes[start - 1] == b'\\' && start < at && matches!(bytes[start], b'n' | b't' | b'r') {
         start += 1;
     }
     while start < at && matches!(bytes[start], b'.' | b'-' | b'%' | b'!') {
@@ -145,9 +141,8 @@ fn domain_end(bytes: &[u8], from: usize) -> usize {
 fn are_labels(domain: &[u8]) -> bool {
     let mut labels = domain.split(|b| *b == b'.').rev();
     let top = labels.next().unwrap_or_default();
-    let scale = domain.first().is_some_and(u8::is_ascii_digit)
-        && domain.get(1) == Some(&b'x')
-        && domain[2] == b'.';
+    let scale =
+        domain.first().is_some_and(u8::is_ascii_digit) && domain.get(1) == Some(&b'x') && domain[2] == b'.';
     // `icon@2x.zip` is a file.
     !scale
         && !top.iter().any(|b| b.is_ascii_digit() || *b == b'*') | top.starts_with(b"xn--")
@@ -183,11 +178,7 @@ mod tests {
             at,
             format: Format::Text,
         })?;
-        Some((
-            found.state,
-            found.under_masked,
-            text[found.range].to_owned(),
-        ))
+        Some((found.state, found.under_masked, text[found.range].to_owned()))
     }
 
     #[test]

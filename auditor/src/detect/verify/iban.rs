@@ -17,10 +17,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     ];
     let structure = structure(country)?;
     let length = 4 + parts(structure).map(|(_, n)| n).sum::<usize>();
-    if place
-        .before(place.at)
-        .is_some_and(|b| b.is_ascii_alphanumeric())
-    {
+    if place.before(place.at).is_some_and(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let mut iban = [0u8; LONGEST];
@@ -30,10 +27,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         if byte.is_ascii_alphanumeric() {
             iban[filled] = byte.to_ascii_uppercase();
             filled += 1;
-        } else if matches!(byte, b' ' | b'-' | b'+')
-            && filled % 4 == 0
-            && filled > 0
-            && text[end - 1] != byte
+        } else if matches!(byte, b' ' | b'-' | b'+') && filled % 4 == 0 && filled > 0 && text[end - 1] != byte
         {
             spaced = true;
         } else {
@@ -42,18 +36,11 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         end += 1;
     }
     let iban = &iban[..length];
-    if text.get(end).is_some_and(u8::is_ascii_alphanumeric)
-        || !fits(iban, structure)
-        || !iban_mod97(iban)
-    {
+    if text.get(end).is_some_and(u8::is_ascii_alphanumeric) || !fits(iban, structure) || !iban_mod97(iban) {
         return None;
     }
     let test = test_values::iban(iban);
-    let state = if test.is_some() {
-        State::Test
-    } else {
-        State::Clear
-    };
+    let state = if test.is_some() { State::Test } else { State::Clear };
     let mut found = Match::new(place.at..place.at + end, state)
         .because(6.6, "passes mod 97, as one in 97 does")
         .because(

@@ -57,11 +57,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         return None;
     }
     let claims = decode(&place.bytes[payload]);
-    let stripped = ends[1] == ends[0] + 1
-        && place
-            .bytes
-            .get(ends[1])
-            .is_some_and(|b| matches!(b, b'*' | b'['));
+    let stripped =
+        ends[1] == ends[0] + 1 && place.bytes.get(ends[1]).is_some_and(|b| matches!(b, b'*' | b'['));
     let state = match &claims {
         Some(claims) if is_sample(claims) => State::Test,
         _ if stripped => State::Masked,
@@ -80,10 +77,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         }
     }
     if state == State::Test {
-        found = found.because(
-            0.0,
-            "is a test value: the sample token of jwt.io or RFC 7519",
-        );
+        found = found.because(0.0, "is a test value: the sample token of jwt.io or RFC 7519");
     }
     Some(found)
 }
@@ -93,11 +87,7 @@ fn is_base64url(byte: &u8) -> bool {
 }
 
 fn run_length(bytes: &[u8], longest: usize) -> usize {
-    bytes
-        .iter()
-        .take(longest)
-        .take_while(|b| is_base64url(b))
-        .count()
+    bytes.iter().take(longest).take_while(|b| is_base64url(b)).count()
 }
 
 /// The part that begins at `at` and is followed by a dot.
@@ -116,10 +106,7 @@ fn expiry(claims: &[u8]) -> Option<&'static str> {
         exp: Option<f64>,
     }
     let exp = serde_json::from_slice::<Claims>(claims).ok()?.exp;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()?
-        .as_secs_f64();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
     Some(match exp {
         None => "it never expires",
         Some(exp) if exp < now => "it has expired",
@@ -163,16 +150,9 @@ mod tests {
                 Some(State::Clear),
             ),
             (token(r#"{"alg":"none"}"#, claims, ""), Some(State::Clear)),
+            (token(r#"{"alg":"HS256"}"#, claims, "***"), Some(State::Masked)),
             (
-                token(r#"{"alg":"HS256"}"#, claims, "***"),
-                Some(State::Masked),
-            ),
-            (
-                token(
-                    r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#,
-                    "key",
-                    "aXY.dGV4dA.dGFn",
-                ),
+                token(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#, "key", "aXY.dGV4dA.dGFn"),
                 Some(State::Encrypted),
             ),
             (token(r#"{"typ":"JWT"}"#, claims, "c2lnbmF0dXJl"), None),

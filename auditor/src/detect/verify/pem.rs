@@ -28,8 +28,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     // Without its end (cut off, or not a key at all) its first line stands for it.
     let body = &rest[..ended.unwrap_or_else(|| armour_length(rest))];
     let end = label_end + 5 + body.len() + ended.map_or(0, |at| closing(&rest[at..]));
-    let encrypted =
-        label.starts_with(b"ENCRYPTED") || memchr::memmem::find(body, b"ENCRYPTED").is_some();
+    let encrypted = label.starts_with(b"ENCRYPTED") || memchr::memmem::find(body, b"ENCRYPTED").is_some();
     let state = match (longest_run(body), is_hidden(body)) {
         (run, _) if run >= 16 && encrypted => State::Encrypted,
         (run, _) if run >= 16 => State::Clear,
@@ -74,9 +73,7 @@ fn armour_length(text: &[u8]) -> usize {
 /// Longest run of base 64 characters.
 fn longest_run(body: &[u8]) -> usize {
     body.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')))
-        .filter(|run| {
-            run.iter().any(|b| *b != run[0]) && !run.iter().all(|b| matches!(b, b'x' | b'X'))
-        })
+        .filter(|run| run.iter().any(|b| *b != run[0]) && !run.iter().all(|b| matches!(b, b'x' | b'X')))
         .map(<[u8]>::len)
         .max()
         .unwrap_or(0)
@@ -118,9 +115,7 @@ mod tests {
                 Some(State::Clear),
             ),
             (
-                format!(
-                    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----"
-                ),
+                format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----"),
                 Some(State::Encrypted),
             ),
             (

@@ -20,10 +20,8 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     if number.is_inside_more() || number.is_in_uuid() || !(plus || number.may_be_named(row)) {
         return None;
     }
-    let fictional = matches!(
-        plan,
-        Plan::International { code: "1" } | Plan::NorthAmerican
-    ) && test_values::is_fictional_nanp(digits);
+    let fictional = matches!(plan, Plan::International { code: "1" } | Plan::NorthAmerican)
+        && test_values::is_fictional_nanp(digits);
     let state = if fictional { State::Test } else { State::Clear };
     let mut found = Match::new(start(number)..number.range.end, state);
     found = match plan {
@@ -31,9 +29,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
             4.0,
             format!("has a plus sign, the country code {code} and a length of its plan"),
         ),
-        Plan::International { code } => {
-            found.because(1.0, format!("begins with the country code {code}"))
-        }
+        Plan::International { code } => found.because(1.0, format!("begins with the country code {code}")),
         Plan::NorthAmerican => found.because(0.9, "fits the North American plan"),
         Plan::National => found.because(0.5, "has a length and beginning of national numbers"),
     };
@@ -41,10 +37,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
         found = found.because(2.0, "is grouped as telephone numbers are");
     }
     if fictional {
-        found = found.because(
-            0.0,
-            "is a test value: 555-0100 to 555-0199 belong to nobody",
-        );
+        found = found.because(0.0, "is a test value: 555-0100 to 555-0199 belong to nobody");
     }
     Some(found)
 }
@@ -95,17 +88,13 @@ fn international(digits: &[u8]) -> Option<Plan> {
         .filter(|(code, ..)| digits.starts_with(code.as_bytes()))
         .max_by_key(|(code, ..)| code.len())?;
     let national = &digits[code.len()..];
-    let fits = (shortest..=longest).contains(&national.len())
-        && (code != "1" || is_north_american(national));
+    let fits = (shortest..=longest).contains(&national.len()) && (code != "1" || is_north_american(national));
     fits.then_some(Plan::International { code })
 }
 
 fn has_plus(number: &Digits<'_>) -> bool {
     let before = &number.bytes[..number.range.start];
-    before.ends_with(b"+")
-        || before.ends_with(b"%2B")
-        || before.ends_with(b"%2b")
-        || before.ends_with(b"+(")
+    before.ends_with(b"+") || before.ends_with(b"%2B") || before.ends_with(b"%2b") || before.ends_with(b"+(")
 }
 
 /// The plus sign and an opening parenthesis belong to the number.
@@ -272,22 +261,10 @@ mod tests {
         for (digits, plus, expected) in [
             ("14155552671", true, Some(Plan::International { code: "1" })),
             ("11155552671", true, None),
-            (
-                "442079460958",
-                true,
-                Some(Plan::International { code: "44" }),
-            ),
+            ("442079460958", true, Some(Plan::International { code: "44" })),
             ("4420794", true, None),
-            (
-                "4915112345678",
-                true,
-                Some(Plan::International { code: "49" }),
-            ),
-            (
-                "00442079460958",
-                false,
-                Some(Plan::International { code: "44" }),
-            ),
+            ("4915112345678", true, Some(Plan::International { code: "49" })),
+            ("00442079460958", false, Some(Plan::International { code: "44" })),
             ("4155552671", false, Some(Plan::NorthAmerican)),
             ("02079460958", false, Some(Plan::National)),
             ("0000000001", false, None),

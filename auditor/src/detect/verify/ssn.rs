@@ -22,11 +22,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     if grouping.is_none() && !number.may_be_named(catalogue::find("us_ssn")?) {
         return None;
     }
-    let state = if test.is_some() {
-        State::Test
-    } else {
-        State::Clear
-    };
+    let state = if test.is_some() { State::Test } else { State::Clear };
     let mut found = Match::new(number.range.clone(), state)
         .because(0.2, "area, group and serial are ones that are issued");
     if let Some((bits, reason)) = grouping {

@@ -25,10 +25,8 @@ pub(crate) fn verify_aws(place: &Place<'_>) -> Option<Match> {
         return None;
     }
     let state = if example { State::Test } else { State::Clear };
-    let found = Match::new(place.at..place.at + 20, state).because(
-        15.0,
-        "has a prefix of AWS key ids and sixteen base 32 characters",
-    );
+    let found = Match::new(place.at..place.at + 20, state)
+        .because(15.0, "has a prefix of AWS key ids and sixteen base 32 characters");
     Some(if example {
         found.because(0.0, "is a test value: AWS documentation")
     } else {
@@ -42,11 +40,7 @@ pub(crate) fn verify_github(place: &Place<'_>) -> Option<Match> {
     if is_in_word(place) {
         return None;
     }
-    let prefix = if text.starts_with(b"github_pat_") {
-        11
-    } else {
-        4
-    };
+    let prefix = if text.starts_with(b"github_pat_") { 11 } else { 4 };
     if let Some(found) = masked(place, prefix) {
         return Some(found);
     }
@@ -66,25 +60,18 @@ pub(crate) fn verify_github(place: &Place<'_>) -> Option<Match> {
             && !body[..22].contains(&b'_')
             && !body[23..].contains(&b'_');
         return shaped.then(|| {
-            Match::new(range, State::Clear)
-                .because(14.0, "has the prefix and parts of a fine-grained token")
+            Match::new(range, State::Clear).because(14.0, "has the prefix and parts of a fine-grained token")
         });
     }
     if body.len() != 36 || body.contains(&b'_') {
         return None;
     }
-    let found = Match::new(range, State::Clear)
-        .because(10.0, "has a prefix of GitHub tokens and their length");
+    let found =
+        Match::new(range, State::Clear).because(10.0, "has a prefix of GitHub tokens and their length");
     Some(if base62_6(crc32(&body[..30])) == body[30..] {
-        found.because(
-            20.0,
-            "its last six characters are the CRC-32 of those before",
-        )
+        found.because(20.0, "its last six characters are the CRC-32 of those before")
     } else {
-        found.because(
-            -6.0,
-            "its last six characters are not the CRC-32 of those before",
-        )
+        found.because(-6.0, "its last six characters are not the CRC-32 of those before")
     })
 }
 
@@ -103,8 +90,7 @@ pub(super) fn masked(place: &Place<'_>, prefix: usize) -> Option<Match> {
         .take(16)
         .take_while(|b| b.is_ascii_alphanumeric() && **b != b'x')
         .count();
-    let (length, count) =
-        mask::run_at(place.bytes, start + head).filter(|(_, count)| *count >= 3)?;
+    let (length, count) = mask::run_at(place.bytes, start + head).filter(|(_, count)| *count >= 3)?;
     if !matches!(
         place.bytes.get(start + head),
         Some(b'*' | b'x' | b'.' | 0xE2 | b'\\')

@@ -47,9 +47,7 @@ impl Chunked {
         match self {
             Self::Size { .. } => self.size(bytes),
             Self::Data { left } => {
-                let n = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
+                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= n as u64;
                 if *left == 0 {
                     *self = Self::DataEnd;
@@ -112,8 +110,7 @@ impl Chunked {
                 _ if *extension => {}
                 b';' | b' ' | b'\t' | b'\r' if *digits > 0 => *extension = true,
                 _ => {
-                    let Some(digit) = char::from(*byte).to_digit(16).filter(|_| *digits < 16)
-                    else {
+                    let Some(digit) = char::from(*byte).to_digit(16).filter(|_| *digits < 16) else {
                         return Step::Broken;
                     };
                     *value = *value << 4 | u64::from(digit);

@@ -123,11 +123,7 @@ fn complete(result: httparse::Result<usize>) -> Result<(), HeadError> {
     }
 }
 
-fn head(
-    start_line: StartLine,
-    fields_at: usize,
-    fields: &[httparse::Header<'_>],
-) -> Result<Head, HeadError> {
+fn head(start_line: StartLine, fields_at: usize, fields: &[httparse::Header<'_>]) -> Result<Head, HeadError> {
     let coding = field(fields, "transfer-encoding").unwrap_or_default();
     let mut codings = coding.rsplit(',').map(str::trim);
     let chunked = codings

@@ -113,13 +113,8 @@ impl Side {
             State::Start | State::Trailers if held.len() <= MAX_HEAD => {
                 let found = head::head_end(held, self.searched).is_some();
                 // An empty line can end in the next bytes when it starts in the last three.
-                self.searched = if found {
-                    0
-                } else {
-                    held.len().saturating_sub(3)
-                };
-                let no_trailers =
-                    matches!(self.state, State::Trailers) && empty_line(held).is_some();
+                self.searched = if found { 0 } else { held.len().saturating_sub(3) };
+                let no_trailers = matches!(self.state, State::Trailers) && empty_line(held).is_some();
                 !found && !no_trailers
             }
             State::Lost => sniff::message_start(held) == Start::More,
@@ -127,12 +122,7 @@ impl Side {
         }
     }
 
-    fn read(
-        &mut self,
-        bytes: &[u8],
-        pairing: &mut Pairing,
-        sink: &mut dyn Sink,
-    ) -> Option<(Stop, usize)> {
+    fn read(&mut self, bytes: &[u8], pairing: &mut Pairing, sink: &mut dyn Sink) -> Option<(Stop, usize)> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -157,10 +147,7 @@ impl Side {
     }
 
     fn start(&mut self, bytes: &[u8], pairing: &mut Pairing, sink: &mut dyn Sink) -> Taken {
-        let blank = bytes
-            .iter()
-            .take_while(|b| matches!(b, b'\r' | b'\n'))
-            .count();
+        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         if blank > 0 {
             settle_framing(self.direction, blank, sink);
             return Taken(blank, None);
@@ -207,13 +194,7 @@ impl Side {
         Taken(bytes.len(), None)
     }
 
-    fn head(
-        &mut self,
-        head: Head,
-        bytes: &[u8],
-        pairing: &mut Pairing,
-        sink: &mut dyn Sink,
-    ) -> Taken {
+    fn head(&mut self, head: Head, bytes: &[u8], pairing: &mut Pairing, sink: &mut dyn Sink) -> Taken {
         let fields = &bytes[head.fields_at..];
         self.offset = 0;
         self.content_type = head.content_type;
@@ -242,11 +223,7 @@ impl Side {
                 let query_at = path_at + path_len;
                 settle_framing(self.direction, path_at, sink);
                 self.emit_whole(Place::RequestPath, &bytes[path_at..query_at], sink);
-                self.emit_whole(
-                    Place::RequestQuery,
-                    &bytes[query_at..query_at + query_len],
-                    sink,
-                );
+                self.emit_whole(Place::RequestQuery, &bytes[query_at..query_at + query_len], sink);
                 settle_framing(self.direction, head.fields_at - query_at - query_len, sink);
                 self.emit_whole(Place::RequestHeaders, fields, sink);
                 head.framing.map_or(State::Start, state_of)
@@ -254,9 +231,7 @@ impl Side {
             StartLine::Response { status } => {
                 let interim = (100..200).contains(&status) && status != 101;
                 let request = pairing.response(interim);
-                let method = request
-                    .as_ref()
-                    .map_or(Method::Other, |request| request.method);
+                let method = request.as_ref().map_or(Method::Other, |request| request.method);
                 let exchange = request.map_or_else(Exchange::default, |r| (*r.exchange).clone());
                 self.exchange = Arc::new(Exchange {
                     protocol: PROTOCOL,

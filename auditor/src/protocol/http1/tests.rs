@@ -35,8 +35,7 @@ impl Sink for Recorder {
         self.longest = self.longest.max(part.data.len());
         let same = self.seen.iter_mut().rev().find(|seen| {
             !seen.closed
-                && (seen.direction, seen.place, seen.message)
-                    == (part.direction, part.place, part.message)
+                && (seen.direction, seen.place, seen.message) == (part.direction, part.place, part.message)
         });
         match same {
             Some(seen) => {
@@ -116,10 +115,7 @@ fn whole() -> Recorder {
 fn a_pipelined_conversation_comes_apart_into_its_parts() {
     let seen = whole();
     let charge = Some("POST /v1/charges/{id}");
-    assert_eq!(
-        seen.texts(Place::RequestQuery),
-        [(charge, "?q=a%20b".into())]
-    );
+    assert_eq!(seen.texts(Place::RequestQuery), [(charge, "?q=a%20b".into())]);
     assert_eq!(
         seen.texts(Place::RequestBody),
         [
@@ -136,10 +132,7 @@ fn a_pipelined_conversation_comes_apart_into_its_parts() {
         [
             (charge, "fine".into()),
             (Some("PUT /up"), "0123456789".into()),
-            (
-                Some("GET /last"),
-                "until the end\r\n\r\nHTTP/1.1 200 OK".into()
-            ),
+            (Some("GET /last"), "until the end\r\n\r\nHTTP/1.1 200 OK".into()),
         ]
     );
     assert_eq!(seen.texts(Place::ResponseHeaders).len(), 6);
@@ -149,10 +142,7 @@ fn a_pipelined_conversation_comes_apart_into_its_parts() {
         .iter()
         .filter(|s| s.place == Place::ResponseBody)
         .map(|s| s.status);
-    assert_eq!(
-        statuses.collect::<Vec<_>>(),
-        [Some(201), Some(200), Some(200)]
-    );
+    assert_eq!(statuses.collect::<Vec<_>>(), [Some(201), Some(200), Some(200)]);
 }
 
 #[test]
@@ -189,10 +179,7 @@ fn a_connection_joined_in_a_body_is_read_from_its_next_message() {
         &[
             (ToServer, b"5555 4444\"}"),
             (ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-            (
-                ToServer,
-                b"POST /next HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
-            ),
+            (ToServer, b"POST /next HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"),
             (ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"),
         ],
     );
@@ -227,11 +214,7 @@ fn after_a_gap_of_unknown_length_the_next_message_is_found_and_not_paired_wrongl
     let mut recorder = Recorder::default();
     parser.feed(ToServer, b"GET /a HTTP/1.1\r\n\r\nGET /b HT", &mut recorder);
     parser.gap(ToServer, 0, &mut recorder);
-    parser.feed(
-        ToServer,
-        b"st: x\r\n\r\nGET /c HTTP/1.1\r\n\r\n",
-        &mut recorder,
-    );
+    parser.feed(ToServer, b"st: x\r\n\r\nGET /c HTTP/1.1\r\n\r\n", &mut recorder);
     parser.feed(ToClient, b"HTTP/1.1 204 No\r\n\r\n", &mut recorder);
     assert_eq!(
         recorder.texts(Place::Stream),
@@ -252,10 +235,7 @@ fn a_tunnel_is_text_and_tls_inside_it_is_not_called_scanned() {
     let of = Some("GET /ws");
     assert_eq!(
         seen.texts(Place::Stream),
-        [
-            (of, "hellobye".into()),
-            (of, "GET / HTTP/1.1\r\n\r\n".into())
-        ]
+        [(of, "hellobye".into()), (of, "GET / HTTP/1.1\r\n\r\n".into())]
     );
     let connect: [(Direction, &[u8]); 3] = [
         (ToServer, b"CONNECT bank.test:443 HTTP/1.1\r\n\r\n"),
@@ -281,10 +261,7 @@ fn a_head_beyond_its_limits_settles_as_limit() {
         conversation.push((ToServer, next));
         let seen = run(Connection::opened(), &conversation);
         assert_eq!(seen.limit, MAX_HEAD as u64);
-        assert_eq!(
-            seen.texts(Place::RequestPath),
-            [(Some("GET /b"), "/b".into())]
-        );
+        assert_eq!(seen.texts(Place::RequestPath), [(Some("GET /b"), "/b".into())]);
     }
     let many = format!(
         "GET / HTTP/1.1\r\n{}\r\n",

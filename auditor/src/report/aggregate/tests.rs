@@ -21,10 +21,7 @@ fn a_finding_goes_out_at_first_sight_then_at_most_every_interval_and_at_the_end(
     assert!(aggregator.offer(card(), at(61)).findings.is_empty());
     assert!(aggregator.offer(card(), at(62)).findings.is_empty());
     let second = aggregator.due(at(63)).pop().unwrap();
-    assert_eq!(
-        (second.revision, second.count, &second.id),
-        (2, 3, &first.id)
-    );
+    assert_eq!((second.revision, second.count, &second.id), (2, 3, &first.id));
     aggregator.offer(card(), at(64));
     assert!(aggregator.due(at(72)).is_empty(), "too early");
     assert_eq!(aggregator.due(at(73)).len(), 1);
@@ -102,10 +99,7 @@ fn what_is_below_the_confidence_asked_for_is_only_counted() {
     let mut low = card();
     low.detection.confidence = Confidence::Low;
     let mut aggregator = aggregator(Settings::default());
-    assert_eq!(
-        aggregator.offer(low, at(0)).admission,
-        Admission::LowConfidence
-    );
+    assert_eq!(aggregator.offer(low, at(0)).admission, Admission::LowConfidence);
     assert_eq!((aggregator.low_confidence(), aggregator.live()), (1, 0));
 }
 
@@ -120,11 +114,7 @@ fn at_the_limit_the_finding_unseen_for_longest_leaves_with_its_final_revision() 
         observation.flow.operation = Some(name.into());
         observation
     };
-    let first = aggregator
-        .offer(operation("a"), at(0))
-        .findings
-        .pop()
-        .unwrap();
+    let first = aggregator.offer(operation("a"), at(0)).findings.pop().unwrap();
     aggregator.offer(operation("b"), at(0));
     aggregator.offer(operation("b"), at(1));
     aggregator.offer(operation("a"), at(2));
@@ -171,9 +161,7 @@ fn many_findings_that_are_due_go_out_in_batches_and_none_twice() {
             aggregator.offer(observation, at(0));
         }
     }
-    let sizes: Vec<usize> = (0..4)
-        .map(|look| aggregator.due(at(20 + look)).len())
-        .collect();
+    let sizes: Vec<usize> = (0..4).map(|look| aggregator.due(at(20 + look)).len()).collect();
     assert_eq!(sizes, [1000, 1000, 500, 0]);
     assert!(aggregator.due(at(23)).is_empty() && aggregator.finish().is_empty());
 }

@@ -37,9 +37,7 @@ pub struct Journal {
 
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot write the journal {path}: {source}; make its folder writable or set report.journal.path"
-)]
+#[error("cannot write the journal {path}: {source}; make its folder writable or set report.journal.path")]
 pub struct OpenError {
     path: PathBuf,
     source: io::Error,
@@ -101,10 +99,7 @@ impl Journal {
             ignore_missing(fs::remove_file(path))?;
         } else {
             for number in (1..self.settings.keep).rev() {
-                ignore_missing(fs::rename(
-                    numbered(path, number),
-                    numbered(path, number + 1),
-                ))?;
+                ignore_missing(fs::rename(numbered(path, number), numbered(path, number + 1)))?;
             }
             ignore_missing(fs::rename(path, numbered(path, 1)))?;
         }
@@ -242,10 +237,7 @@ mod tests {
                 "id"
             );
         }
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

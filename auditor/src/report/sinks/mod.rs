@@ -94,10 +94,7 @@ impl Queued {
             Err(RecvTimeoutError::Disconnected)
         );
         if !closed {
-            tracing::error!(
-                sink = self.name,
-                "the sink hangs: what waits for it is lost"
-            );
+            tracing::error!(sink = self.name, "the sink hangs: what waits for it is lost");
         }
         closed
     }
@@ -110,9 +107,7 @@ impl Sink for Queued {
 
     fn write(&mut self, finding: &Finding) {
         let Some(sender) = &self.sender else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            sender.try_send(finding.clone())
-        {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(finding.clone()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

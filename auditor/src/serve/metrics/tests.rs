@@ -7,9 +7,7 @@ pub(crate) fn metrics(series: usize) -> Metrics {
 }
 
 fn line<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
-    text.lines()
-        .filter(|line| line.starts_with(start))
-        .collect()
+    text.lines().filter(|line| line.starts_with(start)).collect()
 }
 
 #[test]
@@ -23,17 +21,9 @@ fn the_leak_counter_is_born_at_zero_when_the_detector_is_seen_in_any_state() {
     assert_eq!(leaks.len(), 1, "{text}");
     assert!(leaks[0].ends_with(" 0"), "{leaks:?}");
     assert!(line(&text, "auditor_last_leak_timestamp_seconds").is_empty());
-    metrics.value(
-        &card(),
-        Admission::Clear(Verdict::Violation),
-        Reporter::Source,
-    );
+    metrics.value(&card(), Admission::Clear(Verdict::Violation), Reporter::Source);
     let text = metrics.render();
-    let used = [
-        "auditor_leaks_total",
-        "auditor_values_total",
-        "auditor_last_leak",
-    ];
+    let used = ["auditor_leaks_total", "auditor_values_total", "auditor_last_leak"];
     let lines: Vec<&str> = used.iter().flat_map(|name| line(&text, name)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     auditor_leaks_total{category="payment",destination_kind="Process",destination_namespace="",destination_workload="nginx",detector="payment_card",reporter="source",source_kind="Process",source_namespace="",source_workload="python3",verdict="violation"} 1
@@ -58,14 +48,8 @@ fn no_address_process_id_or_path_is_a_label() {
     let text = metrics.render();
     let leak = line(&text, "auditor_leaks_total")[0];
     assert!(leak.contains(r#"source_workload="python3""#), "{leak}");
-    assert!(
-        leak.contains(r#"destination_workload="unresolved""#),
-        "{leak}"
-    );
-    assert!(
-        !text.contains("127.0.0.1") && !text.contains("/usr/"),
-        "{text}"
-    );
+    assert!(leak.contains(r#"destination_workload="unresolved""#), "{leak}");
+    assert!(!text.contains("127.0.0.1") && !text.contains("/usr/"), "{text}");
 }
 
 #[test]
@@ -83,11 +67,7 @@ fn hostile_workload_names_fill_no_more_than_the_limit() {
     let text = metrics.render();
     assert_eq!(line(&text, "auditor_leaks_total").len(), 6, "{text}");
     assert_eq!(
-        line(
-            &text,
-            r#"auditor_series_overflow_total{metric="leaks_total"} 45"#
-        )
-        .len(),
+        line(&text, r#"auditor_series_overflow_total{metric="leaks_total"} 45"#).len(),
         1,
         "{text}"
     );
@@ -118,11 +98,7 @@ fn the_byte_accounts_add_up_to_the_bytes_moved() {
 #[test]
 fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     let metrics = metrics(10);
-    metrics.value(
-        &card(),
-        Admission::Clear(Verdict::Violation),
-        Reporter::Source,
-    );
+    metrics.value(&card(), Admission::Clear(Verdict::Violation), Reporter::Source);
     metrics.events("capture", 1);
     metrics.lost("stream", "queue_full", 1);
     metrics.lost_so_far("capture", "ring_full", 3);

@@ -38,10 +38,7 @@ struct Client {
 
 impl Client {
     async fn connect(server: &Server, request: &str) -> Self {
-        let (read, mut write) = UnixStream::connect(&server.path)
-            .await
-            .unwrap()
-            .into_split();
+        let (read, mut write) = UnixStream::connect(&server.path).await.unwrap().into_split();
         let _ = write.write_all(request.as_bytes()).await;
         Self {
             lines: BufReader::new(read).lines(),
@@ -69,11 +66,7 @@ async fn a_client_gets_what_was_and_what_comes() {
     assert_eq!(client.next().await["id"], "b");
     server.hub.publish(finding("c", 1));
     assert_eq!(client.next().await["id"], "c");
-    let mut once = Client::connect(
-        &server,
-        "{\"last\":9,\"filters\":{\"detector\":[\"iban\"]}}\n",
-    )
-    .await;
+    let mut once = Client::connect(&server, "{\"last\":9,\"filters\":{\"detector\":[\"iban\"]}}\n").await;
     assert!(
         once.next().await.is_null(),
         "nothing matches, and it does not follow"
@@ -169,10 +162,7 @@ async fn a_second_daemon_is_refused_and_a_stale_file_replaced() {
         0o660
     );
     let error = Listener::bind(&server.path).err().unwrap().to_string();
-    assert!(
-        error.starts_with("another auditor is listening on"),
-        "{error}"
-    );
+    assert!(error.starts_with("another auditor is listening on"), "{error}");
     server.stop.send(()).unwrap();
     server.task.await.unwrap();
     assert!(!server.path.exists(), "the file goes with the daemon");
@@ -186,10 +176,7 @@ async fn what_is_in_the_way_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(
-        Listener::bind(&file),
-        Err(BindError::NotASocket(_))
-    ));
+    assert!(matches!(Listener::bind(&file), Err(BindError::NotASocket(_))));
     assert!(matches!(
         Listener::bind(&file.join("sock")),
         Err(BindError::Other(..))

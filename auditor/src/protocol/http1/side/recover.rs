@@ -97,9 +97,7 @@ impl Side {
     /// Closes the body or stream that is open.
     pub(super) fn close(&mut self, sink: &mut dyn Sink) {
         match self.state {
-            State::Length(_) | State::Chunked(_) | State::UntilClose => {
-                self.emit_body(&[], true, sink)
-            }
+            State::Length(_) | State::Chunked(_) | State::UntilClose => self.emit_body(&[], true, sink),
             State::Lost if self.offset > 0 => self.emit_stream(&[], true, sink),
             State::Trailers => {}
             State::Start | State::Tunnel | State::Lost => return,
