@@ -140,7 +140,17 @@ struct Outcome {
 impl Capture {
     fn start(auditor: &Path, folder: &Folder, shop: &Shop) -> anyhow::Result<Self> {
         let mut command = process::command(auditor);
-        command.args(["watch", "--format", "text", "--states", "all", "--ready-file"]);
+        // Named as a file, standard output gets the header of the table too.
+        command.args([
+            "watch",
+            "--format",
+            "text",
+            "--states",
+            "all",
+            "--output",
+            "/dev/stdout",
+            "--ready-file",
+        ]);
         command.arg(folder.path("ready"));
         for pid in shop.pids() {
             command.args(["--pid", &pid.to_string()]);
