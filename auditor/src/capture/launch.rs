@@ -33,7 +33,7 @@ impl Held {
         let mut child = Command::new(program);
         child.args(arguments);
         if stdout_to_stderr {
-            child.stdout(Stdio::from(std::io::stderr().try_clone_to_owned()?));
+            child.stdout(Stdio::from(io::stderr().try_clone_to_owned()?));
         }
         let mut pid_writer = Some(pid_writer);
         let mut gate_reader = Some(gate_reader);
@@ -79,7 +79,7 @@ trait CloneDescriptor {
     fn try_clone_to_owned(&self) -> io::Result<OwnedFd>;
 }
 
-impl CloneDescriptor for std::io::Stderr {
+impl CloneDescriptor for io::Stderr {
     fn try_clone_to_owned(&self) -> io::Result<OwnedFd> {
         use std::os::fd::AsFd as _;
         self.as_fd().try_clone_to_owned()

@@ -6,6 +6,7 @@
 
 mod control;
 mod flow;
+pub mod reporter;
 mod worker;
 
 use std::{
@@ -30,6 +31,7 @@ use crate::{
         support::{self, SocketTier},
     },
     detect::Scanner,
+    identity::pairs::AddressPair,
     ledger::ByteLedger,
     report::observation::Observation,
     stream::Peers,
@@ -117,8 +119,11 @@ pub struct Shared {
 /// An observation, with what is needed to tell it from the same bytes seen at the other end.
 pub struct Seen {
     pub observation: Observation,
-    /// The watched process received the bytes and the sender may be watched, too.
-    pub echo_of: Option<crate::identity::pairs::AddressPair>,
+    /// The socket's addresses, where they are known.
+    pub pair: Option<AddressPair>,
+    /// The same when the watched process received the bytes: the sender's record of them, if
+    /// there is one, wins.
+    pub echo_of: Option<AddressPair>,
 }
 
 /// A running capture.
