@@ -53,6 +53,8 @@ pub struct Capture {
     pub ring_bytes: u64,
     /// Most bytes copied of one call.
     pub max_call_bytes: u64,
+    /// `auto`, or a tier by name.
+    pub socket_hook: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -25,5 +25,7 @@ pub mod ledger;
 pub mod policy;
 pub mod protocol;
 pub mod report;
+pub mod pipeline;
 pub mod secret;
 pub mod serve;
+pub mod stream;

@@ -131,13 +131,18 @@ impl Kernel {
             .map_or(0, |values| values.iter().sum())
     }
 
-    /// Detaches the socket hooks, so that nothing more is counted or copied by them.
-    pub fn detach_sockets(&mut self) {
-        for (_, program) in self.ebpf.programs_mut() {
-            match program {
-                aya::programs::Program::BtfTracePoint(program) => drop(program.unload()),
-                aya::programs::Program::FExit(program) => drop(program.unload()),
-                _ => {}
+    /// Detaches every program: nothing is counted or copied any more. TLS calls that are under
+    /// way return unseen, so the TLS programs go first.
+    pub fn detach(&mut self) {
+        for uprobes in [true, false] {
+            for (_, program) in self.ebpf.programs_mut() {
+                use aya::programs::Program;
+                match program {
+                    Program::UProbe(program) if uprobes => drop(program.unload()),
+                    Program::BtfTracePoint(program) if !uprobes => drop(program.unload()),
+                    Program::FExit(program) if !uprobes => drop(program.unload()),
+                    _ => {}
+                }
             }
         }
     }

@@ -6,8 +6,10 @@
 
 pub mod attach;
 pub mod btf;
+pub mod clock;
 pub mod discover;
 pub mod elf;
+pub mod launch;
 pub mod load;
 pub mod ring;
 pub mod scope;

@@ -174,7 +174,7 @@ fn rendered(line: &str, format: Format, table: &Table) -> anyhow::Result<Option<
     Ok((format == Format::Json).then(|| line.to_owned()))
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     let duration: SignedDuration = text
         .parse()
         .map_err(|_| format!("{text:?} is no time such as 90s, 15m or 2h"))?;

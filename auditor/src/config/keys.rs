@@ -86,7 +86,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "capture.ring_bytes",
         kind: Kind::PowerOfTwo(1 << 18, 1 << 30),
-        default: "8388608",
+        default: "4194304",
         unit: "bytes",
         meaning: "Size of each ring buffer between kernel and daemon.",
     },
@@ -96,6 +96,13 @@ pub const KEYS: &[Key] = &[
         default: "1048576",
         unit: "bytes",
         meaning: "Most bytes copied of one call; the rest is accounted as `over_budget`.",
+    },
+    Key {
+        path: "capture.socket_hook",
+        kind: Kind::Choice(&["auto", "tracepoint", "fexit", "syscall"]),
+        default: "auto",
+        unit: "",
+        meaning: "How sockets are seen; `auto` takes the best that this kernel loads.",
     },
     Key {
         path: "detect.min_confidence",

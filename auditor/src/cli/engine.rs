@@ -1,0 +1,129 @@
+//! What `watch` and `run` have in common: options to a running session, and a session to a
+//! summary.
+
+use std::path::Path;
+use std::sync::{Arc, atomic::Ordering};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use crate::capture::attach::Hooked;
+use crate::capture::scope;
+use crate::detect::{Fingerprinter, Scanner};
+use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
+use crate::report::summary::{Accounts, Attached, Bindings, CommandStatus, Loss, SCHEMA, Summary};
+
+/// A scanner whose fingerprints use the key in `path`, or a new one.
+pub(super) fn scanner(path: Option<&Path>, create: bool) -> anyhow::Result<Scanner> {
+    let fingerprinter = match path {
+        Some(path) => Fingerprinter::from_file(path, create)?,
+        None => Fingerprinter::random()?,
+    };
+    Ok(Scanner::new(fingerprinter))
+}
+
+/// Resolves what the user named.
+pub(super) fn scope(
+    node: bool,
+    pids: &[u32],
+    cgroups: impl IntoIterator<Item = String>,
+    containers: &[String],
+) -> anyhow::Result<Scope> {
+    let mut found = Scope { node, pids: pids.to_vec(), cgroups: Vec::new() };
+    for cgroup in cgroups {
+        found.cgroups.push(scope::find_cgroup(&cgroup)?);
+    }
+    for container in containers {
+        found.cgroups.push(scope::find_container(container)?);
+    }
+    for &pid in pids {
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            return Err(scope::ScopeError::NoProcess(pid).into());
+        }
+    }
+    Ok(found)
+}
+
+/// Makes sure that neither a core dump nor another user's debugger can show captured bytes.
+/// Returns the limit this process had, for programs it starts.
+pub(super) fn forbid_core_dumps() -> anyhow::Result<rustix::process::Rlimit> {
+    use rustix::process::{
+        DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+    };
+    let before = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: before.maximum })
+        .context("cannot forbid core dumps (setrlimit RLIMIT_CORE)")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("cannot forbid core dumps (prctl PR_SET_DUMPABLE)")?;
+    Ok(before)
+}
+
+/// Draws the summary of an ended session.
+pub(super) fn summary(
+    started: Timestamp,
+    reporter: &Reporter,
+    shared: &Shared,
+    hooked: Vec<Hooked>,
+    command: Option<CommandStatus>,
+) -> Summary {
+    let now = Timestamp::now();
+    let totals = &shared.totals;
+    let losses = [
+        ("ring", "control_record", &totals.control_lost),
+        ("tls", "call_without_entry", &totals.tls_calls_lost),
+        ("kernel", "map_full", &totals.map_full),
+    ];
+    Summary {
+        schema: SCHEMA,
+        time: now.to_string(),
+        duration_ms: u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0),
+        account: Accounts::of(&shared.ledger),
+        findings: reporter.aggregator().findings(),
+        values: reporter.aggregator().values(),
+        low_confidence: reporter.aggregator().low_confidence(),
+        attached: hooked.into_iter().map(attached).collect(),
+        bindings: Bindings { nested: Totals::get(&totals.bound_nested), unbound: Totals::get(&totals.unbound) },
+        events_lost: losses
+            .into_iter()
+            .map(|(stage, reason, count)| (stage, reason, count.load(Ordering::Relaxed)))
+            .filter(|(_, _, count)| *count > 0)
+            .map(|(stage, reason, count)| Loss { stage: stage.to_owned(), reason: reason.to_owned(), count })
+            .collect(),
+        command,
+    }
+}
+
+fn attached(hook: Hooked) -> Attached {
+    Attached {
+        library: hook.library.to_owned(),
+        path: hook.path,
+        function: hook.function,
+        instruction: hook.instruction,
+        method: hook.method.to_owned(),
+    }
+}
+
+/// Set by SIGINT and SIGTERM.
+pub(super) fn stop_signal() -> anyhow::Result<Arc<std::sync::atomic::AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let raised = Arc::clone(&stop);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot wait for signals")?;
+    let (mut interrupt, mut terminate) = {
+        let _guard = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                raised.store(true, Ordering::Release);
+            }
+        });
+    })?;
+    Ok(stop)
+}

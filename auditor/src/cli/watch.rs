@@ -1,0 +1,293 @@
+//! `auditor watch`: a one-off capture of some processes, without a daemon.
+//!
+//! Goes in: a scope, or a command to run. Comes out: findings as they are seen, then a summary
+//! with the account of every byte.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal as _, Write};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, ExitCode, ExitStatus};
+use std::sync::{Arc, atomic::Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use super::engine;
+use super::scan::{MinConfidence, States};
+use super::table::Table;
+use crate::capture::launch::Held;
+use crate::capture::support::SocketTier;
+use crate::ledger::ByteLedger;
+use crate::pipeline::reporter::Reporter;
+use crate::pipeline::{Options, Session};
+use crate::report::aggregate::Settings;
+use crate::report::finding::Finding;
+use crate::report::sinks::{Sink as _, stdout};
+use crate::report::summary::CommandStatus;
+use crate::serve::metrics::Metrics;
+
+/// How often the main thread looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How long what a command sent last may take from the kernel to here, after it ended.
+const LAST_RECORDS: Duration = Duration::from_millis(300);
+
+/// Arguments of `auditor watch`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A process to watch, with its descendants; may be given several times
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
+    /// A cgroup (v2) to watch, with those below it: a path under its mount
+    #[arg(long, value_name = "PATH")]
+    cgroup: Vec<String>,
+    /// A container to watch: its id, 12 digits or more
+    #[arg(long, value_name = "ID")]
+    container: Vec<String>,
+    /// Stop after this time, such as 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
+    duration: Option<jiff::SignedDuration>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write findings and summary to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Exit with 1 when a leak was found
+    #[arg(long)]
+    fail_on_leak: bool,
+    /// Clear values only, or protected and test values too
+    #[arg(long, value_enum, default_value_t = States::Clear)]
+    states: States,
+    /// Leave out findings that are less sure
+    #[arg(long, value_enum, default_value_t = MinConfidence::Medium, value_name = "LEVEL")]
+    min_confidence: MinConfidence,
+    /// Key for fingerprints [default: a new one, so that they differ from run to run]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Create this file once everything is attached
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Size of each ring buffer: a power of two, 64 KiB to 1 GiB
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = ring_bytes)]
+    ring_bytes: u32,
+    /// Most bytes copied of one call; the rest is accounted as over_budget
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20,
+          value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
+    max_call_bytes: u32,
+    /// How sockets are seen [default: the best this kernel loads]
+    #[arg(long, value_enum, value_name = "HOOK")]
+    socket_hook: Option<Hook>,
+    /// A command to run and watch from its first instruction
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line a person reads
+    Text,
+    /// One finding (JSON) a line, the summary last
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Hook {
+    Tracepoint,
+    Fexit,
+    Syscall,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is nothing to watch, privileges are missing, or the kernel takes no programs.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let core_limit = engine::forbid_core_dumps()?;
+    let mut scope = engine::scope(false, &args.pid, args.cgroup.iter().cloned(), &args.container)?;
+    if scope.is_empty() && args.command.is_empty() {
+        bail!("nothing to watch: give --pid, --cgroup, --container, or -- and a command");
+    }
+    let mut output = Output::open(&args)?;
+    let stop = engine::stop_signal()?;
+    let held = if args.command.is_empty() {
+        None
+    } else {
+        let held = Held::fork(&args.command, args.format == Format::Json, core_limit)
+            .with_context(|| format!("cannot start {}", args.command[0].display()))?;
+        scope.pids.push(held.pid);
+        Some(held)
+    };
+
+    let started = Timestamp::now();
+    let ledger = Arc::new(ByteLedger::default());
+    let session = Session::start(Options {
+        host_libraries: held.is_some() || !scope.cgroups.is_empty(),
+        scope,
+        ring_bytes: args.ring_bytes,
+        max_call_bytes: args.max_call_bytes,
+        tier: args.socket_hook.map(|hook| match hook {
+            Hook::Tracepoint => SocketTier::Tracepoint,
+            Hook::Fexit => SocketTier::Fexit,
+            Hook::Syscall => SocketTier::Syscall,
+        }),
+        scanner: engine::scanner(args.key_file.as_deref(), false)?,
+        ledger: Arc::clone(&ledger),
+    })?;
+    let metrics = Arc::new(Metrics::new(ledger, 2_000)?);
+    let settings = Settings {
+        min_confidence: args.min_confidence.into(),
+        all_states: args.states == States::All,
+        ..Settings::default()
+    };
+    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared), metrics);
+    if let Some(path) = &args.ready_file {
+        File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    }
+    let mut child = match held {
+        Some(held) => {
+            Some(held.release().with_context(|| format!("cannot run {}", args.command[0].display()))?)
+        }
+        None => None,
+    };
+
+    let deadline = args
+        .duration
+        .map(|duration| Instant::now() + Duration::try_from(duration).unwrap_or_default());
+    let mut over = Over { child: child.as_mut(), ended: None, status: None };
+    loop {
+        if let Ok(seen) = session.observations.recv_timeout(TICK) {
+            output.write(reporter.take(seen));
+            while let Ok(seen) = session.observations.try_recv() {
+                output.write(reporter.take(seen));
+            }
+        }
+        output.write(reporter.due());
+        let stopped = stop.load(Ordering::Acquire)
+            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || output.is_broken()
+            || !session.is_healthy();
+        if stopped || over.is_over(&session)? {
+            break;
+        }
+    }
+    let status = over.status;
+    if status.is_none()
+        && let Some(child) = child.as_mut()
+    {
+        // We stop before the command does: it goes on, unwatched, unless it was ours to end.
+        if stop.load(Ordering::Acquire) {
+            let _ = child.wait();
+        }
+    }
+    let healthy = session.is_healthy();
+    let (hooked, shared) = session.stop(|seen| output.write(reporter.take(seen)));
+    output.write(reporter.finish());
+    let summary = engine::summary(started, &reporter, &shared, hooked, status.map(command_status));
+    let leaked = !summary.findings.is_empty();
+    output.end(&match args.format {
+        Format::Json => serde_json::to_string(&summary)?,
+        Format::Text => summary.to_text(),
+    })?;
+    if !healthy {
+        bail!("a capture thread failed; what it had not read is not in the account (see the log)");
+    }
+    Ok(ExitCode::from(u8::from(args.fail_on_leak && leaked)))
+}
+
+/// When the capture is over: with the command, or with the last watched process.
+struct Over<'a> {
+    child: Option<&'a mut Child>,
+    ended: Option<Instant>,
+    status: Option<ExitStatus>,
+}
+
+impl Over<'_> {
+    fn is_over(&mut self, session: &Session) -> anyhow::Result<bool> {
+        let ended = match &mut self.child {
+            Some(child) => {
+                if self.status.is_none() {
+                    self.status = child.try_wait().context("cannot wait for the command")?;
+                }
+                self.status.is_some()
+            }
+            None => !session.any_alive(),
+        };
+        if !ended {
+            return Ok(false);
+        }
+        Ok(self.ended.get_or_insert_with(Instant::now).elapsed() >= LAST_RECORDS)
+    }
+}
+
+fn command_status(status: ExitStatus) -> CommandStatus {
+    CommandStatus { code: status.code(), signal: status.signal() }
+}
+
+fn ring_bytes(text: &str) -> Result<u32, String> {
+    let bytes: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if bytes.is_power_of_two() && (64 << 10..=1 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("it must be a power of two from 65536 to 1073741824".to_owned())
+    }
+}
+
+/// Where findings and summary go.
+struct Output {
+    writer: stdout::Writer<Box<dyn Write + Send>>,
+    broken: bool,
+}
+
+impl Output {
+    fn open(args: &Args) -> anyhow::Result<Self> {
+        let out: Box<dyn Write + Send> = match &args.output {
+            Some(path) => Box::new(BufWriter::new(
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+            )),
+            None => Box::new(BufWriter::new(std::io::stdout())),
+        };
+        let format = match args.format {
+            Format::Json => stdout::Format::Json,
+            Format::Text if args.output.is_some() => stdout::Format::Text(Table::plain()),
+            Format::Text => stdout::Format::Text(Table::for_stdout()),
+        };
+        let header = match &format {
+            stdout::Format::Text(table) if args.output.is_some() || std::io::stdout().is_terminal() => {
+                Some(table.header())
+            }
+            _ => None,
+        };
+        let mut writer = stdout::Writer::new(out, format);
+        let broken = header.is_some_and(|header| writer.write_line(&header).is_err());
+        Ok(Self { writer, broken })
+    }
+
+    fn write(&mut self, findings: Vec<Finding>) {
+        if findings.is_empty() {
+            return;
+        }
+        for finding in &findings {
+            self.writer.write(finding);
+        }
+        self.writer.flush();
+        self.broken |= self.writer.broken();
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn end(&mut self, summary: &str) -> anyhow::Result<()> {
+        match self.writer.write_line(summary.trim_end()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(error).context("cannot write the summary")
+            }
+            _ => Ok(()),
+        }
+    }
+}

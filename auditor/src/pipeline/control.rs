@@ -1,0 +1,249 @@
+//! The control thread: processes come and go, libraries are found and hooked, the kernel's
+//! counters go into the ledger, and at the end everything is detached.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use auditor_common::{counter::Counter, record::Kind};
+use aya::maps::{MapData, RingBuf};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+
+use super::Shared;
+use crate::{
+    capture::{
+        attach::{Attachments, Hooked, Outcome, host_libraries},
+        discover,
+        load::Kernel,
+        ring,
+        scope::{self, ScopeError},
+        tls::Library,
+    },
+    ledger::{Account, Ledger},
+};
+
+/// Times after exec at which a process is looked at again: a library is mapped by the dynamic
+/// linker at once, or by `dlopen` later.
+const LOOKS: [Duration; 5] = [
+    Duration::from_millis(2),
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
+
+/// How often all watched processes are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Most looks that wait.
+const MAX_LOOKS: usize = 65_536;
+
+/// How often counters are read and old entries forgotten.
+const HOUSEKEEPING: Duration = Duration::from_millis(250);
+
+/// Wait for the control ring between rounds.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What others ask of the control thread.
+pub(super) enum Command {
+    /// Watch a process that is about to run.
+    Watch(u32, Sender<Result<(), ScopeError>>),
+    Hooked(Sender<Vec<Hooked>>),
+    AnyAlive(Sender<bool>),
+    /// Detach, let the workers end, and say when done.
+    Stop(Sender<()>),
+}
+
+pub(super) struct Control {
+    kernel: Kernel,
+    ring: RingBuf<MapData>,
+    shared: Arc<Shared>,
+    exits: Vec<Sender<u32>>,
+    attachments: Attachments,
+    /// When to look at a process's mappings.
+    looks: BTreeMap<(Instant, u32), ()>,
+    watched: HashSet<u32>,
+    node: bool,
+    settled: [u64; Counter::LEN as usize],
+    looked_at_all: Instant,
+    housekept: Instant,
+}
+
+impl Control {
+    pub(super) fn new(
+        kernel: Kernel,
+        ring: RingBuf<MapData>,
+        shared: Arc<Shared>,
+        exits: Vec<Sender<u32>>,
+        node: bool,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            kernel,
+            ring,
+            shared,
+            exits,
+            attachments: Attachments::default(),
+            looks: BTreeMap::new(),
+            watched: HashSet::new(),
+            node,
+            settled: [0; Counter::LEN as usize],
+            looked_at_all: now,
+            housekept: now,
+        }
+    }
+
+    /// Hooks what these processes have mapped, and the host's own libraries if asked to.
+    pub(super) fn hook(&mut self, processes: &[u32], host: bool) {
+        for &pid in processes {
+            self.watched.insert(pid);
+            self.shared.peers.processes.learn(pid);
+            self.look_at(pid);
+        }
+        if host {
+            for (library, path) in host_libraries() {
+                self.attach(library, &path);
+            }
+        }
+    }
+
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            match commands.try_recv() {
+                Ok(Command::Watch(pid, reply)) => {
+                    self.watched.insert(pid);
+                    let _ = reply.send(self.kernel.watch_process(pid));
+                }
+                Ok(Command::Hooked(reply)) => drop(reply.send(self.attachments.functions())),
+                Ok(Command::AnyAlive(reply)) => drop(reply.send(self.node || !self.watched.is_empty())),
+                Ok(Command::Stop(done)) => {
+                    self.stop();
+                    let _ = done.send(());
+                    return;
+                }
+                Err(TryRecvError::Disconnected) => {
+                    self.stop();
+                    return;
+                }
+                Err(TryRecvError::Empty) => {
+                    self.round();
+                    ring::wait(&self.ring, POLL);
+                }
+            }
+        }
+    }
+
+    fn round(&mut self) {
+        let mut events = Vec::new();
+        ring::drain(&mut self.ring, 4096, |record| {
+            events.push((record.kind, record.header.tgid, record.header.total));
+        });
+        let now = Instant::now();
+        for (kind, tgid, parent) in events {
+            match kind {
+                Kind::Fork => {
+                    self.shared.peers.processes.forked(parent, tgid);
+                    self.watched.insert(tgid);
+                }
+                Kind::Exec => {
+                    self.shared.peers.processes.learn(tgid);
+                    self.watched.insert(tgid);
+                    if self.looks.len() < MAX_LOOKS {
+                        self.looks.extend(LOOKS.map(|after| ((now + after, tgid), ())));
+                    }
+                }
+                Kind::Exit => {
+                    self.shared.peers.processes.ended(tgid);
+                    self.watched.remove(&tgid);
+                    for exits in &self.exits {
+                        // Full only when the reader is far behind: then its streams end by
+                        // their sockets or by being idle.
+                        let _ = exits.try_send(tgid);
+                    }
+                }
+                Kind::Data | Kind::Opened | Kind::Bound | Kind::Closed => {}
+            }
+        }
+        while let Some(entry) = self.looks.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let ((_, pid), ()) = entry.remove_entry();
+            self.look_at(pid);
+        }
+        if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
+            self.looked_at_all = now;
+            let processes: Vec<u32> =
+                if self.node { scope::all_processes() } else { self.watched.iter().copied().collect() };
+            for pid in processes {
+                self.look_at(pid);
+            }
+        }
+        if now.duration_since(self.housekept) > HOUSEKEEPING {
+            self.housekept = now;
+            self.settle();
+            self.shared.peers.processes.sweep();
+            self.shared.peers.pairs.sweep();
+        }
+    }
+
+    fn look_at(&mut self, pid: u32) {
+        for (library, path) in discover::mapped_libraries(pid) {
+            self.attach(library, &path);
+        }
+    }
+
+    fn attach(&mut self, library: Library, path: &std::path::Path) {
+        match self.attachments.attach(&mut self.kernel, library, path) {
+            Some(Outcome::Attached(functions)) => {
+                tracing::info!(library = library.name(), path = %path.display(), functions = functions.len(), "hooked");
+            }
+            Some(Outcome::Failed(why)) => {
+                tracing::warn!(library = library.name(), path = %path.display(), %why, "not hooked");
+            }
+            Some(Outcome::NothingToHook) | None => {}
+        }
+    }
+
+    /// Detaches first, so that the counters are final and an empty ring stays empty.
+    fn stop(&mut self) {
+        self.kernel.detach();
+        self.round();
+        self.settle();
+        self.shared.stopping.store(true, Ordering::Release);
+    }
+
+    /// Moves what the kernel counted since the last time into the ledger.
+    fn settle(&mut self) {
+        const ACCOUNTS: [(Counter, Ledger, Account); 10] = [
+            (Counter::SocketRingFull, Ledger::Socket, Account::RingFull),
+            (Counter::TlsRingFull, Ledger::Tls, Account::RingFull),
+            (Counter::SocketOverBudget, Ledger::Socket, Account::OverBudget),
+            (Counter::TlsOverBudget, Ledger::Tls, Account::OverBudget),
+            (Counter::SocketPageFault, Ledger::Socket, Account::PageFault),
+            (Counter::TlsPageFault, Ledger::Tls, Account::PageFault),
+            (Counter::SocketUnseen, Ledger::Socket, Account::Unseen),
+            (Counter::TlsUnseen, Ledger::Tls, Account::Unseen),
+            (Counter::SocketCiphertext, Ledger::Socket, Account::Ciphertext),
+            (Counter::SocketHandshake, Ledger::Socket, Account::Handshake),
+        ];
+        for (counter, ledger, account) in ACCOUNTS {
+            let total = self.kernel.counter(counter);
+            let before = std::mem::replace(&mut self.settled[counter as usize], total);
+            self.shared.ledger.settle(ledger, account, total.saturating_sub(before));
+        }
+        self.shared.ledger.set_moved(Ledger::Socket, self.kernel.counter(Counter::SocketMoved));
+        self.shared.ledger.set_moved(Ledger::Tls, self.kernel.counter(Counter::TlsMoved));
+        let totals = &self.shared.totals;
+        for (counter, total) in [
+            (Counter::ControlLost, &totals.control_lost),
+            (Counter::TlsCallLost, &totals.tls_calls_lost),
+            (Counter::MapFull, &totals.map_full),
+            (Counter::BoundNested, &totals.bound_nested),
+        ] {
+            total.store(self.kernel.counter(counter), Ordering::Relaxed);
+        }
+    }
+}

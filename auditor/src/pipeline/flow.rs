@@ -1,0 +1,162 @@
+//! One stream through protocol, content and detect.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use crossbeam_channel::Sender;
+
+use super::{Seen, Shared};
+use crate::{
+    content::{Document, Limits, Origin, Reader, Receiver},
+    detect::{Detection, catalogue},
+    ledger::{Account, Ledger},
+    protocol::{self, Direction, Parser as _, Part, Sink},
+    report::{finding::Flow as FlowFact, observation::Observation},
+    stream::{Connection, Flow},
+};
+
+/// Longest content type kept, bytes.
+const MAX_CONTENT_TYPE: usize = 128;
+
+/// The stages of one stream.
+pub(super) struct MessageFlow {
+    parser: protocol::Connection,
+    stages: Stages,
+}
+
+/// What comes after the parser.
+struct Stages {
+    reader: Reader,
+    shared: Arc<Shared>,
+    out: Sender<Seen>,
+    /// Reused between documents.
+    found: Vec<Detection>,
+}
+
+impl MessageFlow {
+    pub(super) fn new(connection: &Connection, shared: Arc<Shared>, out: Sender<Seen>) -> Self {
+        if connection.pair.is_none() {
+            shared.totals.unbound.fetch_add(1, Ordering::Relaxed);
+        }
+        let parser = if connection.from_start {
+            protocol::Connection::opened()
+        } else {
+            protocol::Connection::joined()
+        };
+        let reader = Reader::new(Limits::default());
+        Self { parser, stages: Stages { reader, shared, out, found: Vec::new() } }
+    }
+}
+
+impl Flow for MessageFlow {
+    fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]) {
+        self.parser.feed(direction, bytes, &mut PartSink { stages: &mut self.stages, connection, time_ns });
+    }
+
+    fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64) {
+        let mut sink = PartSink { stages: &mut self.stages, connection, time_ns: 0 };
+        self.parser.gap(direction, bytes, &mut sink);
+    }
+
+    fn quiet(&mut self, connection: &Connection) {
+        let Stages { reader, shared, out, found } = &mut self.stages;
+        reader.flush(&mut DocumentSink { shared, out, found, connection, time_ns: 0 });
+    }
+
+    fn end(&mut self, connection: &Connection) {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let mut sink = PartSink { stages: &mut self.stages, connection, time_ns: 0 };
+            self.parser.finish(direction, &mut sink);
+        }
+        let Stages { reader, shared, out, found } = &mut self.stages;
+        reader.finish(&mut DocumentSink { shared, out, found, connection, time_ns: 0 });
+    }
+}
+
+struct PartSink<'a> {
+    stages: &'a mut Stages,
+    connection: &'a Connection,
+    time_ns: u64,
+}
+
+impl Sink for PartSink<'_> {
+    fn part(&mut self, part: Part<'_>) {
+        let Stages { reader, shared, out, found } = &mut *self.stages;
+        let (connection, time_ns) = (self.connection, self.time_ns);
+        reader.part(&part, &mut DocumentSink { shared, out, found, connection, time_ns });
+    }
+
+    fn settle(&mut self, _direction: Direction, account: Account, bytes: u64) {
+        self.stages.shared.ledger.settle(self.connection.ledger(), account, bytes);
+    }
+}
+
+struct DocumentSink<'a> {
+    shared: &'a Shared,
+    out: &'a Sender<Seen>,
+    found: &'a mut Vec<Detection>,
+    connection: &'a Connection,
+    /// 0: the time is not known any more; now will do.
+    time_ns: u64,
+}
+
+impl Receiver for DocumentSink<'_> {
+    fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
+        self.shared.totals.documents.fetch_add(1, Ordering::Relaxed);
+        self.shared.scanner.scan(document, self.found);
+        if self.found.is_empty() {
+            return;
+        }
+        for detection in std::mem::take(self.found) {
+            if let Some(seen) = self.seen(origin, detection) {
+                // Waits when the reporter is behind: then the kernel's rings fill, and what is
+                // lost there is counted.
+                let _ = self.out.send(seen);
+            }
+        }
+    }
+
+    fn settle(&mut self, _direction: Direction, account: Account, bytes: u64) {
+        self.shared.ledger.settle(self.connection.ledger(), account, bytes);
+    }
+}
+
+impl DocumentSink<'_> {
+    fn seen(&self, origin: &Origin<'_>, mut detection: Detection) -> Option<Seen> {
+        let info = catalogue::find(detection.detector)?;
+        let at = origin.positions.of_range(&detection.range);
+        detection.range = usize::try_from(at.start).ok()?..usize::try_from(at.end).ok()?;
+        let connection = self.connection;
+        let ingress = connection.is_ingress(origin.direction);
+        let local = connection.local_end();
+        let remote = connection.remote_end(&self.shared.peers, origin.exchange.authority.as_deref());
+        let (source, destination) = if ingress { (remote, local) } else { (local, remote) };
+        let time = if self.time_ns == 0 { jiff::Timestamp::now() } else { self.shared.clock.wall(self.time_ns) };
+        Some(Seen {
+            observation: Observation {
+                detection,
+                category: info.category,
+                regulations: info.regulations,
+                severity: info.severity,
+                flow: FlowFact {
+                    protocol: origin.exchange.protocol,
+                    operation: origin.exchange.operation.clone(),
+                    status: origin.exchange.status,
+                    encrypted: connection.ledger() == Ledger::Tls,
+                    captured_by: connection.captured_by,
+                    connection: format!("{:x}", connection.stream),
+                },
+                source,
+                destination,
+                place: origin.place,
+                offset: 0,
+                content_type: origin.content_type.map(|text| {
+                    let end = text.floor_char_boundary(MAX_CONTENT_TYPE);
+                    text[..end].to_owned()
+                }),
+                time,
+            },
+            pair: connection.pair,
+            echo_of: connection.pair.filter(|_| ingress),
+        })
+    }
+}

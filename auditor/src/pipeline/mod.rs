@@ -1,0 +1,269 @@
+//! The stages put together: threads, channels, start and stop.
+//!
+//! One thread reads each data ring and takes its bytes through stream, protocol, content and
+//! detect; one thread serves the control ring, finds libraries and keeps the ledger; what they
+//! find comes out of [`Session::observations`] for the caller to aggregate and report.
+
+mod control;
+mod flow;
+pub mod reporter;
+mod worker;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use thiserror::Error;
+
+use crate::{
+    capture::{
+        attach::Hooked,
+        clock::Clock,
+        load::{Kernel, LoadError, Settings},
+        scope::{self, ScopeError},
+        support::{self, SocketTier},
+    },
+    detect::Scanner,
+    identity::pairs::AddressPair,
+    ledger::ByteLedger,
+    report::observation::Observation,
+    stream::Peers,
+};
+
+/// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
+/// can not deliver meanwhile is counted there.
+const OBSERVATIONS: usize = 8192;
+
+/// What to watch.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Every process of the host.
+    pub node: bool,
+    /// Processes with all their descendants.
+    pub pids: Vec<u32>,
+    /// cgroup v2 directories with everything below.
+    pub cgroups: Vec<PathBuf>,
+}
+
+impl Scope {
+    /// True when it would watch nothing.
+    pub fn is_empty(&self) -> bool {
+        !self.node && self.pids.is_empty() && self.cgroups.is_empty()
+    }
+}
+
+/// How to run.
+pub struct Options {
+    pub scope: Scope,
+    /// Bytes of one ring: a power of two.
+    pub ring_bytes: u32,
+    /// Most bytes captured of one call.
+    pub max_call_bytes: u32,
+    pub tier: Option<SocketTier>,
+    /// Hook the host's libraries before anything maps them.
+    pub host_libraries: bool,
+    pub scanner: Scanner,
+    pub ledger: Arc<ByteLedger>,
+}
+
+#[derive(Debug, Error)]
+pub enum SessionError {
+    #[error("{0}")]
+    Privileges(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Counters the stages raise and the reporter shows.
+#[derive(Default)]
+pub struct Totals {
+    pub records: AtomicU64,
+    pub documents: AtomicU64,
+    pub control_lost: AtomicU64,
+    pub tls_calls_lost: AtomicU64,
+    pub map_full: AtomicU64,
+    pub bound_nested: AtomicU64,
+    pub unbound: AtomicU64,
+    pub duplicates: AtomicU64,
+}
+
+impl Totals {
+    /// Reads a total.
+    pub fn get(total: &AtomicU64) -> u64 {
+        total.load(Ordering::Relaxed)
+    }
+}
+
+/// What all threads share.
+pub struct Shared {
+    pub scanner: Scanner,
+    pub ledger: Arc<ByteLedger>,
+    pub peers: Arc<Peers>,
+    pub clock: Clock,
+    pub totals: Totals,
+    /// Set when the readers should empty their rings and end.
+    stopping: AtomicBool,
+}
+
+/// An observation, with what is needed to tell it from the same bytes seen at the other end.
+pub struct Seen {
+    pub observation: Observation,
+    /// The socket's addresses, where they are known.
+    pub pair: Option<AddressPair>,
+    /// The same when the watched process received the bytes: the sender's record of them, if
+    /// there is one, wins.
+    pub echo_of: Option<AddressPair>,
+}
+
+/// A running capture.
+pub struct Session {
+    /// What was found, in order per connection.
+    pub observations: Receiver<Seen>,
+    pub shared: Arc<Shared>,
+    /// The socket hooks in use.
+    pub tier: SocketTier,
+    commands: Sender<control::Command>,
+    control: Option<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Session {
+    /// Loads, attaches and starts the threads. When it returns, everything in scope is captured.
+    ///
+    /// # Errors
+    /// Missing privileges, a kernel that does not take the programs, or a scope that is not there.
+    pub fn start(options: Options) -> Result<Self, SessionError> {
+        support::require_privileges().map_err(SessionError::Privileges)?;
+        let settings = Settings {
+            node: options.scope.node,
+            max_call_bytes: options.max_call_bytes,
+            ring_bytes: options.ring_bytes,
+            rings: rings(),
+            tier: options.tier,
+            cgroups: !options.scope.cgroups.is_empty(),
+        };
+        let (mut kernel, rings) = Kernel::load(&settings)?;
+        let tier = kernel.tier;
+        let mut watched = Vec::new();
+        for &pid in &options.scope.pids {
+            watched.extend(kernel.watch_tree(pid)?);
+        }
+        for cgroup in &options.scope.cgroups {
+            kernel.watch_cgroup(cgroup)?;
+            watched.extend(scope::cgroup_processes(cgroup));
+        }
+        if options.scope.node {
+            watched.extend(scope::all_processes());
+        }
+
+        let shared = Arc::new(Shared {
+            scanner: options.scanner,
+            ledger: options.ledger,
+            peers: Arc::new(Peers::default()),
+            clock: Clock::now(),
+            totals: Totals::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let (sender, observations) = bounded(OBSERVATIONS);
+        let mut workers = Vec::new();
+        let mut exits = Vec::new();
+        for (index, ring) in rings.data.into_iter().enumerate() {
+            let (exit_sender, exit_receiver) = bounded(4096);
+            exits.push(exit_sender);
+            let worker = worker::Worker { ring, exits: exit_receiver, out: sender.clone(), shared: Arc::clone(&shared) };
+            workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
+        }
+        let (commands, received) = bounded(64);
+        let mut control =
+            control::Control::new(kernel, rings.control, Arc::clone(&shared), exits, options.scope.node);
+        // Before returning: what is running now is hooked now.
+        control.hook(&watched, options.host_libraries);
+        let control = spawn("control", move || control.run(&received))?;
+        Ok(Self { observations, shared, tier, commands, control: Some(control), workers })
+    }
+
+    /// Adds a process that is about to run (and is held meanwhile).
+    pub fn watch_process(&self, pid: u32) -> Result<(), SessionError> {
+        self.ask(|reply| control::Command::Watch(pid, reply)).unwrap_or(Ok(())).map_err(SessionError::Scope)
+    }
+
+    /// Every function hooked so far.
+    pub fn hooked(&self) -> Vec<Hooked> {
+        self.ask(control::Command::Hooked).unwrap_or_default()
+    }
+
+    /// True while any watched process (other than by node or cgroup scope) is alive.
+    pub fn any_alive(&self) -> bool {
+        self.ask(control::Command::AnyAlive).unwrap_or(false)
+    }
+
+    /// True while all threads run.
+    pub fn is_healthy(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| !control.is_finished())
+            && self.workers.iter().all(|worker| !worker.is_finished())
+    }
+
+    /// Detaches everything, reads the rings empty and ends the threads. Observations must be
+    /// received until the channel closes; this is for another thread, or for when it is drained
+    /// by `each`.
+    pub fn stop(mut self, mut each: impl FnMut(Seen)) -> (Vec<Hooked>, Arc<Shared>) {
+        let hooked = self.hooked();
+        let (sender, done) = bounded(1);
+        let _ = self.commands.send(control::Command::Stop(sender));
+        // The control thread detaches, then lets the workers end; meanwhile they may be waiting
+        // for room in the channel.
+        loop {
+            match self.observations.recv_timeout(Duration::from_millis(20)) {
+                Ok(seen) => each(seen),
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    if self.workers.iter().all(JoinHandle::is_finished) && done.try_recv().is_ok() {
+                        break;
+                    }
+                    if self.control.as_ref().is_none_or(JoinHandle::is_finished)
+                        && self.workers.iter().all(JoinHandle::is_finished)
+                    {
+                        break;
+                    }
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        for thread in self.workers.drain(..).chain(self.control.take()) {
+            if thread.join().is_err() {
+                tracing::error!("a capture thread ended by a panic; its counts are incomplete");
+            }
+        }
+        while let Ok(seen) = self.observations.try_recv() {
+            each(seen);
+        }
+        (hooked, Arc::clone(&self.shared))
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> control::Command) -> Option<T> {
+        let (sender, reply) = bounded(1);
+        self.commands.send(command(sender)).ok()?;
+        reply.recv_timeout(Duration::from_secs(30)).ok()
+    }
+}
+
+/// One data ring per core, a power of two, at most 8.
+fn rings() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = u32::try_from(cores.min(8)).unwrap_or(1);
+    1 << cores.ilog2()
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SessionError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(SessionError::Thread)
+}

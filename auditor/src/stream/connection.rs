@@ -1,0 +1,210 @@
+//! A connection: its addresses, which side is the client, and who is at both ends.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use auditor_common::record::{Endpoint, Source, role};
+
+use super::ledger_of;
+use crate::{
+    capture::{ring::Record, tls::Library},
+    identity::{
+        self,
+        pairs::{AddressPair, Pairs},
+        peer,
+        process::{ProcessInfo, Processes},
+    },
+    ledger::Ledger,
+    protocol::{Direction, sniff},
+    report::finding::{End, IdentifiedBy},
+};
+
+/// `AF_INET` (linux/socket.h).
+const AF_INET: u16 = 2;
+
+/// How long a look for a listening socket is good for.
+const LISTENING_FOR: Duration = Duration::from_secs(2);
+
+/// Most answers about listening sockets remembered.
+const MAX_LISTENERS: usize = 4096;
+
+/// What all connections share: processes, socket pairs, listening sockets.
+#[derive(Default)]
+pub struct Peers {
+    pub processes: Processes,
+    pub pairs: Pairs,
+    listeners: Mutex<HashMap<(u32, u16), (bool, Instant)>>,
+}
+
+impl Peers {
+    pub(super) fn opened(&self, connection: &Connection) {
+        if let Some(pair) = connection.pair {
+            self.pairs.insert(pair, connection.tgid, false);
+        }
+    }
+
+    pub(super) fn captured(&self, connection: &Connection) {
+        if let Some(pair) = connection.pair {
+            self.pairs.insert(pair, connection.tgid, true);
+        }
+    }
+
+    pub(super) fn closed(&self, connection: &Connection) {
+        if let (Some(pair), Source::Socket) = (connection.pair, connection.source) {
+            self.pairs.closed(pair);
+        }
+    }
+
+    fn is_listening(&self, tgid: u32, netns: u32, port: u16) -> bool {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        match listeners.get(&(netns, port)) {
+            Some((listening, at)) if at.elapsed() < LISTENING_FOR => *listening,
+            _ => {
+                if listeners.len() >= MAX_LISTENERS {
+                    listeners.clear();
+                }
+                let listening = peer::is_listening(tgid, port);
+                listeners.insert((netns, port), (listening, Instant::now()));
+                listening
+            }
+        }
+    }
+}
+
+/// One stream's connection.
+pub struct Connection {
+    pub source: Source,
+    /// The stream id.
+    pub stream: u64,
+    /// Cookie of the socket; 0 while unknown.
+    pub cookie: u64,
+    pub tgid: u32,
+    /// How it was captured: `socket`, or the TLS library.
+    pub captured_by: &'static str,
+    /// Addresses, once the socket is known.
+    pub pair: Option<AddressPair>,
+    /// True when it was seen from its first byte.
+    pub from_start: bool,
+    netns: u32,
+    /// The watched process opened it; unknown until the first bytes.
+    is_client: Option<bool>,
+    local: Arc<ProcessInfo>,
+    /// The owner of the other end, looked for in /proc at most once.
+    looked_up: OnceLock<Option<u32>>,
+}
+
+impl Connection {
+    pub(super) fn new(record: &Record<'_>, peers: &Peers) -> Self {
+        let header = &record.header;
+        Self {
+            source: record.source,
+            stream: header.stream,
+            cookie: header.cookie,
+            tgid: header.tgid,
+            captured_by: match record.source {
+                Source::Tls => Library::from_id(header.seq_end as u8).map_or("openssl", Library::name),
+                Source::Socket | Source::Process => "socket",
+            },
+            pair: None,
+            from_start: false,
+            netns: 0,
+            is_client: None,
+            local: peers.processes.of(header.tgid),
+            looked_up: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn set_endpoint(&mut self, endpoint: &Endpoint, cookie: u64) {
+        let (local, remote) = addresses(endpoint);
+        self.pair = Some(AddressPair::new(local, remote, endpoint.netns));
+        self.cookie = cookie;
+        self.netns = endpoint.netns;
+        self.looked_up = OnceLock::new();
+        if endpoint.role == role::CLIENT {
+            self.is_client = Some(true);
+            self.from_start = true;
+        }
+    }
+
+    pub(super) fn set_owner(&mut self, tgid: u32, peers: &Peers) {
+        self.tgid = tgid;
+        self.local = peers.processes.of(tgid);
+    }
+
+    /// Decides which side is the client, when the first bytes come: the kernel saw it connect; or
+    /// its port has a listener; or it sends what only a client sends; or the ports tell.
+    pub(super) fn settle_role(&mut self, peers: &Peers, ingress: bool, first: &[u8]) {
+        if self.is_client.is_some() {
+            return;
+        }
+        let by_listener = self
+            .pair
+            .filter(|pair| peers.is_listening(self.tgid, self.netns, pair.local.port()))
+            .map(|_| false);
+        let by_bytes = || match sniff::message_start(first) {
+            sniff::Start::Yes(sniff::Kind::Request) => Some(!ingress),
+            sniff::Start::Yes(sniff::Kind::Response) => Some(ingress),
+            sniff::Start::More | sniff::Start::No => None,
+        };
+        let by_port = || self.pair.map(|pair| pair.local.port() > pair.remote.port());
+        self.is_client = by_listener.or_else(by_bytes).or_else(by_port).or(Some(!ingress));
+    }
+
+    /// Which way bytes go that the watched process sent (or received).
+    pub fn direction(&self, ingress: bool) -> Direction {
+        if self.is_client.unwrap_or(true) == ingress { Direction::ToClient } else { Direction::ToServer }
+    }
+
+    /// True when bytes in this direction were received by the watched process.
+    pub fn is_ingress(&self, direction: Direction) -> bool {
+        self.is_client.unwrap_or(true) == (direction == Direction::ToClient)
+    }
+
+    /// True when the watched process opened the connection.
+    pub fn is_client(&self) -> bool {
+        self.is_client.unwrap_or(true)
+    }
+
+    /// The ledger its bytes belong to.
+    pub const fn ledger(&self) -> Ledger {
+        ledger_of(self.source)
+    }
+
+    /// The watched process's end.
+    pub fn local_end(&self) -> End {
+        identity::local_end(&self.local, self.pair.map(|pair| pair.local), IdentifiedBy::Cgroup)
+    }
+
+    /// The other end. `host` is the name the client asked for, if it did.
+    pub fn remote_end(&self, peers: &Peers, host: Option<&str>) -> End {
+        let host = host.filter(|_| self.is_client());
+        let Some(pair) = self.pair else { return identity::remote_end(None, host) };
+        let seen = peers.pairs.peer(pair).map(|owner| owner.tgid);
+        let owner = seen.or_else(|| *self.looked_up.get_or_init(|| peer::find(self.tgid, pair)));
+        match owner {
+            Some(tgid) => {
+                let process = peers.processes.of(tgid);
+                identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
+            }
+            None => identity::remote_end(Some(pair.remote), host),
+        }
+    }
+}
+
+fn addresses(endpoint: &Endpoint) -> (SocketAddr, SocketAddr) {
+    let ip = |bytes: &[u8; 16]| -> IpAddr {
+        if endpoint.family == AF_INET {
+            IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
+        } else {
+            IpAddr::V6(Ipv6Addr::from(*bytes))
+        }
+    };
+    (
+        SocketAddr::new(ip(&endpoint.local), endpoint.local_port),
+        SocketAddr::new(ip(&endpoint.remote), endpoint.remote_port),
+    )
+}

@@ -1,0 +1,258 @@
+//! Stage two: records become contiguous bytes of a connection whose ends are known.
+//!
+//! Goes in: [`Record`]s of one ring. Comes out, to one [`Flow`] per stream: bytes in order per
+//! direction, gaps with their length, quiet moments, and the end. A stream's records all come
+//! through one ring, so a table needs no lock. It never looks into payload, but for who speaks
+//! first when nothing else tells client from server.
+
+mod connection;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use auditor_common::record::{Kind, Source};
+
+pub use connection::{Connection, Peers};
+
+use crate::{
+    capture::ring::Record,
+    ledger::{Account, ByteLedger, Ledger},
+    protocol::Direction,
+};
+
+/// Most streams a table holds; the one quiet for longest is ended to make room.
+const CAPACITY: usize = 32_768;
+
+/// A stream without data for this long is shown what still waits in its parsers.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// A stream without data for this long is ended.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long after a process ended its streams are: records of other rings may still come.
+const AFTER_EXIT: Duration = Duration::from_millis(300);
+
+/// What the next stages make of one stream.
+pub trait Flow {
+    /// Bytes in order. The flow settles every one of them in the stream's ledger.
+    fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]);
+    /// Bytes are missing here; who lost them has settled them.
+    fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64);
+    /// Nothing came for a while: show what waits.
+    fn quiet(&mut self, connection: &Connection);
+    /// The stream ended.
+    fn end(&mut self, connection: &Connection);
+}
+
+/// Streams of one ring.
+pub struct Streams<F> {
+    table: HashMap<(Source, u64), Stream<F>>,
+    exited: Vec<(Instant, u32)>,
+    peers: Arc<Peers>,
+    ledger: Arc<ByteLedger>,
+    make: Box<dyn Fn(&Connection) -> F + Send>,
+    swept: Instant,
+}
+
+struct Stream<F> {
+    connection: Connection,
+    flow: Option<F>,
+    /// Next offset, egress and ingress.
+    next: [u64; 2],
+    last: Instant,
+    /// Data came since the last quiet moment.
+    fresh: bool,
+}
+
+impl<F: Flow> Streams<F> {
+    /// An empty table; `make` starts a flow when the first bytes of a stream come.
+    pub fn new(
+        peers: Arc<Peers>,
+        ledger: Arc<ByteLedger>,
+        make: impl Fn(&Connection) -> F + Send + 'static,
+    ) -> Self {
+        Self {
+            table: HashMap::new(),
+            exited: Vec::new(),
+            peers,
+            ledger,
+            make: Box::new(make),
+            swept: Instant::now(),
+        }
+    }
+
+    /// Takes one record.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let key = (record.source, record.header.stream);
+        match record.kind {
+            Kind::Opened | Kind::Bound => {
+                let Some(endpoint) = record.endpoint() else { return };
+                self.make_room(key);
+                let stream = self.stream(key, record);
+                stream.connection.set_endpoint(&endpoint, record.header.cookie);
+                self.peers.opened(&self.table[&key].connection);
+            }
+            Kind::Data => self.data(key, record),
+            Kind::Closed => {
+                if let Some(stream) = self.table.remove(&key) {
+                    end(stream, &self.peers);
+                }
+                if record.source == Source::Socket {
+                    self.end_bound_to(record.header.cookie);
+                }
+            }
+            Kind::Exec | Kind::Exit | Kind::Fork => {}
+        }
+    }
+
+    /// The process ended; its streams follow.
+    pub fn exited(&mut self, tgid: u32) {
+        self.exited.push((Instant::now(), tgid));
+    }
+
+    /// Called every few milliseconds while nothing comes.
+    pub fn idle(&mut self) {
+        let now = Instant::now();
+        for stream in self.table.values_mut().filter(|stream| stream.fresh) {
+            if now.duration_since(stream.last) >= QUIET {
+                stream.fresh = false;
+                if let Some(flow) = &mut stream.flow {
+                    flow.quiet(&stream.connection);
+                }
+            }
+        }
+        let gone: Vec<u32> = self
+            .exited
+            .extract_if(.., |(at, _)| now.duration_since(*at) >= AFTER_EXIT)
+            .map(|(_, tgid)| tgid)
+            .collect();
+        if !gone.is_empty() {
+            self.end_where(|stream| gone.contains(&stream.connection.tgid));
+        }
+        if now.duration_since(self.swept) > Duration::from_secs(10) {
+            self.swept = now;
+            self.end_where(|stream| now.duration_since(stream.last) > IDLE);
+        }
+    }
+
+    /// Ends every stream.
+    pub fn finish(&mut self) {
+        self.end_where(|_| true);
+    }
+
+    /// Streams in the table.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True when no stream is open.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    fn data(&mut self, key: (Source, u64), record: &Record<'_>) {
+        self.make_room(key);
+        let (peers, ledger) = (Arc::clone(&self.peers), Arc::clone(&self.ledger));
+        let ingress = usize::from(record.header.ingress & 1);
+        let is_new = self.table.get(&key).is_none_or(|stream| stream.flow.is_none());
+        let stream = self.stream(key, record);
+        if is_new {
+            stream.connection.settle_role(&peers, ingress == 1, record.payload);
+            peers.captured(&stream.connection);
+        }
+        stream.last = Instant::now();
+        stream.fresh = true;
+        let direction = stream.connection.direction(ingress == 1);
+        let next = stream.next[ingress];
+        let (offset, length) = (record.header.offset, record.payload.len() as u64);
+        let repeated = next.saturating_sub(offset).min(length);
+        if repeated > 0 {
+            ledger.settle(stream.connection.ledger(), Account::Duplicate, repeated);
+        }
+        let bytes = &record.payload[usize::try_from(repeated).unwrap_or(0)..];
+        stream.next[ingress] = next.max(offset + length);
+        if is_new {
+            let flow = (self.make)(&self.table[&key].connection);
+            if let Some(stream) = self.table.get_mut(&key) {
+                stream.flow = Some(flow);
+            }
+        }
+        let Some(Stream { connection, flow: Some(flow), .. }) = self.table.get_mut(&key) else { return };
+        if offset > next {
+            flow.gap(connection, direction, offset - next);
+        }
+        if !bytes.is_empty() {
+            flow.data(connection, direction, record.header.time_ns, bytes);
+        }
+    }
+
+    fn stream(&mut self, key: (Source, u64), record: &Record<'_>) -> &mut Stream<F> {
+        let peers = &self.peers;
+        let stream = self.table.entry(key).or_insert_with(|| Stream {
+            connection: Connection::new(record, peers),
+            flow: None,
+            next: [0; 2],
+            last: Instant::now(),
+            fresh: false,
+        });
+        // A socket handed to another process (accept in a master, work in a child) has a new owner.
+        if stream.connection.tgid != record.header.tgid && record.header.tgid != 0 {
+            stream.connection.set_owner(record.header.tgid, peers);
+        }
+        stream
+    }
+
+    fn make_room(&mut self, key: (Source, u64)) {
+        if self.table.len() < CAPACITY || self.table.contains_key(&key) {
+            return;
+        }
+        if let Some(oldest) = self.table.iter().min_by_key(|(_, stream)| stream.last).map(|(key, _)| *key)
+            && let Some(stream) = self.table.remove(&oldest)
+        {
+            end(stream, &self.peers);
+        }
+    }
+
+    /// A TLS stream ends with its socket, when the program does not free the TLS object.
+    fn end_bound_to(&mut self, cookie: u64) {
+        let bound: Vec<(Source, u64)> = self
+            .table
+            .iter()
+            .filter(|((source, _), stream)| *source == Source::Tls && stream.connection.cookie == cookie)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in bound {
+            if let Some(stream) = self.table.remove(&key) {
+                end(stream, &self.peers);
+            }
+        }
+    }
+
+    fn end_where(&mut self, mut which: impl FnMut(&Stream<F>) -> bool) {
+        let keys: Vec<(Source, u64)> =
+            self.table.iter().filter(|(_, stream)| which(stream)).map(|(key, _)| *key).collect();
+        for key in keys {
+            if let Some(stream) = self.table.remove(&key) {
+                end(stream, &self.peers);
+            }
+        }
+    }
+}
+
+fn end<F: Flow>(mut stream: Stream<F>, peers: &Peers) {
+    if let Some(flow) = &mut stream.flow {
+        flow.end(&stream.connection);
+    }
+    peers.closed(&stream.connection);
+}
+
+/// The ledger of a source.
+pub const fn ledger_of(source: Source) -> Ledger {
+    match source {
+        Source::Tls => Ledger::Tls,
+        Source::Socket | Source::Process => Ledger::Socket,
+    }
+}
