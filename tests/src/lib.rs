@@ -5,6 +5,7 @@
 //! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
 
 pub mod daemon;
+pub mod expect;
 pub mod message;
 pub mod peers;
 pub mod process;

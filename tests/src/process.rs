@@ -6,6 +6,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -71,8 +72,8 @@ pub fn auditor() -> anyhow::Result<PathBuf> {
 pub struct Running {
     child: Child,
     shown: String,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Collected,
+    stderr: Collected,
 }
 
 /// What a program printed and how it ended.
@@ -107,8 +108,8 @@ impl Running {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
+        let stdout = Collected::of(child.stdout.take());
+        let stderr = Collected::of(child.stderr.take());
         let shown = command.get_program().to_string_lossy().into_owned();
         Ok(Self {
             child,
@@ -125,6 +126,11 @@ impl Running {
     /// The pipe to its standard input, once.
     pub fn stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
+    }
+
+    /// Whether it has printed that many bytes on standard output.
+    pub fn printed(&self, bytes: usize) -> bool {
+        self.stdout.len() >= bytes
     }
 
     /// How it ended, if it has.
@@ -156,8 +162,8 @@ impl Running {
         if status.is_err() {
             self.stop();
         }
-        let stdout = text(self.stdout.take());
-        let stderr = text(self.stderr.take());
+        let stdout = self.stdout.text();
+        let stderr = self.stderr.text();
         match status {
             Ok(status) => Ok(Ended {
                 status,
@@ -218,16 +224,41 @@ pub fn output(program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> anyhow::Resul
     Ok(running.succeed()?.stdout)
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error is still worth showing.
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
+/// What a program prints, collected as it comes.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
-fn text(reader: Option<JoinHandle<Vec<u8>>>) -> String {
-    let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+impl Collected {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = pipe.map(|mut pipe| {
+            thread::spawn(move || {
+                let mut part = vec![0; 65_536];
+                // What was read before an error is still worth showing.
+                while let Ok(length @ 1..) = pipe.read(&mut part) {
+                    lock(&shared).extend_from_slice(&part[..length]);
+                }
+            })
+        });
+        Self { bytes, reader }
+    }
+
+    fn len(&self) -> usize {
+        lock(&self.bytes).len()
+    }
+
+    /// All of it, once the program has closed it.
+    fn text(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        String::from_utf8_lossy(&lock(&self.bytes)).into_owned()
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
