@@ -183,7 +183,10 @@ impl Client {
     ) -> anyhow::Result<Self> {
         let words = client_words(scratch, name, port, messages, more)?;
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("--gate").arg(scratch.ready());
+        command.args(&words[1..]);
+        if !more.contains(&"--gate") {
+            command.arg("--gate").arg(scratch.ready());
+        }
         Ok(Self {
             running: Running::start(&mut command)?,
             counts: counts_of(scratch, name),
