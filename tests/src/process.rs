@@ -133,6 +133,14 @@ impl Running {
         self.stdout.len() >= bytes
     }
 
+    /// Whether it has printed one of these words, on standard output or error.
+    pub fn said(&self, words: &[&str]) -> bool {
+        [&self.stdout, &self.stderr].iter().any(|output| {
+            let text = String::from_utf8_lossy(&lock(&output.bytes)).into_owned();
+            words.iter().any(|word| text.contains(word))
+        })
+    }
+
     /// How it ended, if it has.
     ///
     /// # Errors

@@ -88,6 +88,11 @@ impl Watch {
         self.running.signal(signal)
     }
 
+    /// The process itself, for a test that ends it in its own way.
+    pub fn into_running(self) -> Running {
+        self.running
+    }
+
     /// Asks auditor to end and reads what it found.
     ///
     /// # Errors
