@@ -234,7 +234,13 @@ fn point(instruction: &Instruction, stack_delta: u16) -> AttachPoint {
         emulated: is_emulated(instruction),
         instruction: {
             let mut text = String::new();
-            NasmFormatter::new().format(instruction, &mut text);
+            let mut formatter = NasmFormatter::new();
+            if instruction.op0_kind() == OpKind::NearBranch64 {
+                // A target relative to the function means nothing to a reader.
+                formatter.format_mnemonic(instruction, &mut text);
+            } else {
+                formatter.format(instruction, &mut text);
+            }
             text
         },
     }

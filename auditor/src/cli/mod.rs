@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand.
 
 pub mod detectors;
+pub mod doctor;
 mod engine;
+pub mod run;
 pub mod scan;
 pub mod table;
 pub mod tail;
@@ -21,10 +23,14 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Run the daemon
+    Run(run::Args),
     /// Watch some processes, or run a command and watch it
     Watch(watch::Args),
     /// Show the findings of a running daemon
     Tail(tail::Args),
+    /// Show what this kernel, these privileges and this host allow
+    Doctor(doctor::Args),
     /// What can be detected, and why a value is or is not
     Detectors(detectors::Args),
 }
@@ -35,6 +41,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Detectors(args) => detectors::run(args),

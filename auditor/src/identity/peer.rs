@@ -11,23 +11,41 @@ const MAX_LINES: usize = 100_000;
 /// Most file descriptors looked at in one search.
 const MAX_DESCRIPTORS: usize = 200_000;
 
+/// `TCP_LISTEN` (net/tcp_states.h), as /proc shows it.
+const LISTEN: &str = "0A";
+
 /// True when `local_port` has a listening socket in the network namespace of `pid`.
 pub fn is_listening(pid: u32, local_port: u16) -> bool {
-    /// `TCP_LISTEN` (net/tcp_states.h), as /proc shows it.
-    const LISTEN: &str = "0A";
     entries(pid).any(|entry| entry.state == LISTEN && entry.local.port() == local_port)
+}
+
+/// Who was found at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The owner of the connection's other socket.
+    Socket(u32),
+    /// That socket is gone already; this process listens on its port.
+    Listener(u32),
 }
 
 /// The process that owns the other end of `pair`, a socket of `pid`. `None` when it is on another
 /// host, in another network namespace, or gone.
-pub fn find(pid: u32, pair: AddressPair) -> Option<u32> {
+pub fn find(pid: u32, pair: AddressPair) -> Option<Found> {
+    let ip = pair.remote.ip();
+    if !ip.is_loopback() && ip != pair.local.ip() {
+        return None;
+    }
     let wanted = pair.reversed();
-    let inode = entries(pid)
-        .find(|entry| {
-            AddressPair::new(entry.local, entry.remote, 0) == AddressPair::new(wanted.local, wanted.remote, 0)
-        })?
-        .inode;
-    if inode == 0 { None } else { owner_of(inode) }
+    let same = |entry: &Entry| {
+        AddressPair::new(entry.local, entry.remote, 0) == AddressPair::new(wanted.local, wanted.remote, 0)
+    };
+    let sockets: Vec<Entry> = entries(pid).collect();
+    let owner = |which: &dyn Fn(&Entry) -> bool| {
+        sockets.iter().find(|entry| entry.inode != 0 && which(entry)).and_then(|entry| owner_of(entry.inode))
+    };
+    owner(&same)
+        .map(Found::Socket)
+        .or_else(|| owner(&|entry| entry.listens_for(wanted.local)).map(Found::Listener))
 }
 
 struct Entry {
@@ -37,10 +55,21 @@ struct Entry {
     inode: u64,
 }
 
-/// All TCP sockets in the network namespace of `pid` (Documentation/networking/proc_net_tcp.rst).
+impl Entry {
+    fn listens_for(&self, address: SocketAddr) -> bool {
+        self.state == LISTEN
+            && self.local.port() == address.port()
+            && (self.local.ip().is_unspecified() || self.local.ip().to_canonical() == address.ip())
+    }
+}
+
+/// All TCP sockets in the network namespace of `pid` (Documentation/networking/proc_net_tcp.rst),
+/// or in our own when that process is gone.
 fn entries(pid: u32) -> impl Iterator<Item = Entry> {
     ["tcp", "tcp6"].into_iter().flat_map(move |file| {
-        let text = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{file}"))
+            .or_else(|_| fs::read_to_string(format!("/proc/self/net/{file}")))
+            .unwrap_or_default();
         text.lines()
             .skip(1)
             .take(MAX_LINES)
@@ -121,7 +150,7 @@ mod tests {
         let client = TcpStream::connect(server).unwrap();
         let _accepted = listener.accept().unwrap();
         let pair = AddressPair::new(client.local_addr().unwrap(), server, 0);
-        assert_eq!(find(std::process::id(), pair), Some(std::process::id()));
+        assert_eq!(find(std::process::id(), pair), Some(Found::Socket(std::process::id())));
         assert!(is_listening(std::process::id(), server.port()));
         assert!(!is_listening(
             std::process::id(),

@@ -20,7 +20,7 @@ use crate::{
     },
     ledger::Ledger,
     protocol::{Direction, sniff},
-    report::finding::{End, IdentifiedBy},
+    report::finding::{Certainty, End, IdentifiedBy},
 };
 
 /// `AF_INET` (linux/socket.h).
@@ -94,7 +94,7 @@ pub struct Connection {
     is_client: Option<bool>,
     local: Arc<ProcessInfo>,
     /// The owner of the other end, looked for in /proc at most once.
-    looked_up: OnceLock<Option<u32>>,
+    looked_up: OnceLock<Option<peer::Found>>,
 }
 
 impl Connection {
@@ -183,13 +183,15 @@ impl Connection {
     pub fn remote_end(&self, peers: &Peers, host: Option<&str>) -> End {
         let host = host.filter(|_| self.is_client());
         let Some(pair) = self.pair else { return identity::remote_end(None, host) };
-        let seen = peers.pairs.peer(pair).map(|owner| owner.tgid);
-        let owner = seen.or_else(|| *self.looked_up.get_or_init(|| peer::find(self.tgid, pair)));
-        match owner {
-            Some(tgid) => {
-                let process = peers.processes.of(tgid);
-                identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
-            }
+        let seen = peers.pairs.peer(pair).map(|owner| peer::Found::Socket(owner.tgid));
+        let found = seen.or_else(|| *self.looked_up.get_or_init(|| peer::find(self.tgid, pair)));
+        let end = |tgid| {
+            let process = peers.processes.of(tgid);
+            identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
+        };
+        match found {
+            Some(peer::Found::Socket(tgid)) => end(tgid),
+            Some(peer::Found::Listener(tgid)) => End { certainty: Certainty::Likely, ..end(tgid) },
             None => identity::remote_end(Some(pair.remote), host),
         }
     }

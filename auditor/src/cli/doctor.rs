@@ -1,0 +1,108 @@
+//! `auditor doctor`: what this kernel, these privileges and this host allow.
+//!
+//! Goes in: nothing. Comes out: one line per prerequisite, with what to do where one is not met.
+//! It loads the kernel programs with an empty scope and attaches nothing to any program.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::capture::attach::{FileId, host_libraries};
+use crate::capture::elf::Elf;
+use crate::capture::load::{Kernel, Settings};
+use crate::capture::support::{self, Check};
+use crate::capture::tls::Probe;
+
+/// Arguments of `auditor doctor`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Text for people or one JSON document
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the command; exit code 2 when something needed is missing.
+///
+/// # Errors
+/// Only when standard output can not be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut checks = support::static_checks();
+    checks.push(Check {
+        name: "ebpf build",
+        ok: true,
+        detail: format!("kernel programs were built with {}", env!("AUDITOR_EBPF_TOOLCHAIN")),
+    });
+    checks.extend(kernel_checks());
+    checks.extend(library_checks());
+    let ok = checks.iter().all(|check| check.ok);
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            let document = json!({"schema": "auditor.doctor/v1", "ok": ok, "checks": checks});
+            writeln!(out, "{document}")?;
+        }
+        Format::Text => {
+            for check in &checks {
+                let mark = if check.ok { "ok" } else { "MISSING" };
+                writeln!(out, "{mark:<8} {:<20} {}", check.name, super::table::escape(&check.detail))?;
+            }
+        }
+    }
+    Ok(ExitCode::from(if ok { 0 } else { 2 }))
+}
+
+/// Loads everything once, with a scope of nothing.
+fn kernel_checks() -> Vec<Check> {
+    let settings = Settings {
+        node: false,
+        max_call_bytes: 1 << 20,
+        ring_bytes: 1 << 18,
+        rings: 1,
+        tier: None,
+        cgroups: false,
+    };
+    match Kernel::load(&settings) {
+        Ok((kernel, _rings)) => {
+            let mut detail = format!("{} is used", kernel.tier.name());
+            for (tier, why) in &kernel.refused {
+                detail.push_str(&format!("; {} is refused: {why}", tier.name()));
+            }
+            vec![Check { name: "socket hooks", ok: true, detail }]
+        }
+        Err(error) => vec![Check { name: "socket hooks", ok: false, detail: error.to_string() }],
+    }
+}
+
+/// What would be hooked in the host's own libraries.
+fn library_checks() -> Vec<Check> {
+    let mut seen = HashSet::new();
+    host_libraries()
+        .into_iter()
+        .filter(|(_, path)| FileId::of(path).is_ok_and(|file| seen.insert(file)))
+        .map(|(library, path)| {
+            let found = Elf::open(&path).and_then(|elf| library.find(&elf));
+            let (ok, detail) = match found {
+                Ok(targets) if targets.is_empty() => (true, "nothing to hook".to_owned()),
+                Ok(targets) => {
+                    let functions: Vec<String> = targets
+                        .iter()
+                        .filter(|target| matches!(target.probe, Probe::Call { .. }))
+                        .map(|target| format!("{} at {}", target.function, target.point.instruction))
+                        .collect();
+                    (true, functions.join(", "))
+                }
+                Err(error) => (false, error.to_string()),
+            };
+            Check { name: library.name(), ok, detail: format!("{}: {detail}", path.display()) }
+        })
+        .collect()
+}

@@ -1,0 +1,240 @@
+//! `auditor run`: the daemon.
+//!
+//! Goes in: a configuration. Comes out: findings in the journal and on the live socket, metrics,
+//! health. It ends on SIGINT or SIGTERM: probes are detached first, then everything that was
+//! captured is reported.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, atomic::Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::engine;
+use crate::capture::support::SocketTier;
+use crate::config::{Config, DEFAULT_FILE, States};
+use crate::ledger::ByteLedger;
+use crate::pipeline::reporter::Reporter;
+use crate::pipeline::{Options, Session, Totals};
+use crate::report::aggregate::Settings;
+use crate::report::finding::Finding;
+use crate::report::sinks::{Queued, Sink as _, journal};
+use crate::serve::health::Health;
+use crate::serve::hub::{self, Hub};
+use crate::serve::metrics::Metrics;
+use crate::serve::{http, tail};
+
+/// How often the main thread looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How often metrics that are totals elsewhere are brought up to date.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// How long the journal may take to write what waits at the end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Findings that may wait for the journal.
+const JOURNAL_QUEUE: usize = 4096;
+
+/// Arguments of `auditor run`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Configuration file [default: /etc/auditor/config.yaml, if there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key over file and environment, such as serve.http=127.0.0.1:9999
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// Create this file once everything is attached
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// A bad configuration, an address or socket in use, missing privileges.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = load_config(&args)?;
+    engine::forbid_core_dumps()?;
+    let stop = engine::stop_signal()?;
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("cannot create the state folder {}", config.state_dir.display()))?;
+
+    // What can be refused is tried before anything is attached.
+    let ledger = Arc::new(ByteLedger::default());
+    let metrics = Arc::new(Metrics::new(Arc::clone(&ledger), config.serve.max_series)?);
+    let health = Arc::new(Health::default());
+    let hub = Arc::new(Hub::new(hub::Limits { history: config.serve.history, ..hub::Limits::default() }));
+    let server = Server::start(&config, &metrics, &health, &hub)?;
+    let mut journal = open_journal(&config)?;
+    let scanner = engine::scanner(Some(&config.key_file()), true)?;
+
+    let scope = engine::scope(
+        config.scope.node,
+        &config.scope.pids,
+        config.scope.cgroups.iter().map(|path| path.display().to_string()),
+        &config.scope.containers,
+    )?;
+    let started = Timestamp::now();
+    let session = Session::start(Options {
+        host_libraries: scope.node || !scope.cgroups.is_empty(),
+        scope,
+        ring_bytes: u32::try_from(config.capture.ring_bytes).context("capture.ring_bytes")?,
+        max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
+        tier: SocketTier::from_name(&config.capture.socket_hook),
+        scanner,
+        ledger: Arc::clone(&ledger),
+    })?;
+    health.set_attached(true);
+    tracing::info!(socket_hook = session.tier.name(), "watching");
+    if let Some(path) = &args.ready_file {
+        std::fs::write(path, "").with_context(|| format!("cannot create {}", path.display()))?;
+    }
+
+    let settings = Settings {
+        min_confidence: config.detect.min_confidence.into(),
+        all_states: config.detect.states == States::All,
+        max_live: config.report.max_live,
+        interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
+    };
+    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared), Arc::clone(&metrics));
+    let mut refreshed: Option<Instant> = None;
+    let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
+        for finding in findings {
+            if let Some(journal) = journal {
+                journal.write(&finding);
+            }
+            hub.publish(finding);
+        }
+    };
+    while !stop.load(Ordering::Acquire) && session.is_healthy() {
+        if let Ok(seen) = session.observations.recv_timeout(TICK) {
+            publish(reporter.take(seen), &mut journal);
+            while let Ok(seen) = session.observations.try_recv() {
+                publish(reporter.take(seen), &mut journal);
+            }
+        }
+        publish(reporter.due(), &mut journal);
+        health.beat();
+        if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
+            refreshed = Some(Instant::now());
+            refresh(&metrics, &session, journal.as_ref());
+        }
+    }
+
+    let healthy = session.is_healthy();
+    health.set_attached(false);
+    let blind_since = Timestamp::now();
+    let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut journal));
+    let last = reporter.finish();
+    for finding in &last {
+        hub.publish(finding.clone());
+    }
+    let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
+    server.stop();
+    let summary = engine::summary(started, &reporter, &shared, hooked, None);
+    tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");
+    if !healthy {
+        bail!("a capture thread failed; what it had not read is not in the account (see the log)");
+    }
+    if !written {
+        bail!("the journal did not take the last findings (see the log)");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load_config(args: &Args) -> anyhow::Result<Config> {
+    let default = PathBuf::from(DEFAULT_FILE);
+    let file = args.config.clone().or_else(|| default.exists().then_some(default));
+    let flags: Vec<(&str, String)> =
+        args.set.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+}
+
+fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {
+    if !config.report.journal.enabled {
+        return Ok(None);
+    }
+    let journal = journal::Journal::open(journal::Settings {
+        path: config.journal_path(),
+        max_bytes: config.report.journal.max_bytes,
+        keep: config.report.journal.keep,
+    })?;
+    Ok(Some(Queued::new(Box::new(journal), JOURNAL_QUEUE).context("cannot start the journal's thread")?))
+}
+
+fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
+    let totals = &session.shared.totals;
+    metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
+    metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
+    metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    let mut files: Vec<(&'static str, String)> =
+        session.hooked().into_iter().map(|hook| (hook.library, hook.path)).collect();
+    files.sort();
+    files.dedup();
+    for library in crate::capture::tls::Library::ALL {
+        let count = files.iter().filter(|(name, _)| *name == library.name()).count();
+        metrics.set_attached(library.name(), count);
+    }
+    if let Some(journal) = journal {
+        metrics.sink_dropped_so_far("journal", journal.dropped().load(Ordering::Relaxed));
+    }
+}
+
+/// HTTP and the live socket, on a runtime of their own.
+struct Server {
+    runtime: Runtime,
+    shutdown: watch::Sender<bool>,
+}
+
+impl Server {
+    fn start(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        health: &Arc<Health>,
+        hub: &Arc<Hub>,
+    ) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(2)
+            .thread_name("serve")
+            .enable_all()
+            .build()
+            .context("cannot start the server's thread")?;
+        let (shutdown, stopped) = watch::channel(false);
+        let listener = runtime.block_on(http::bind(config.serve.http))?;
+        let socket = {
+            let _guard = runtime.enter();
+            tail::Listener::bind(&config.serve.socket)?
+        };
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let (metrics, health, hub) = (Arc::clone(metrics), Arc::clone(health), Arc::clone(hub));
+        let done = until(stopped.clone());
+        runtime.spawn(async move {
+            if let Err(error) = http::serve(listener, metrics, health, http::Limits::default(), done).await {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        });
+        runtime.spawn(socket.serve(hub, tail::Limits::default(), until(stopped)));
+        Ok(Self { runtime, shutdown })
+    }
+
+    fn stop(self) {
+        let _ = self.shutdown.send(true);
+        self.runtime.shutdown_timeout(Duration::from_secs(2));
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err("it must be KEY=VALUE".to_owned()),
+    }
+}
