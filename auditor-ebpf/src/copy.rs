@@ -186,7 +186,9 @@ unsafe extern "C" fn step(_index: u32, progress: *mut Progress) -> i64 {
     if p.from.length < n {
         n = p.from.length;
     }
-    let n = if n > u64::from(CHUNK) { CHUNK } else { n as u32 };
+    if n > u64::from(CHUNK) {
+        n = u64::from(CHUNK);
+    }
     if emit(p, n).is_none() {
         // The ring is full: the rest of the call would not fit either.
         count(ring_full(p.call.source), p.left);
@@ -194,10 +196,10 @@ unsafe extern "C" fn step(_index: u32, progress: *mut Progress) -> i64 {
         return 1;
     }
     p.chunk += 1;
-    p.left -= u64::from(n);
-    p.from.buffer += u64::from(n);
-    p.from.length -= u64::from(n);
-    p.call.offset += u64::from(n);
+    p.left -= n;
+    p.from.buffer += n;
+    p.from.length -= n;
+    p.call.offset += n;
     p.forget();
     0
 }
@@ -227,7 +229,7 @@ fn next_iovec(p: &mut Progress) -> bool {
 
 /// Emits one record of `n` bytes; `None` when the ring is full.
 #[inline(always)]
-fn emit(p: &mut Progress, n: u32) -> Option<()> {
+fn emit(p: &mut Progress, n: u64) -> Option<()> {
     if n <= 256 {
         emit_in::<256>(p, n)
     } else if n <= 1024 {
@@ -247,16 +249,22 @@ struct Slot<const CAP: usize> {
 }
 
 #[inline(always)]
-fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
+fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
     let ring = ring(p.ring)?;
     // SAFETY: `ring` is a ring map; the size is a constant.
     let slot: *mut Slot<CAP> = unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
     if slot.is_null() {
         return None;
     }
-    let n = if n > CAP as u32 { CAP as u32 } else { n };
+    // Already true, but the verifier of older kernels has lost the range by now and the compiler
+    // would drop the comparison: it must not know where the number comes from.
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {0} */", inout(reg) n) };
+    if n > CAP as u64 {
+        n = CAP as u64;
+    }
     let mut bits = 0;
-    if u64::from(n) == p.left {
+    if n == p.left {
         bits |= flags::LAST;
     }
     if p.truncated != 0 {
@@ -275,7 +283,7 @@ fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
         } else {
             p.call.total as u32
         },
-        len: n,
+        len: n as u32,
         seq_end: p.call.seq_end,
         chunk: p.chunk as u16,
         kind: Kind::Data as u8,
@@ -290,17 +298,17 @@ fn emit_in<const CAP: usize>(p: &mut Progress, n: u32) -> Option<()> {
         ptr::write(&raw mut (*slot).header, header);
         bpf_probe_read_user(
             (&raw mut (*slot).payload).cast(),
-            n,
+            n as u32,
             p.from.buffer as *const c_void,
         )
     } != 0;
     if failed {
-        count(page_fault(p.call.source), u64::from(n));
+        count(page_fault(p.call.source), n);
         // SAFETY: reserved above, not yet given back.
         unsafe { bpf_ringbuf_discard(slot.cast(), NO_WAKEUP) };
         return Some(());
     }
-    count(delivered(p.call.source), u64::from(n));
+    count(delivered(p.call.source), n);
     count(Counter::Records, 1);
     // SAFETY: as above.
     unsafe { bpf_ringbuf_submit(slot.cast(), p.wake) };

@@ -4,7 +4,10 @@
 use std::{
     ffi::OsString,
     io::{self, Read as _, Write as _},
-    os::{fd::OwnedFd, unix::process::CommandExt as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
     process::{Child, Command, Stdio},
     thread::JoinHandle,
 };
@@ -37,9 +40,13 @@ impl Held {
         }
         let mut pid_writer = Some(pid_writer);
         let mut gate_reader = Some(gate_reader);
-        // SAFETY: between fork and exec the closure only makes system calls on descriptors it owns.
+        let inherited = release.as_raw_fd();
+        // SAFETY: between fork and exec the closure only makes system calls, on descriptors it owns
+        // or, in the child alone, on its copy of `release`, which nothing there uses.
         unsafe {
             child.pre_exec(move || {
+                // With its own copy of the writing end it would wait for ever when we give up.
+                libc::close(inherited);
                 let _ = setrlimit(Resource::Core, core_limit);
                 if let Some(mut writer) = pid_writer.take() {
                     writer.write_all(&getpid().as_raw_nonzero().get().to_ne_bytes())?;
@@ -99,6 +106,15 @@ mod tests {
         let mut child = held.release().unwrap();
         assert_eq!(child.id(), pid);
         assert_eq!(child.wait().unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn a_held_child_ends_when_we_give_up() {
+        let held = Held::fork(&["/bin/true".into()], true, NO_CORE).unwrap();
+        let Held { pid, release, spawned } = held;
+        drop(release);
+        assert!(spawned.join().unwrap().is_err());
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
 
     #[test]

@@ -15,10 +15,12 @@ use crate::{
 const CAPTURE: Duration = Duration::from_secs(150);
 
 pub(crate) fn doctor_reports() -> Outcome {
-    let report = output(
-        Command::new("auditor").args(["doctor", "--format", "json"]),
+    let ended = run(
+        Command::new("auditor").args(["doctor", "--format", "json"]).env("RUST_LOG", "auditor=debug"),
         CAPTURE,
     )?;
+    ensure!(ended.code == Some(0), "auditor doctor ended with {:?}: {} {}", ended.code, ended.stdout, ended.stderr);
+    let report = ended.stdout;
     let lines = objects(&report)?;
     ensure!(!lines.is_empty(), "auditor doctor printed nothing");
     Ok(report)
