@@ -1,5 +1,11 @@
 //! Raw HTTP/1.1 messages, byte by byte as the peers send them.
 
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::scratch::Scratch;
+
 /// A request with a body.
 pub fn post(path: &str, content_type: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     post_with(path, &[("Content-Type", content_type)], body)
@@ -43,6 +49,20 @@ pub fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
+/// What `gzip` makes of it (RFC 1952).
+///
+/// # Errors
+/// When it fails.
+pub fn gzip(scratch: &Scratch, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let plain = scratch.file("to-compress", bytes)?;
+    let done = Command::new("gzip")
+        .args(["--stdout", "--no-name"])
+        .arg(plain)
+        .output()?;
+    ensure!(done.status.success(), "gzip: {}", done.status);
+    Ok(done.stdout)
+}
+
 /// Words, `length` bytes of them: text in which there is nothing to find.
 pub fn words(length: usize) -> String {
     "the quick brown fox jumps over the lazy dog while rain falls softly on old roofs "
@@ -57,10 +77,10 @@ fn message(start: String, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     for (name, value) in headers {
         bytes.extend(format!("\r\n{name}: {value}").bytes());
     }
-    let has_length = headers
+    let is_chunked = headers
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
-    if !has_length {
+    if !is_chunked {
         bytes.extend(format!("\r\nContent-Length: {}", body.len()).bytes());
     }
     bytes.extend(b"\r\n\r\n");

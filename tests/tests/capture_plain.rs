@@ -173,7 +173,7 @@ fn a_body_in_gzip_is_read() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let card = values::card();
     let headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
-    let body = gzip(&scratch, order(&card).as_bytes())?;
+    let body = message::gzip(&scratch, order(&card).as_bytes())?;
     peers::answer(&scratch, "gzip", &message::answer_with(&headers, &body))?;
     let messages = [
         message::post_with("/v1/orders", &headers, &body),
@@ -359,17 +359,6 @@ fn two_hundred_cards_in_two_hundred_megabytes_of_one_connection_are_found() -> a
         200 - found
     );
     Ok(())
-}
-
-/// What `gzip` makes of it.
-fn gzip(scratch: &Scratch, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let plain = scratch.file("to-compress", bytes)?;
-    let done = Command::new("gzip")
-        .args(["--stdout", "--no-name"])
-        .arg(plain)
-        .output()?;
-    ensure!(done.status.success(), "gzip: {}", done.status);
-    Ok(done.stdout)
 }
 
 #[test]

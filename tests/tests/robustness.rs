@@ -413,11 +413,8 @@ fn many_short_lives_leave_nothing_behind() -> anyhow::Result<()> {
         &data,
         &url,
     ];
-    let words: Vec<&OsStr> = ["bash", "-c", script, "bash"]
-        .iter()
-        .chain(&curl)
-        .map(OsStr::new)
-        .collect();
+    let words = [&["bash", "-c", script, "bash"][..], &curl].concat();
+    let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
     let shell = gated(&scratch, &words)?;
     let watch = Watch::pids(&scratch, &[shell.pid()], &[])?;
     shell.succeed()?;

@@ -294,7 +294,7 @@ fn dumps_core(mut program: Running) -> anyhow::Result<bool> {
         "prlimit",
         &["--core=unlimited:unlimited", "--pid", &pid].map(OsStr::new),
     )?;
-    program.signal(Signal::ABRT)?;
+    program.signal(Signal::ABORT)?;
     let ended = program.end(LIMIT)?;
     ensure!(ended.status.signal() == Some(6), "it ended with {}", ended.status);
     Ok(ended.status.core_dumped())
