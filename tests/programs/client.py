@@ -23,7 +23,8 @@ parser.add_argument("--send", action="append", default=[], help="file to send af
 parser.add_argument("--write", type=int, default=0, help="bytes of one write; 0: each file in one")
 parser.add_argument("--answers", type=int, default=1, help="answers to read after each file")
 parser.add_argument("--close-early", action="store_true", help="reset the connection after the last write")
-parser.add_argument("--forever", action="store_true", help="send the files again and again")
+parser.add_argument("--forever", action="store_true", help="send the files again and again, and count in between")
+parser.add_argument("--repeat", type=int, default=1, help="times to send the files")
 parser.add_argument("--limit", type=int, default=100, help="seconds until it is killed by SIGALRM")
 options = parser.parse_args()
 counts = {"sent": 0, "received": 0}
@@ -99,6 +100,13 @@ def wait_for_gate():
         time.sleep(0.005)
 
 
+def write_counts():
+    """Whoever waits for the file finds it complete."""
+    with open(options.counts + ".new", "w") as file:
+        json.dump(counts, file)
+    os.rename(options.counts + ".new", options.counts)
+
+
 # Nothing here has a time-out of its own, as that would make the socket non-blocking.
 signal.alarm(options.limit)
 context = ssl.create_default_context()
@@ -112,14 +120,15 @@ if options.early:
         pass
 wait_for_gate()
 stream = stream or connect()
-while True:
+rounds = 0
+while options.forever or rounds < options.repeat:
     for name in options.send:
         send(name, options.answers)
-    if not options.forever:
-        break
+    rounds += 1
+    if options.forever:
+        write_counts()
 if options.close_early:
     # SO_LINGER of 0 s: a reset instead of an orderly end.
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 stream.close()
-with open(options.counts, "w") as file:
-    json.dump(counts, file)
+write_counts()

@@ -197,6 +197,17 @@ impl Client {
         self.running.pid()
     }
 
+    /// Waits until a client that goes on for ever says that it has sent so many bytes.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn has_sent(&self, bytes: i64) -> anyhow::Result<()> {
+        wait_for("traffic", LIMIT, || {
+            let sent = Counts::read(&self.counts).map_or(0, |counts| counts.sent);
+            Ok((sent >= bytes).then_some(()))
+        })
+    }
+
     /// Waits for its end, which has to be a success, and returns what it counted.
     ///
     /// # Errors

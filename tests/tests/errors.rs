@@ -38,6 +38,10 @@ fn refused(command: &mut Command, words: &[&str]) -> anyhow::Result<()> {
         "{shown}: {} characters are no clear sentence: {said}",
         said.len()
     );
+    ensure!(
+        said.matches("os error").count() < 2,
+        "{shown} gives the cause twice: {said}"
+    );
     for word in words {
         ensure!(said.contains(word), "{shown}: {word:?} is not in: {said}");
     }
