@@ -144,8 +144,6 @@ pub(crate) struct Match {
     pub(crate) under_masked: bool,
     /// Reasons that lie in the value itself.
     pub(crate) evidence: Vec<Evidence>,
-    /// Anchored by its start: may be longer than a window's overlap.
-    pub(crate) anchored: bool,
 }
 
 impl Match {
@@ -155,7 +153,6 @@ impl Match {
             state,
             under_masked: false,
             evidence: Vec::new(),
-            anchored: false,
         }
     }
 
@@ -165,12 +162,6 @@ impl Match {
             bits,
             reason: reason.into(),
         });
-        self
-    }
-
-    /// Marks a value that may be longer than a window's overlap.
-    pub(crate) fn anchored(mut self) -> Self {
-        self.anchored = true;
         self
     }
 

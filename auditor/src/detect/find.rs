@@ -23,6 +23,8 @@ pub(super) struct Finder<'s, 'd> {
     scanner: &'s Scanner,
     bytes: &'d [u8],
     format: Format,
+    /// The bytes are the first of their content.
+    at_start: bool,
     found: Vec<Found>,
 }
 
@@ -32,6 +34,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             scanner,
             bytes: document.bytes,
             format: document.format,
+            at_start: document.overlap == 0,
             found: Vec::new(),
         }
     }
@@ -86,7 +89,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             digit_before = digits >> 63;
             star_before = stars >> 63;
         }
-        if matches!(self.format, Format::Csv | Format::Text) {
+        if self.at_start && matches!(self.format, Format::Csv | Format::Text) {
             self.value(0);
         }
     }
