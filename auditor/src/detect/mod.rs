@@ -11,6 +11,7 @@ mod context;
 mod explain;
 mod find;
 pub mod fingerprint;
+mod glance;
 mod key;
 mod mask;
 mod sample;
