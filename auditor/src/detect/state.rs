@@ -159,7 +159,9 @@ fn starts_with_word(value: &[u8]) -> bool {
     match value[0] {
         b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f' | b'F' | b'M'
         | b'H' | b'S' | b'O' | b'o' => {
-            NAMED.iter().any(|(prefix, ..)| value.starts_with(prefix))
+            NAMED
+                .iter()
+                .any(|(prefix, ..)| prefix[0] == value[0] && value.starts_with(prefix))
                 || STAND_INS.iter().any(|word| starts_with_any_case(value, word))
                 || is_jwe(value)
         }
