@@ -1,1 +1,14 @@
 //! Harness for tests that run the real binary against real programs.
+//!
+//! A test has a [`scratch::Scratch`] folder, starts peers ([`peers`]), watches exactly them ([`watch`]) and judges the
+//! findings and the byte account. Everything that is started is ended, by its process id, when its owner is dropped;
+//! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
+
+pub mod daemon;
+pub mod expect;
+pub mod message;
+pub mod peers;
+pub mod process;
+pub mod scratch;
+pub mod values;
+pub mod watch;

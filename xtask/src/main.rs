@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, tests and virtual machines of this repository. One file per command.
 
 mod build;
+mod demo;
 mod deny;
 #[path = "../../auditor/build/toolchain.rs"]
 mod ebpf_toolchain;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Set-up, tests and virtual machines of this repository.
+/// Set-up, demo, tests and virtual machines of this repository.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 struct Arguments {
@@ -28,6 +29,8 @@ enum Task {
     Setup(setup::Arguments),
     /// Build auditor and say which compiler builds its kernel programs.
     Build(build::Arguments),
+    /// Show auditor at work: a shop behind nginx, its clients, and the leaks between them.
+    Demo(demo::Arguments),
     /// Run what CI runs, and end with "N passed, N failed, N skipped".
     Test(test::Arguments),
     /// Run the scenarios on Debian kernels in virtual machines.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),

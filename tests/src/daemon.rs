@@ -1,0 +1,132 @@
+//! `auditor run` on processes of a test: its configuration, its HTTP page, its socket.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::Signal;
+
+use crate::{
+    process::{self, Ended, LIMIT, Running, wait_for},
+    scratch::{Scratch, free_port},
+};
+
+/// A running daemon.
+pub struct Daemon {
+    running: Running,
+    pub port: u16,
+    pub socket: PathBuf,
+    pub state: PathBuf,
+}
+
+/// Writes a configuration for these processes; returns the file, the HTTP port, the socket and the state folder.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn configuration(
+    scratch: &Scratch,
+    name: &str,
+    pids: &[u32],
+    port: u16,
+) -> anyhow::Result<(PathBuf, PathBuf, PathBuf)> {
+    let state = scratch.path(&format!("{name}.state"));
+    let socket = scratch.path(&format!("{name}.sock"));
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    let text = format!(
+        "state_dir: {}\nscope:\n  pids: [{}]\nserve:\n  http: 127.0.0.1:{port}\n  socket: {}\ndetect:\n  states: all\n",
+        state.display(),
+        pids.join(", "),
+        socket.display()
+    );
+    let file = scratch.file(&format!("{name}.yaml"), text)?;
+    Ok((file, socket, state))
+}
+
+impl Daemon {
+    /// Starts a daemon that watches these processes, and returns once it says that it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub fn start(scratch: &Scratch, pids: &[u32], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let (file, socket, state) = configuration(scratch, "daemon", pids, port)?;
+        let mut command = Command::new(process::auditor()?);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(file)
+            .envs(environment.iter().copied());
+        let running = Running::start(&mut command)?;
+        let mut daemon = Self {
+            running,
+            port,
+            socket,
+            state,
+        };
+        let ended = wait_for("auditor run to be ready", LIMIT, || {
+            if let Some(status) = daemon.running.status()? {
+                return Ok(Some(Some(status)));
+            }
+            Ok(daemon
+                .page("/readyz")
+                .is_ok_and(|page| page.starts_with("HTTP/1.1 200"))
+                .then_some(None))
+        })?;
+        if ended.is_some() {
+            let ended = daemon.running.end(LIMIT)?;
+            bail!(
+                "auditor run ended with {} before it was ready: {}",
+                ended.status,
+                ended.stderr
+            );
+        }
+        Ok(daemon)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// A page of its HTTP server, with status and headers.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn page(&self, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page)?;
+        Ok(page)
+    }
+
+    /// Findings the socket remembers, one a line.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn remembered(&self) -> anyhow::Result<Vec<String>> {
+        let mut stream = UnixStream::connect(&self.socket)
+            .with_context(|| format!("cannot connect to {}", self.socket.display()))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"{\"filters\":{},\"last\":1000,\"follow\":false}\n")?;
+        Ok(BufReader::new(stream).lines().collect::<Result<_, _>>()?)
+    }
+
+    /// Ends the daemon as systemd does.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn stop(mut self) -> anyhow::Result<Ended> {
+        self.running.signal(Signal::TERM)?;
+        self.running.end(LIMIT)
+    }
+}
