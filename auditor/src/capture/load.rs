@@ -124,6 +124,15 @@ impl Kernel {
         ))
     }
 
+    /// Gives memory that loading needed for a moment (type information, mostly) back to the system.
+    pub fn trim_memory(&self) {
+        // SAFETY: takes no pointers; glibc's allocator is thread-safe.
+        #[cfg(target_env = "gnu")]
+        unsafe {
+            libc::malloc_trim(0)
+        };
+    }
+
     /// Sum over all CPUs of one counter, since loading.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters

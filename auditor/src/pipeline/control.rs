@@ -109,6 +109,11 @@ impl Control {
         }
     }
 
+    /// Gives back what loading and hooking needed for a moment.
+    pub(super) fn trim_memory(&self) {
+        self.kernel.trim_memory();
+    }
+
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
             match commands.try_recv() {
@@ -175,6 +180,8 @@ impl Control {
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
+            // An exit record may have been lost.
+            self.watched.retain(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
             let processes: Vec<u32> =
                 if self.node { scope::all_processes() } else { self.watched.iter().copied().collect() };
             for pid in processes {

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use super::{Seen, Shared};
 use crate::{
     content::{Document, Limits, Origin, Reader, Receiver},
-    detect::{Detection, catalogue},
+    detect::{Detection, Scan as _, catalogue},
     ledger::{Account, Ledger},
     protocol::{self, Direction, Parser as _, Part, Sink},
     report::{finding::Flow as FlowFact, observation::Observation},

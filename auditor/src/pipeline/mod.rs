@@ -189,6 +189,7 @@ impl Session {
             control::Control::new(kernel, rings.control, Arc::clone(&shared), exits, options.scope.node);
         // Before returning: what is running now is hooked now.
         control.hook(&watched, options.host_libraries);
+        control.trim_memory();
         let control = spawn("control", move || control.run(&received))?;
         Ok(Self { observations, shared, tier, commands, control: Some(control), workers })
     }
