@@ -212,8 +212,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         let named = match context::peek(bytes, start, self.format) {
             Peek::Elsewhere => true,
             Peek::Name(name) => {
-                self.names.glance(name).is_of_any()
-                    || state::placeholder_name(&bytes[start..end]).is_some()
+                self.names.glance(name).is_of_any() || state::placeholder_name(&bytes[start..end]).is_some()
             }
             Peek::Nothing => at == 0,
         };

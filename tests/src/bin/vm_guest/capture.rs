@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     Outcome,
     platform::{Certificate, LIMIT},
-    program::{Running, output, run},
+    program::{Running, run},
 };
 
 /// A whole capture, emulated: loading the programs takes most of it.
@@ -16,10 +16,18 @@ const CAPTURE: Duration = Duration::from_secs(150);
 
 pub(crate) fn doctor_reports() -> Outcome {
     let ended = run(
-        Command::new("auditor").args(["doctor", "--format", "json"]).env("RUST_LOG", "auditor=debug"),
+        Command::new("auditor")
+            .args(["doctor", "--format", "json"])
+            .env("RUST_LOG", "auditor=debug"),
         CAPTURE,
     )?;
-    ensure!(ended.code == Some(0), "auditor doctor ended with {:?}: {} {}", ended.code, ended.stdout, ended.stderr);
+    ensure!(
+        ended.code == Some(0),
+        "auditor doctor ended with {:?}: {} {}",
+        ended.code,
+        ended.stdout,
+        ended.stderr
+    );
     let report = ended.stdout;
     let lines = objects(&report)?;
     ensure!(!lines.is_empty(), "auditor doctor printed nothing");
