@@ -67,7 +67,10 @@ fn a_value_is_seen_by_the_counter() {
     let text = "card 5447911234560249";
     let used = allocation_counter::measure(|| {
         let mut found = Vec::new();
-        scanner.scan(&Document::whole(text.as_bytes(), Format::Text, &Anywhere), &mut found);
+        scanner.scan(
+            &Document::whole(text.as_bytes(), Format::Text, &Anywhere),
+            &mut found,
+        );
         assert_eq!(found.len(), 1);
     });
     assert!(used.count_total > 0);

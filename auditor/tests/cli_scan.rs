@@ -113,11 +113,22 @@ fn values_are_found_in_every_kind_of_file() {
     let card = ("payment_card", Some("$.customer.card.number"));
     let mail = ("email_address", Some("$.customer.mail"));
     for (name, content, expected) in [
-        ("events.ndjson", format!("{json}\n{{\"n\":1}}\n{json}\n"), vec![card, mail, card, mail]),
+        (
+            "events.ndjson",
+            format!("{json}\n{{\"n\":1}}\n{json}\n"),
+            vec![card, mail, card, mail],
+        ),
         (
             "form.txt",
-            format!("order=7&card_number={}&email={}", GROUPED.replace(' ', "+"), MAIL.replace('@', "%40")),
-            vec![("payment_card", Some("card_number")), ("email_address", Some("email"))],
+            format!(
+                "order=7&card_number={}&email={}",
+                GROUPED.replace(' ', "+"),
+                MAIL.replace('@', "%40")
+            ),
+            vec![
+                ("payment_card", Some("card_number")),
+                ("email_address", Some("email")),
+            ],
         ),
         (
             "conversation.http",
@@ -160,7 +171,10 @@ fn values_are_found_in_every_kind_of_file() {
             let at = |end: &str| usize::try_from(finding["location"][end].as_u64().unwrap()).unwrap();
             let value = &content[at("start")..at("end")];
             let plain = value.replace("%40", "@").replace('+', " ");
-            assert!(SENTINELS.contains(&plain.as_str()), "the offsets of {name} are those of a value");
+            assert!(
+                SENTINELS.contains(&plain.as_str()),
+                "the offsets of {name} are those of a value"
+            );
             let line = content[..at("start")].matches('\n').count() + 1;
             assert_eq!(finding["location"]["line"], line, "{name}");
         }
@@ -177,11 +191,20 @@ fn a_directory_is_walked_and_its_ignore_file_obeyed() {
     }
     fs::write(path.join(".gitignore"), "target/\n*.log\n").unwrap();
     let ran = run(path, &["scan", ".", "--format", "json", "--threads", "2"]);
-    let mut paths: Vec<String> = ran.findings().iter().map(|f| f["path"].as_str().unwrap().into()).collect();
+    let mut paths: Vec<String> = ran
+        .findings()
+        .iter()
+        .map(|f| f["path"].as_str().unwrap().into())
+        .collect();
     paths.sort();
     assert_eq!(paths, ["./.env", "./a/b/leak.json"]);
     let text = run(path, &["scan", "."]);
-    assert!(text.out.contains("critical payment_card         544791******0249"), "{}", text.out);
+    assert!(
+        text.out
+            .contains("critical payment_card         544791******0249"),
+        "{}",
+        text.out
+    );
     assert!(text.err.contains("findings"), "{}", text.err);
 }
 
@@ -207,8 +230,15 @@ fn protected_and_test_values_are_told_only_when_asked_for() {
     fs::write(directory.path().join("masked.ndjson"), records.join("\n")).unwrap();
     let clear = run(directory.path(), &["scan", "masked.ndjson", "--format", "json"]);
     assert_eq!((clear.code, clear.out.as_str()), (0, ""));
-    let all = run(directory.path(), &["scan", "masked.ndjson", "--format", "json", "--states", "all"]);
-    let states: Vec<Value> = all.findings().iter().map(|finding| finding["state"].clone()).collect();
+    let all = run(
+        directory.path(),
+        &["scan", "masked.ndjson", "--format", "json", "--states", "all"],
+    );
+    let states: Vec<Value> = all
+        .findings()
+        .iter()
+        .map(|finding| finding["state"].clone())
+        .collect();
     assert_eq!(states, ["masked", "test", "masked", "tokenised"]);
     assert_eq!(all.code, 0);
 }
@@ -218,7 +248,11 @@ fn fingerprints_compare_between_runs_with_the_same_key_only() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let directory = directory();
-    fs::write(directory.path().join("a.json"), format!("{{\"iban\":\"{IBAN}\"}}")).unwrap();
+    fs::write(
+        directory.path().join("a.json"),
+        format!("{{\"iban\":\"{IBAN}\"}}"),
+    )
+    .unwrap();
     let key = directory.path().join("key");
     fs::write(&key, [9; 32]).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
@@ -240,11 +274,23 @@ fn the_exit_code_tells_clean_leak_and_error_apart() {
         (&["scan", "clean.txt"][..], 0, "1 files scanned"),
         (&["scan", "leak.txt"], 1, "1 findings"),
         (&["scan", "missing.txt", "leak.txt"], 2, "cannot read missing.txt"),
-        (&["scan", "leak.txt", "--key-file", "none"], 2, "auditor: cannot read the fingerprint key none"),
+        (
+            &["scan", "leak.txt", "--key-file", "none"],
+            2,
+            "auditor: cannot read the fingerprint key none",
+        ),
         (&["scan"], 2, "required"),
         (&["scan", "leak.txt", "--format", "xml"], 2, "possible values"),
-        (&["detectors", "show", "payment_crad"], 2, "auditor: no detector is called"),
-        (&["tail", "--socket", "none.sock"], 2, "auditor: no auditor is running here"),
+        (
+            &["detectors", "show", "payment_crad"],
+            2,
+            "auditor: no detector is called",
+        ),
+        (
+            &["tail", "--socket", "none.sock"],
+            2,
+            "auditor: no auditor is running here",
+        ),
         (&["nonsense"], 2, "unrecognized subcommand"),
         (&[], 2, "Usage"),
     ] {
@@ -259,8 +305,17 @@ fn the_version_says_how_the_ebpf_programs_were_built() {
     let directory = directory();
     let ran = run(directory.path(), &["--version"]);
     assert_eq!(ran.code, 0);
-    assert!(ran.out.starts_with(concat!("auditor ", env!("CARGO_PKG_VERSION"), "\n")), "{}", ran.out);
-    let built = ran.out.lines().nth(1).and_then(|line| line.strip_prefix("eBPF programs: "));
+    assert!(
+        ran.out
+            .starts_with(concat!("auditor ", env!("CARGO_PKG_VERSION"), "\n")),
+        "{}",
+        ran.out
+    );
+    let built = ran
+        .out
+        .lines()
+        .nth(1)
+        .and_then(|line| line.strip_prefix("eBPF programs: "));
     assert!(built.is_some_and(|how| !how.is_empty()), "{}", ran.out);
 }
 
@@ -269,11 +324,22 @@ fn detectors_are_listed_shown_and_tested_without_the_value() {
     let directory = directory();
     let list = run(directory.path(), &["detectors", "list", "--format", "json"]);
     let rows: Vec<Value> = serde_json::from_str(&list.out).unwrap();
-    assert!(rows.iter().any(|row| row["id"] == "payment_card" && row["severity"] == "critical"));
+    assert!(
+        rows.iter()
+            .any(|row| row["id"] == "payment_card" && row["severity"] == "critical")
+    );
     let show = run(directory.path(), &["detectors", "show", "iban"]);
-    assert!(show.out.contains("mod 97") || show.out.contains("mod-97"), "{}", show.out);
+    assert!(
+        show.out.contains("mod 97") || show.out.contains("mod-97"),
+        "{}",
+        show.out
+    );
     let words = ["detectors", "test", "-", "--key", "card_number"];
     let test = with_input(directory.path(), &words, CARD);
-    assert!(test.out.contains("544791******0249") && test.out.contains("passes Luhn"), "{}", test.out);
+    assert!(
+        test.out.contains("544791******0249") && test.out.contains("passes Luhn"),
+        "{}",
+        test.out
+    );
     assert_eq!((list.code, show.code, test.code), (0, 0, 0));
 }

@@ -301,10 +301,16 @@ fn a_value_cut_by_an_early_look_is_found_whole_and_once() {
                     flushes: &[at, text.len()],
                 };
                 let hits = read(text.as_bytes(), &way);
-                let whole = hits.iter().filter(|hit| (hit.0, hit.1) == (start, end) && hit.2 == detector);
+                let whole = hits
+                    .iter()
+                    .filter(|hit| (hit.0, hit.1) == (start, end) && hit.2 == detector);
                 assert_eq!(whole.count(), 1, "{detector} cut behind {cut}: {hits:?}");
                 let others = hits.iter().filter(|hit| hit.1 > at as u64);
-                assert_eq!(others.count(), usize::from(at < end as usize), "{detector} cut behind {cut}: {hits:?}");
+                assert_eq!(
+                    others.count(),
+                    usize::from(at < end as usize),
+                    "{detector} cut behind {cut}: {hits:?}"
+                );
             }
         }
     }

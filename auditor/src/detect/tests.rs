@@ -48,10 +48,7 @@ fn scanner() -> Scanner {
 
 fn scan(bytes: &[u8], format: Format) -> Vec<Detection> {
     let mut found = Vec::new();
-    scanner().scan(
-        &Document::whole(bytes, format, &Flat),
-        &mut found,
-    );
+    scanner().scan(&Document::whole(bytes, format, &Flat), &mut found);
     found
 }
 

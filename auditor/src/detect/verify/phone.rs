@@ -8,7 +8,11 @@ use crate::detect::{State, catalogue, test_values};
 pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     let digits = number.digits;
     let plus = has_plus(number);
-    if number.is_inside_more() || number.goes_on || digits.iter().all(|d| *d == digits[0]) || is_date_or_address(number) {
+    if number.is_inside_more()
+        || number.goes_on
+        || digits.iter().all(|d| *d == digits[0])
+        || is_date_or_address(number)
+    {
         return None;
     }
     // No plan assigns national numbers of these lengths that begin so.
