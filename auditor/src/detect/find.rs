@@ -89,7 +89,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         for at in (0..self.bytes.len()).step_by(BLOCK) {
             let block = block::load(self.bytes, at);
             let digits = block::digits(&block);
-            let mut starts = block::equal(&block, b':') | block::equal(&block, b'=');
+            let mut starts = block::either(&block, b':', b'=');
             for byte in [third, fourth].into_iter().flatten() {
                 starts |= block::equal(&block, byte);
             }
@@ -120,23 +120,40 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
     }
 
-    /// Looks at the number that begins at `at`, alone and with the groups behind it.
-    fn number(&mut self, at: usize) {
-        let first = run(self.bytes, at);
-        if first >= 2 && at >= 2 && iban::is_country(self.bytes[at - 2], self.bytes[at - 1]) {
-            for (row, verify) in &self.scanner.by_country {
-                let place = Place {
-                    bytes: self.bytes,
-                    at: at - 2,
-                    format: self.format,
-                };
-                self.push(row, verify(&place));
-            }
-        }
-        // A number inside of a word is none, however it ends.
-        if neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric()) {
+    /// Looks at a word of which the first digit is at `at` and two letters before are a country.
+    fn country(&mut self, at: usize) {
+        let bytes = self.bytes;
+        let Some(start) = at
+            .checked_sub(2)
+            .filter(|start| bytes[*start].is_ascii_alphabetic())
+        else {
+            return;
+        };
+        let is_word = !neighbour_before(bytes, start).is_some_and(|b| b.is_ascii_alphanumeric());
+        if !is_word
+            || !bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+            || !iban::is_country(bytes[start], bytes[at - 1])
+        {
             return;
         }
+        for (row, verify) in &self.scanner.by_country {
+            let place = Place {
+                bytes,
+                at: start,
+                format: self.format,
+            };
+            self.push(row, verify(&place));
+        }
+    }
+
+    /// Looks at the number that begins at `at`, alone and with the groups behind it.
+    fn number(&mut self, at: usize) {
+        // A number inside of a word is none, however it ends.
+        if neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric()) {
+            self.country(at);
+            return;
+        }
+        let first = run(self.bytes, at);
         let mut digits = [0u8; LENGTHS];
         let mut groups = [0u8; GROUPS];
         let (mut total, mut joint, mut length, mut start) = (0, Joint::None, first, at);
@@ -144,11 +161,14 @@ impl<'s, 'd> Finder<'s, 'd> {
             if total + length >= LENGTHS {
                 return;
             }
+            let end = start + length;
+            let next = next_group(self.bytes, end, self.format);
+            if next.is_none() && self.scanner.by_length[total + length].is_empty() {
+                return;
+            }
             digits[total..total + length].copy_from_slice(&self.bytes[start..start + length]);
             groups[count - 1] = length as u8;
             total += length;
-            let end = start + length;
-            let next = next_group(self.bytes, end, self.format);
             let is_cut = self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
             if !is_cut && !self.scanner.by_length[total].is_empty() {
                 let goes_on = next.is_some_and(|(next, _)| total + run(self.bytes, next) <= 15);
