@@ -15,7 +15,11 @@ impl Clock {
     pub fn now() -> Self {
         let monotonic = clock_gettime(ClockId::Monotonic);
         let since = SignedDuration::new(monotonic.tv_sec, i32::try_from(monotonic.tv_nsec).unwrap_or(0));
-        Self { origin: Timestamp::now().checked_sub(since).unwrap_or(Timestamp::UNIX_EPOCH) }
+        Self {
+            origin: Timestamp::now()
+                .checked_sub(since)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+        }
     }
 
     /// The wall-clock time of a record.

@@ -29,8 +29,9 @@ impl Held {
     /// # Errors
     /// When no process or pipe can be made.
     pub fn fork(command: &[OsString], stdout_to_stderr: bool, core_limit: Rlimit) -> io::Result<Self> {
-        let (program, arguments) =
-            command.split_first().ok_or_else(|| io::Error::other("no command was given"))?;
+        let (program, arguments) = command
+            .split_first()
+            .ok_or_else(|| io::Error::other("no command was given"))?;
         let (mut pid_reader, pid_writer) = io::pipe()?;
         let (gate_reader, release) = io::pipe()?;
         let mut child = Command::new(program);
@@ -59,7 +60,9 @@ impl Held {
             });
         }
         // `spawn` returns only after exec, so it waits on a thread of its own.
-        let spawned = std::thread::Builder::new().name("launch".to_owned()).spawn(move || child.spawn())?;
+        let spawned = std::thread::Builder::new()
+            .name("launch".to_owned())
+            .spawn(move || child.spawn())?;
         let mut pid = [0; 4];
         if pid_reader.read_exact(&mut pid).is_err() {
             return Err(match spawned.join() {
@@ -68,7 +71,11 @@ impl Held {
             });
         }
         let pid = i32::from_ne_bytes(pid).unsigned_abs();
-        Ok(Self { pid, release, spawned })
+        Ok(Self {
+            pid,
+            release,
+            spawned,
+        })
     }
 
     /// Lets the program run.
@@ -78,7 +85,9 @@ impl Held {
     pub fn release(mut self) -> io::Result<Child> {
         self.release.write_all(&[1])?;
         drop(self.release);
-        self.spawned.join().unwrap_or_else(|_| Err(io::Error::other("the launcher thread ended unexpectedly")))
+        self.spawned
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the launcher thread ended unexpectedly")))
     }
 }
 
@@ -97,7 +106,10 @@ impl CloneDescriptor for io::Stderr {
 mod tests {
     use super::*;
 
-    const NO_CORE: Rlimit = Rlimit { current: Some(0), maximum: Some(0) };
+    const NO_CORE: Rlimit = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
 
     #[test]
     fn the_pid_is_known_before_the_program_runs() {
@@ -111,7 +123,11 @@ mod tests {
     #[test]
     fn a_held_child_ends_when_we_give_up() {
         let held = Held::fork(&["/bin/true".into()], true, NO_CORE).unwrap();
-        let Held { pid, release, spawned } = held;
+        let Held {
+            pid,
+            release,
+            spawned,
+        } = held;
         drop(release);
         assert!(spawned.join().unwrap().is_err());
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());

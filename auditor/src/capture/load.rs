@@ -124,6 +124,15 @@ impl Kernel {
         ))
     }
 
+    /// Gives memory that loading needed for a moment (type information, mostly) back to the system.
+    pub fn trim_memory(&self) {
+        // SAFETY: takes no pointers; glibc's allocator is thread-safe.
+        #[cfg(target_env = "gnu")]
+        unsafe {
+            libc::malloc_trim(0)
+        };
+    }
+
     /// Sum over all CPUs of one counter, since loading.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters
@@ -302,7 +311,11 @@ pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     }
     // The verifier's log runs to megabytes: keep its verdict; `RUST_LOG=debug` shows its end.
     if let Some(at) = text.find(" Verifier output:") {
-        let tail = text.char_indices().rev().nth(6000).map_or(at, |(start, _)| start.max(at));
+        let tail = text
+            .char_indices()
+            .rev()
+            .nth(6000)
+            .map_or(at, |(start, _)| start.max(at));
         tracing::debug!(log = &text[tail..], "the verifier refused a program");
         let statistics = ["verification time", "stack depth", "processed", "mark_"];
         let verdict = text[at..]

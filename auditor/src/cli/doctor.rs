@@ -39,7 +39,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     checks.push(Check {
         name: "ebpf build",
         ok: true,
-        detail: format!("kernel programs were built with {}", env!("AUDITOR_EBPF_TOOLCHAIN")),
+        detail: format!(
+            "kernel programs were built with {}",
+            env!("AUDITOR_EBPF_TOOLCHAIN")
+        ),
     });
     checks.extend(kernel_checks());
     checks.extend(library_checks());
@@ -53,7 +56,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Format::Text => {
             for check in &checks {
                 let mark = if check.ok { "ok" } else { "MISSING" };
-                writeln!(out, "{mark:<8} {:<20} {}", check.name, super::table::escape(&check.detail))?;
+                writeln!(
+                    out,
+                    "{mark:<8} {:<20} {}",
+                    check.name,
+                    super::table::escape(&check.detail)
+                )?;
             }
         }
     }
@@ -76,9 +84,17 @@ fn kernel_checks() -> Vec<Check> {
             for (tier, why) in &kernel.refused {
                 detail.push_str(&format!("; {} is refused: {why}", tier.name()));
             }
-            vec![Check { name: "socket hooks", ok: true, detail }]
+            vec![Check {
+                name: "socket hooks",
+                ok: true,
+                detail,
+            }]
         }
-        Err(error) => vec![Check { name: "socket hooks", ok: false, detail: error.to_string() }],
+        Err(error) => vec![Check {
+            name: "socket hooks",
+            ok: false,
+            detail: error.to_string(),
+        }],
     }
 }
 
@@ -102,7 +118,11 @@ fn library_checks() -> Vec<Check> {
                 }
                 Err(error) => (false, error.to_string()),
             };
-            Check { name: library.name(), ok, detail: format!("{}: {detail}", path.display()) }
+            Check {
+                name: library.name(),
+                ok,
+                detail: format!("{}: {detail}", path.display()),
+            }
         })
         .collect()
 }

@@ -29,7 +29,11 @@ pub(super) fn scope(
     cgroups: impl IntoIterator<Item = String>,
     containers: &[String],
 ) -> anyhow::Result<Scope> {
-    let mut found = Scope { node, pids: pids.to_vec(), cgroups: Vec::new() };
+    let mut found = Scope {
+        node,
+        pids: pids.to_vec(),
+        cgroups: Vec::new(),
+    };
     for cgroup in cgroups {
         found.cgroups.push(scope::find_cgroup(&cgroup)?);
     }
@@ -47,12 +51,16 @@ pub(super) fn scope(
 /// Makes sure that neither a core dump nor another user's debugger can show captured bytes.
 /// Returns the limit this process had, for programs it starts.
 pub(super) fn forbid_core_dumps() -> anyhow::Result<rustix::process::Rlimit> {
-    use rustix::process::{
-        DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
-    };
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
     let before = getrlimit(Resource::Core);
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: before.maximum })
-        .context("cannot forbid core dumps (setrlimit RLIMIT_CORE)")?;
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: before.maximum,
+        },
+    )
+    .context("cannot forbid core dumps (setrlimit RLIMIT_CORE)")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .context("cannot forbid core dumps (prctl PR_SET_DUMPABLE)")?;
     Ok(before)
@@ -82,12 +90,19 @@ pub(super) fn summary(
         values: reporter.aggregator().values(),
         low_confidence: reporter.aggregator().low_confidence(),
         attached: hooked.into_iter().map(attached).collect(),
-        bindings: Bindings { nested: Totals::get(&totals.bound_nested), unbound: Totals::get(&totals.unbound) },
+        bindings: Bindings {
+            nested: Totals::get(&totals.bound_nested),
+            unbound: Totals::get(&totals.unbound),
+        },
         events_lost: losses
             .into_iter()
             .map(|(stage, reason, count)| (stage, reason, count.load(Ordering::Relaxed)))
             .filter(|(_, _, count)| *count > 0)
-            .map(|(stage, reason, count)| Loss { stage: stage.to_owned(), reason: reason.to_owned(), count })
+            .map(|(stage, reason, count)| Loss {
+                stage: stage.to_owned(),
+                reason: reason.to_owned(),
+                count,
+            })
             .collect(),
         command,
     }
@@ -108,22 +123,26 @@ pub(super) fn stop_signal() -> anyhow::Result<Arc<std::sync::atomic::AtomicBool>
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let raised = Arc::clone(&stop);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().context("cannot wait for signals")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .context("cannot wait for signals")?;
     let (mut interrupt, mut terminate) = {
         let _guard = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                    raised.store(true, Ordering::Release);
                 }
-                raised.store(true, Ordering::Release);
-            }
-        });
-    })?;
+            });
+        })?;
     Ok(stop)
 }

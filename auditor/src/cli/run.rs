@@ -69,7 +69,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ledger = Arc::new(ByteLedger::default());
     let metrics = Arc::new(Metrics::new(Arc::clone(&ledger), config.serve.max_series)?);
     let health = Arc::new(Health::default());
-    let hub = Arc::new(Hub::new(hub::Limits { history: config.serve.history, ..hub::Limits::default() }));
+    let hub = Arc::new(Hub::new(hub::Limits {
+        history: config.serve.history,
+        ..hub::Limits::default()
+    }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
     let mut journal = open_journal(&config)?;
     let scanner = engine::scanner(Some(&config.key_file()), true)?;
@@ -150,9 +153,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn load_config(args: &Args) -> anyhow::Result<Config> {
     let default = PathBuf::from(DEFAULT_FILE);
-    let file = args.config.clone().or_else(|| default.exists().then_some(default));
-    let flags: Vec<(&str, String)> =
-        args.set.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let file = args
+        .config
+        .clone()
+        .or_else(|| default.exists().then_some(default));
+    let flags: Vec<(&str, String)> = args
+        .set
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.clone()))
+        .collect();
     Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
 }
 
@@ -165,7 +174,9 @@ fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {
         max_bytes: config.report.journal.max_bytes,
         keep: config.report.journal.keep,
     })?;
-    Ok(Some(Queued::new(Box::new(journal), JOURNAL_QUEUE).context("cannot start the journal's thread")?))
+    Ok(Some(
+        Queued::new(Box::new(journal), JOURNAL_QUEUE).context("cannot start the journal's thread")?,
+    ))
 }
 
 fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
@@ -173,8 +184,11 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
-    let mut files: Vec<(&'static str, String)> =
-        session.hooked().into_iter().map(|hook| (hook.library, hook.path)).collect();
+    let mut files: Vec<(&'static str, String)> = session
+        .hooked()
+        .into_iter()
+        .map(|hook| (hook.library, hook.path))
+        .collect();
     files.sort();
     files.dedup();
     for library in crate::capture::tls::Library::ALL {

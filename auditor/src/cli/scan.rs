@@ -3,6 +3,7 @@
 //! Goes in: paths. Comes out: one line per value found, on standard output, and an exit code. It
 //! prints no value, aggregates nothing and holds no file in memory.
 
+mod engine;
 mod file;
 mod lines;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use crate::detect::{Confidence, Scan, Severity, State};
 use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
 
+pub use engine::{Description, Engine};
 use file::Occurrence;
 
 /// Most files that wait for a free thread.
@@ -84,20 +86,17 @@ pub enum States {
     All,
 }
 
-/// What a finding says of its detector.
-#[derive(Clone, Copy, Debug)]
-pub struct Description {
-    pub category: &'static str,
-    pub regulations: &'static [&'static str],
-    pub severity: Severity,
-}
-
-/// The detect stage as this command needs it.
-pub struct Engine<'a> {
-    /// Makes a scanner; called once per thread.
-    pub scanner: &'a (dyn Fn() -> Box<dyn Scan> + Sync),
-    /// Looks a detector up in the catalogue.
-    pub describe: &'a (dyn Fn(&str) -> Option<Description> + Sync),
+/// Runs the command with the detectors of the catalogue.
+///
+/// # Errors
+/// When the key file is no good, or standard output cannot be written.
+pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let scanner = engine::scanner(args.key_file.as_deref())?;
+    let engine = Engine {
+        scanner: &scanner,
+        describe: &engine::describe,
+    };
+    run(args, &engine, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
@@ -129,9 +128,8 @@ pub fn run(
         for _ in 0..threads {
             let (files, job) = (files.clone(), &job);
             scope.spawn(move || {
-                let scanner = (engine.scanner)();
                 for path in files {
-                    job.path(&path, scanner.as_ref());
+                    job.path(&path, engine.scanner);
                 }
             });
         }
@@ -258,7 +256,12 @@ impl Job<'_> {
             line,
         } = occurrence;
         let description = (self.engine.describe)(detection.detector)?;
-        let louder = detection.state == State::Clear && (detection.declared_masked || detection.under_masked);
+        let clear = detection.state == State::Clear;
+        let severity = match description.severity {
+            _ if !clear => Severity::Low,
+            severity if detection.declared_masked || detection.under_masked => raised(severity),
+            severity => severity,
+        };
         let now = Timestamp::now().to_string();
         let flow = (!exchange.protocol.is_empty()).then(|| Flow {
             protocol: exchange.protocol,
@@ -273,18 +276,14 @@ impl Job<'_> {
             id: Uuid::now_v7().to_string(),
             time: now.clone(),
             revision: 1,
-            kind: Kind::Leak,
+            kind: if clear { Kind::Leak } else { Kind::Observation },
             detector: detection.detector,
             category: description.category,
             regulations: description.regulations.to_vec(),
             state: detection.state,
             confidence: detection.confidence,
             score_bits: detection.score_bits,
-            severity: if louder {
-                raised(description.severity)
-            } else {
-                description.severity
-            },
+            severity,
             sample: detection.sample,
             length: detection.length,
             fingerprint: detection.fingerprint,

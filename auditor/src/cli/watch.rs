@@ -149,16 +149,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     }
     let mut child = match held {
-        Some(held) => {
-            Some(held.release().with_context(|| format!("cannot run {}", args.command[0].display()))?)
-        }
+        Some(held) => Some(
+            held.release()
+                .with_context(|| format!("cannot run {}", args.command[0].display()))?,
+        ),
         None => None,
     };
 
     let deadline = args
         .duration
         .map(|duration| Instant::now() + Duration::try_from(duration).unwrap_or_default());
-    let mut over = Over { child: child.as_mut(), ended: None, status: None };
+    let mut over = Over {
+        child: child.as_mut(),
+        ended: None,
+        status: None,
+    };
     loop {
         if let Ok(seen) = session.observations.recv_timeout(TICK) {
             output.write(reporter.take(seen));
@@ -225,7 +230,10 @@ impl Over<'_> {
 }
 
 fn command_status(status: ExitStatus) -> CommandStatus {
-    CommandStatus { code: status.code(), signal: status.signal() }
+    CommandStatus {
+        code: status.code(),
+        signal: status.signal(),
+    }
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {

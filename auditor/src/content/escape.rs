@@ -39,6 +39,36 @@ pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
     }
 }
 
+/// Bytes at the end that begin an escape or a character of which the rest is missing.
+pub(super) fn unfinished(format: Format, bytes: &[u8]) -> usize {
+    let near = &bytes[bytes.len().saturating_sub(5)..];
+    let escape = match format {
+        Format::Form | Format::Path => near.iter().rev().take(2).position(|b| *b == b'%'),
+        Format::Json => near.iter().rev().position(|b| *b == b'\\').filter(|behind| {
+            let backslashes = bytes[..bytes.len() - behind]
+                .iter()
+                .rev()
+                .take(SHOWN)
+                .take_while(|b| **b == b'\\')
+                .count();
+            // Behind another one it is no beginning; `\n` is whole, `\u00` is not.
+            backslashes % 2 == 1 && (*behind == 0 || bytes[bytes.len() - behind] == b'u')
+        }),
+        _ => None,
+    };
+    let character = near.utf8_chunks().last().map_or(0, |chunk| {
+        let rest = chunk.invalid();
+        match str::from_utf8(rest) {
+            Err(error) if error.error_len().is_none() => rest.len(),
+            _ => 0,
+        }
+    });
+    escape.map_or(character, |behind| behind + 1)
+}
+
+/// Backslashes in a row that are counted.
+const SHOWN: usize = 64;
+
 /// The bytes without escapes.
 pub(super) fn undo(format: Format, bytes: &[u8]) -> Option<Decoded> {
     if !has_escapes(format, bytes) {

@@ -49,9 +49,15 @@ pub struct Document<'a> {
     /// Resolves positions to fields; borrowed from the part's state so that a window in the
     /// middle of a long body still knows the path it is in.
     pub fields: &'a dyn FieldLookup,
-    /// True for the bytes at the front that were already scanned as the tail of the previous
-    /// window: values that end inside them were already reported.
+    /// Bytes at the front that the window before this one ended with.
     pub overlap: usize,
+    /// Bytes at the front that were shown early, before it was known what follows: values that end
+    /// inside them were reported then. At most `overlap`; all of it when the window before this one
+    /// was shown early.
+    pub flushed: usize,
+    /// Where the window behind this one begins; `None` when nothing follows, or when this one is
+    /// shown early and whatever ends in it must be reported now.
+    pub next: Option<usize>,
     /// Offset of `bytes[0]` in the decoded part or the file.
     pub offset: u64,
 }
@@ -79,9 +85,44 @@ pub trait FieldLookup {
     fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field;
 }
 
-impl Document<'_> {
+/// Bytes before a value that its window should hold too: they tell where it begins and its name.
+const CONTEXT: usize = 256;
+
+impl<'a> Document<'a> {
+    /// A document in one piece.
+    pub fn whole(bytes: &'a [u8], format: Format, fields: &'a dyn FieldLookup) -> Self {
+        Self {
+            bytes,
+            format,
+            fields,
+            overlap: 0,
+            flushed: 0,
+            next: None,
+            offset: 0,
+        }
+    }
+
+    /// Whether the value at `at` is this window's to report. Of all windows that hold a value
+    /// exactly one says yes: the last one that also holds what stands before it, unless a window
+    /// shown early held it to its end.
+    pub fn reports(&self, at: &Range<usize>) -> bool {
+        let was_shown = match self.flushed {
+            flushed if flushed > 0 && at.end <= flushed => true,
+            flushed => flushed < self.overlap && at.start < context(self.overlap),
+        };
+        let is_behind = self
+            .next
+            .is_some_and(|next| at.start >= next + context(self.bytes.len() - next));
+        !was_shown && !is_behind
+    }
+
     /// The field around `at`.
     pub fn field_at(&self, at: Range<usize>) -> Field {
         self.fields.field_at(self.bytes, at)
     }
+}
+
+/// Bytes at the front of a window with this overlap whose values the window before reports.
+fn context(overlap: usize) -> usize {
+    CONTEXT.min(overlap / 4)
 }

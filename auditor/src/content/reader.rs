@@ -19,17 +19,20 @@ use super::path::Path;
 use super::sniff::{self, Kind};
 use super::sql::Sql;
 use super::text::Text;
-use super::window::{self, Buffer, Positions, Window};
+use super::window::{self, Buffer, Ending, Positions, Window};
 use super::xml::Xml;
 use super::{Document, FieldLookup, Format, escape};
 
 /// Bounds of what a reader holds and decodes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Length of a window in bytes; at least [`window::MIN_WINDOW`] and four overlaps.
+    /// Length of a window in bytes; at least [`window::MIN_WINDOW`], and four overlaps and twice
+    /// the longest value.
     pub window: usize,
     /// Bytes of the previous window that a window starts with.
     pub overlap: usize,
+    /// Longest token or armoured block that is kept for the next window when it goes on there.
+    pub longest: usize,
     pub decode: DecodeLimits,
 }
 
@@ -38,6 +41,7 @@ impl Default for Limits {
         Self {
             window: window::WINDOW,
             overlap: window::OVERLAP,
+            longest: window::LONGEST,
             decode: DecodeLimits::default(),
         }
     }
@@ -77,7 +81,8 @@ pub struct Reader {
 impl Reader {
     /// A reader for one connection.
     pub fn new(limits: Limits) -> Self {
-        let window = limits.window.max(window::MIN_WINDOW).max(4 * limits.overlap);
+        let least = window::MIN_WINDOW.max(4 * limits.overlap + 2 * limits.longest);
+        let window = limits.window.max(least);
         Self {
             limits: Limits { window, ..limits },
             bodies: [None, None],
@@ -274,10 +279,12 @@ impl Body {
         let window = Window {
             bytes: part.data,
             overlap: 0,
+            flushed: 0,
             positions: &positions,
-            next: 0,
+            next: part.data.len(),
         };
-        show(&self.origin(&positions), format, &self.lookup, &window, receiver);
+        let origin = self.origin(&positions);
+        show(&origin, format, &self.lookup, &window, Ending::Last, receiver);
         true
     }
 
@@ -293,9 +300,13 @@ impl Body {
         }
     }
 
-    /// Decoded bytes join the window; full windows are shown.
+    /// Decoded bytes join the window. A full one is shown once it is known that more follows: then
+    /// what it leaves to the next window has one.
     fn add(&mut self, mut bytes: &[u8], mut source: u64, receiver: &mut dyn Receiver) {
         while !bytes.is_empty() && self.kind != Some(Kind::Binary) {
+            if self.buffer.len() >= self.limits.window {
+                self.show_window(Ending::Full, receiver);
+            }
             let room = self
                 .limits
                 .window
@@ -306,9 +317,6 @@ impl Body {
             source += room as u64;
             if self.kind.is_none() && self.buffer.len() >= sniff::SAMPLE.min(self.limits.window) {
                 self.decide(receiver);
-            }
-            if self.buffer.len() >= self.limits.window {
-                self.show_window(false, true, receiver);
             }
         }
     }
@@ -340,16 +348,16 @@ impl Body {
         }
     }
 
-    /// `all` takes all there is into the window; `more` says that another one will follow.
-    fn show_window(&mut self, all: bool, more: bool, receiver: &mut dyn Receiver) {
+    fn show_window(&mut self, ending: Ending, receiver: &mut dyn Receiver) {
         let Some(Kind::Text { format, .. }) = self.kind else {
             return;
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut lookup = std::mem::replace(&mut self.lookup, Lookup::Text(Text));
-        buffer.window(all, self.limits.overlap, format, |window| {
-            show(&self.origin(window.positions), format, &lookup, &window, receiver);
-            if more {
+        buffer.window(ending, &self.limits, format, |window| {
+            let origin = self.origin(window.positions);
+            show(&origin, format, &lookup, &window, ending, receiver);
+            if ending != Ending::Last {
                 lookup.advance(window.bytes, window.next);
             }
         });
@@ -363,7 +371,7 @@ impl Body {
             self.decide(receiver);
         }
         if self.buffer.fresh() > 0 {
-            self.show_window(true, !last, receiver);
+            self.show_window(if last { Ending::Last } else { Ending::Early }, receiver);
         }
     }
 
@@ -387,6 +395,7 @@ fn show(
     format: Format,
     lookup: &Lookup,
     window: &Window<'_>,
+    ending: Ending,
     receiver: &mut dyn Receiver,
 ) {
     let document = Document {
@@ -394,6 +403,8 @@ fn show(
         format,
         fields: lookup.fields(),
         overlap: window.overlap,
+        flushed: window.flushed,
+        next: (ending == Ending::Full).then_some(window.next),
         offset: window.positions.of(0),
     };
     receiver.document(origin, &document);

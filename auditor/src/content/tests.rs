@@ -88,6 +88,7 @@ fn small() -> Limits {
     Limits {
         window: 256,
         overlap: 48,
+        longest: 32,
         ..Limits::default()
     }
 }

@@ -6,14 +6,19 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::secret::Secret;
 
-use super::Format;
-use super::escape;
+use super::reader::Limits;
+use super::{CONTEXT, Format, escape};
 
-/// Default bytes of the previous window that a window starts with: the longest value that is
-/// sure to be found although it lies across two windows.
-pub const OVERLAP: usize = 512;
+/// Default bytes of the previous window that a window starts with. A value of three quarters of
+/// it is sure to be found although it lies across two windows.
+pub const OVERLAP: usize = 1024;
+/// Default length of the longest value that is sure to be found across two windows when it can be
+/// told from its bytes that it goes on: tokens without a break, armoured keys.
+pub const LONGEST: usize = 17 * 1024;
 /// Default length of a window, overlap included, bytes.
 pub const WINDOW: usize = 64 * 1024;
 /// Least length of a window that is not the last.
@@ -82,12 +87,26 @@ pub(super) struct Buffer {
     positions: Positions,
     /// Bytes in front that were part of the window before; their escapes are undone already.
     overlap: usize,
+    /// Bytes in front that a window showed early.
+    flushed: usize,
+}
+
+/// Why a window ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It is long enough; another one follows.
+    Full,
+    /// Nothing came for a while: it takes all there is, and more may follow.
+    Early,
+    /// Nothing follows.
+    Last,
 }
 
 /// A window that is ready.
 pub(super) struct Window<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) overlap: usize,
+    pub(super) flushed: usize,
     pub(super) positions: &'a Positions,
     /// Where in this window the next one starts.
     pub(super) next: usize,
@@ -117,20 +136,24 @@ impl Buffer {
         *self = Self::default();
     }
 
-    /// Shows the next window to `show` and moves on. `last` takes all there is; otherwise the
-    /// window ends where no value is likely to be cut.
+    /// Shows the next window to `show` and moves on. A full window ends where no value is likely
+    /// to be cut; the others take all there is.
     pub(super) fn window(
         &mut self,
-        last: bool,
-        overlap: usize,
+        ending: Ending,
+        limits: &Limits,
         format: Format,
         show: impl FnOnce(Window<'_>),
     ) {
-        let end = if last {
-            self.bytes.len()
-        } else {
-            cut(self.bytes.expose(), self.overlap, overlap)
+        let bytes = self.bytes.expose();
+        let end = match ending {
+            Ending::Full => cut(bytes, self.overlap, limits.overlap),
+            Ending::Early => bytes.len() - escape::unfinished(format, bytes),
+            Ending::Last => bytes.len(),
         };
+        if end <= self.overlap {
+            return;
+        }
         let decoded = escape::undo(format, &self.bytes.expose()[self.overlap..end]);
         let end = match decoded {
             None => end,
@@ -140,20 +163,25 @@ impl Buffer {
             }
         };
         let bytes = &self.bytes.expose()[..end];
-        // Starting behind a delimiter too keeps names whole.
-        let start = match end.saturating_sub(overlap) {
-            0 => 0,
-            start => cut(&bytes[..start], 0, overlap),
+        let start = match ending {
+            Ending::Last => end,
+            Ending::Full | Ending::Early => next_start(bytes, limits),
         };
         show(Window {
             bytes,
             overlap: self.overlap,
+            flushed: self.flushed,
             positions: &self.positions,
             next: start,
         });
         self.bytes.consume(start);
         self.positions.consume(start);
         self.overlap = end - start;
+        self.flushed = if ending == Ending::Early {
+            self.overlap
+        } else {
+            self.flushed.saturating_sub(start)
+        };
     }
 
     /// Puts the decoded form in place of the fresh bytes before `end`.
@@ -191,6 +219,35 @@ impl Buffer {
             self.positions.mark(tail + window - end, *source);
         }
     }
+}
+
+/// Where the window behind `bytes` starts. Starting behind a delimiter too keeps names whole.
+fn next_start(bytes: &[u8], limits: &Limits) -> usize {
+    let behind_delimiter = |start: usize| cut(&bytes[..start], 0, limits.overlap);
+    let start = behind_delimiter(bytes.len().saturating_sub(limits.overlap));
+    match unfinished(bytes, limits.longest) {
+        Some(value) => {
+            let before = CONTEXT.min(limits.longest / 2 + limits.overlap);
+            start.min(behind_delimiter(value.saturating_sub(before)))
+        }
+        None => start,
+    }
+}
+
+/// Where a value begins that may go on behind `bytes` and be longer than an overlap: a token
+/// without a break, or an armoured block (RFC 7468) without its last line.
+fn unfinished(bytes: &[u8], longest: usize) -> Option<usize> {
+    let low = bytes.len().saturating_sub(longest);
+    let tail = &bytes[low..];
+    let in_token = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let run = tail.iter().rev().take_while(in_token).count();
+    let token = (run < tail.len() || low == 0).then_some(tail.len() - run);
+    let begin = memmem::find_iter(tail, b"-----BEGIN ").last();
+    let block = begin.filter(|at| {
+        let end = memmem::find(&tail[*at..], b"-----END ").map(|end| at + end + 9);
+        end.is_none_or(|end| memmem::find(&tail[end..], b"-----").is_none())
+    });
+    token.into_iter().chain(block).min().map(|at| low + at)
 }
 
 /// Where to end a window: behind the last delimiter of the strongest kind in its last `reach`

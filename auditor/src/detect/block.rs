@@ -37,10 +37,20 @@ pub(super) fn digits(block: &[u8; BLOCK]) -> u64 {
 /// Bits of the bytes equal to `byte`.
 #[inline]
 pub(super) fn equal(block: &[u8; BLOCK], byte: u8) -> u64 {
-    map(block, |word| {
-        let difference = word ^ (LOW * u64::from(byte));
-        !(((difference & !HIGH) + !HIGH) | difference)
-    })
+    map(block, |word| same(word, byte))
+}
+
+/// Bits of the bytes equal to `one` or `other`.
+#[inline]
+pub(super) fn either(block: &[u8; BLOCK], one: u8, other: u8) -> u64 {
+    map(block, |word| same(word, one) | same(word, other))
+}
+
+/// High bits of the bytes equal to `byte`; the other bits mean nothing.
+#[inline]
+fn same(word: u64, byte: u8) -> u64 {
+    let difference = word ^ (LOW * u64::from(byte));
+    !(((difference & !HIGH) + !HIGH) | difference)
 }
 
 /// `test` sets the high bit of each byte that matches.
@@ -69,13 +79,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_block_agrees_with_a_byte_at_a_time(
-            bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..200, byte: u8,
+            bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..200, byte: u8, other: u8,
         ) {
             let block = load(&bytes, at);
             let digit = one_by_one(&block, |b| b.is_ascii_digit());
             let same = one_by_one(&block, |b| b == byte);
             prop_assert_eq!(digits(&block), digit);
             prop_assert_eq!(equal(&block, byte), same);
+            let both = one_by_one(&block, |b| b == byte || b == other);
+            prop_assert_eq!(either(&block, byte, other), both);
         }
     }
 }

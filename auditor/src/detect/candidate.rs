@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::catalogue::DetectorInfo;
-use super::{Evidence, State, context};
+use super::{Evidence, State};
 use crate::content::Format;
 
 /// A position that may begin, or be inside of, a value.
@@ -53,9 +53,10 @@ pub(crate) struct Digits<'a> {
     /// Length of each group.
     pub(crate) groups: &'a [u8],
     pub(crate) joint: Joint,
-    pub(crate) format: Format,
     /// Another group follows that would still leave it short enough for a telephone number.
     pub(crate) goes_on: bool,
+    /// Answers [`Self::may_be_named`].
+    pub(crate) named: &'a dyn Fn(&DetectorInfo) -> bool,
 }
 
 impl Digits<'_> {
@@ -109,7 +110,7 @@ impl Digits<'_> {
 
     /// Whether a name or word near by may speak of such a value; cheap.
     pub(crate) fn may_be_named(&self, row: &DetectorInfo) -> bool {
-        context::may_be_named(self.bytes, &self.range, self.format, row)
+        (self.named)(row)
     }
 
     /// True when another group of the same length stands beside it behind the same separator: a
@@ -144,8 +145,6 @@ pub(crate) struct Match {
     pub(crate) under_masked: bool,
     /// Reasons that lie in the value itself.
     pub(crate) evidence: Vec<Evidence>,
-    /// Anchored by its start: may be longer than a window's overlap.
-    pub(crate) anchored: bool,
 }
 
 impl Match {
@@ -155,7 +154,6 @@ impl Match {
             state,
             under_masked: false,
             evidence: Vec::new(),
-            anchored: false,
         }
     }
 
@@ -165,12 +163,6 @@ impl Match {
             bits,
             reason: reason.into(),
         });
-        self
-    }
-
-    /// Marks a value that may be longer than a window's overlap.
-    pub(crate) fn anchored(mut self) -> Self {
-        self.anchored = true;
         self
     }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::catalogue::DetectorInfo;
-use super::key::{Meaning, Name};
+use super::glance::Names;
 use crate::content::Format;
 
 /// Bytes before a value that are looked at.
@@ -71,20 +71,18 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
 
 /// Whether the name of the value at `range`, or a word near it, may be one of the row's. May say
 /// yes for no reason (names that are further away), never no wrongly.
-pub(crate) fn may_be_named(bytes: &[u8], range: &Range<usize>, format: Format, row: &DetectorInfo) -> bool {
+pub(crate) fn may_be_named<'d>(
+    bytes: &'d [u8],
+    range: &Range<usize>,
+    format: Format,
+    names: &Names<'d>,
+    row: &DetectorInfo,
+) -> bool {
     match peek(bytes, range.start, format) {
         Peek::Elsewhere => true,
-        Peek::Name(name) => {
-            let last = name.rsplit(|b| *b == b'.').next().unwrap_or(name);
-            Meaning::of(name, b"").strength(row).is_some() || is_short(last)
-        }
+        Peek::Name(name) => names.glance(name).is_of(row),
         Peek::Nothing => word_near(bytes, range, row).is_some(),
     }
-}
-
-/// Names that need the object around them: `number`, `value`.
-pub(crate) fn is_short(name: &[u8]) -> bool {
-    super::key::is_generic(Name::of(name).joined())
 }
 
 /// The row's word that stands within a few words of the value, on the same line and inside the

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Detection, Fingerprinter, Scanner};
+use super::{Detection, Fingerprinter, Scan as _, Scanner};
 use crate::content::{Document, Field, FieldLookup, Format};
 
 /// A document of one field.
@@ -44,13 +44,7 @@ pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
         value: from..from + value.len(),
     };
     let format = if key.is_some() { Format::Json } else { Format::Text };
-    let document = Document {
-        bytes: text.as_bytes(),
-        format,
-        fields: &fields,
-        overlap: 0,
-        offset: 0,
-    };
+    let document = Document::whole(text.as_bytes(), format, &fields);
     let mut found = Vec::new();
     Scanner::new(Fingerprinter::new([0; 32])).scan(&document, &mut found);
     for detection in &mut found {

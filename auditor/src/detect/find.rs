@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::block::{self, BLOCK};
-use super::candidate::{Digits, Joint, Match, Place};
+use super::candidate::{Digits, Joint, Match, Place, neighbour_before};
 use super::catalogue::{self, DetectorInfo};
 use super::context::{self, Peek};
-use super::key::Meaning;
+use super::glance::Names;
 use super::mask::Mask;
 use super::scan::{Found, LENGTHS, Scanner};
 use super::verify::iban;
@@ -23,6 +23,9 @@ pub(super) struct Finder<'s, 'd> {
     scanner: &'s Scanner,
     bytes: &'d [u8],
     format: Format,
+    /// The bytes are the first of their content.
+    at_start: bool,
+    names: Names<'d>,
     found: Vec<Found>,
 }
 
@@ -32,12 +35,15 @@ impl<'s, 'd> Finder<'s, 'd> {
             scanner,
             bytes: document.bytes,
             format: document.format,
+            at_start: document.overlap == 0,
+            names: Names::default(),
             found: Vec::new(),
         }
     }
 
     pub(super) fn run(mut self) -> Vec<Found> {
         self.prefixes();
+        self.signs();
         self.blocks();
         self.found
     }
@@ -57,36 +63,41 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
     }
 
+    /// Signs that are rare in clean text.
+    fn signs(&mut self) {
+        let bytes = self.bytes;
+        // An escaped `@`.
+        let escape = if self.format == Format::Form { b'%' } else { b'@' };
+        for at in memchr::memchr3_iter(b'*', b'@', escape, bytes) {
+            match bytes[at] {
+                b'*' if at > 0 && bytes[at - 1] == b'*' => {}
+                b'*' => self.stars(at),
+                _ => self.sign(at),
+            }
+        }
+    }
+
     fn blocks(&mut self) {
         // Before what a value begins, beside `:` and `=`.
         let (third, fourth) = match self.format {
-            Format::Xml => (b'>', b'>'),
-            Format::Csv => (b',', b'\n'),
-            Format::Sql => (b'\'', b'('),
-            _ => (b'=', b'='),
+            Format::Xml => (Some(b'>'), None),
+            Format::Csv => (Some(b','), Some(b'\n')),
+            Format::Sql => (Some(b'\''), Some(b'(')),
+            _ => (None, None),
         };
-        let escapes = self.format == Format::Form;
-        let (mut digit_before, mut star_before) = (0, 0);
+        let mut digit_before = 0;
         for at in (0..self.bytes.len()).step_by(BLOCK) {
             let block = block::load(self.bytes, at);
             let digits = block::digits(&block);
-            let stars = block::equal(&block, b'*');
-            let mut signs = block::equal(&block, b'@');
-            let starts = block::equal(&block, b':')
-                | block::equal(&block, b'=')
-                | block::equal(&block, third)
-                | block::equal(&block, fourth);
-            if escapes {
-                signs |= block::equal(&block, b'%');
+            let mut starts = block::either(&block, b':', b'=');
+            for byte in [third, fourth].into_iter().flatten() {
+                starts |= block::equal(&block, byte);
             }
             each(digits & !(digits << 1 | digit_before), at, |at| self.number(at));
-            each(stars & !(stars << 1 | star_before), at, |at| self.stars(at));
-            each(signs, at, |at| self.sign(at));
             each(starts, at, |at| self.value(at + 1));
             digit_before = digits >> 63;
-            star_before = stars >> 63;
         }
-        if matches!(self.format, Format::Csv | Format::Text) {
+        if self.at_start && matches!(self.format, Format::Csv | Format::Text) {
             self.value(0);
         }
     }
@@ -109,19 +120,40 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
     }
 
+    /// Looks at a word of which the first digit is at `at` and two letters before are a country.
+    fn country(&mut self, at: usize) {
+        let bytes = self.bytes;
+        let Some(start) = at
+            .checked_sub(2)
+            .filter(|start| bytes[*start].is_ascii_alphabetic())
+        else {
+            return;
+        };
+        let is_word = !neighbour_before(bytes, start).is_some_and(|b| b.is_ascii_alphanumeric());
+        if !is_word
+            || !bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+            || !iban::is_country(bytes[start], bytes[at - 1])
+        {
+            return;
+        }
+        for (row, verify) in &self.scanner.by_country {
+            let place = Place {
+                bytes,
+                at: start,
+                format: self.format,
+            };
+            self.push(row, verify(&place));
+        }
+    }
+
     /// Looks at the number that begins at `at`, alone and with the groups behind it.
     fn number(&mut self, at: usize) {
-        let first = run(self.bytes, at);
-        if first >= 2 && at >= 2 && iban::is_country(self.bytes[at - 2], self.bytes[at - 1]) {
-            for (row, verify) in &self.scanner.by_country {
-                let place = Place {
-                    bytes: self.bytes,
-                    at: at - 2,
-                    format: self.format,
-                };
-                self.push(row, verify(&place));
-            }
+        // A number inside of a word is none, however it ends.
+        if neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric()) {
+            self.country(at);
+            return;
         }
+        let first = run(self.bytes, at);
         let mut digits = [0u8; LENGTHS];
         let mut groups = [0u8; GROUPS];
         let (mut total, mut joint, mut length, mut start) = (0, Joint::None, first, at);
@@ -129,26 +161,33 @@ impl<'s, 'd> Finder<'s, 'd> {
             if total + length >= LENGTHS {
                 return;
             }
+            let end = start + length;
+            let next = next_group(self.bytes, end, self.format);
+            if next.is_none() && self.scanner.by_length[total + length].is_empty() {
+                return;
+            }
             digits[total..total + length].copy_from_slice(&self.bytes[start..start + length]);
             groups[count - 1] = length as u8;
             total += length;
-            let end = start + length;
-            let next = next_group(self.bytes, end, self.format);
-            if !self.scanner.by_length[total].is_empty() {
+            let is_cut = self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
+            if !is_cut && !self.scanner.by_length[total].is_empty() {
                 let goes_on = next.is_some_and(|(next, _)| total + run(self.bytes, next) <= 15);
                 let (bytes, format) = (self.bytes, self.format);
                 let (digits, groups) = (&digits[..total], &groups[..count]);
+                let names = &self.names;
+                let named = |row: &DetectorInfo| context::may_be_named(bytes, &(at..end), format, names, row);
                 let number = Digits {
                     bytes,
                     range: at..end,
                     digits,
                     groups,
                     joint,
-                    format,
                     goes_on,
+                    named: &named,
                 };
                 for (row, verify) in &self.scanner.by_length[total] {
-                    self.push(row, verify(&number));
+                    self.found
+                        .extend(verify(&number).map(|found| Found::Verified(row, found)));
                 }
             }
             let Some((next, separator)) = next else {
@@ -193,9 +232,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         let named = match context::peek(bytes, start, self.format) {
             Peek::Elsewhere => true,
             Peek::Name(name) => {
-                Meaning::of(name, b"").named().next().is_some()
-                    || context::is_short(name)
-                    || state::placeholder_name(&bytes[start..end]).is_some()
+                self.names.glance(name).is_of_any() || state::placeholder_name(&bytes[start..end]).is_some()
             }
             Peek::Nothing => at == 0,
         };

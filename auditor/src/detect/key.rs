@@ -4,9 +4,14 @@
 //! out: which detectors it names and how exactly, whether it promises a masked value, and whether
 //! it speaks of an id or a time instead. Does not allocate after the table is built.
 
+mod words;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
+
+pub(crate) use words::is_generic;
+use words::{AGAINST, WHOSE, promise_of, without_accent};
 
 use super::catalogue::{self, DetectorInfo};
 
@@ -121,32 +126,6 @@ impl Kind {
             _ => false,
         }
     }
-}
-
-/// The Latin letter (or letters) below the accents of Latin-1 and Latin Extended-A.
-fn without_accent(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'à'..='å' | 'ā' | 'ă' | 'ą' => "a",
-        'æ' => "ae",
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
-        'ð' | 'ď' | 'đ' => "d",
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => "i",
-        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
-        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
-        'œ' => "oe",
-        'ŕ' | 'ŗ' | 'ř' => "r",
-        'ś' | 'ŝ' | 'ş' | 'š' => "s",
-        'ß' => "ss",
-        'ţ' | 'ť' | 'ŧ' => "t",
-        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
-        'ý' | 'ÿ' | 'ŷ' => "y",
-        'ź' | 'ż' | 'ž' => "z",
-        'ł' | 'ļ' | 'ľ' | 'ĺ' => "l",
-        'ķ' => "k",
-        _ => return None,
-    })
 }
 
 /// How well a name fits a detector.
@@ -304,146 +283,6 @@ fn trim_digits(name: &[u8]) -> &[u8] {
         &name[..name.len() - digits]
     }
 }
-
-/// Names that say nothing without the object around them.
-pub(crate) fn is_generic(name: &[u8]) -> bool {
-    const GENERIC: [&[u8]; 12] = [
-        b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text", b"content",
-        b"plain",
-    ];
-    GENERIC.contains(&name)
-}
-
-fn promise_of(word: &[u8]) -> Option<Promise> {
-    Some(match word {
-        b"masked" | b"redacted" | b"obfuscated" | b"mask" | b"truncated" | b"anonymized" | b"anonymised"
-        | b"sanitized" | b"sanitised" => Promise::Masked,
-        b"last4" | b"lastfour" | b"last4digits" | b"lastfourdigits" => Promise::LastFour,
-        b"hash" | b"hashed" | b"sha256" | b"sha1" | b"md5" | b"digest" | b"hmac" => Promise::Hashed,
-        b"token" | b"tokenized" | b"tokenised" | b"tokenid" | b"surrogate" => Promise::Tokenised,
-        b"encrypted" | b"enc" | b"cipher" | b"ciphertext" => Promise::Encrypted,
-        _ => return None,
-    })
-}
-
-/// Words that say whose a value is or which of several, not what.
-static WHOSE: [&[u8]; 40] = [
-    b"customer",
-    b"user",
-    b"client",
-    b"buyer",
-    b"seller",
-    b"owner",
-    b"member",
-    b"employee",
-    b"patient",
-    b"person",
-    b"personal",
-    b"contact",
-    b"billing",
-    b"shipping",
-    b"delivery",
-    b"payer",
-    b"payee",
-    b"sender",
-    b"recipient",
-    b"receiver",
-    b"beneficiary",
-    b"debtor",
-    b"creditor",
-    b"guest",
-    b"applicant",
-    b"subscriber",
-    b"account",
-    b"my",
-    b"home",
-    b"work",
-    b"business",
-    b"primary",
-    b"secondary",
-    b"main",
-    b"alternate",
-    b"alternative",
-    b"private",
-    b"from",
-    b"to",
-    b"new",
-];
-
-/// Words of names whose digits are something else.
-static AGAINST: [&str; 71] = [
-    "id",
-    "ids",
-    "uuid",
-    "guid",
-    "trace",
-    "span",
-    "request",
-    "order",
-    "transaction",
-    "txn",
-    "timestamp",
-    "ts",
-    "time",
-    "date",
-    "datetime",
-    "epoch",
-    "created",
-    "updated",
-    "modified",
-    "expires",
-    "expiry",
-    "at",
-    "seq",
-    "sequence",
-    "offset",
-    "version",
-    "revision",
-    "hash",
-    "checksum",
-    "crc",
-    "digest",
-    "etag",
-    "nonce",
-    "size",
-    "length",
-    "count",
-    "total",
-    "amount",
-    "price",
-    "balance",
-    "duration",
-    "latency",
-    "elapsed",
-    "ns",
-    "ms",
-    "port",
-    "pid",
-    "tid",
-    "tracking",
-    "invoice",
-    "sku",
-    "isbn",
-    "ean",
-    "upc",
-    "gtin",
-    "barcode",
-    "product",
-    "batch",
-    "job",
-    "event",
-    "message",
-    "snowflake",
-    "serial",
-    "build",
-    "commit",
-    "session",
-    "correlation",
-    "reference",
-    "ref",
-    "counter",
-    "index",
-];
 
 /// Rows by what names them.
 struct Table {

@@ -11,6 +11,7 @@ mod context;
 mod explain;
 mod find;
 pub mod fingerprint;
+mod glance;
 mod key;
 mod mask;
 mod sample;
@@ -30,10 +31,11 @@ use crate::content::{Document, Field};
 
 /// Finds values in documents.
 pub trait Scan {
-    /// Adds what is in `document` to `found`, in ascending order of position; values that end in
-    /// its overlap were found in the window before and are left out.
+    /// Adds what is in `document` to `found`, in ascending order of position. Of a window, only the
+    /// values that it [reports](Document::reports): each value is then found exactly once.
     fn scan(&self, document: &Document<'_>, found: &mut Vec<Detection>);
 }
+
 pub use explain::explain;
 pub use fingerprint::Fingerprinter;
 pub use scan::Scanner;

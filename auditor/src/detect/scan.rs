@@ -12,7 +12,7 @@ use super::find::Finder;
 use super::fingerprint::Fingerprinter;
 use super::score::Scene;
 use super::state::Protected;
-use super::{Detection, State};
+use super::{Detection, Scan, State};
 use crate::content::Document;
 
 /// Digits of the longest number any row asks for, and one.
@@ -56,13 +56,6 @@ impl Found {
 }
 
 impl Scanner {
-    /// Bytes that a window must repeat of the one before it (or all of it, when that was shorter).
-    pub const MAX_VALUE: usize = 512;
-
-    /// How near the end of a window a value may end and still be judged there: what follows it
-    /// may be part of it.
-    const SLACK: usize = 32;
-
     /// A scanner for all rows of the catalogue.
     pub fn new(fingerprinter: Fingerprinter) -> Self {
         let mut patterns = Vec::new();
@@ -100,15 +93,18 @@ impl Scanner {
         }
     }
 
-    /// Scans a whole document, or the last window of one, and appends what it finds.
-    pub fn scan(&self, document: &Document<'_>, out: &mut Vec<Detection>) {
-        self.scan_window(document, false, out);
+    fn judge(&self, document: &Document<'_>, found: Found) -> Option<Detection> {
+        let scene = Scene::of(document, found.range().clone());
+        let (row, found) = match found {
+            Found::Verified(row, found) => (row, found),
+            Found::Protected(range, value) => scene.claim(range, value)?,
+        };
+        scene.judge(row, found, &self.fingerprinter)
     }
+}
 
-    /// Scans a window. With `more`, bytes follow: values at its end are left to the next window,
-    /// which must begin with the last [`Self::MAX_VALUE`] bytes of this one and say so in
-    /// [`Document::overlap`]. Every value is then reported by exactly one window.
-    pub fn scan_window(&self, document: &Document<'_>, more: bool, out: &mut Vec<Detection>) {
+impl Scan for Scanner {
+    fn scan(&self, document: &Document<'_>, out: &mut Vec<Detection>) {
         let mut found = Finder::new(self, document).run();
         if found.is_empty() {
             return;
@@ -117,7 +113,7 @@ impl Scanner {
         // Values of a neighbouring window still win over what overlaps them here.
         let mut best: Vec<(bool, Detection)> = Vec::new();
         for found in found {
-            let is_owner = self.is_owner(document, more, &found);
+            let is_owner = document.reports(found.range());
             if let Some(detection) = self.judge(document, found) {
                 keep_better(&mut best, is_owner, detection);
             }
@@ -126,26 +122,6 @@ impl Scanner {
             best.into_iter()
                 .filter_map(|(is_owner, detection)| is_owner.then_some(detection)),
         );
-    }
-
-    /// Whether this window, and not the one before or behind it, reports the value.
-    fn is_owner(&self, document: &Document<'_>, more: bool, found: &Found) -> bool {
-        let reach = match found {
-            Found::Verified(_, found) if found.anchored => found.range.start + Self::MAX_VALUE,
-            _ => found.range().end + Self::SLACK,
-        };
-        let was_before = document.overlap > 0 && reach <= document.overlap;
-        let is_behind = more && reach > document.bytes.len();
-        !was_before && !is_behind
-    }
-
-    fn judge(&self, document: &Document<'_>, found: Found) -> Option<Detection> {
-        let scene = Scene::of(document, found.range().clone());
-        let (row, found) = match found {
-            Found::Verified(row, found) => (row, found),
-            Found::Protected(range, value) => scene.claim(range, value)?,
-        };
-        scene.judge(row, found, &self.fingerprinter)
     }
 }
 

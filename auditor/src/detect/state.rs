@@ -104,11 +104,15 @@ fn six_then_letters(value: &[u8]) -> bool {
 }
 
 fn is_hex_run(value: &[u8]) -> bool {
-    value.len() >= 32 && value[..32].iter().all(u8::is_ascii_hexdigit)
+    // Without an early end, all bytes are compared at once.
+    let all = |all: bool, b: &u8| all & b.is_ascii_hexdigit();
+    value
+        .first_chunk::<32>()
+        .is_some_and(|chunk| chunk[31].is_ascii_hexdigit() && chunk.iter().fold(true, all))
 }
 
 /// Beginnings of tokens, ciphertexts and hashes with a name.
-static NAMED: [(&[u8], State, &str); 27] = [
+const NAMED: [(&[u8], State, &str); 27] = [
     (b"tok_", State::Tokenised, "a token by its prefix"),
     (b"pm_", State::Tokenised, "a token by its prefix"),
     (b"card_", State::Tokenised, "a token by its prefix"),
@@ -143,7 +147,7 @@ static NAMED: [(&[u8], State, &str); 27] = [
 ];
 
 /// Words that stand for a value.
-static STAND_INS: [&[u8]; 9] = [
+const STAND_INS: [&[u8]; 9] = [
     b"redacted",
     b"masked",
     b"filtered",
@@ -156,16 +160,38 @@ static STAND_INS: [&[u8]; 9] = [
 ];
 
 fn starts_with_word(value: &[u8]) -> bool {
-    match value[0] {
-        b't' | b'p' | b'c' | b's' | b'v' | b'e' | b'E' | b'm' | b'h' | b'r' | b'R' | b'f' | b'F' | b'M'
-        | b'H' | b'S' | b'O' | b'o' => {
-            NAMED.iter().any(|(prefix, ..)| value.starts_with(prefix))
-                || STAND_INS.iter().any(|word| starts_with_any_case(value, word))
-                || is_jwe(value)
-        }
-        _ => false,
+    let [first, second, ..] = value else {
+        return false;
+    };
+    // A few letters in a hundred pass.
+    if SECONDS[usize::from(first & 31)] & (1 << (second & 31)) == 0 {
+        return false;
     }
+    NAMED.iter().any(|(prefix, ..)| value.starts_with(prefix))
+        || STAND_INS.iter().any(|word| starts_with_any_case(value, word))
+        || is_jwe(value)
 }
+
+/// For each first letter of a word of [`NAMED`] and [`STAND_INS`], a bit for each second one; both
+/// by their place in the alphabet, in any case.
+static SECONDS: [u32; 32] = {
+    let mut seconds = [0; 32];
+    let mut n = 0;
+    while n < NAMED.len() {
+        let word = NAMED[n].0;
+        seconds[(word[0] & 31) as usize] |= 1 << (word[1] & 31);
+        n += 1;
+    }
+    n = 0;
+    while n < STAND_INS.len() {
+        let word = STAND_INS[n];
+        seconds[(word[0] & 31) as usize] |= 1 << (word[1] & 31);
+        n += 1;
+    }
+    // `eyJ` of a JWE.
+    seconds[(b'e' & 31) as usize] |= 1 << (b'y' & 31);
+    seconds
+};
 
 fn starts_with_any_case(value: &[u8], word: &[u8]) -> bool {
     value

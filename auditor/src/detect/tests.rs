@@ -48,16 +48,7 @@ fn scanner() -> Scanner {
 
 fn scan(bytes: &[u8], format: Format) -> Vec<Detection> {
     let mut found = Vec::new();
-    scanner().scan(
-        &Document {
-            bytes,
-            format,
-            fields: &Flat,
-            overlap: 0,
-            offset: 0,
-        },
-        &mut found,
-    );
+    scanner().scan(&Document::whole(bytes, format, &Flat), &mut found);
     found
 }
 
@@ -452,13 +443,7 @@ fn ids_times_and_digests_are_hardly_ever_told() {
         for value in values {
             let text = format!(r#"{{"{key}":{value},"amount":12.50}}"#);
             let mut found = Vec::new();
-            let document = Document {
-                bytes: text.as_bytes(),
-                format: Format::Json,
-                fields: &Flat,
-                overlap: 0,
-                offset: 0,
-            };
+            let document = Document::whole(text.as_bytes(), Format::Json, &Flat);
             scanner.scan(&document, &mut found);
             asked += 1;
             told.extend(
@@ -518,13 +503,7 @@ fn hostile_input_takes_linear_time() {
         let begun = Instant::now();
         for window in text.as_bytes().chunks(64 << 10) {
             let mut found = Vec::new();
-            let document = Document {
-                bytes: window,
-                format: Format::Text,
-                fields: &NoField,
-                overlap: 0,
-                offset: 0,
-            };
+            let document = Document::whole(window, Format::Text, &NoField);
             scanner.scan(&document, &mut found);
         }
         // A quadratic verifier would need minutes.
@@ -591,8 +570,10 @@ proptest! {
     #[test]
     fn any_bytes_can_be_scanned(bytes in prop::collection::vec(any::<u8>(), 0..400), format in formats(), overlap in 0usize..500) {
         let mut found = Vec::new();
-        let document = Document { bytes: &bytes, format, fields: &Flat, overlap, offset: 0 };
-        scanner().scan_window(&document, overlap % 2 == 0, &mut found);
+        let overlap = overlap.min(bytes.len());
+        let next = (overlap % 2 == 0).then_some(bytes.len() - overlap);
+        let document = Document { overlap, flushed: overlap / 2, next, ..Document::whole(&bytes, format, &Flat) };
+        scanner().scan(&document, &mut found);
         for found in found {
             prop_assert!(found.range.start < found.range.end && found.range.end <= bytes.len());
         }
@@ -608,27 +589,30 @@ proptest! {
     }
 
     #[test]
-    fn windows_find_what_one_pass_finds(parts in prop::collection::vec(pieces(), 0..200), window in 700usize..1500) {
+    fn windows_find_what_one_pass_finds(parts in prop::collection::vec(pieces(), 0..200), window in 1200usize..2000) {
+        const OVERLAP: usize = 1024;
         // A byte stands between any two values, as it does in every format.
         let text = parts.join("\n");
         let bytes = text.as_bytes();
         let scanner = scanner();
         let whole = |found: &Detection, from: usize| (found.detector, found.range.start + from, found.state);
         let mut expected = Vec::new();
-        scanner.scan(&Document { bytes, format: Format::Text, fields: &NoField, overlap: 0, offset: 0 }, &mut expected);
+        scanner.scan(&Document::whole(bytes, Format::Text, &NoField), &mut expected);
         let expected: Vec<_> = expected.iter().map(|found| whole(found, 0)).collect();
         let (mut got, mut from, mut overlap) = (Vec::new(), 0, 0);
         loop {
             let end = bytes.len().min(from + window);
             let more = end < bytes.len();
             let mut found = Vec::new();
-            let document = Document { bytes: &bytes[from..end], format: Format::Text, fields: &NoField, overlap, offset: from as u64 };
-            scanner.scan_window(&document, more, &mut found);
+            let shown = &bytes[from..end];
+            let next = more.then_some(shown.len().saturating_sub(OVERLAP));
+            let document = Document { overlap, next, ..Document::whole(shown, Format::Text, &NoField) };
+            scanner.scan(&document, &mut found);
             got.extend(found.iter().map(|found| whole(found, from)));
             if !more {
                 break;
             }
-            overlap = Scanner::MAX_VALUE;
+            overlap = OVERLAP;
             from = end - overlap;
         }
         got.sort_by_key(|found| found.1);

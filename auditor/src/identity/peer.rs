@@ -41,7 +41,10 @@ pub fn find(pid: u32, pair: AddressPair) -> Option<Found> {
     };
     let sockets: Vec<Entry> = entries(pid).collect();
     let owner = |which: &dyn Fn(&Entry) -> bool| {
-        sockets.iter().find(|entry| entry.inode != 0 && which(entry)).and_then(|entry| owner_of(entry.inode))
+        sockets
+            .iter()
+            .find(|entry| entry.inode != 0 && which(entry))
+            .and_then(|entry| owner_of(entry.inode))
     };
     owner(&same)
         .map(Found::Socket)
@@ -150,7 +153,10 @@ mod tests {
         let client = TcpStream::connect(server).unwrap();
         let _accepted = listener.accept().unwrap();
         let pair = AddressPair::new(client.local_addr().unwrap(), server, 0);
-        assert_eq!(find(std::process::id(), pair), Some(Found::Socket(std::process::id())));
+        assert_eq!(
+            find(std::process::id(), pair),
+            Some(Found::Socket(std::process::id()))
+        );
         assert!(is_listening(std::process::id(), server.port()));
         assert!(!is_listening(
             std::process::id(),

@@ -109,6 +109,11 @@ impl Control {
         }
     }
 
+    /// Gives back what loading and hooking needed for a moment.
+    pub(super) fn trim_memory(&self) {
+        self.kernel.trim_memory();
+    }
+
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
             match commands.try_recv() {
@@ -175,8 +180,14 @@ impl Control {
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
-            let processes: Vec<u32> =
-                if self.node { scope::all_processes() } else { self.watched.iter().copied().collect() };
+            // An exit record may have been lost.
+            self.watched
+                .retain(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+            let processes: Vec<u32> = if self.node {
+                scope::all_processes()
+            } else {
+                self.watched.iter().copied().collect()
+            };
             for pid in processes {
                 self.look_at(pid);
             }
@@ -232,10 +243,16 @@ impl Control {
         for (counter, ledger, account) in ACCOUNTS {
             let total = self.kernel.counter(counter);
             let before = std::mem::replace(&mut self.settled[counter as usize], total);
-            self.shared.ledger.settle(ledger, account, total.saturating_sub(before));
+            self.shared
+                .ledger
+                .settle(ledger, account, total.saturating_sub(before));
         }
-        self.shared.ledger.set_moved(Ledger::Socket, self.kernel.counter(Counter::SocketMoved));
-        self.shared.ledger.set_moved(Ledger::Tls, self.kernel.counter(Counter::TlsMoved));
+        self.shared
+            .ledger
+            .set_moved(Ledger::Socket, self.kernel.counter(Counter::SocketMoved));
+        self.shared
+            .ledger
+            .set_moved(Ledger::Tls, self.kernel.counter(Counter::TlsMoved));
         let totals = &self.shared.totals;
         for (counter, total) in [
             (Counter::ControlLost, &totals.control_lost),

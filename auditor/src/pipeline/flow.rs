@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use super::{Seen, Shared};
 use crate::{
     content::{Document, Limits, Origin, Reader, Receiver},
-    detect::{Detection, catalogue},
+    detect::{Detection, Scan as _, catalogue},
     ledger::{Account, Ledger},
     protocol::{self, Direction, Parser as _, Part, Sink},
     report::{finding::Flow as FlowFact, observation::Observation},
@@ -43,32 +43,78 @@ impl MessageFlow {
             protocol::Connection::joined()
         };
         let reader = Reader::new(Limits::default());
-        Self { parser, stages: Stages { reader, shared, out, found: Vec::new() } }
+        Self {
+            parser,
+            stages: Stages {
+                reader,
+                shared,
+                out,
+                found: Vec::new(),
+            },
+        }
     }
 }
 
 impl Flow for MessageFlow {
     fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]) {
-        self.parser.feed(direction, bytes, &mut PartSink { stages: &mut self.stages, connection, time_ns });
+        self.parser.feed(
+            direction,
+            bytes,
+            &mut PartSink {
+                stages: &mut self.stages,
+                connection,
+                time_ns,
+            },
+        );
     }
 
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64) {
-        let mut sink = PartSink { stages: &mut self.stages, connection, time_ns: 0 };
+        let mut sink = PartSink {
+            stages: &mut self.stages,
+            connection,
+            time_ns: 0,
+        };
         self.parser.gap(direction, bytes, &mut sink);
     }
 
     fn quiet(&mut self, connection: &Connection) {
-        let Stages { reader, shared, out, found } = &mut self.stages;
-        reader.flush(&mut DocumentSink { shared, out, found, connection, time_ns: 0 });
+        let Stages {
+            reader,
+            shared,
+            out,
+            found,
+        } = &mut self.stages;
+        reader.flush(&mut DocumentSink {
+            shared,
+            out,
+            found,
+            connection,
+            time_ns: 0,
+        });
     }
 
     fn end(&mut self, connection: &Connection) {
         for direction in [Direction::ToServer, Direction::ToClient] {
-            let mut sink = PartSink { stages: &mut self.stages, connection, time_ns: 0 };
+            let mut sink = PartSink {
+                stages: &mut self.stages,
+                connection,
+                time_ns: 0,
+            };
             self.parser.finish(direction, &mut sink);
         }
-        let Stages { reader, shared, out, found } = &mut self.stages;
-        reader.finish(&mut DocumentSink { shared, out, found, connection, time_ns: 0 });
+        let Stages {
+            reader,
+            shared,
+            out,
+            found,
+        } = &mut self.stages;
+        reader.finish(&mut DocumentSink {
+            shared,
+            out,
+            found,
+            connection,
+            time_ns: 0,
+        });
     }
 }
 
@@ -80,13 +126,30 @@ struct PartSink<'a> {
 
 impl Sink for PartSink<'_> {
     fn part(&mut self, part: Part<'_>) {
-        let Stages { reader, shared, out, found } = &mut *self.stages;
+        let Stages {
+            reader,
+            shared,
+            out,
+            found,
+        } = &mut *self.stages;
         let (connection, time_ns) = (self.connection, self.time_ns);
-        reader.part(&part, &mut DocumentSink { shared, out, found, connection, time_ns });
+        reader.part(
+            &part,
+            &mut DocumentSink {
+                shared,
+                out,
+                found,
+                connection,
+                time_ns,
+            },
+        );
     }
 
     fn settle(&mut self, _direction: Direction, account: Account, bytes: u64) {
-        self.stages.shared.ledger.settle(self.connection.ledger(), account, bytes);
+        self.stages
+            .shared
+            .ledger
+            .settle(self.connection.ledger(), account, bytes);
     }
 }
 
@@ -116,7 +179,9 @@ impl Receiver for DocumentSink<'_> {
     }
 
     fn settle(&mut self, _direction: Direction, account: Account, bytes: u64) {
-        self.shared.ledger.settle(self.connection.ledger(), account, bytes);
+        self.shared
+            .ledger
+            .settle(self.connection.ledger(), account, bytes);
     }
 }
 
@@ -130,7 +195,11 @@ impl DocumentSink<'_> {
         let local = connection.local_end();
         let remote = connection.remote_end(&self.shared.peers, origin.exchange.authority.as_deref());
         let (source, destination) = if ingress { (remote, local) } else { (local, remote) };
-        let time = if self.time_ns == 0 { jiff::Timestamp::now() } else { self.shared.clock.wall(self.time_ns) };
+        let time = if self.time_ns == 0 {
+            jiff::Timestamp::now()
+        } else {
+            self.shared.clock.wall(self.time_ns)
+        };
         Some(Seen {
             observation: Observation {
                 detection,

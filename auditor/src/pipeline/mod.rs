@@ -181,21 +181,41 @@ impl Session {
         for (index, ring) in rings.data.into_iter().enumerate() {
             let (exit_sender, exit_receiver) = bounded(4096);
             exits.push(exit_sender);
-            let worker = worker::Worker { ring, exits: exit_receiver, out: sender.clone(), shared: Arc::clone(&shared) };
+            let worker = worker::Worker {
+                ring,
+                exits: exit_receiver,
+                out: sender.clone(),
+                shared: Arc::clone(&shared),
+            };
             workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
         }
         let (commands, received) = bounded(64);
-        let mut control =
-            control::Control::new(kernel, rings.control, Arc::clone(&shared), exits, options.scope.node);
+        let mut control = control::Control::new(
+            kernel,
+            rings.control,
+            Arc::clone(&shared),
+            exits,
+            options.scope.node,
+        );
         // Before returning: what is running now is hooked now.
         control.hook(&watched, options.host_libraries);
+        control.trim_memory();
         let control = spawn("control", move || control.run(&received))?;
-        Ok(Self { observations, shared, tier, commands, control: Some(control), workers })
+        Ok(Self {
+            observations,
+            shared,
+            tier,
+            commands,
+            control: Some(control),
+            workers,
+        })
     }
 
     /// Adds a process that is about to run (and is held meanwhile).
     pub fn watch_process(&self, pid: u32) -> Result<(), SessionError> {
-        self.ask(|reply| control::Command::Watch(pid, reply)).unwrap_or(Ok(())).map_err(SessionError::Scope)
+        self.ask(|reply| control::Command::Watch(pid, reply))
+            .unwrap_or(Ok(()))
+            .map_err(SessionError::Scope)
     }
 
     /// Every function hooked so far.
@@ -210,7 +230,9 @@ impl Session {
 
     /// True while all threads run.
     pub fn is_healthy(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| !control.is_finished())
+        self.control
+            .as_ref()
+            .is_some_and(|control| !control.is_finished())
             && self.workers.iter().all(|worker| !worker.is_finished())
     }
 
@@ -265,5 +287,8 @@ fn rings() -> u32 {
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SessionError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(SessionError::Thread)
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(SessionError::Thread)
 }

@@ -64,7 +64,9 @@ impl Reporter {
     /// Takes what was seen; returns what is to be reported now.
     pub fn take(&mut self, seen: Seen) -> Vec<Finding> {
         if seen.echo_of.is_some() {
-            let early = (self.held.len() >= CAPACITY).then(|| self.held.pop_front()).flatten();
+            let early = (self.held.len() >= CAPACITY)
+                .then(|| self.held.pop_front())
+                .flatten();
             self.held.push_back((Instant::now(), seen));
             return early.map(|(_, seen)| self.received(seen)).unwrap_or_default();
         }
@@ -146,14 +148,20 @@ impl Reporter {
     }
 
     fn forget(&mut self) {
-        while self.sent_order.front().is_some_and(|(at, _)| at.elapsed() > REMEMBER) {
+        while self
+            .sent_order
+            .front()
+            .is_some_and(|(at, _)| at.elapsed() > REMEMBER)
+        {
             self.drop_oldest();
         }
     }
 
     /// Forgets the oldest sighting; one that was matched already has nothing left to take away.
     fn drop_oldest(&mut self) {
-        let Some((_, sighting)) = self.sent_order.pop_front() else { return };
+        let Some((_, sighting)) = self.sent_order.pop_front() else {
+            return;
+        };
         if let Some(count) = self.sent.get_mut(&sighting) {
             *count = count.saturating_sub(1);
             if *count == 0 {

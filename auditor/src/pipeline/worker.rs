@@ -33,7 +33,10 @@ impl Worker {
         loop {
             let stopping = self.shared.stopping.load(Ordering::Acquire);
             let read = ring::drain(&mut self.ring, BATCH, |record| streams.record(&record));
-            self.shared.totals.records.fetch_add(read as u64, Ordering::Relaxed);
+            self.shared
+                .totals
+                .records
+                .fetch_add(read as u64, Ordering::Relaxed);
             for tgid in self.exits.try_iter() {
                 streams.exited(tgid);
             }

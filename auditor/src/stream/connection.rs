@@ -156,7 +156,11 @@ impl Connection {
 
     /// Which way bytes go that the watched process sent (or received).
     pub fn direction(&self, ingress: bool) -> Direction {
-        if self.is_client.unwrap_or(true) == ingress { Direction::ToClient } else { Direction::ToServer }
+        if self.is_client.unwrap_or(true) == ingress {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        }
     }
 
     /// True when bytes in this direction were received by the watched process.
@@ -176,14 +180,23 @@ impl Connection {
 
     /// The watched process's end.
     pub fn local_end(&self) -> End {
-        identity::local_end(&self.local, self.pair.map(|pair| pair.local), IdentifiedBy::Cgroup)
+        identity::local_end(
+            &self.local,
+            self.pair.map(|pair| pair.local),
+            IdentifiedBy::Cgroup,
+        )
     }
 
     /// The other end. `host` is the name the client asked for, if it did.
     pub fn remote_end(&self, peers: &Peers, host: Option<&str>) -> End {
         let host = host.filter(|_| self.is_client());
-        let Some(pair) = self.pair else { return identity::remote_end(None, host) };
-        let seen = peers.pairs.peer(pair).map(|owner| peer::Found::Socket(owner.tgid));
+        let Some(pair) = self.pair else {
+            return identity::remote_end(None, host);
+        };
+        let seen = peers
+            .pairs
+            .peer(pair)
+            .map(|owner| peer::Found::Socket(owner.tgid));
         let found = seen.or_else(|| *self.looked_up.get_or_init(|| peer::find(self.tgid, pair)));
         let end = |tgid| {
             let process = peers.processes.of(tgid);
@@ -191,7 +204,10 @@ impl Connection {
         };
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
-            Some(peer::Found::Listener(tgid)) => End { certainty: Certainty::Likely, ..end(tgid) },
+            Some(peer::Found::Listener(tgid)) => End {
+                certainty: Certainty::Likely,
+                ..end(tgid)
+            },
             None => identity::remote_end(Some(pair.remote), host),
         }
     }

@@ -160,7 +160,9 @@ impl<F: Flow> Streams<F> {
         let is_new = self.table.get(&key).is_none_or(|stream| stream.flow.is_none());
         let stream = self.stream(key, record);
         if is_new {
-            stream.connection.settle_role(&peers, ingress == 1, record.payload);
+            stream
+                .connection
+                .settle_role(&peers, ingress == 1, record.payload);
             peers.captured(&stream.connection);
         }
         stream.last = Instant::now();
@@ -180,7 +182,14 @@ impl<F: Flow> Streams<F> {
                 stream.flow = Some(flow);
             }
         }
-        let Some(Stream { connection, flow: Some(flow), .. }) = self.table.get_mut(&key) else { return };
+        let Some(Stream {
+            connection,
+            flow: Some(flow),
+            ..
+        }) = self.table.get_mut(&key)
+        else {
+            return;
+        };
         if offset > next {
             flow.gap(connection, direction, offset - next);
         }
@@ -209,7 +218,11 @@ impl<F: Flow> Streams<F> {
         if self.table.len() < CAPACITY || self.table.contains_key(&key) {
             return;
         }
-        if let Some(oldest) = self.table.iter().min_by_key(|(_, stream)| stream.last).map(|(key, _)| *key)
+        if let Some(oldest) = self
+            .table
+            .iter()
+            .min_by_key(|(_, stream)| stream.last)
+            .map(|(key, _)| *key)
             && let Some(stream) = self.table.remove(&oldest)
         {
             end(stream, &self.peers);
@@ -232,8 +245,12 @@ impl<F: Flow> Streams<F> {
     }
 
     fn end_where(&mut self, mut which: impl FnMut(&Stream<F>) -> bool) {
-        let keys: Vec<(Source, u64)> =
-            self.table.iter().filter(|(_, stream)| which(stream)).map(|(key, _)| *key).collect();
+        let keys: Vec<(Source, u64)> = self
+            .table
+            .iter()
+            .filter(|(_, stream)| which(stream))
+            .map(|(key, _)| *key)
+            .collect();
         for key in keys {
             if let Some(stream) = self.table.remove(&key) {
                 end(stream, &self.peers);

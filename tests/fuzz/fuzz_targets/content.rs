@@ -42,7 +42,7 @@ fuzz_target!(|input: &[u8]| {
         [usize::from(*types) % 5];
     let encoding = [None, Some("gzip"), Some("deflate"), Some("br")][usize::from(*types >> 4) % 4];
     let exchange = Arc::new(Exchange::default());
-    let mut reader = Reader::new(Limits { window: LIMITS, overlap: 32, ..Limits::default() });
+    let mut reader = Reader::new(Limits { window: LIMITS, overlap: 32, longest: 64, ..Limits::default() });
     let mut asker = Asker::default();
     let mut offset = 0;
     for data in body.chunks(usize::from(*piece).max(1)) {

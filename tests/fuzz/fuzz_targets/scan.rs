@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use auditor::content::{Document, Field, FieldLookup, Format};
-use auditor::detect::{Fingerprinter, Scanner};
+use auditor::detect::{Fingerprinter, Scan as _, Scanner};
 use libfuzzer_sys::fuzz_target;
 
 struct NoField;
@@ -26,8 +26,9 @@ fuzz_target!(|input: &[u8]| {
     let scanner = Scanner::new(Fingerprinter::new([0; 32]));
     let mut found = Vec::new();
     for overlap in [0, bytes.len() / 2] {
-        let document = Document { bytes, format, fields: &NoField, overlap, offset: 0 };
-        scanner.scan_window(&document, overlap == 0, &mut found);
+        let next = (overlap == 0).then_some(bytes.len() / 2);
+        let document = Document { overlap, next, ..Document::whole(bytes, format, &NoField) };
+        scanner.scan(&document, &mut found);
     }
     for detection in found {
         assert!(detection.range.start < detection.range.end && detection.range.end <= bytes.len());

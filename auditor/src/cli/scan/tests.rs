@@ -90,7 +90,7 @@ fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
     let matches = command.get_matches_from(words.chain(paths.iter().map(|path| path.as_os_str().to_owned())));
     let args = Args::from_arg_matches(&matches).unwrap();
     let engine = Engine {
-        scanner: &|| Box::new(Finder),
+        scanner: &Finder,
         describe: &|_| {
             Some(Description {
                 category: "payment",

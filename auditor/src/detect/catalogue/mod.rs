@@ -71,7 +71,7 @@ pub(crate) enum Convention {
 /// What in the text makes the scanner ask a verifier.
 #[derive(Clone, Copy)]
 pub(crate) enum Trigger {
-    /// Digits, in one run or in groups, of one of these total lengths.
+    /// Digits, in one run or in groups, of one of these total lengths, not inside of a word.
     Digits {
         lengths: &'static [u8],
         verify: fn(&Digits<'_>) -> Option<Match>,

@@ -45,9 +45,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         parts += 1;
     }
     let found = |end: usize, state| {
-        Match::new(place.at..end, state)
-            .because(16.0, "its first part decodes to JSON with `alg`")
-            .anchored()
+        Match::new(place.at..end, state).because(16.0, "its first part decodes to JSON with `alg`")
     };
     if parts == 5 && enc.is_some() {
         return Some(found(end, State::Encrypted).because(4.0, "is a five-part JWE"));

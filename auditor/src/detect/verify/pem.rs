@@ -43,8 +43,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     Some(
         Match::new(place.at..place.at + end, state)
             .because(12.0, "is an armoured block")
-            .because(8.0, why)
-            .anchored(),
+            .because(8.0, why),
     )
 }
 

@@ -8,18 +8,22 @@ use crate::detect::{State, catalogue, test_values};
 pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     let digits = number.digits;
     let plus = has_plus(number);
-    let row = catalogue::find("phone_number")?;
-    if number.goes_on || digits.iter().all(|d| *d == digits[0]) || is_date_or_address(number) {
+    if number.is_inside_more()
+        || number.goes_on
+        || digits.iter().all(|d| *d == digits[0])
+        || is_date_or_address(number)
+    {
         return None;
     }
     // No plan assigns national numbers of these lengths that begin so.
     if number.joint == Joint::None && !plus && is_epoch(digits) {
         return None;
     }
-    let plan = Plan::of(digits, plus)?;
-    if number.is_inside_more() || number.is_in_uuid() || !(plus || number.may_be_named(row)) {
+    // Its plan is the dearest question.
+    if number.is_in_uuid() || !(plus || number.may_be_named(catalogue::find("phone_number")?)) {
         return None;
     }
+    let plan = Plan::of(digits, plus)?;
     let fictional = matches!(plan, Plan::International { code: "1" } | Plan::NorthAmerican)
         && test_values::is_fictional_nanp(digits);
     let state = if fictional { State::Test } else { State::Clear };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     Outcome,
     platform::{Certificate, LIMIT},
-    program::{Running, output, run},
+    program::{Running, run},
 };
 
 /// A whole capture, emulated: loading the programs takes most of it.

@@ -1,0 +1,345 @@
+//! `auditor scan` and `auditor detectors`: the built binary in a directory of its own.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Values that are planted; none of them may come out again, in any output.
+const CARD: &str = "5447911234560249";
+const GROUPED: &str = "5447 9112 3456 0249";
+const IBAN: &str = "DE27100777770209299700";
+const MAIL: &str = "jane.sentinel@corp.de";
+const SSN: &str = "536-22-1234";
+const SENTINELS: [&str; 8] = [
+    CARD,
+    GROUPED,
+    IBAN,
+    MAIL,
+    SSN,
+    "791123456",
+    "jane.sentinel",
+    "10077777020929",
+];
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let ran = Self {
+            code: output.status.code().expect("it ended by itself"),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
+        for sentinel in SENTINELS {
+            assert!(!ran.out.contains(sentinel), "standard output holds a value");
+            assert!(!ran.err.contains(sentinel), "standard error holds a value");
+        }
+        ran
+    }
+
+    /// Every line of standard output, which must follow the published schema.
+    fn findings(&self) -> Vec<Value> {
+        let schema = serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
+        let schema = jsonschema::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap();
+        let line = |line| {
+            let finding: Value = serde_json::from_str(line).unwrap();
+            if let Err(error) = schema.validate(&finding) {
+                panic!("{error} in {line}");
+            }
+            finding
+        };
+        self.out.lines().map(line).collect()
+    }
+}
+
+fn auditor(directory: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auditor"));
+    command.current_dir(directory).args(words);
+    command
+}
+
+fn run(directory: &Path, words: &[&str]) -> Ran {
+    Ran::of(auditor(directory, words).stdin(Stdio::null()).output().unwrap())
+}
+
+fn with_input(directory: &Path, words: &[&str], input: &str) -> Ran {
+    let mut child = auditor(directory, words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Detector and field of each finding.
+fn told(findings: &[Value]) -> Vec<(&str, Option<&str>)> {
+    findings
+        .iter()
+        .map(|finding| {
+            (
+                finding["detector"].as_str().unwrap(),
+                finding["location"]["field"].as_str(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn values_are_found_in_every_kind_of_file() {
+    let directory = directory();
+    let json = format!(r#"{{"customer":{{"card":{{"number":"{CARD}"}},"mail":"{MAIL}"}}}}"#);
+    let http = format!(
+        "POST /v1/charges?iban={IBAN} HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}HTTP/1.1 200 OK\r\nX-Card-Number: {CARD}\r\nContent-Length: 2\r\n\r\nok",
+        json.len()
+    );
+    let card = ("payment_card", Some("$.customer.card.number"));
+    let mail = ("email_address", Some("$.customer.mail"));
+    for (name, content, expected) in [
+        (
+            "events.ndjson",
+            format!("{json}\n{{\"n\":1}}\n{json}\n"),
+            vec![card, mail, card, mail],
+        ),
+        (
+            "form.txt",
+            format!(
+                "order=7&card_number={}&email={}",
+                GROUPED.replace(' ', "+"),
+                MAIL.replace('@', "%40")
+            ),
+            vec![
+                ("payment_card", Some("card_number")),
+                ("email_address", Some("email")),
+            ],
+        ),
+        (
+            "conversation.http",
+            http,
+            vec![
+                ("iban", Some("iban")),
+                card,
+                mail,
+                ("payment_card", Some("x-card-number")),
+            ],
+        ),
+        (
+            "people.csv",
+            format!("name,ssn,email\nJane,{SSN},{MAIL}\nJohn,***-**-1234,j***@corp.de\n"),
+            vec![("us_ssn", Some("ssn")), ("email_address", Some("email"))],
+        ),
+        (
+            "dump.sql",
+            format!("INSERT INTO payments (id, card_number) VALUES (1, '{CARD}');\n"),
+            vec![("payment_card", Some("payments.card_number"))],
+        ),
+        (
+            "transfer.xml",
+            format!("<?xml version=\"1.0\"?><pay><to><iban>{IBAN}</iban></to></pay>"),
+            vec![("iban", Some("/pay/to/iban"))],
+        ),
+        (
+            "service.log",
+            format!("2026-02-03 INFO start\n2026-02-03 WARN card {GROUPED} declined, mail={MAIL}\n"),
+            vec![("payment_card", None), ("email_address", None)],
+        ),
+    ] {
+        fs::write(directory.path().join(name), &content).unwrap();
+        let ran = run(directory.path(), &["scan", name, "--format", "json"]);
+        let findings = ran.findings();
+        assert_eq!(told(&findings), expected, "{name}");
+        assert_eq!(ran.code, 1, "{name}");
+        for finding in &findings {
+            assert_eq!(finding["path"], name);
+            let at = |end: &str| usize::try_from(finding["location"][end].as_u64().unwrap()).unwrap();
+            let value = &content[at("start")..at("end")];
+            let plain = value.replace("%40", "@").replace('+', " ");
+            assert!(
+                SENTINELS.contains(&plain.as_str()),
+                "the offsets of {name} are those of a value"
+            );
+            let line = content[..at("start")].matches('\n').count() + 1;
+            assert_eq!(finding["location"]["line"], line, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_is_walked_and_its_ignore_file_obeyed() {
+    let directory = directory();
+    let path = directory.path();
+    for name in ["a/b/leak.json", ".env", "target/built.txt", "noise.log"] {
+        fs::create_dir_all(path.join(name).parent().unwrap()).unwrap();
+        fs::write(path.join(name), format!("{{\"card_number\":\"{CARD}\"}}\n")).unwrap();
+    }
+    fs::write(path.join(".gitignore"), "target/\n*.log\n").unwrap();
+    let ran = run(path, &["scan", ".", "--format", "json", "--threads", "2"]);
+    let mut paths: Vec<String> = ran
+        .findings()
+        .iter()
+        .map(|f| f["path"].as_str().unwrap().into())
+        .collect();
+    paths.sort();
+    assert_eq!(paths, ["./.env", "./a/b/leak.json"]);
+    let text = run(path, &["scan", "."]);
+    assert!(
+        text.out
+            .contains("critical payment_card         544791******0249"),
+        "{}",
+        text.out
+    );
+    assert!(text.err.contains("findings"), "{}", text.err);
+}
+
+#[test]
+fn standard_input_is_a_file_called_dash() {
+    let directory = directory();
+    let input = format!("{{\"iban\":\"{IBAN}\"}}");
+    let ran = with_input(directory.path(), &["scan", "-", "--format", "json"], &input);
+    let findings = ran.findings();
+    assert_eq!(told(&findings), [("iban", Some("$.iban"))]);
+    assert_eq!((findings[0]["path"].as_str(), ran.code), (Some("-"), 1));
+}
+
+#[test]
+fn protected_and_test_values_are_told_only_when_asked_for() {
+    let directory = directory();
+    let records = [
+        r#"{"card_number":"544791******0249"}"#,
+        r#"{"card_number":"4111111111111111"}"#,
+        r#"{"ssn":"***-**-1234"}"#,
+        r#"{"card_number":"tok_1JXyzAbcdef"}"#,
+    ];
+    fs::write(directory.path().join("masked.ndjson"), records.join("\n")).unwrap();
+    let clear = run(directory.path(), &["scan", "masked.ndjson", "--format", "json"]);
+    assert_eq!((clear.code, clear.out.as_str()), (0, ""));
+    let all = run(
+        directory.path(),
+        &["scan", "masked.ndjson", "--format", "json", "--states", "all"],
+    );
+    let states: Vec<Value> = all
+        .findings()
+        .iter()
+        .map(|finding| finding["state"].clone())
+        .collect();
+    assert_eq!(states, ["masked", "test", "masked", "tokenised"]);
+    assert_eq!(all.code, 0);
+}
+
+#[test]
+fn fingerprints_compare_between_runs_with_the_same_key_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = directory();
+    fs::write(
+        directory.path().join("a.json"),
+        format!("{{\"iban\":\"{IBAN}\"}}"),
+    )
+    .unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, [9; 32]).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let fingerprint = |words: &[&str]| {
+        let words = [&["scan", "a.json", "--format", "json"], words].concat();
+        run(directory.path(), &words).findings()[0]["fingerprint"].clone()
+    };
+    let keyed = ["--key-file", "key"];
+    assert_eq!(fingerprint(&keyed), fingerprint(&keyed));
+    assert_ne!(fingerprint(&[]), fingerprint(&[]));
+}
+
+#[test]
+fn the_exit_code_tells_clean_leak_and_error_apart() {
+    let directory = directory();
+    fs::write(directory.path().join("clean.txt"), "nothing here\n").unwrap();
+    fs::write(directory.path().join("leak.txt"), format!("card: {CARD}\n")).unwrap();
+    for (words, code, error) in [
+        (&["scan", "clean.txt"][..], 0, "1 files scanned"),
+        (&["scan", "leak.txt"], 1, "1 findings"),
+        (&["scan", "missing.txt", "leak.txt"], 2, "cannot read missing.txt"),
+        (
+            &["scan", "leak.txt", "--key-file", "none"],
+            2,
+            "auditor: cannot read the fingerprint key none",
+        ),
+        (&["scan"], 2, "required"),
+        (&["scan", "leak.txt", "--format", "xml"], 2, "possible values"),
+        (
+            &["detectors", "show", "payment_crad"],
+            2,
+            "auditor: no detector is called",
+        ),
+        (
+            &["tail", "--socket", "none.sock"],
+            2,
+            "auditor: no auditor is running here",
+        ),
+        (&["nonsense"], 2, "unrecognized subcommand"),
+        (&[], 2, "Usage"),
+    ] {
+        let ran = run(directory.path(), words);
+        assert_eq!(ran.code, code, "{words:?}: {}", ran.err);
+        assert!(ran.err.contains(error), "{words:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn the_version_says_how_the_ebpf_programs_were_built() {
+    let directory = directory();
+    let ran = run(directory.path(), &["--version"]);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.out
+            .starts_with(concat!("auditor ", env!("CARGO_PKG_VERSION"), "\n")),
+        "{}",
+        ran.out
+    );
+    let built = ran
+        .out
+        .lines()
+        .nth(1)
+        .and_then(|line| line.strip_prefix("eBPF programs: "));
+    assert!(built.is_some_and(|how| !how.is_empty()), "{}", ran.out);
+}
+
+#[test]
+fn detectors_are_listed_shown_and_tested_without_the_value() {
+    let directory = directory();
+    let list = run(directory.path(), &["detectors", "list", "--format", "json"]);
+    let rows: Vec<Value> = serde_json::from_str(&list.out).unwrap();
+    assert!(
+        rows.iter()
+            .any(|row| row["id"] == "payment_card" && row["severity"] == "critical")
+    );
+    let show = run(directory.path(), &["detectors", "show", "iban"]);
+    assert!(
+        show.out.contains("mod 97") || show.out.contains("mod-97"),
+        "{}",
+        show.out
+    );
+    let words = ["detectors", "test", "-", "--key", "card_number"];
+    let test = with_input(directory.path(), &words, CARD);
+    assert!(
+        test.out.contains("544791******0249") && test.out.contains("passes Luhn"),
+        "{}",
+        test.out
+    );
+    assert_eq!((list.code, show.code, test.code), (0, 0, 0));
+}
