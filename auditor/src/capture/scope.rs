@@ -35,6 +35,11 @@ impl Kernel {
         self.tgids.insert(tgid, 1, 0).map_err(ScopeError::Full)
     }
 
+    /// Entries in the map of watched processes.
+    pub fn watched_processes(&self) -> u64 {
+        self.tgids.keys().filter(Result::is_ok).count() as u64
+    }
+
     /// Watches a running process and all its descendants.
     ///
     /// # Errors

@@ -91,7 +91,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
         scanner,
-        ledger: Arc::clone(&ledger),
+        ledger,
+        metrics: Arc::clone(&metrics),
     })?;
     health.set_attached(true);
     tracing::info!(socket_hook = session.tier.name(), "watching");
@@ -105,7 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_live: config.report.max_live,
         interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
     };
-    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared), Arc::clone(&metrics));
+    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared));
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
         for finding in findings {
@@ -184,6 +185,8 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.events_so_far("capture", Totals::get(&totals.records));
+    metrics.events_so_far("detect", Totals::get(&totals.documents));
     let mut files: Vec<(&'static str, String)> = session
         .hooked()
         .into_iter()

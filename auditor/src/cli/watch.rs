@@ -33,6 +33,9 @@ use crate::serve::metrics::Metrics;
 /// How often the main thread looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Series of a metric that nobody reads here.
+const MAX_SERIES: usize = 100;
+
 /// How long what a command sent last may take from the kernel to here, after it ended.
 const LAST_RECORDS: Duration = Duration::from_millis(300);
 
@@ -125,6 +128,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let started = Timestamp::now();
     let ledger = Arc::new(ByteLedger::default());
+    let metrics = Arc::new(Metrics::new(Arc::clone(&ledger), MAX_SERIES)?);
     let session = Session::start(Options {
         host_libraries: held.is_some() || !scope.cgroups.is_empty(),
         scope,
@@ -136,15 +140,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Syscall => SocketTier::Syscall,
         }),
         scanner: engine::scanner(args.key_file.as_deref(), false)?,
-        ledger: Arc::clone(&ledger),
+        ledger,
+        metrics,
     })?;
-    let metrics = Arc::new(Metrics::new(ledger, 2_000)?);
     let settings = Settings {
         min_confidence: args.min_confidence.into(),
         all_states: args.states == States::All,
         ..Settings::default()
     };
-    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared), metrics);
+    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared));
     if let Some(path) = &args.ready_file {
         File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     }

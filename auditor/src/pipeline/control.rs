@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auditor_common::{counter::Counter, record::Kind};
+use auditor_common::{counter::Counter, record::Kind, scope::MAX_TGIDS};
 use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
@@ -209,9 +209,11 @@ impl Control {
     fn attach(&mut self, library: Library, path: &std::path::Path) {
         match self.attachments.attach(&mut self.kernel, library, path) {
             Some(Outcome::Attached(functions)) => {
+                self.shared.metrics.attach(library.name(), "ok");
                 tracing::info!(library = library.name(), path = %path.display(), functions = functions.len(), "hooked");
             }
             Some(Outcome::Failed(why)) => {
+                self.shared.metrics.attach(library.name(), "error");
                 tracing::warn!(library = library.name(), path = %path.display(), %why, "not hooked");
             }
             Some(Outcome::NothingToHook) | None => {}

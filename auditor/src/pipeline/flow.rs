@@ -1,6 +1,9 @@
 //! One stream through protocol, content and detect.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use crossbeam_channel::Sender;
 
@@ -165,7 +168,9 @@ struct DocumentSink<'a> {
 impl Receiver for DocumentSink<'_> {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
         self.shared.totals.documents.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
         self.shared.scanner.scan(document, self.found);
+        self.shared.metrics.scanned(started.elapsed());
         if self.found.is_empty() {
             return;
         }

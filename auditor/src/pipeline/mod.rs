@@ -34,6 +34,7 @@ use crate::{
     identity::pairs::AddressPair,
     ledger::ByteLedger,
     report::observation::Observation,
+    serve::metrics::Metrics,
     stream::Peers,
 };
 
@@ -71,6 +72,7 @@ pub struct Options {
     pub host_libraries: bool,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
+    pub metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Error)]
@@ -109,6 +111,7 @@ impl Totals {
 pub struct Shared {
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
+    pub metrics: Arc<Metrics>,
     pub peers: Arc<Peers>,
     pub clock: Clock,
     pub totals: Totals,
@@ -170,6 +173,7 @@ impl Session {
         let shared = Arc::new(Shared {
             scanner: options.scanner,
             ledger: options.ledger,
+            metrics: options.metrics,
             peers: Arc::new(Peers::default()),
             clock: Clock::now(),
             totals: Totals::default(),

@@ -17,7 +17,7 @@ use crate::{
         aggregate::{Aggregator, Settings},
         finding::Finding,
     },
-    serve::metrics::{Metrics, Reporter as Side},
+    serve::metrics::Reporter as Side,
 };
 
 /// How long a received value waits for the sender's record of it, which may come by another ring.
@@ -42,7 +42,6 @@ struct Sighting {
 pub struct Reporter {
     aggregator: Aggregator,
     shared: Arc<Shared>,
-    metrics: Arc<Metrics>,
     held: VecDeque<(Instant, Seen)>,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
@@ -50,11 +49,10 @@ pub struct Reporter {
 
 impl Reporter {
     /// A reporter for one session.
-    pub fn new(settings: Settings, shared: Arc<Shared>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: Settings, shared: Arc<Shared>) -> Self {
         Self {
             aggregator: Aggregator::new(settings, Judge::default()),
             shared,
-            metrics,
             held: VecDeque::new(),
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
@@ -134,8 +132,10 @@ impl Reporter {
 
     fn offer(&mut self, seen: Seen, side: Side) -> Vec<Finding> {
         let for_metrics = seen.observation.clone();
+        self.shared.metrics.attribution("source", for_metrics.source.identified_by.name());
+        self.shared.metrics.attribution("destination", for_metrics.destination.identified_by.name());
         let offered = self.aggregator.offer(seen.observation, Timestamp::now());
-        self.metrics.value(&for_metrics, offered.admission, side);
+        self.shared.metrics.value(&for_metrics, offered.admission, side);
         offered.findings
     }
 

@@ -180,6 +180,25 @@ pub enum IdentifiedBy {
     Ambiguous,
 }
 
+impl IdentifiedBy {
+    /// The name in findings and metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::SocketPair => "socket_pair",
+            Self::PodIp => "pod_ip",
+            Self::Service => "service",
+            Self::Conntrack => "conntrack",
+            Self::Node => "node",
+            Self::Dns => "dns",
+            Self::Sni => "sni",
+            Self::Host => "host",
+            Self::Unresolved => "unresolved",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {

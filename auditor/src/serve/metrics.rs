@@ -184,9 +184,10 @@ impl Metrics {
         }
     }
 
-    /// `count` events reached `stage`.
-    pub fn events(&self, stage: &'static str, count: u64) {
-        self.events.with_label_values(&[stage]).inc_by(count);
+    /// Events that reached `stage` so far: a running total.
+    pub fn events_so_far(&self, stage: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.events, &[stage], total);
     }
 
     /// `count` events were lost on the way to `stage`.
