@@ -25,6 +25,7 @@ pub fn leak(found: &Value, expected: Expected<'_>) -> anyhow::Result<()> {
     let seen = json!({
         "kind": found["kind"],
         "state": found["state"],
+        "count": found["count"],
         "sample": found["sample"],
         "operation": flow["operation"],
         "part": found["location"]["part"],
@@ -37,6 +38,8 @@ pub fn leak(found: &Value, expected: Expected<'_>) -> anyhow::Result<()> {
     let wanted = json!({
         "kind": "leak",
         "state": "clear",
+        // Seen at both ends, it is still one value.
+        "count": 1,
         "sample": expected.sample,
         "operation": expected.operation,
         "part": expected.part,

@@ -25,6 +25,9 @@ fn forced(report: &Report, ledger: &str, accounts: &[&str]) -> anyhow::Result<()
     Ok(())
 }
 
+/// An account, and the headers and body that force it.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>);
+
 /// What a client that is watched gets for these messages over plain TCP.
 fn plain(scratch: &Scratch, messages: &[Vec<u8>], watch: &[&str]) -> anyhow::Result<Report> {
     let server = Server::plain(scratch)?;
@@ -183,7 +186,7 @@ fn bodies_that_cannot_be_read_are_accounted_by_why() -> anyhow::Result<()> {
         values::random(4000),
     ]
     .concat();
-    let cases: [(&str, &[(&str, &str)], Vec<u8>); 3] = [
+    let cases: [Case<'_>; 3] = [
         (
             "unsupported_encoding",
             &[("Content-Type", "application/json"), ("Content-Encoding", "br")],
@@ -208,17 +211,6 @@ fn bodies_that_cannot_be_read_are_accounted_by_why() -> anyhow::Result<()> {
         ensure!(report.findings.is_empty(), "{account}: {:?}", report.samples());
     }
     Ok(())
-}
-
-#[test]
-fn the_second_sight_of_local_bytes_is_a_duplicate() -> anyhow::Result<()> {
-    let scratch = Scratch::new()?;
-    let report = plain(
-        &scratch,
-        &[message::post_json("/v1/orders", r#"{"order":1}"#)],
-        &[],
-    )?;
-    forced(&report, "socket", &["duplicate", "scanned"])
 }
 
 #[test]

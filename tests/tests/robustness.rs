@@ -1,6 +1,13 @@
 //! Targets that die, fork, change, or lose their library: auditor ends in order, and the account balances.
 
-use std::{ffi::OsStr, fs, io::Write as _, net::TcpStream, path::PathBuf, process::Command};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write as _,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
@@ -435,7 +442,7 @@ fn many_short_lives_leave_nothing_behind() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn path(path: &PathBuf) -> anyhow::Result<&str> {
+fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is no UTF-8", path.display()))
 }

@@ -47,7 +47,7 @@ impl Sentinels {
     }
 
     /// Requests that hold all of them: in a path, a query, headers and a body.
-    fn messages(&self) -> Vec<Vec<u8>> {
+    fn messages(&self, shop: &str) -> Vec<Vec<u8>> {
         let body = format!(
             r#"{{"card_number":"{}","ssn":"{}","email":"{}@{}.net","refund":{{"iban":"{}"}},"note":"card {0}"}}"#,
             self.value("card"),
@@ -62,13 +62,17 @@ impl Sentinels {
             format!("Basic {basic}"),
         );
         let path = format!(
-            "/v1/cards/{}?ssn={}",
+            "/v1/{shop}/cards/{}?ssn={}",
             self.value("card"),
             self.value("social security number")
         );
         let json = ("Content-Type", "application/json");
         vec![
-            message::post_with("/v1/orders", &[json, ("Authorization", &bearer)], &body),
+            message::post_with(
+                &format!("/v1/{shop}/orders"),
+                &[json, ("Authorization", &bearer)],
+                &body,
+            ),
             message::post_with(&path, &[json, ("Authorization", &basic)], "{}"),
         ]
     }
@@ -164,10 +168,11 @@ fn no_value_leaves_the_daemon() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let sentinels = Sentinels::plant();
     let (plain, tls) = (Server::plain(&scratch)?, Server::tls(&scratch)?);
-    let messages = sentinels.messages();
+    // Under different paths: what the same program sends to the same place is one finding.
+    let (open, closed) = (sentinels.messages("open"), sentinels.messages("closed"));
     let clients = [
-        Client::plain(&scratch, plain.port, &messages, &[])?,
-        Client::tls(&scratch, tls.port, &messages, &[])?,
+        Client::plain(&scratch, plain.port, &open, &[])?,
+        Client::tls(&scratch, tls.port, &closed, &[])?,
     ];
     let pids = [clients[0].pid(), clients[1].pid(), plain.pid(), tls.pid()];
     let daemon = Daemon::start(&scratch, &pids, &[("RUST_LOG", "trace"), ("RUST_BACKTRACE", "1")])?;
@@ -250,7 +255,7 @@ fn no_value_leaves_a_capture() -> anyhow::Result<()> {
     for format in ["json", "text"] {
         let scratch_of_peers = Scratch::new()?;
         let server = Server::tls(&scratch_of_peers)?;
-        let client = Client::tls(&scratch_of_peers, server.port, &sentinels.messages(), &[])?;
+        let client = Client::tls(&scratch_of_peers, server.port, &sentinels.messages(format), &[])?;
         let mut command = Command::new(process::auditor()?);
         command.args([
             "watch",

@@ -15,6 +15,8 @@ use crate::{
 
 /// Seconds each fuzz target gets.
 const FUZZ_SECONDS: u32 = 60;
+/// Native tests at the same time.
+const NATIVE_THREADS: &str = "2";
 
 pub(super) fn lint() -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
@@ -43,7 +45,7 @@ pub(super) fn unit(arguments: &Arguments) -> anyhow::Result<Tally> {
         "auditor-tests",
         "--no-fail-fast",
     ]);
-    tests(&mut cargo, arguments)
+    tests(&mut cargo, arguments, &[])
 }
 
 /// The tests find the binary in `AUDITOR`, and `AUDITOR_TEST_FULL=1` asks for the long ones too.
@@ -58,15 +60,16 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
     cargo
         .args(["--package", "auditor-tests", "--no-fail-fast"])
         .env("AUDITOR", auditor);
-    tests(&mut cargo, arguments)
+    // Every test loads programs and starts peers of its own: more at once only wait for each other.
+    tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])
 }
 
 /// Runs `cargo test`, passing its output on as it comes.
-fn tests(cargo: &mut Command, arguments: &Arguments) -> anyhow::Result<Tally> {
+fn tests(cargo: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow::Result<Tally> {
     if arguments.full {
         cargo.env("AUDITOR_TEST_FULL", "1");
     }
-    cargo.args(&arguments.filter);
+    cargo.args(&arguments.filter).arg("--").args(harness);
     let mut tally = Tally::default();
     let succeeded = lines(cargo, |line| cargo_output::read_line(&mut tally, line))?;
     if !succeeded && tally.failed == 0 {
