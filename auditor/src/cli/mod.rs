@@ -47,14 +47,44 @@ enum Command {
 
 /// Parses the command line, runs the command and returns its exit code: 2 for every error.
 pub fn main() -> ExitCode {
-    // Prints usage errors, help and version, and ends the process with 2 or 0.
-    let line = Line::parse();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(usage) if usage.use_stderr() => return failed(&one_sentence(&usage.to_string())),
+        // Help and version are no errors.
+        Err(asked) => asked.exit(),
+    };
     log_to_stderr();
-    dispatch(line.command).unwrap_or_else(|error| {
-        // Standard error may be closed; the exit code still tells.
-        let _ = writeln!(std::io::stderr(), "auditor: {error:#}");
-        ExitCode::from(2)
-    })
+    dispatch(line.command).unwrap_or_else(|error| failed(&chain(&error)))
+}
+
+fn failed(why: &str) -> ExitCode {
+    // Standard error may be closed; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "auditor: {why}");
+    ExitCode::from(2)
+}
+
+/// The error and its causes, but those that a message before them already repeats.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// The first paragraph of a usage error on one line, and where to look.
+fn one_sentence(usage: &str) -> String {
+    let paragraph: Vec<&str> = usage
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(str::trim)
+        .collect();
+    let text = paragraph.join(" ");
+    format!("{}; see --help", text.strip_prefix("error: ").unwrap_or(&text))
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {

@@ -85,7 +85,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     )?;
     let started = Timestamp::now();
     let session = Session::start(Options {
-        host_libraries: scope.node || !scope.cgroups.is_empty(),
         scope,
         ring_bytes: u32::try_from(config.capture.ring_bytes).context("capture.ring_bytes")?,
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,

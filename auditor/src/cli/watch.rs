@@ -130,7 +130,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ledger = Arc::new(ByteLedger::default());
     let metrics = Arc::new(Metrics::new(Arc::clone(&ledger), MAX_SERIES)?);
     let session = Session::start(Options {
-        host_libraries: held.is_some() || !scope.cgroups.is_empty(),
         scope,
         ring_bytes: args.ring_bytes,
         max_call_bytes: args.max_call_bytes,

@@ -70,8 +70,11 @@ impl Entry {
 /// or in our own when that process is gone.
 fn entries(pid: u32) -> impl Iterator<Item = Entry> {
     ["tcp", "tcp6"].into_iter().flat_map(move |file| {
+        // A process that is ending has an empty table, or none.
         let text = fs::read_to_string(format!("/proc/{pid}/net/{file}"))
-            .or_else(|_| fs::read_to_string(format!("/proc/self/net/{file}")))
+            .ok()
+            .filter(|text| !text.is_empty())
+            .or_else(|| fs::read_to_string(format!("/proc/self/net/{file}")).ok())
             .unwrap_or_default();
         text.lines()
             .skip(1)

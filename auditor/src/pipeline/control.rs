@@ -95,17 +95,16 @@ impl Control {
         }
     }
 
-    /// Hooks what these processes have mapped, and the host's own libraries if asked to.
-    pub(super) fn hook(&mut self, processes: &[u32], host: bool) {
+    /// Hooks what these processes have mapped, and the host's own libraries before anything maps
+    /// them: the first request of a program that is started later counts, too.
+    pub(super) fn hook(&mut self, processes: &[u32]) {
         for &pid in processes {
             self.watched.insert(pid);
             self.shared.peers.processes.learn(pid);
             self.look_at(pid);
         }
-        if host {
-            for (library, path) in host_libraries() {
-                self.attach(library, &path);
-            }
+        for (library, path) in host_libraries() {
+            self.attach(library, &path);
         }
     }
 
@@ -183,6 +182,11 @@ impl Control {
             // An exit record may have been lost.
             self.watched
                 .retain(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+            self.shared.metrics.set_map(
+                "scope_tgids",
+                self.kernel.watched_processes(),
+                u64::from(MAX_TGIDS),
+            );
             let processes: Vec<u32> = if self.node {
                 scope::all_processes()
             } else {

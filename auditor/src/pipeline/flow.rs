@@ -230,7 +230,7 @@ impl DocumentSink<'_> {
                 time,
             },
             pair: connection.pair,
-            echo_of: connection.pair.filter(|_| ingress),
+            ingress,
         })
     }
 }

@@ -68,8 +68,6 @@ pub struct Options {
     /// Most bytes captured of one call.
     pub max_call_bytes: u32,
     pub tier: Option<SocketTier>,
-    /// Hook the host's libraries before anything maps them.
-    pub host_libraries: bool,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
@@ -124,9 +122,8 @@ pub struct Seen {
     pub observation: Observation,
     /// The socket's addresses, where they are known.
     pub pair: Option<AddressPair>,
-    /// The same when the watched process received the bytes: the sender's record of them, if
-    /// there is one, wins.
-    pub echo_of: Option<AddressPair>,
+    /// The watched process received the bytes: the sender's record of them, if there is one, wins.
+    pub ingress: bool,
 }
 
 /// A running capture.
@@ -202,7 +199,7 @@ impl Session {
             options.scope.node,
         );
         // Before returning: what is running now is hooked now.
-        control.hook(&watched, options.host_libraries);
+        control.hook(&watched);
         control.trim_memory();
         let control = spawn("control", move || control.run(&received))?;
         Ok(Self {

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use super::{Seen, Shared};
 use crate::{
-    identity::pairs::AddressPair,
+    identity::{self, pairs::AddressPair},
     policy::Judge,
     report::{
         aggregate::{Aggregator, Settings},
-        finding::Finding,
+        finding::{Certainty, Finding, IdentifiedBy},
     },
     serve::metrics::Reporter as Side,
 };
@@ -61,19 +61,23 @@ impl Reporter {
 
     /// Takes what was seen; returns what is to be reported now.
     pub fn take(&mut self, seen: Seen) -> Vec<Finding> {
-        if seen.echo_of.is_some() {
-            let early = (self.held.len() >= CAPACITY)
-                .then(|| self.held.pop_front())
-                .flatten();
-            self.held.push_back((Instant::now(), seen));
-            return early.map(|(_, seen)| self.received(seen)).unwrap_or_default();
-        }
-        if let Some(pair) = seen.pair {
+        if !seen.ingress
+            && let Some(pair) = seen.pair
+        {
             self.remember(Sighting {
                 pair,
                 detector: seen.observation.detection.detector,
                 fingerprint: seen.observation.detection.fingerprint.clone(),
             });
+        }
+        if self.must_wait(&seen) {
+            let early = (self.held.len() >= CAPACITY)
+                .then(|| self.held.pop_front())
+                .flatten();
+            self.held.push_back((Instant::now(), seen));
+            return early
+                .map(|(_, seen)| self.after_waiting(seen))
+                .unwrap_or_default();
         }
         self.offer(seen, Side::Source)
     }
@@ -105,35 +109,65 @@ impl Reporter {
                 break;
             }
             if let Some((_, seen)) = self.held.pop_front() {
-                findings.extend(self.received(seen));
+                findings.extend(self.after_waiting(seen));
             }
         }
         findings
     }
 
-    /// A received value: the sender's record of it wins.
-    fn received(&mut self, seen: Seen) -> Vec<Finding> {
-        if let Some(pair) = seen.echo_of {
-            let sighting = Sighting {
-                pair: pair.reversed(),
-                detector: seen.observation.detection.detector,
-                fingerprint: seen.observation.detection.fingerprint.clone(),
-            };
-            if let Some(count) = self.sent.get_mut(&sighting)
-                && *count > 0
-            {
-                *count -= 1;
-                self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
-                return Vec::new();
-            }
+    /// What was received waits for the sender's record of it; what was sent to a process of this
+    /// host waits until that has touched its socket and is known by it.
+    fn must_wait(&self, seen: &Seen) -> bool {
+        let Some(pair) = seen.pair else { return false };
+        let remote = pair.remote.ip();
+        let local_peer = remote.is_loopback() || remote == pair.local.ip();
+        seen.ingress || (local_peer && seen.observation.destination.certainty != Certainty::Exact)
+    }
+
+    fn after_waiting(&mut self, mut seen: Seen) -> Vec<Finding> {
+        let Some(pair) = seen.pair else {
+            return self.offer(seen, Side::Source);
+        };
+        let sighting = Sighting {
+            pair: pair.reversed(),
+            detector: seen.observation.detection.detector,
+            fingerprint: seen.observation.detection.fingerprint.clone(),
+        };
+        if seen.ingress
+            && let Some(count) = self.sent.get_mut(&sighting)
+            && *count > 0
+        {
+            *count -= 1;
+            self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
+            return Vec::new();
         }
-        self.offer(seen, Side::Destination)
+        let remote = if seen.ingress {
+            &mut seen.observation.source
+        } else {
+            &mut seen.observation.destination
+        };
+        if remote.certainty != Certainty::Exact
+            && let Some(owner) = self.shared.peers.pairs.peer(pair)
+        {
+            let process = self.shared.peers.processes.of(owner.tgid);
+            *remote = identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+        }
+        let side = if seen.ingress {
+            Side::Destination
+        } else {
+            Side::Source
+        };
+        self.offer(seen, side)
     }
 
     fn offer(&mut self, seen: Seen, side: Side) -> Vec<Finding> {
         let for_metrics = seen.observation.clone();
-        self.shared.metrics.attribution("source", for_metrics.source.identified_by.name());
-        self.shared.metrics.attribution("destination", for_metrics.destination.identified_by.name());
+        self.shared
+            .metrics
+            .attribution("source", for_metrics.source.identified_by.name());
+        self.shared
+            .metrics
+            .attribution("destination", for_metrics.destination.identified_by.name());
         let offered = self.aggregator.offer(seen.observation, Timestamp::now());
         self.shared.metrics.value(&for_metrics, offered.admission, side);
         offered.findings

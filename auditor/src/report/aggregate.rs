@@ -96,6 +96,8 @@ struct Key {
     source: Name,
     destination: Name,
     operation: Option<String>,
+    /// The same flow in the open is another leak than the encrypted one.
+    encrypted: bool,
     part: &'static str,
     field: Option<String>,
     detector: &'static str,
@@ -335,6 +337,7 @@ impl Key {
             source: Name::of(Some(&observation.source)),
             destination: Name::of(Some(&observation.destination)),
             operation: observation.flow.operation.clone(),
+            encrypted: observation.flow.encrypted,
             part: observation.place.name(),
             field: observation.detection.field.path.clone().map(bounded),
             detector: observation.detection.detector,

@@ -99,7 +99,7 @@ fn the_byte_accounts_add_up_to_the_bytes_moved() {
 fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     let metrics = metrics(10);
     metrics.value(&card(), Admission::Clear(Verdict::Violation), Reporter::Source);
-    metrics.events("capture", 1);
+    metrics.events_so_far("capture", 1);
     metrics.lost("stream", "queue_full", 1);
     metrics.lost_so_far("capture", "ring_full", 3);
     metrics.lost_so_far("capture", "ring_full", 2);
