@@ -334,10 +334,13 @@ impl Job<'_> {
                 total(&totals.findings),
                 total(&totals.not_scanned),
             );
-            let _ = writeln!(
-                err,
-                "{files} files scanned, {findings} findings, {skipped} bytes not scanned (no text)"
-            );
+            // Nothing but errors: they have said it all.
+            if files > 0 {
+                let _ = writeln!(
+                    err,
+                    "{files} files scanned, {findings} findings, {skipped} bytes not scanned (no text)"
+                );
+            }
         }
         Ok(match (total(&totals.errors), total(&totals.clear)) {
             (1.., _) => ExitCode::from(2),
