@@ -1,7 +1,7 @@
 //! A connection: its addresses, which side is the client, and who is at both ends.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -29,6 +29,15 @@ const AF_INET: u16 = 2;
 /// How long a look for a listening socket is good for.
 const LISTENING_FOR: Duration = Duration::from_secs(2);
 
+/// How long a closed socket is remembered: its streams in all rings have ended by then.
+const CLOSED_FOR: Duration = Duration::from_secs(5);
+
+/// Most closed sockets remembered.
+const MAX_CLOSED: usize = 65_536;
+
+/// Most searches through /proc in a second.
+const MAX_SEARCHES: u32 = 20;
+
 /// Most answers about listening sockets remembered.
 const MAX_LISTENERS: usize = 4096;
 
@@ -38,6 +47,10 @@ pub struct Peers {
     pub processes: Processes,
     pub pairs: Pairs,
     listeners: Mutex<HashMap<(u32, u16), (bool, Instant)>>,
+    /// Cookies of sockets that closed, and when.
+    closed: Mutex<HashMap<u64, Instant>>,
+    /// Start of this second, and searches through /proc in it.
+    searches: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Peers {
@@ -57,6 +70,38 @@ impl Peers {
         if let (Some(pair), Source::Socket) = (connection.pair, connection.source) {
             self.pairs.closed(pair);
         }
+    }
+
+    pub(super) fn socket_closed(&self, cookie: u64) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Too many at once: their streams end when they are idle.
+        if cookie != 0 && closed.len() < MAX_CLOSED {
+            closed.insert(cookie, Instant::now());
+        }
+    }
+
+    /// Sockets that closed at least `ago`; they are remembered until every ring has ended their
+    /// streams.
+    pub(super) fn closed_sockets(&self, ago: Duration) -> HashSet<u64> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.retain(|_, at| at.elapsed() < CLOSED_FOR);
+        closed.iter().filter(|(_, at)| at.elapsed() >= ago).map(|(cookie, _)| *cookie).collect()
+    }
+
+    /// Looks for the owner of the other end in /proc, unless that was done too often this second:
+    /// it takes milliseconds on a busy host.
+    fn search(&self, tgid: u32, pair: AddressPair) -> Option<peer::Found> {
+        {
+            let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+            let (since, count) = searches
+                .filter(|(since, _)| since.elapsed() < Duration::from_secs(1))
+                .unwrap_or((Instant::now(), 0));
+            if count >= MAX_SEARCHES {
+                return None;
+            }
+            *searches = Some((since, count + 1));
+        }
+        peer::find(tgid, pair)
     }
 
     fn is_listening(&self, tgid: u32, netns: u32, port: u16) -> bool {
@@ -197,7 +242,7 @@ impl Connection {
             .pairs
             .peer(pair)
             .map(|owner| peer::Found::Socket(owner.tgid));
-        let found = seen.or_else(|| *self.looked_up.get_or_init(|| peer::find(self.tgid, pair)));
+        let found = seen.or_else(|| *self.looked_up.get_or_init(|| peers.search(self.tgid, pair)));
         let end = |tgid| {
             let process = peers.processes.of(tgid);
             identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)

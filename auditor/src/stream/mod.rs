@@ -35,6 +35,9 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// How long after a process ended its streams are: records of other rings may still come.
 const AFTER_EXIT: Duration = Duration::from_millis(300);
 
+/// How long after its socket closed a stream is ended: the program may still read what arrived.
+const AFTER_CLOSE: Duration = Duration::from_millis(500);
+
 /// What the next stages make of one stream.
 pub trait Flow {
     /// Bytes in order. The flow settles every one of them in the stream's ledger.
@@ -96,14 +99,14 @@ impl<F: Flow> Streams<F> {
                 self.peers.opened(&self.table[&key].connection);
             }
             Kind::Data => self.data(key, record),
-            Kind::Closed => {
+            // A TLS object that was freed is gone. A closed socket may still hold bytes its program
+            // has not read, and carries TLS streams of other rings: they end a little later.
+            Kind::Closed if record.source == Source::Tls => {
                 if let Some(stream) = self.table.remove(&key) {
                     end(stream, &self.peers);
                 }
-                if record.source == Source::Socket {
-                    self.end_bound_to(record.header.cookie);
-                }
             }
+            Kind::Closed => self.peers.socket_closed(record.header.cookie),
             Kind::Exec | Kind::Exit | Kind::Fork => {}
         }
     }
@@ -132,9 +135,13 @@ impl<F: Flow> Streams<F> {
         if !gone.is_empty() {
             self.end_where(|stream| gone.contains(&stream.connection.tgid));
         }
-        if now.duration_since(self.swept) > Duration::from_secs(10) {
+        if now.duration_since(self.swept) > AFTER_CLOSE {
             self.swept = now;
-            self.end_where(|stream| now.duration_since(stream.last) > IDLE);
+            let closed = self.peers.closed_sockets(AFTER_CLOSE);
+            self.end_where(|stream| {
+                let quiet = now.duration_since(stream.last);
+                quiet > IDLE || (quiet > AFTER_CLOSE && closed.contains(&stream.connection.cookie))
+            });
         }
     }
 
@@ -226,21 +233,6 @@ impl<F: Flow> Streams<F> {
             && let Some(stream) = self.table.remove(&oldest)
         {
             end(stream, &self.peers);
-        }
-    }
-
-    /// A TLS stream ends with its socket, when the program does not free the TLS object.
-    fn end_bound_to(&mut self, cookie: u64) {
-        let bound: Vec<(Source, u64)> = self
-            .table
-            .iter()
-            .filter(|((source, _), stream)| *source == Source::Tls && stream.connection.cookie == cookie)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in bound {
-            if let Some(stream) = self.table.remove(&key) {
-                end(stream, &self.peers);
-            }
         }
     }
 
