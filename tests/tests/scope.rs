@@ -45,7 +45,10 @@ impl Drop for Cgroup {
 }
 
 fn order(card: &str) -> Vec<Vec<u8>> {
-    vec![message::post_json("/v1/orders", &format!(r#"{{"card":{{"number":"{card}"}}}}"#))]
+    vec![message::post_json(
+        "/v1/orders",
+        &format!(r#"{{"card":{{"number":"{card}"}}}}"#),
+    )]
 }
 
 #[test]
@@ -74,7 +77,11 @@ fn a_cgroup_is_watched_with_those_below_it() -> anyhow::Result<()> {
 fn the_system_call_hook_sees_what_the_tracepoints_see() -> anyhow::Result<()> {
     for tls in [false, true] {
         let scratch = Scratch::new()?;
-        let server = if tls { Server::tls(&scratch)? } else { Server::plain(&scratch)? };
+        let server = if tls {
+            Server::tls(&scratch)?
+        } else {
+            Server::plain(&scratch)?
+        };
         let card = values::card();
         let client = if tls {
             Client::tls(&scratch, server.port, &order(&card), &[])?
@@ -88,7 +95,11 @@ fn the_system_call_hook_sees_what_the_tracepoints_see() -> anyhow::Result<()> {
         let received = server.counts()?;
         report.balanced()?;
         let ledger = if tls { "tls" } else { "socket" };
-        ensure!(report.bytes(ledger, "moved") == sent.total() + received.total(), "{:?}", report.account(ledger));
+        ensure!(
+            report.bytes(ledger, "moved") == sent.total() + received.total(),
+            "{:?}",
+            report.account(ledger)
+        );
         expect::leak(
             report.leak("payment_card")?,
             expect::Expected {

@@ -16,6 +16,7 @@ use super::{
     elf::Elf,
     load::{Kernel, error_chain},
     tls::{Library, Probe, Target},
+    trial::{self, Verdict},
 };
 
 /// Identity of a file, whatever path leads to it.
@@ -68,6 +69,8 @@ pub enum Outcome {
 pub struct Attachments {
     files: HashMap<FileId, Outcome>,
     loaded: HashSet<&'static str>,
+    /// Made when the first return probe is needed.
+    return_probes: Option<Verdict>,
 }
 
 impl Attachments {
@@ -111,6 +114,12 @@ impl Attachments {
     ) -> Result<Vec<Hooked>, String> {
         let elf = Elf::open(path).map_err(|error| error.to_string())?;
         let targets = library.find(&elf).map_err(|error| error.to_string())?;
+        if targets
+            .iter()
+            .any(|target| matches!(target.probe, Probe::Call { .. }))
+        {
+            self.require_return_probes(kernel)?;
+        }
         let mut functions = Vec::new();
         for target in &targets {
             self.attach_target(kernel, library, path, target)
@@ -131,6 +140,20 @@ impl Attachments {
             });
         }
         Ok(functions)
+    }
+
+    /// Return probes are used only where they are known to hurt nobody.
+    fn require_return_probes(&mut self, kernel: &mut Kernel) -> Result<(), String> {
+        if self.return_probes.is_none() {
+            let program = self
+                .program(kernel, "tls_exit")
+                .map_err(|error| error_chain(&error))?;
+            self.return_probes = Some(trial::return_probes(program));
+        }
+        match &self.return_probes {
+            Some(Verdict::Unsafe(why)) => Err(why.clone()),
+            Some(Verdict::Safe) | None => Ok(()),
+        }
     }
 
     fn attach_target(

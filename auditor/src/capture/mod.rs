@@ -15,3 +15,4 @@ pub mod ring;
 pub mod scope;
 pub mod support;
 pub mod tls;
+pub mod trial;

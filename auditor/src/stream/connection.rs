@@ -85,7 +85,11 @@ impl Peers {
     pub(super) fn closed_sockets(&self, ago: Duration) -> HashSet<u64> {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         closed.retain(|_, at| at.elapsed() < CLOSED_FOR);
-        closed.iter().filter(|(_, at)| at.elapsed() >= ago).map(|(cookie, _)| *cookie).collect()
+        closed
+            .iter()
+            .filter(|(_, at)| at.elapsed() >= ago)
+            .map(|(cookie, _)| *cookie)
+            .collect()
     }
 
     /// Looks for the owner of the other end in /proc, unless that was done too often this second:
