@@ -5,8 +5,14 @@
 # (and pip to its cache).
 #
 #   KUBERNETES_VALIDATE=path deploy/test.sh    uses this instead of installing one from PyPI
+#   AUDITOR=path deploy/test.sh                builds an image of this binary and runs it (needs buildah)
 
 set -u
+# A path is meant from where the script is called.
+case ${AUDITOR:-/} in
+    /*) ;;
+    *) AUDITOR=$PWD/$AUDITOR ;;
+esac
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -43,6 +49,20 @@ if have promtool; then
 else
     skip "alert rules" "promtool is not installed (Debian: apt-get install prometheus)"
 fi
+
+# Every metric that a rule asks for is registered by the daemon. Whether it is fed is not known here.
+every_metric() {
+    status=0
+    metrics=../auditor/src/serve/metrics.rs
+    for metric in $(grep -o 'auditor_[a-z_]*' prometheus/rules.yaml | sort -u); do
+        grep -q "\"${metric#auditor_}\"" $metrics || grep -q "\"$metric\"" $metrics || {
+            echo "$metric: not registered in $metrics"
+            status=1
+        }
+    done
+    return $status
+}
+check "every metric in the rules is one of the daemon's" every_metric
 
 # Every alert has a test and a section in docs/operations.md.
 every_alert() {
@@ -202,13 +222,35 @@ assert base == {"scope": {"node": True}}, base
 keys = {section: sorted(value) if isinstance(value, dict) else value for section, value in full.items()}
 assert keys == {
     "scope": ["cgroups", "containers", "node", "pids"],
-    "capture": ["max_call_bytes", "ring_bytes"],
-    "detect": ["key_file", "min_confidence"],
-    "report": ["journal"],
-    "serve": ["http", "socket"],
+    "capture": ["max_call_bytes", "ring_bytes", "socket_hook"],
+    "detect": ["key_file", "min_confidence", "states"],
+    "report": ["interval_seconds", "journal", "max_live"],
+    "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",
 }, keys
-assert sorted(full["report"]["journal"]) == ["keep", "max_bytes", "path"], full["report"]
+assert sorted(full["report"]["journal"]) == ["enabled", "keep", "max_bytes", "path"], full["report"]
+
+# What is commented out shows the default that docs/configuration.md names, and nothing is missing. A unit
+# test of the auditor crate compares that table with the code.
+defaults = {}
+for line in open("../docs/configuration.md"):
+    if line.startswith("| `"):
+        key, _, default = (cell.strip().strip("`") for cell in line.split("|")[1:4])
+        defaults[key] = default
+derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
+examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers"}
+def flat(value, path=()):
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from flat(inner, (*path, name))
+        else:
+            yield ".".join((*path, name)), inner
+shown = dict(flat(full))
+assert shown.keys() == defaults.keys(), shown.keys() ^ defaults.keys()
+for key, value in shown.items():
+    expected = derived.get(key, defaults[key])
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    assert key in examples or text == expected, f"{key}: {text} is shown, {expected} is the default"
 PYTHON
 }
 yaml=
@@ -221,7 +263,45 @@ else
     skip "configuration files" "no python3 with PyYAML (Debian: apt-get install python3-yaml)"
 fi
 
-skip "Dockerfile" "base images cannot be pulled where these tests run"
+# The lines that say what the image is: all of Dockerfile.scratch but its files, and the last stage of Dockerfile.
+about_the_image() {
+    sed -n '/^FROM/h;/^FROM/!H;${x;p;}' "$1" | grep -v -e '^#' -e '^FROM' -e '^COPY' -e '^$'
+}
+same_image() {
+    about_the_image Dockerfile >"$work/image"
+    about_the_image Dockerfile.scratch >"$work/image-scratch"
+    [ -s "$work/image" ] && diff "$work/image" "$work/image-scratch"
+}
+check "both Dockerfiles say the same about the image" same_image
+
+skip "Dockerfile" "it starts from base images, and none are pulled here"
+
+# Builds Dockerfile.scratch around $AUDITOR in a store of its own, and runs the program in the image.
+image() {
+    mkdir -p "$work/root/usr/bin" && cp -- "$AUDITOR" "$work/root/usr/bin/auditor" || return 1
+    # Nothing is listed for a static binary.
+    for library in $(ldd "$AUDITOR" | grep -o '/[^ )]*'); do
+        install -D -m 0755 "$library" "$work/root$library" || return 1
+    done
+    store="--root $work/store --runroot $work/store-run --storage-driver vfs"
+    # $store is options without spaces in them.
+    # shellcheck disable=SC2086
+    buildah $store build --isolation chroot --tag auditor-test --file Dockerfile.scratch "$work/root" &&
+        container=$(buildah $store from --pull-never localhost/auditor-test) &&
+        buildah $store run --isolation chroot "$container" -- /usr/bin/auditor --version >"$work/version"
+    status=$?
+    # Without root the store has files of other user ids, which only buildah can remove.
+    # shellcheck disable=SC2086
+    { buildah $store rm --all; buildah $store rmi --all; } >/dev/null 2>&1
+    [ $status -eq 0 ] && "$AUDITOR" --version | diff - "$work/version"
+}
+if ! have buildah; then
+    skip "the image" "buildah is not installed (Debian: apt-get install buildah)"
+elif [ -z "${AUDITOR:-}" ]; then
+    skip "the image" "AUDITOR does not name a binary to put into it"
+else
+    check "an image of $(basename "$AUDITOR") is built and runs" image
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
