@@ -10,6 +10,9 @@ pub struct Field {
     pub path: &'static [&'static str],
 }
 
+/// Fields a kernel may be built without; their offset is then 0, which no real one has.
+pub const OPTIONAL: &[&str] = &["TASK_IO_URING"];
+
 macro_rules! fields {
     ($($global:ident = $of:literal $(. $member:literal)+;)+) => {
         /// Every field, for the loader.
@@ -49,4 +52,5 @@ fields! {
     FILE_PRIVATE = "file" . "private_data";
     INODE_MODE = "inode" . "i_mode";
     SOCKET_SK = "socket" . "sk";
+    TASK_IO_URING = "task_struct" . "io_uring";
 }

@@ -20,8 +20,8 @@ use aya_ebpf::{
 use crate::{
     account::count,
     copy::{self, Call, UserBytes, data_ring},
-    globals::{SOCKET_SK, TASK_FLAGS},
-    hooks::tls,
+    globals::{SOCKET_SK, TASK_FLAGS, TASK_IO_URING},
+    hooks::{syscall::socket_of, tls},
     scope::{self, Task},
     socket_state::{BtfSock, Sock, SocketState, class},
 };
@@ -55,14 +55,15 @@ fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
         return None;
     }
     let task = scope::current()?;
+    let sk: *mut c_void = ctx.arg(0);
     let flags: i32 = ctx.arg(2);
     moved(
         task,
-        BtfSock(ctx.arg(0)),
+        BtfSock(sk),
         ret as u64,
         flags,
         ingress,
-        syscall_bytes(),
+        syscall_bytes(sk as u64),
     )
 }
 
@@ -91,6 +92,26 @@ fexit_hooks! {
     inet6_recvmsg = "inet6_recvmsg", 1, Some(3), 4;
 }
 
+/// `inet_sendpage(struct socket *, struct page *, int, size_t, int)`: how sendfile and splice
+/// reached TCP before kernel 6.5. There is no user buffer: the bytes are counted as unseen.
+#[fexit(function = "inet_sendpage")]
+pub fn inet_sendpage(ctx: FExitContext) -> i32 {
+    let _ = try_sendpage(&ctx);
+    0
+}
+
+fn try_sendpage(ctx: &FExitContext) -> Option<()> {
+    let ret: i32 = ctx.arg(5);
+    if ret <= 0 {
+        return None;
+    }
+    let task = scope::current()?;
+    let socket: *const u8 = ctx.arg(0);
+    // SAFETY: the verifier checks the offset against struct socket.
+    let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
+    moved(task, BtfSock(sk), ret as u64, 0, 0, None)
+}
+
 fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()> {
     if ret <= 0 {
         return None;
@@ -99,7 +120,14 @@ fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    moved(task, BtfSock(sk), ret as u64, flags, ingress, syscall_bytes())
+    moved(
+        task,
+        BtfSock(sk),
+        ret as u64,
+        flags,
+        ingress,
+        syscall_bytes(sk as u64),
+    )
 }
 
 /// A socket in scope moved `ret` bytes: account them, tell TLS from plain text, copy plain text.
@@ -242,9 +270,12 @@ fn first_bytes(from: &UserBytes) -> u64 {
     head | READ
 }
 
-/// The user bytes of the system call the current task is in.
+/// The user bytes of the system call the current task is in, when it is one on the socket `sk`.
+///
+/// Work that io_uring left for the end of another system call runs with that call's registers: a
+/// task that uses io_uring must show that the call's descriptor is this socket.
 #[inline(always)]
-fn syscall_bytes() -> Option<UserBytes> {
+fn syscall_bytes(sk: u64) -> Option<UserBytes> {
     // SAFETY: the helpers give BTF pointers to the current task and its registers, whose fields
     // may be loaded.
     unsafe {
@@ -254,6 +285,14 @@ fn syscall_bytes() -> Option<UserBytes> {
             return None;
         }
         let regs = bpf_task_pt_regs(task) as *const pt_regs;
+        let io_uring = TASK_IO_URING.load();
+        if io_uring != 0 {
+            let context: u64 = ptr::read_volatile(task.cast::<u8>().add(io_uring as usize).cast());
+            let descriptor = ptr::read_volatile(&raw const (*regs).rdi);
+            if context != 0 && socket_of(descriptor as u32) != Some(sk) {
+                return None;
+            }
+        }
         user_bytes(&Registers {
             number: ptr::read_volatile(&raw const (*regs).orig_rax),
             second: ptr::read_volatile(&raw const (*regs).rsi),

@@ -77,7 +77,7 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
 
 /// Walks task → files → fdt → fd[n] → file → socket → sock.
 #[inline(always)]
-fn socket_of(fd: u32) -> Option<u64> {
+pub fn socket_of(fd: u32) -> Option<u64> {
     // SAFETY: the helper takes no arguments.
     let task = unsafe { bpf_get_current_task_btf() } as u64;
     let files: u64 = read(task, TASK_FILES.load())?;

@@ -109,10 +109,10 @@ impl KernelTypes {
         (1..self.types.len()).any(|id| self.name_is(self.types[id] as usize, name))
     }
 
-    /// Offsets of all `fields`, by the name of their global.
+    /// Offsets of all `fields`, by the name of their global; 0 for an optional one that is not there.
     ///
     /// # Errors
-    /// The first field this kernel does not have.
+    /// The first other field this kernel does not have.
     pub fn offsets(
         &self,
         fields: &[auditor_common::offsets::Field],

@@ -259,7 +259,7 @@ fn attach_tier(ebpf: &mut Ebpf, btf: &Btf, tier: SocketTier) -> Result<(), LoadE
 }
 
 fn detach_tier(ebpf: &mut Ebpf, tier: SocketTier) {
-    for name in tier.programs() {
+    for name in tier.programs().iter().chain(tier.optional_programs()) {
         match ebpf.program_mut(name) {
             Some(aya::programs::Program::FExit(program)) => drop(program.unload()),
             Some(aya::programs::Program::BtfTracePoint(program)) => drop(program.unload()),

@@ -34,6 +34,14 @@ impl SocketTier {
         Self::ALL.into_iter().find(|tier| tier.name() == name)
     }
 
+    /// Programs that belong to the tier on kernels that have their function.
+    pub const fn optional_programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Fexit => &["inet_sendpage"],
+            Self::Tracepoint | Self::Syscall => &[],
+        }
+    }
+
     /// Programs of the eBPF object that make up the tier.
     pub const fn programs(self) -> &'static [&'static str] {
         match self {

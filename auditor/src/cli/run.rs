@@ -4,6 +4,8 @@
 //! health. It ends on SIGINT or SIGTERM: probes are detached first, then everything that was
 //! captured is reported.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::Ordering};
@@ -62,7 +64,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = load_config(&args)?;
     engine::forbid_core_dumps()?;
     let stop = engine::stop_signal()?;
-    std::fs::create_dir_all(&config.state_dir)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.state_dir)
         .with_context(|| format!("cannot create the state folder {}", config.state_dir.display()))?;
 
     // What can be refused is tried before anything is attached.

@@ -58,6 +58,7 @@ const TEST: &[Need] = &[
     need("nginx", "nginx-light"),
     need("curl", "curl"),
     need("openssl", "openssl"),
+    need("buildah", "buildah"),
     need("/usr/bin/python3", "python3"),
     need("promtool", "prometheus"),
     need("ip", "iproute2"),

@@ -90,7 +90,7 @@ pub(super) fn deploy() -> anyhow::Result<Tally> {
         return Ok(tally);
     }
     let mut command = process::command("sh");
-    command.arg(&script);
+    command.arg(&script).env("AUDITOR", build::auditor(Profile::Dev)?);
     let succeeded = lines(&mut command, |line| read_deploy_line(&mut tally, line))?;
     if !succeeded && tally.failed == 0 {
         tally.fail("deploy/test.sh ended with an error".to_owned());
