@@ -12,7 +12,7 @@ use crate::{
     account::count,
     copy::{event, event_header},
     globals::{SIGNAL_LIVE, TASK_SIGNAL, TASK_TGID},
-    maps::SCOPE_TGIDS,
+    maps::{SCOPE_TGIDS, TLS_CURRENT},
     scope,
 };
 
@@ -50,6 +50,8 @@ pub fn sched_process_exec(_ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(task) = scope::current() else { return 0 };
+    // A thread that dies inside a TLS call must not leave its object to the next owner of its id.
+    let _ = TLS_CURRENT.remove(&task.id());
     let current: *const u8 = ctx.arg(0);
     // SAFETY: BTF pointers; `live` counts the threads that have not begun to exit.
     let live: i32 = unsafe {

@@ -12,7 +12,7 @@ pub mod watch;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Parser as _, error::ErrorKind};
 
 /// Version, and how the eBPF programs inside were built.
 const VERSION: &str = concat!(
@@ -49,12 +49,16 @@ enum Command {
 pub fn main() -> ExitCode {
     let line = match Line::try_parse() {
         Ok(line) => line,
-        Err(usage) if usage.use_stderr() => return failed(&one_sentence(&usage.to_string())),
-        // Help and version are no errors.
-        Err(asked) => asked.exit(),
+        // Help (also for a bare `auditor`, which is an error) and version.
+        Err(help) if !is_usage_error(&help) => help.exit(),
+        Err(usage) => return failed(&one_sentence(&usage.to_string())),
     };
     log_to_stderr();
     dispatch(line.command).unwrap_or_else(|error| failed(&chain(&error)))
+}
+
+fn is_usage_error(error: &clap::Error) -> bool {
+    error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
 fn failed(why: &str) -> ExitCode {
