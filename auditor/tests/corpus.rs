@@ -34,5 +34,8 @@ fn every_target_is_replayed() {
     let known: Vec<&str> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(folders(Path::new(CORPUS)), known);
     let programs = folders(&Path::new(CORPUS).with_file_name("fuzz_targets"));
-    assert_eq!(programs, known.iter().map(|name| format!("{name}.rs")).collect::<Vec<_>>());
+    assert_eq!(
+        programs,
+        known.iter().map(|name| format!("{name}.rs")).collect::<Vec<_>>()
+    );
 }

@@ -18,7 +18,7 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(Fingerprinter:
 /// Made up, and valid.
 const PLANTED: [&str; 4] = [
     "5447911234560249",
-    "jane.roe@planted.example.net",
+    "jane.roe@plantedmail.de",
     "DE27100777770209299700",
     "5447-9112-3456-0249",
 ];
