@@ -251,6 +251,10 @@ fn many_sections_that_claim_the_whole_file_are_not_all_kept() {
     // All the others become index tables (SHT_SYMTAB_SHNDX) of the symbols, each a little different.
     for index in (1..count).filter(|index| *index != symbols) {
         let header = headers + index * SH_LEN;
+        // But for names, without which nothing is read at all.
+        if number(&bytes, header + SH_TYPE, 4) == 3 {
+            continue;
+        }
         put(&mut bytes, header + SH_TYPE, 18, 4);
         put(&mut bytes, header + SH_LINK, symbols, 4);
         put(&mut bytes, header + SH_OFFSET, index * 4, 8);
