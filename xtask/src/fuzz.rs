@@ -1,7 +1,9 @@
 //! `cargo xtask fuzz`: every target of tests/fuzz, one after the other. Without a sanitizer, so that a stable compiler
 //! will do: what is looked for is panics, hangs and memory growth in safe code.
+//!
+//! A run starts from the committed corpus and leaves it as it is: what it learns stays in the target folder.
 
-use std::{path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 
@@ -50,20 +52,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// When cargo-fuzz can not be installed or started.
 pub(crate) fn run_target(target: &str, seconds: u32) -> anyhow::Result<bool> {
     build::ensure_subcommand("cargo-fuzz")?;
+    let folder = process::root().join(FOLDER);
+    let learnt = folder.join("target/corpus").join(target);
+    fs::create_dir_all(&learnt).with_context(|| format!("can not create {}", learnt.display()))?;
     let limit = format!("-max_total_time={seconds}");
     process::succeeds(
         process::cargo("fuzz")
-            .args([
-                "run",
-                "--sanitizer",
-                "none",
-                "--fuzz-dir",
-                FOLDER,
-                target,
-                "--",
-                &limit,
-                "-rss_limit_mb=2048",
-            ])
+            .args(["run", "--sanitizer", "none", "--fuzz-dir", FOLDER, target])
+            .args([&learnt, &folder.join("corpus").join(target)])
+            .args(["--", &limit, "-rss_limit_mb=2048", "-max_len=8192"])
             .args(["-timeout=10", "-print_final_stats=1"]),
     )
 }

@@ -23,6 +23,10 @@ const KIND_RESTRICT: u32 = 11;
 /// Nested anonymous structs and typedef chains deeper than this are a lie.
 const MAX_DEPTH: usize = 16;
 
+/// Most members looked at for one path; the largest structs have some hundred. Without it, structs
+/// that nest each other many times would take time exponential in their depth.
+const MAX_MEMBERS: usize = 65_536;
+
 #[derive(Debug, Error)]
 pub enum BtfError {
     #[error("cannot read {path}: {source}; auditor needs a kernel built with CONFIG_DEBUG_INFO_BTF")]
@@ -95,9 +99,10 @@ impl KernelTypes {
     /// # Errors
     /// When there is no such struct or member, or it is a bit field.
     pub fn offset(&self, of: &str, path: &[&str]) -> Result<u32, BtfError> {
+        let mut left = MAX_MEMBERS;
         self.structs_named(of)
             .into_iter()
-            .find_map(|id| self.walk(id, path))
+            .find_map(|id| self.walk(id, path, &mut left))
             .ok_or_else(|| BtfError::NoField {
                 of: of.to_owned(),
                 path: path.join("."),
@@ -133,18 +138,19 @@ impl KernelTypes {
             .collect()
     }
 
-    fn walk(&self, of: u32, path: &[&str]) -> Option<u32> {
+    /// `left` is how many members may still be looked at.
+    fn walk(&self, of: u32, path: &[&str], left: &mut usize) -> Option<u32> {
         let (first, rest) = path.split_first()?;
-        let (offset, member_type) = self.member(of, first, 0)?;
+        let (offset, member_type) = self.member(of, first, 0, left)?;
         if rest.is_empty() {
             Some(offset)
         } else {
-            Some(offset + self.walk(member_type, rest)?)
+            offset.checked_add(self.walk(member_type, rest, left)?)
         }
     }
 
     /// Finds a member by name, looking through anonymous structs and unions.
-    fn member(&self, of: u32, name: &str, depth: usize) -> Option<(u32, u32)> {
+    fn member(&self, of: u32, name: &str, depth: usize, left: &mut usize) -> Option<(u32, u32)> {
         let of = self.strip(of)?;
         let at = *self.types.get(of as usize)? as usize;
         if depth > MAX_DEPTH || !matches!(self.kind(at), Some(KIND_STRUCT | KIND_UNION)) {
@@ -153,6 +159,7 @@ impl KernelTypes {
         let info = read_u32(&self.bytes, at + 4)?;
         let bit_fields = info >> 31 == 1;
         for index in 0..(info & 0xffff) as usize {
+            *left = left.checked_sub(1)?;
             let member = at + 12 + index * 12;
             let member_name = read_u32(&self.bytes, member)? as usize;
             let member_type = read_u32(&self.bytes, member + 4)?;
@@ -164,8 +171,8 @@ impl KernelTypes {
             };
             let anonymous = self.bytes.get(self.strings + member_name) == Some(&0);
             if anonymous {
-                if let Some((inner, inner_type)) = self.member(member_type, name, depth + 1) {
-                    return Some((bits / 8 + inner, inner_type));
+                if let Some((inner, inner_type)) = self.member(member_type, name, depth + 1, left) {
+                    return Some(((bits / 8).checked_add(inner)?, inner_type));
                 }
             } else if self.string_is(member_name, name) {
                 return (size == 0 && bits % 8 == 0).then_some((bits / 8, member_type));
@@ -249,6 +256,48 @@ mod tests {
         let types = KernelTypes::read(Path::new(VMLINUX)).unwrap();
         let error = types.offset("sock", &["no_such_member"]).unwrap_err();
         assert!(error.to_string().contains("no_such_member"), "{error}");
+    }
+
+    /// BTF of one string section and these types: name, kind, members as name, type and offset.
+    fn btf(strings: &[u8], types: &[(u32, u32, &[[u32; 3]])]) -> Vec<u8> {
+        let mut section = Vec::new();
+        for (name, kind, members) in types {
+            let info = kind << 24 | u32::try_from(members.len()).unwrap();
+            section.extend(
+                [*name, info, 0]
+                    .iter()
+                    .chain(members.as_flattened())
+                    .flat_map(|word| word.to_ne_bytes()),
+            );
+        }
+        let length = u32::try_from(section.len()).unwrap();
+        let header = [
+            0x0001_eb9f,
+            24,
+            0,
+            length,
+            length,
+            u32::try_from(strings.len()).unwrap(),
+        ];
+        let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        bytes.extend(section);
+        bytes.extend(strings);
+        bytes
+    }
+
+    #[test]
+    fn structs_that_nest_each_other_many_times_do_not_take_exponential_time() {
+        // struct s holds 64 anonymous members of its own type.
+        let types = KernelTypes::parse(btf(b"\0s\0", &[(1, KIND_STRUCT, &[[0, 1, 0]; 64])])).unwrap();
+        assert!(types.offset("s", &["a"]).is_err());
+    }
+
+    #[test]
+    fn an_offset_beyond_all_numbers_is_no_offset() {
+        // struct s { struct s a; } with a at the largest offset: s.a.a.….a does not fit.
+        let types = KernelTypes::parse(btf(b"\0s\0a\0", &[(1, KIND_STRUCT, &[[3, 1, !7]])])).unwrap();
+        assert_eq!(types.offset("s", &["a"; 8]).unwrap(), !7);
+        assert!(types.offset("s", &["a"; 9]).is_err());
     }
 
     proptest::proptest! {

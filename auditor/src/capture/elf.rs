@@ -4,15 +4,26 @@
 //! The file is untrusted: it belongs to the watched program. It is read in pieces, never mapped
 //! (a file that shrinks must not kill the daemon), and every number in it may be a lie.
 
-use std::{collections::HashMap, fs::File, io::BufReader, path::Path};
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, Mnemonic, NasmFormatter, OpKind,
     Register,
 };
 use object::{
-    Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags, SymbolKind,
-    read::ReadCache,
+    Endianness, Object as _, ObjectSection as _, ObjectSegment as _, ReadRef, SegmentFlags,
+    elf::STT_FUNC,
+    read::{
+        ReadCache,
+        elf::{ElfFile64, Sym as _},
+    },
 };
 use thiserror::Error;
 
@@ -22,12 +33,21 @@ const MAX_BODY: u64 = 16 * 1024;
 /// Bytes from a function's start within which an entry probe may be moved.
 const ENTRY_WINDOW: usize = 64;
 
+/// Most of a file that is read, and so held in memory, bytes: headers, symbol tables and the bodies
+/// of a few functions. Symbols of the largest programs take some ten million.
+const MAX_READ: u64 = 64 << 20;
+
+/// Most sections and segments; linkers write some forty of the one and ten of the other.
+const MAX_PARTS: usize = 1024;
+
 #[derive(Debug, Error)]
 pub enum ElfError {
     #[error("cannot open {path}: {source}")]
-    Open { path: String, source: std::io::Error },
+    Open { path: String, source: io::Error },
     #[error("{path} is not a readable ELF file: {source}")]
     Parse { path: String, source: object::Error },
+    #[error("{path} claims more sections or segments than a linker writes; it is not hooked")]
+    TooManyParts { path: String },
 }
 
 /// A function symbol.
@@ -42,8 +62,11 @@ pub struct Function {
 /// An opened ELF file.
 pub struct Elf {
     path: String,
-    cache: ReadCache<BufReader<File>>,
+    length: u64,
+    cache: ReadCache<Metered>,
 }
+
+type Parsed<'a> = ElfFile64<'a, Endianness, Pieces<'a>>;
 
 impl Elf {
     /// Opens a file; nothing is parsed yet.
@@ -55,14 +78,25 @@ impl Elf {
             path: path.display().to_string(),
             source,
         };
-        // Not a FIFO, device or directory: opening those may block or never end.
+        let irregular = || open(io::Error::other("it is not a regular file"));
+        // Not a FIFO, device or directory: opening those may block, have effects or never end.
         if !std::fs::metadata(path).map_err(open)?.is_file() {
-            return Err(open(std::io::Error::other("it is not a regular file")));
+            return Err(irregular());
         }
-        let file = File::open(path).map_err(open)?;
+        // Its owner may have put something else there meanwhile.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+            .map_err(open)?;
+        let metadata = file.metadata().map_err(open)?;
+        if !metadata.is_file() {
+            return Err(irregular());
+        }
         Ok(Self {
             path: path.display().to_string(),
-            cache: ReadCache::new(BufReader::new(file)),
+            length: metadata.len(),
+            cache: ReadCache::new(Metered { file, left: MAX_READ }),
         })
     }
 
@@ -73,18 +107,32 @@ impl Elf {
     pub fn functions(&self, names: &[&str]) -> Result<HashMap<String, Function>, ElfError> {
         let file = self.parse()?;
         let mut found = HashMap::new();
-        for symbol in file.dynamic_symbols().chain(file.symbols()) {
-            if symbol.address() == 0 || symbol.kind() != SymbolKind::Text {
+        for table in [file.elf_dynamic_symbol_table(), file.elf_symbol_table()] {
+            // All names in one piece: one read, and none of them copied.
+            let Some(strings) = file
+                .section_by_index(table.string_section())
+                .ok()
+                .and_then(|section| section.data().ok())
+            else {
                 continue;
-            }
-            let Ok(name) = symbol.name() else { continue };
-            if names.contains(&name) {
-                found.entry(name.to_owned()).or_insert(Function {
-                    address: symbol.address(),
-                    size: symbol.size(),
+            };
+            for symbol in table.iter() {
+                let address = symbol.st_value(file.endian());
+                if address == 0 || symbol.st_type() != STT_FUNC {
+                    continue;
+                }
+                let Some(rest) = strings.get(symbol.st_name(file.endian()) as usize..) else {
+                    continue;
+                };
+                let Some(name) = names.iter().find(|name| is_string(rest, name)) else {
+                    continue;
+                };
+                found.entry((*name).to_owned()).or_insert(Function {
+                    address,
+                    size: symbol.st_size(file.endian()),
                 });
                 if found.len() == names.len() {
-                    break;
+                    return Ok(found);
                 }
             }
         }
@@ -103,12 +151,17 @@ impl Elf {
             function.size.min(MAX_BODY)
         };
         for section in file.sections() {
-            let (start, size) = (section.address(), section.size());
-            if function.address >= start && function.address - start < size {
-                let length = length.min(size - (function.address - start));
-                if let Ok(Some(bytes)) = section.data_range(function.address, length) {
-                    return Ok(bytes.to_vec());
-                }
+            let Some(within) = function.address.checked_sub(section.address()) else {
+                continue;
+            };
+            let Some((offset, size)) = section.file_range() else {
+                continue;
+            };
+            if within < size
+                && let Some(start) = offset.checked_add(within)
+                && let Ok(bytes) = Pieces(&self.cache).read_bytes_at(start, length.min(size - within))
+            {
+                return Ok(bytes.to_vec());
             }
         }
         Ok(Vec::new())
@@ -143,14 +196,76 @@ impl Elf {
             (p_flags.contains(object::elf::PF_X) && within < length)
                 .then(|| offset.checked_add(within))
                 .flatten()
+                .filter(|offset| *offset < self.length)
         }))
     }
 
-    fn parse(&self) -> Result<object::File<'_, &ReadCache<BufReader<File>>>, ElfError> {
-        object::File::parse(&self.cache).map_err(|source| ElfError::Parse {
+    fn parse(&self) -> Result<Parsed<'_>, ElfError> {
+        let file = Parsed::parse(Pieces(&self.cache)).map_err(|source| ElfError::Parse {
             path: self.path.clone(),
             source,
-        })
+        })?;
+        if file
+            .elf_section_table()
+            .len()
+            .max(file.elf_program_headers().len())
+            > MAX_PARTS
+        {
+            return Err(ElfError::TooManyParts {
+                path: self.path.clone(),
+            });
+        }
+        Ok(file)
+    }
+}
+
+/// True when the string that `bytes` begin with is `name`.
+fn is_string(bytes: &[u8], name: &str) -> bool {
+    bytes
+        .strip_prefix(name.as_bytes())
+        .is_some_and(|rest| rest.first() == Some(&0))
+}
+
+/// The cache, which makes room before it reads: what is too long must not get so far.
+#[derive(Clone, Copy)]
+struct Pieces<'a>(&'a ReadCache<Metered>);
+
+impl<'a> ReadRef<'a> for Pieces<'a> {
+    fn len(self) -> Result<u64, ()> {
+        self.0.len()
+    }
+
+    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
+        if size > MAX_READ {
+            return Err(());
+        }
+        self.0.read_bytes_at(offset, size)
+    }
+
+    fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
+        self.0.read_bytes_at_until(range, delimiter)
+    }
+}
+
+/// A file of which at most [`MAX_READ`] bytes are read. What is read stays in the cache, and tables
+/// that lie may name the same bytes again and again.
+struct Metered {
+    file: File,
+    left: u64,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.file.read(&mut buffer[..length])?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

@@ -21,7 +21,7 @@ mod text;
 pub mod window;
 pub mod xml;
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 pub use reader::{Limits, Origin, Reader, Receiver};
 
@@ -62,8 +62,8 @@ pub struct Document<'a> {
     pub offset: u64,
 }
 
-/// Where a value lies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where a value lies. `Debug` shows the path, which holds no value, but not the names as sent.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Field {
     /// JSONPath for JSON (`$.buyer.cards[1].number`), name for forms, headers (lower case) and
     /// cookies (`cookie.session`), column for CSV; `None` in plain text. Keys that look like
@@ -76,6 +76,15 @@ pub struct Field {
     pub siblings: Vec<String>,
     /// Where the whole value of the field lies in the document, quotes left out.
     pub value: Range<usize>,
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Field")
+            .field("path", &self.path)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers which field lies at a position of a document.

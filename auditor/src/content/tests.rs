@@ -685,3 +685,16 @@ proptest! {
         prop_assert_eq!(whole.hits, pieces.hits);
     }
 }
+
+#[test]
+fn a_field_does_not_show_the_names_that_were_sent() {
+    let field = Field {
+        path: Some("$.{key}".into()),
+        key: Some(NEEDLE.into()),
+        siblings: vec![NEEDLE.into()],
+        value: 1..2,
+    };
+    let shown = format!("{field:?}");
+    assert!(!shown.contains(NEEDLE));
+    assert!(shown.contains("$.{key}"));
+}

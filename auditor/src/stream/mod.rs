@@ -182,7 +182,7 @@ impl<F: Flow> Streams<F> {
             ledger.settle(stream.connection.ledger(), Account::Duplicate, repeated);
         }
         let bytes = &record.payload[usize::try_from(repeated).unwrap_or(0)..];
-        stream.next[ingress] = next.max(offset + length);
+        stream.next[ingress] = next.max(offset.saturating_add(length));
         if is_new {
             let flow = (self.make)(&self.table[&key].connection);
             if let Some(stream) = self.table.get_mut(&key) {
@@ -263,5 +263,45 @@ pub const fn ledger_of(source: Source) -> Ledger {
     match source {
         Source::Tls => Ledger::Tls,
         Source::Socket | Source::Process => Ledger::Socket,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auditor_common::record::{HEADER_LEN, RecordHeader};
+
+    use super::*;
+
+    struct Settling(Arc<ByteLedger>);
+
+    impl Flow for Settling {
+        fn data(&mut self, connection: &Connection, _: Direction, _: u64, bytes: &[u8]) {
+            self.0
+                .settle(connection.ledger(), Account::Scanned, bytes.len() as u64);
+        }
+        fn gap(&mut self, _: &Connection, _: Direction, _: u64) {}
+        fn quiet(&mut self, _: &Connection) {}
+        fn end(&mut self, _: &Connection) {}
+    }
+
+    #[test]
+    fn bytes_at_the_largest_offset_are_settled_like_others() {
+        let ledger = Arc::new(ByteLedger::default());
+        let mut streams = Streams::new(Arc::new(Peers::default()), Arc::clone(&ledger), {
+            let ledger = Arc::clone(&ledger);
+            move |_| Settling(Arc::clone(&ledger))
+        });
+        for offset in [u64::MAX - 1, u64::MAX] {
+            let mut header = RecordHeader::decode(&[0; HEADER_LEN]).unwrap();
+            header.offset = offset;
+            header.len = 5;
+            streams.record(&Record {
+                header,
+                kind: Kind::Data,
+                source: Source::Tls,
+                payload: b"hello",
+            });
+        }
+        assert_eq!(ledger.settled(Ledger::Tls, Account::Scanned), 10);
     }
 }

@@ -1,0 +1,41 @@
+//! What each fuzz target does with its input. Goes in: any bytes. It panics when a promise is broken.
+//!
+//! Two callers: the targets in fuzz_targets/, and auditor/tests/corpus.rs, which replays what was
+//! found before in every `cargo test`.
+
+pub mod btf;
+pub mod config;
+pub mod content;
+pub mod elf;
+pub mod http1;
+pub mod pipeline;
+pub mod record;
+pub mod scan;
+pub mod tail_request;
+
+use std::{fs::File, io::Write as _};
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its corpus folder.
+pub const TARGETS: [(&str, Target); 9] = [
+    ("btf", btf::run),
+    ("config", config::run),
+    ("content", content::run),
+    ("elf", elf::run),
+    ("http1", http1::run),
+    ("pipeline", pipeline::run),
+    ("record", record::run),
+    ("scan", scan::run),
+    ("tail_request", tail_request::run),
+];
+
+/// Calls `each` with the path of a file that holds `bytes`; the file is in memory.
+fn with_file(bytes: &[u8], each: impl FnOnce(&std::path::Path)) {
+    use std::os::fd::AsRawFd as _;
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::memfd_create("input", flags).expect("a file in memory"));
+    file.write_all(bytes).expect("a file in memory can be written");
+    each(format!("/proc/self/fd/{}", file.as_raw_fd()).as_ref());
+}
