@@ -96,8 +96,10 @@ fn start(boot: &Boot<'_>) -> anyhow::Result<Child> {
         .args([
             "-machine",
             "q35",
+            // One thread for all virtual CPUs: with several, the emulator may run a breakpoint the kernel has
+            // already taken back while it patches its own code (static keys), which it then dies of.
             "-accel",
-            "tcg,thread=multi",
+            "tcg,thread=single",
             "-cpu",
             "max",
             "-m",
