@@ -28,7 +28,7 @@ pub enum Counter {
     Records,
     /// Records other than data that were lost because their ring was full (records).
     ControlLost,
-    /// TLS calls whose entry was not found at their return (calls).
+    /// TLS calls whose entry was not found at their return, or whose length could not be read (calls).
     TlsCallLost,
     /// TLS streams bound to a socket by nesting (streams).
     BoundNested,

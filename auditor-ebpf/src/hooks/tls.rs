@@ -182,11 +182,11 @@ fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
     // SAFETY: reads 8 bytes of user memory into our stack; a bad pointer is an error code.
     let failed =
         unsafe { bpf_probe_read_user((&raw mut moved).cast(), 8, call.count_at as *const c_void) } != 0;
-    if failed || moved == 0 || moved > MAX_MOVED {
-        None
-    } else {
-        Some(moved)
+    if failed || moved > MAX_MOVED {
+        count(Counter::TlsCallLost, 1);
+        return None;
     }
+    if moved == 0 { None } else { Some(moved) }
 }
 
 #[inline(always)]

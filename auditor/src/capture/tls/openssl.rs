@@ -174,6 +174,39 @@ mod tests {
     }
 
     #[test]
+    fn without_a_common_internal_function_the_exported_ones_are_hooked() {
+        const PLAIN: &str = "int SSL_read(void *s, void *b, int n) { return n; }
+            int SSL_write(void *s, const void *b, int n) { return n - 1; }
+            int SSL_read_ex(void *s, void *b, unsigned long n, unsigned long *m) { *m = n; return 1; }
+            int SSL_write_ex(void *s, const void *b, unsigned long n, unsigned long *m) { *m = n + 1; return 1; }";
+        const WITH_EX2: &str = "int SSL_write_ex2(void *s, const void *b, unsigned long n, unsigned long f,
+            unsigned long *m) { *m = n + f; return 1; }";
+        let folder = tempfile::tempdir().unwrap();
+        for (source, hooked) in [
+            (
+                PLAIN.to_owned(),
+                ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex"],
+            ),
+            (
+                format!("{PLAIN}{WITH_EX2}"),
+                ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex2"],
+            ),
+        ] {
+            let (code, library) = (folder.path().join("ssl.c"), folder.path().join("libssl.so"));
+            std::fs::write(&code, source).unwrap();
+            let compiled = std::process::Command::new("cc")
+                .args(["-shared", "-fPIC", "-O2", "-o"])
+                .args([&library, &code])
+                .status()
+                .unwrap();
+            assert!(compiled.success());
+            let targets = find(&Elf::open(&library).unwrap()).unwrap();
+            let names: Vec<&str> = targets.iter().map(|target| target.function.as_str()).collect();
+            assert_eq!(names, hooked);
+        }
+    }
+
+    #[test]
     fn a_program_without_openssl_has_nothing_to_hook() {
         assert!(
             find(&Elf::open(Path::new("/bin/true")).unwrap())
