@@ -60,7 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     out,
                     "{mark:<8} {:<20} {}",
                     check.name,
-                    super::table::escape(&check.detail)
+                    crate::report::table::escape(&check.detail)
                 )?;
             }
         }

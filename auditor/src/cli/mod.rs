@@ -5,7 +5,6 @@ pub mod doctor;
 mod engine;
 pub mod run;
 pub mod scan;
-pub mod table;
 pub mod tail;
 pub mod watch;
 
@@ -47,6 +46,7 @@ enum Command {
 
 /// Parses the command line, runs the command and returns its exit code: 2 for every error.
 pub fn main() -> ExitCode {
+    crate::secret::hide_panic_messages();
     let line = match Line::try_parse() {
         Ok(line) => line,
         // Help (also for a bare `auditor`, which is an error) and version.

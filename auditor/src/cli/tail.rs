@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 
-use super::table::{Row, Table, escape};
+use crate::report::table::{Row, Table, escape};
 use crate::serve::filter::{Filters, Request};
 
 /// Findings shown before new ones when nothing else is asked for.

@@ -18,7 +18,6 @@ use jiff::Timestamp;
 
 use super::engine;
 use super::scan::{MinConfidence, States};
-use super::table::Table;
 use crate::capture::launch::Held;
 use crate::capture::support::SocketTier;
 use crate::ledger::ByteLedger;
@@ -28,6 +27,7 @@ use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Sink as _, stdout};
 use crate::report::summary::CommandStatus;
+use crate::report::table::Table;
 use crate::serve::metrics::Metrics;
 
 /// How often the main thread looks at the clock.

@@ -9,6 +9,7 @@ pub mod naming;
 pub mod observation;
 pub mod sinks;
 pub mod summary;
+pub mod table;
 
 #[cfg(test)]
 mod schema_tests;

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::finding::Verdict;
-use crate::cli::table::escape;
 use crate::detect::State;
 use crate::ledger::{Account, Balance, ByteLedger, Ledger};
+use crate::report::table::escape;
 
 /// `schema` of every summary.
 pub const SCHEMA: &str = "auditor.summary/v1";

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::cli::table::steers;
+use crate::report::table::steers;
 
 /// A series unused for longer is removed.
 pub const IDLE: Duration = Duration::from_secs(600);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Sink;
-use crate::cli::table::{Row, Table};
 use crate::report::finding::Finding;
+use crate::report::table::{Row, Table};
 
 /// How a finding is written.
 #[derive(Clone, Debug)]
