@@ -137,6 +137,43 @@ impl Digits<'_> {
     }
 }
 
+/// What a check of a value's characters says of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Proof {
+    /// −log2 of the share of random values of the same form that pass.
+    pub(crate) bits: f32,
+    /// Why, as a predicate: "passes mod 11 and holds a date".
+    pub(crate) reason: &'static str,
+    /// Who published it as a test value.
+    pub(crate) test: Option<&'static str>,
+}
+
+impl Proof {
+    pub(crate) const fn new(bits: f32, reason: &'static str) -> Self {
+        Self {
+            bits,
+            reason,
+            test: None,
+        }
+    }
+
+    /// The same value, published by `source` for tests, if any did.
+    pub(crate) const fn or_test(self, source: Option<&'static str>) -> Self {
+        Self { test: source, ..self }
+    }
+}
+
+/// The whole value of a field that has a name of its row.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a> {
+    /// As it stands in the document, without quotes and the spaces around it; never empty, at most
+    /// 512 bytes.
+    pub(crate) text: &'a [u8],
+    /// It stands in quotes: not a number, a boolean or a null.
+    pub(crate) quoted: bool,
+    pub(crate) format: Format,
+}
+
 /// A value that passed its verifier.
 #[derive(Debug)]
 pub(crate) struct Match {

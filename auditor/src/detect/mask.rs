@@ -141,6 +141,9 @@ impl Mask {
             }
             Convention::Iban => 2,
             Convention::Secret(prefix) => prefix,
+            Convention::Initials => 1,
+            Convention::Network => 6,
+            Convention::Hidden => return self.head + self.middle + self.tail == 0,
         };
         self.middle == 0 && self.tail <= 4 && self.head <= head
     }

@@ -47,6 +47,7 @@ pub(crate) fn of(row: &DetectorInfo, value: &[u8], state: State) -> String {
             format!("{country}**************{tail}")
         }
         Convention::Email => email(value),
+        Convention::Initials | Convention::Network | Convention::Hidden => "***".into(),
         Convention::Secret(prefix) => {
             let shown = &value[..prefix.min(value.len())];
             shown

@@ -63,17 +63,20 @@ impl Scanner {
         let mut by_length = [const { Vec::new() }; LENGTHS];
         let (mut by_country, mut by_at) = (Vec::new(), Vec::new());
         for row in catalogue::all().iter().copied() {
-            match row.trigger {
-                Trigger::Digits { lengths, verify } => {
-                    lengths
-                        .iter()
-                        .for_each(|length| by_length[usize::from(*length)].push((row, verify)));
-                }
-                Trigger::Country { verify } => by_country.push((row, verify)),
-                Trigger::At { verify } => by_at.push((row, verify)),
-                Trigger::Prefix { prefixes, verify } => {
-                    patterns.extend_from_slice(prefixes);
-                    by_prefix.extend(prefixes.iter().map(|_| (row, verify as PlaceVerifier)));
+            for trigger in row.triggers {
+                match *trigger {
+                    Trigger::Digits { lengths, verify } => {
+                        lengths
+                            .iter()
+                            .for_each(|length| by_length[usize::from(*length)].push((row, verify)));
+                    }
+                    Trigger::Country { verify } => by_country.push((row, verify)),
+                    Trigger::At { verify } => by_at.push((row, verify)),
+                    Trigger::Prefix { prefixes, verify } => {
+                        patterns.extend_from_slice(prefixes);
+                        by_prefix.extend(prefixes.iter().map(|_| (row, verify as PlaceVerifier)));
+                    }
+                    Trigger::Form { .. } | Trigger::Named { .. } => {}
                 }
             }
         }

@@ -112,7 +112,10 @@ impl<'a> Scene<'a> {
         if self.field.siblings.iter().any(|sibling| is_sibling(sibling, row)) {
             add(CLUE, "a field beside it usually stands beside such values");
         }
-        let is_number = matches!(row.trigger, Trigger::Digits { .. });
+        let is_number = row
+            .triggers
+            .iter()
+            .any(|trigger| matches!(trigger, Trigger::Digits { .. }));
         if is_number && strength != Some(Strength::Exact) && self.meaning.against.is_some() {
             add(AGAINST, "the field's name speaks of an id, a time or an amount");
         }

@@ -4,7 +4,10 @@ use super::{CCPA, Class, Convention, DetectorInfo, GDPR, HIPAA, Trigger};
 use crate::detect::Severity;
 use crate::detect::verify::{email, phone};
 
-pub(super) static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
+/// The rows of this file.
+pub(super) const ROWS: &[&DetectorInfo] = &[&EMAIL_ADDRESS, &PHONE_NUMBER];
+
+static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
     id: "email_address",
     category: "contact",
     regulations: &[GDPR, HIPAA, CCPA],
@@ -45,12 +48,13 @@ pub(super) static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
         below.",
     source: "RFC 5321, RFC 6761; the Mozilla Public Suffix List",
     convention: Convention::Email,
-    trigger: Trigger::At {
+    triggers: &[Trigger::At {
         verify: email::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static PHONE_NUMBER: DetectorInfo = DetectorInfo {
+static PHONE_NUMBER: DetectorInfo = DetectorInfo {
     id: "phone_number",
     category: "contact",
     regulations: &[GDPR, HIPAA, CCPA],
@@ -138,8 +142,9 @@ pub(super) static PHONE_NUMBER: DetectorInfo = DetectorInfo {
         sign or in a national form; never without a name or word that says so.",
     source: "ITU-T E.164 and national plans as of 2025-01; NANPA",
     convention: Convention::Phone,
-    trigger: Trigger::Digits {
+    triggers: &[Trigger::Digits {
         lengths: &[7, 8, 9, 10, 11, 12, 13, 14, 15],
         verify: phone::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };

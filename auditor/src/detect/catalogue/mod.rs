@@ -5,12 +5,17 @@
 //! findings, metric labels and policies. Holds no state and looks at no traffic.
 
 mod contact;
+pub(crate) mod family;
+mod health;
 mod identity;
 mod payment;
 mod secret;
+mod special;
+
+use std::sync::LazyLock;
 
 use super::Severity;
-use super::candidate::{Digits, Match, Place};
+use super::candidate::{Digits, Match, Place, Proof, Value};
 
 /// General Data Protection Regulation.
 pub const GDPR: &str = "gdpr";
@@ -66,6 +71,26 @@ pub(crate) enum Convention {
     Iban,
     /// The public prefix of a secret (this many bytes) and its last four characters.
     Secret(usize),
+    /// The first letter of each word: names.
+    Initials,
+    /// The first two groups: network addresses.
+    Network,
+    /// Nothing: short or free values.
+    Hidden,
+}
+
+/// What must stand around a value before it may be reported at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// A field name, a column or a word near by that speaks of such values.
+    Name,
+    /// A field name or a column; words near by do not do.
+    Key,
+    /// A field name or a column, and a sibling.
+    KeyAndSibling,
+    /// A field name, a column, or a sibling.
+    KeyOrSibling,
 }
 
 /// What in the text makes the scanner ask a verifier.
@@ -85,6 +110,18 @@ pub(crate) enum Trigger {
         prefixes: &'static [&'static str],
         verify: fn(&Place<'_>) -> Option<Match>,
     },
+    /// Letters and digits in one of these forms, at word boundaries.
+    ///
+    /// In a form `9` is a digit, `A` a letter and `N` either; anything else is a separator and
+    /// stands for itself, once between two groups: `999.999.999-99`. A space stands for any white
+    /// space a format can write there. `check` gets the letters and digits alone, in upper case,
+    /// and need not look at what the form already says.
+    Form {
+        forms: &'static [&'static str],
+        check: fn(&[u8]) -> Option<Proof>,
+    },
+    /// The whole value of a field whose name is one of the row's.
+    Named { check: fn(&Value<'_>) -> Option<Proof> },
 }
 
 /// One detector.
@@ -106,8 +143,31 @@ pub struct DetectorInfo {
     pub explanation: &'static str,
     /// Where the rules come from.
     pub source: &'static str,
+    /// Names that several countries' values share (`nationalid`): see [`family`].
+    pub(crate) families: &'static [&'static [&'static str]],
+    pub(crate) needs: Needs,
     pub(crate) convention: Convention,
-    pub(crate) trigger: Trigger,
+    pub(crate) triggers: &'static [Trigger],
+}
+
+impl DetectorInfo {
+    /// What rows leave out: `DetectorInfo { id: "…", …, ..DetectorInfo::BASE }`.
+    pub(crate) const BASE: Self = Self {
+        id: "",
+        category: "",
+        regulations: &[],
+        class: Class::C,
+        severity: Severity::High,
+        keys: &[],
+        words: &[],
+        siblings: &[],
+        explanation: "",
+        source: "",
+        families: &[],
+        needs: Needs::Nothing,
+        convention: Convention::LastFour,
+        triggers: &[],
+    };
 }
 
 impl std::fmt::Debug for DetectorInfo {
@@ -116,18 +176,15 @@ impl std::fmt::Debug for DetectorInfo {
     }
 }
 
-static ALL: [&DetectorInfo; 10] = [
-    &payment::PAYMENT_CARD,
-    &payment::IBAN,
-    &identity::US_SSN,
-    &contact::EMAIL_ADDRESS,
-    &contact::PHONE_NUMBER,
-    &secret::AWS_ACCESS_KEY_ID,
-    &secret::GITHUB_TOKEN,
-    &secret::PRIVATE_KEY,
-    &secret::JWT,
-    &secret::BASIC_AUTH,
-];
+static ALL: LazyLock<Vec<&'static DetectorInfo>> = LazyLock::new(|| {
+    [
+        &[payment::ROWS],
+        identity::ROWS,
+        &[health::ROWS, contact::ROWS, special::ROWS, secret::ROWS],
+    ]
+    .concat()
+    .concat()
+});
 
 /// Every detector of this build, by category.
 pub fn all() -> &'static [&'static DetectorInfo] {
@@ -136,7 +193,7 @@ pub fn all() -> &'static [&'static DetectorInfo] {
 
 /// The detector of this id.
 pub fn find(id: &str) -> Option<&'static DetectorInfo> {
-    ALL.iter().copied().find(|row| row.id == id)
+    all().iter().copied().find(|row| row.id == id)
 }
 
 /// The known id that has `id` for a word or takes the fewest edits, for error messages. `id` is
@@ -147,7 +204,7 @@ pub fn nearest(id: &str) -> &'static str {
         let within = known.split('_').any(|word| word.as_bytes() == wanted);
         (!within, edits(wanted, known.as_bytes()))
     };
-    ALL.iter().map(|row| row.id).min_by_key(distance).unwrap_or("")
+    all().iter().map(|row| row.id).min_by_key(distance).unwrap_or("")
 }
 
 /// Levenshtein distance in bytes.

@@ -4,7 +4,10 @@ use super::{CCPA, Class, Convention, DetectorInfo, GDPR, PCI_DSS, Trigger};
 use crate::detect::Severity;
 use crate::detect::verify::{card, iban};
 
-pub(super) static PAYMENT_CARD: DetectorInfo = DetectorInfo {
+/// The rows of this file.
+pub(super) const ROWS: &[&DetectorInfo] = &[&PAYMENT_CARD, &IBAN];
+
+static PAYMENT_CARD: DetectorInfo = DetectorInfo {
     id: "payment_card",
     category: "payment",
     regulations: &[PCI_DSS, GDPR, CCPA],
@@ -109,13 +112,14 @@ pub(super) static PAYMENT_CARD: DetectorInfo = DetectorInfo {
         that length; in one run or grouped by one kind of space, dash or dot.",
     source: "ISO/IEC 7812-1; the schemes' published issuer ranges",
     convention: Convention::Card,
-    trigger: Trigger::Digits {
+    triggers: &[Trigger::Digits {
         lengths: &[12, 13, 14, 15, 16, 17, 18, 19],
         verify: card::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static IBAN: DetectorInfo = DetectorInfo {
+static IBAN: DetectorInfo = DetectorInfo {
     id: "iban",
     category: "payment",
     regulations: &[GDPR, CCPA],
@@ -146,5 +150,6 @@ pub(super) static IBAN: DetectorInfo = DetectorInfo {
         and the mod 97 check digits; groups of four may be spaced.",
     source: "ISO 13616-1; SWIFT IBAN registry",
     convention: Convention::Iban,
-    trigger: Trigger::Country { verify: iban::verify },
+    triggers: &[Trigger::Country { verify: iban::verify }],
+    ..DetectorInfo::BASE
 };

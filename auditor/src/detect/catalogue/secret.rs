@@ -4,7 +4,11 @@ use super::{Class, Convention, DetectorInfo, GDPR, SECRET, Trigger};
 use crate::detect::Severity;
 use crate::detect::verify::{basic, jwt, pem, token};
 
-pub(super) static AWS_ACCESS_KEY_ID: DetectorInfo = DetectorInfo {
+/// The rows of this file.
+pub(super) const ROWS: &[&DetectorInfo] =
+    &[&AWS_ACCESS_KEY_ID, &GITHUB_TOKEN, &PRIVATE_KEY, &JWT, &BASIC_AUTH];
+
+static AWS_ACCESS_KEY_ID: DetectorInfo = DetectorInfo {
     id: "aws_access_key_id",
     category: "secret",
     regulations: &[SECRET],
@@ -21,13 +25,14 @@ pub(super) static AWS_ACCESS_KEY_ID: DetectorInfo = DetectorInfo {
     explanation: "AKIA, ASIA, ABIA or ACCA and sixteen base 32 characters.",
     source: "AWS IAM user guide, unique identifiers",
     convention: Convention::Secret(4),
-    trigger: Trigger::Prefix {
+    triggers: &[Trigger::Prefix {
         prefixes: &["AKIA", "ASIA", "ABIA", "ACCA"],
         verify: token::verify_aws,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static GITHUB_TOKEN: DetectorInfo = DetectorInfo {
+static GITHUB_TOKEN: DetectorInfo = DetectorInfo {
     id: "github_token",
     category: "secret",
     regulations: &[SECRET],
@@ -46,13 +51,14 @@ pub(super) static GITHUB_TOKEN: DetectorInfo = DetectorInfo {
         github_pat_ and its two parts.",
     source: "GitHub engineering, token formats of 2021-04 and 2022-10",
     convention: Convention::Secret(4),
-    trigger: Trigger::Prefix {
+    triggers: &[Trigger::Prefix {
         prefixes: &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
         verify: token::verify_github,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static PRIVATE_KEY: DetectorInfo = DetectorInfo {
+static PRIVATE_KEY: DetectorInfo = DetectorInfo {
     id: "private_key",
     category: "secret",
     regulations: &[SECRET],
@@ -70,13 +76,14 @@ pub(super) static PRIVATE_KEY: DetectorInfo = DetectorInfo {
     explanation: "A PEM, OpenSSH or PGP block that says PRIVATE KEY and holds base 64.",
     source: "RFC 7468, RFC 5958, RFC 9580",
     convention: Convention::Secret(10),
-    trigger: Trigger::Prefix {
+    triggers: &[Trigger::Prefix {
         prefixes: &["-----BEGIN "],
         verify: pem::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static JWT: DetectorInfo = DetectorInfo {
+static JWT: DetectorInfo = DetectorInfo {
     id: "jwt",
     category: "secret",
     regulations: &[SECRET, GDPR],
@@ -89,13 +96,14 @@ pub(super) static JWT: DetectorInfo = DetectorInfo {
         with `enc` are ciphertext. Says whether `exp` has passed.",
     source: "RFC 7515, RFC 7516, RFC 7519",
     convention: Convention::Secret(3),
-    trigger: Trigger::Prefix {
+    triggers: &[Trigger::Prefix {
         prefixes: &["eyJ"],
         verify: jwt::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };
 
-pub(super) static BASIC_AUTH: DetectorInfo = DetectorInfo {
+static BASIC_AUTH: DetectorInfo = DetectorInfo {
     id: "basic_auth",
     category: "secret",
     regulations: &[SECRET],
@@ -107,8 +115,9 @@ pub(super) static BASIC_AUTH: DetectorInfo = DetectorInfo {
     explanation: "Basic and base 64 that decodes to a readable user name, a colon and a password.",
     source: "RFC 7617",
     convention: Convention::Secret(0),
-    trigger: Trigger::Prefix {
+    triggers: &[Trigger::Prefix {
         prefixes: &["Basic ", "basic ", "BASIC "],
         verify: basic::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };

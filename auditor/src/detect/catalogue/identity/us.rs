@@ -1,10 +1,13 @@
-//! Category `identity`: numbers that a state gives a person.
+//! Numbers of the United States.
 
-use super::{CCPA, Class, Convention, DetectorInfo, GDPR, Trigger};
+use super::super::{CCPA, Class, Convention, DetectorInfo, GDPR, Trigger};
 use crate::detect::Severity;
 use crate::detect::verify::ssn;
 
-pub(super) static US_SSN: DetectorInfo = DetectorInfo {
+/// The rows of this file.
+pub(super) const ROWS: &[&DetectorInfo] = &[&US_SSN];
+
+static US_SSN: DetectorInfo = DetectorInfo {
     id: "us_ssn",
     category: "identity",
     regulations: &[GDPR, CCPA],
@@ -33,8 +36,9 @@ pub(super) static US_SSN: DetectorInfo = DetectorInfo {
         says so.",
     source: "US Social Security Administration, numbering since 2011-06-25 (POMS RM 10201.030)",
     convention: Convention::LastFour,
-    trigger: Trigger::Digits {
+    triggers: &[Trigger::Digits {
         lengths: &[9],
         verify: ssn::verify,
-    },
+    }],
+    ..DetectorInfo::BASE
 };

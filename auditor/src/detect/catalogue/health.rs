@@ -1,0 +1,6 @@
+//! Category `health`: what says something about a patient.
+
+use super::DetectorInfo;
+
+/// The rows of this file.
+pub(super) const ROWS: &[&DetectorInfo] = &[];
