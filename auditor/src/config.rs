@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
+use crate::detect::own::Definition;
 use keys::{KEYS, Key, Kind};
 
 /// Where the configuration is looked for.
@@ -34,6 +35,8 @@ pub struct Config {
     pub detect: Detect,
     pub report: Report,
     pub serve: Serve,
+    /// The user's own, beside those of the catalogue.
+    pub detectors: Vec<Definition>,
 }
 
 /// What is watched. At least one of them is set.
@@ -143,6 +146,11 @@ pub enum ConfigError {
         key: String,
         suggestion: Option<&'static str>,
     },
+    #[error("{origin}: detectors: {source}; docs/detectors.md says what a definition holds")]
+    Detectors {
+        origin: String,
+        source: serde_norway::Error,
+    },
     #[error("{origin}: {key} must be {expected}, not {found}")]
     Value {
         origin: String,
@@ -212,6 +220,34 @@ impl Config {
     }
 }
 
+/// The own detectors of a configuration file; none without a file. What else it says is checked by
+/// [`Config::load`] only.
+///
+/// # Errors
+/// For a file that cannot be read or is not YAML, and for a definition of the wrong shape.
+pub fn own_detectors(file: Option<&Path>) -> Result<Vec<Definition>, ConfigError> {
+    let Some(path) = file else {
+        return Ok(Vec::new());
+    };
+    let origin = path.display().to_string();
+    let text = read(path)?;
+    let root: Value = serde_norway::from_str(&text).map_err(|source| ConfigError::Syntax {
+        origin: origin.clone(),
+        source,
+    })?;
+    match root.get("detectors") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(list) => definitions(&origin, list.clone()),
+    }
+}
+
+fn definitions(origin: &str, list: Value) -> Result<Vec<Definition>, ConfigError> {
+    serde_norway::from_value(list).map_err(|source| ConfigError::Detectors {
+        origin: origin.to_owned(),
+        source,
+    })
+}
+
 /// Values by key, each checked when it is set.
 struct Values(Vec<(&'static Key, Value)>);
 
@@ -254,6 +290,11 @@ impl Values {
             match value {
                 Value::Mapping(inner) if is_section => self.section(origin, &path, inner)?,
                 Value::Null if is_section => (),
+                list @ Value::Sequence(_) if path == "detectors" => {
+                    // Told here, where the file is known, and not in the merged whole.
+                    definitions(origin, list.clone())?;
+                    self.put(origin, &path, list)?;
+                }
                 other if is_section => {
                     return Err(ConfigError::Value {
                         origin: origin.to_owned(),

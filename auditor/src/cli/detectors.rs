@@ -5,13 +5,15 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use serde_json::{Value, json};
 
+use crate::config;
 use crate::detect::catalogue::{self, DetectorInfo};
-use crate::detect::{self, Detection};
+use crate::detect::{self, Detection, Fingerprinter, Scanner};
 
 /// Arguments of `auditor detectors`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +23,9 @@ pub struct Args {
     /// Text for people or one JSON document
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     format: Format,
+    /// Configuration whose own detectors are known too
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]
@@ -64,14 +69,18 @@ enum Format {
 /// # Errors
 /// For an id that is not in the catalogue, and when standard output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let own = config::own_detectors(args.config.as_deref())?;
+    // Fingerprints of this scanner are not shown.
+    let scanner = Scanner::with_own(Fingerprinter::new([0; 32]), &own)?;
+    let rows = scanner.rows();
     let text = match (args.command, args.format) {
-        (Command::List, Format::Text) => list_text(),
-        (Command::List, Format::Json) => lines(&catalogue::all().iter().map(|row| row_json(row)).collect()),
-        (Command::Show { id }, Format::Text) => show_text(find(&id)?),
-        (Command::Show { id }, Format::Json) => lines(&row_json(find(&id)?)),
+        (Command::List, Format::Text) => list_text(rows),
+        (Command::List, Format::Json) => lines(&rows.iter().map(|row| row_json(row)).collect()),
+        (Command::Show { id }, Format::Text) => show_text(find(rows, &id)?),
+        (Command::Show { id }, Format::Json) => lines(&row_json(find(rows, &id)?)),
         (Command::Test { value, key }, format) => {
             let value = if value == "-" { first_line()? } else { value };
-            let found = detect::explain(&value, key.as_deref());
+            let found = detect::explain(&scanner, &value, key.as_deref());
             match format {
                 Format::Text => test_text(&found),
                 Format::Json => lines(&found.iter().map(detection_json).collect()),
@@ -89,8 +98,8 @@ fn first_line() -> anyhow::Result<String> {
     Ok(line)
 }
 
-fn find(id: &str) -> anyhow::Result<&'static DetectorInfo> {
-    match catalogue::find(id) {
+fn find(rows: &[&'static DetectorInfo], id: &str) -> anyhow::Result<&'static DetectorInfo> {
+    match rows.iter().copied().find(|row| row.id == id) {
         Some(row) => Ok(row),
         None => {
             let nearest = catalogue::nearest(id);
@@ -103,12 +112,12 @@ fn lines(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-fn list_text() -> String {
+fn list_text(rows: &[&'static DetectorInfo]) -> String {
     let mut out = format!(
         "{:<20} {:<10} {:<9} {:<6} REGULATIONS\n",
         "DETECTOR", "CATEGORY", "SEVERITY", "CLASS"
     );
-    for row in catalogue::all() {
+    for row in rows {
         let severity = severity(row);
         let laws = row.regulations.join(",");
         let _ = writeln!(
@@ -216,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_list_holds_every_detector_once() {
-        let text = list_text();
+        let text = list_text(catalogue::all());
         for row in catalogue::all() {
             assert_eq!(
                 text.lines()
@@ -230,7 +239,11 @@ mod tests {
     #[test]
     fn a_test_prints_evidence_and_not_the_value() {
         let value = "5447911234560249";
-        let found = detect::explain(value, Some("card_number"));
+        let found = detect::explain(
+            &Scanner::new(Fingerprinter::new([0; 32])),
+            value,
+            Some("card_number"),
+        );
         assert_eq!(found.len(), 1);
         let text = test_text(&found) + &detection_json(&found[0]).to_string();
         assert!(
@@ -238,7 +251,14 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains(value));
-        assert!(test_text(&detect::explain("hello", None)).starts_with("nothing"));
+        assert!(
+            test_text(&detect::explain(
+                &Scanner::new(Fingerprinter::new([0; 32])),
+                "hello",
+                None
+            ))
+            .starts_with("nothing")
+        );
     }
 
     #[test]

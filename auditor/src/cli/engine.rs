@@ -9,17 +9,18 @@ use jiff::Timestamp;
 
 use crate::capture::attach::Hooked;
 use crate::capture::scope;
+use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
 use crate::report::summary::{Accounts, Attached, Bindings, CommandStatus, Loss, SCHEMA, Summary};
 
-/// A scanner whose fingerprints use the key in `path`, or a new one.
-pub(super) fn scanner(path: Option<&Path>, create: bool) -> anyhow::Result<Scanner> {
+/// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
+pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> anyhow::Result<Scanner> {
     let fingerprinter = match path {
         Some(path) => Fingerprinter::from_file(path, create)?,
         None => Fingerprinter::random()?,
     };
-    Ok(Scanner::new(fingerprinter))
+    Ok(Scanner::with_own(fingerprinter, own)?)
 }
 
 /// Resolves what the user named.

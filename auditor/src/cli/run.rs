@@ -80,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
     let mut journal = open_journal(&config)?;
-    let scanner = engine::scanner(Some(&config.key_file()), true)?;
+    let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
 
     let scope = engine::scope(
         config.scope.node,

@@ -20,6 +20,7 @@ use super::engine;
 use super::scan::{MinConfidence, States};
 use crate::capture::launch::Held;
 use crate::capture::support::SocketTier;
+use crate::config;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Options, Session};
@@ -72,6 +73,9 @@ pub struct Args {
     /// Key for fingerprints [default: a new one, so that they differ from run to run]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Configuration whose own detectors are used too; nothing else of it is read
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -138,7 +142,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Fexit => SocketTier::Fexit,
             Hook::Syscall => SocketTier::Syscall,
         }),
-        scanner: engine::scanner(args.key_file.as_deref(), false)?,
+        scanner: engine::scanner(
+            args.key_file.as_deref(),
+            false,
+            &config::own_detectors(args.config.as_deref())?,
+        )?,
         ledger,
         metrics,
     })?;

@@ -40,6 +40,8 @@ pub enum Kind {
     /// Process ids.
     Numbers,
     Texts,
+    /// Own detectors; their shape is checked where the list is read.
+    Detectors,
 }
 
 const MAX_PID: u64 = 4_194_304;
@@ -124,6 +126,13 @@ pub const KEYS: &[Key] = &[
         default: "",
         unit: "",
         meaning: "Key of the fingerprints; not set: `key` in `state_dir`.",
+    },
+    Key {
+        path: "detectors",
+        kind: Kind::Detectors,
+        default: "[]",
+        unit: "",
+        meaning: "Own detectors, beside those of the catalogue; see detectors.md.",
     },
     Key {
         path: "report.interval_seconds",
@@ -245,7 +254,7 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath => Value::Null,
-            Kind::Numbers | Kind::Texts => Value::Sequence(Vec::new()),
+            Kind::Numbers | Kind::Texts | Kind::Detectors => Value::Sequence(Vec::new()),
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
                 self.default.parse::<u64>().map_or(Value::Null, Value::from)
@@ -260,7 +269,9 @@ impl Key {
     /// What was found instead, for people.
     pub fn checked(&self, value: Value) -> Result<Value, String> {
         let fits = match (&value, self.kind) {
-            (Value::Bool(_), Kind::Flag) | (Value::Null, Kind::OptionalPath) => true,
+            (Value::Bool(_), Kind::Flag)
+            | (Value::Null, Kind::OptionalPath)
+            | (Value::Sequence(_), Kind::Detectors) => true,
             (Value::Number(_), Kind::Number(least, most)) => within(&value, least, most),
             (Value::Number(_), Kind::PowerOfTwo(least, most)) => {
                 within(&value, least, most) && value.as_u64().is_some_and(u64::is_power_of_two)
@@ -291,6 +302,7 @@ impl Key {
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
             Kind::Numbers => format!("a list of whole numbers from 1 to {MAX_PID}"),
             Kind::Texts => "a list of texts".to_owned(),
+            Kind::Detectors => "a list of definitions".to_owned(),
         }
     }
 
@@ -341,7 +353,12 @@ fn fits_text(text: &str, kind: Kind) -> bool {
         Kind::Path | Kind::OptionalPath => Path::new(text).is_absolute(),
         Kind::Address => text.parse::<SocketAddr>().is_ok(),
         Kind::Choice(choices) => choices.contains(&text),
-        Kind::Flag | Kind::Number(..) | Kind::PowerOfTwo(..) | Kind::Numbers | Kind::Texts => false,
+        Kind::Flag
+        | Kind::Number(..)
+        | Kind::PowerOfTwo(..)
+        | Kind::Numbers
+        | Kind::Texts
+        | Kind::Detectors => false,
     }
 }
 

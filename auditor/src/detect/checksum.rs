@@ -59,6 +59,12 @@ pub(crate) fn base62_6(mut value: u32) -> [u8; 6] {
     out
 }
 
+/// Judges letters in upper case and digits, without separators.
+pub(crate) type Validator = fn(&[u8]) -> bool;
+
+/// Check digits that own detectors can name.
+pub(crate) static BY_NAME: [(&str, Validator); 2] = [("luhn", luhn), ("iban_mod97", iban_mod97)];
+
 #[cfg(test)]
 mod tests {
     use super::*;

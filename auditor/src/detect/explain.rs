@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Detection, Fingerprinter, Scan as _, Scanner};
+use super::{Detection, Scan as _, Scanner};
 use crate::content::{Document, Field, FieldLookup, Format};
 
 /// A document of one field.
@@ -30,7 +30,7 @@ impl FieldLookup for OneField {
 
 /// What `value` is, in a field called `key` or in free text. Ranges count from the start of
 /// `value`; fingerprints are empty.
-pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
+pub fn explain(scanner: &Scanner, value: &str, key: Option<&str>) -> Vec<Detection> {
     let name: Option<String> = key.map(|key| key.chars().filter(|c| !matches!(c, '"' | '\\')).collect());
     let opening = name
         .as_ref()
@@ -46,7 +46,7 @@ pub fn explain(value: &str, key: Option<&str>) -> Vec<Detection> {
     let format = if key.is_some() { Format::Json } else { Format::Text };
     let document = Document::whole(text.as_bytes(), format, &fields);
     let mut found = Vec::new();
-    Scanner::new(Fingerprinter::new([0; 32])).scan(&document, &mut found);
+    scanner.scan(&document, &mut found);
     for detection in &mut found {
         detection.fingerprint.clear();
         detection.range =

@@ -16,6 +16,7 @@ mod form;
 mod glance;
 mod key;
 mod mask;
+pub mod own;
 mod prefix;
 mod rows;
 mod sample;
@@ -48,8 +49,10 @@ pub use scan::Scanner;
 /// What was found out about one value. Contains nothing of it beyond the masked sample.
 #[derive(Clone, Debug)]
 pub struct Detection {
-    /// Id from the catalogue (`payment_card`).
+    /// Id from the catalogue (`payment_card`) or of an own detector.
     pub detector: &'static str,
+    /// What is known of the detector.
+    pub row: &'static catalogue::DetectorInfo,
     pub state: State,
     pub confidence: Confidence,
     /// Evidence in bits; see [`Confidence::of_bits`].

@@ -12,6 +12,7 @@ use super::catalogue::{self, DetectorInfo, Trigger};
 use super::find::Finder;
 use super::fingerprint::Fingerprinter;
 use super::form::{Form, Forms};
+use super::own::{self, Definition, Own, OwnError};
 use super::prefix::Prefixes;
 use super::rows::{MOST_ROWS, RowId, RowSet, numbered};
 use super::score::Scene;
@@ -28,7 +29,20 @@ pub(super) type PlaceVerifier = fn(&Place<'_>) -> Option<Match>;
 /// Judges digits.
 type DigitsVerifier = fn(&Digits<'_>) -> Option<Match>;
 /// Judges a named value.
-type ValueCheck = fn(&Value<'_>) -> Option<Proof>;
+#[derive(Clone, Copy)]
+pub(super) enum ValueJudge {
+    Check(fn(&Value<'_>) -> Option<Proof>),
+    /// Place in [`Scanner::own`].
+    Own(usize),
+}
+
+/// Judges a place where a prefix stands.
+#[derive(Clone, Copy)]
+pub(super) enum PrefixJudge {
+    Verify(PlaceVerifier),
+    /// Place in [`Scanner::own`], and bytes of the value that stand before the prefix.
+    Own(usize, usize),
+}
 
 /// [`Trigger::Word`].
 pub(super) struct WordTrigger {
@@ -43,18 +57,20 @@ pub struct Scanner {
     pub(super) rows: Vec<&'static DetectorInfo>,
     pub(super) vocabulary: Vocabulary,
     pub(super) classifier: Classifier,
-    pub(super) prefixes: Prefixes<(RowId, PlaceVerifier)>,
+    pub(super) prefixes: Prefixes<(RowId, PrefixJudge)>,
     pub(super) by_length: [Vec<(RowId, DigitsVerifier)>; LENGTHS],
     pub(super) forms: Forms,
     pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_at: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_word: Vec<(RowId, WordTrigger)>,
     /// By row.
-    pub(super) by_name: Vec<Option<ValueCheck>>,
+    pub(super) by_name: Vec<Option<ValueJudge>>,
     /// Rows that have an entry in `by_name`.
     pub(super) named_rows: RowSet,
     /// Rows whose values are numbers.
     pub(super) numbers: RowSet,
+    /// The user's own detectors.
+    pub(super) own: Vec<(RowId, Own)>,
 }
 
 /// What the first pass leaves for the second.
@@ -76,7 +92,25 @@ impl Found {
 impl Scanner {
     /// A scanner for all rows of the catalogue.
     pub fn new(fingerprinter: Fingerprinter) -> Self {
+        Self::of(fingerprinter, Vec::new())
+    }
+
+    /// A scanner for all rows of the catalogue and the user's own detectors. Call it once: the
+    /// rows of own detectors live as long as the process.
+    ///
+    /// # Errors
+    /// For the first definition that cannot be used, or whose examples say something else.
+    pub fn with_own(fingerprinter: Fingerprinter, definitions: &[Definition]) -> Result<Self, OwnError> {
+        let made = Self::of(fingerprinter, own::accept(definitions)?);
+        for definition in definitions {
+            made.check_examples(definition)?;
+        }
+        Ok(made)
+    }
+
+    fn of(fingerprinter: Fingerprinter, own: Vec<Own>) -> Self {
         let mut rows = catalogue::all().to_vec();
+        rows.extend(own.iter().map(|own| own.info));
         rows.truncate(MOST_ROWS);
         let mut prefixes = Vec::new();
         let mut made = Self {
@@ -92,6 +126,7 @@ impl Scanner {
             by_name: vec![None; rows.len()],
             named_rows: RowSet::EMPTY,
             numbers: RowSet::EMPTY,
+            own: Vec::new(),
             rows: Vec::new(),
         };
         for (id, row) in numbered(&rows) {
@@ -99,16 +134,63 @@ impl Scanner {
                 made.add(id, trigger, &mut prefixes);
             }
         }
+        for (at, own) in own.into_iter().enumerate() {
+            let Some(id) = RowId::new(catalogue::all().len() + at) else {
+                break;
+            };
+            let judge = |behind| (id, PrefixJudge::Own(at, behind));
+            prefixes.extend(
+                own.literals
+                    .iter()
+                    .map(|(literal, behind)| (*literal, judge(*behind))),
+            );
+            if !own.info.keys.is_empty() {
+                made.by_name[id.index()] = Some(ValueJudge::Own(at));
+                made.named_rows.insert(id);
+            }
+            made.own.push((id, own));
+        }
         made.prefixes = Prefixes::new(prefixes);
         made.rows = rows;
         made
+    }
+
+    /// The rows of this scanner: the catalogue's, then the user's own.
+    pub fn rows(&self) -> &[&'static DetectorInfo] {
+        &self.rows
+    }
+
+    fn check_examples(&self, definition: &Definition) -> Result<(), OwnError> {
+        let key = definition.keys.first().map(String::as_str);
+        let lists = [
+            ("match", &definition.examples.matching, true),
+            ("no_match", &definition.examples.no_match, false),
+        ];
+        for (list, examples, wanted) in lists {
+            for (at, example) in examples.iter().enumerate() {
+                let is_found = [None, key].into_iter().any(|key| {
+                    super::explain(self, example, key)
+                        .iter()
+                        .any(|found| found.detector == definition.id)
+                });
+                if is_found != wanted {
+                    return Err(OwnError::Example {
+                        id: definition.id.clone(),
+                        list,
+                        number: at + 1,
+                        what: if wanted { "is not found" } else { "is found" },
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(
         &mut self,
         id: RowId,
         trigger: &Trigger,
-        prefixes: &mut Vec<(&'static str, (RowId, PlaceVerifier))>,
+        prefixes: &mut Vec<(&'static str, (RowId, PrefixJudge))>,
     ) {
         match *trigger {
             Trigger::Digits { lengths, verify } => {
@@ -127,7 +209,7 @@ impl Scanner {
             } => prefixes.extend(
                 of_row
                     .iter()
-                    .map(|prefix| (*prefix, (id, verify as PlaceVerifier))),
+                    .map(|prefix| (*prefix, (id, PrefixJudge::Verify(verify)))),
             ),
             Trigger::Form { forms, check } => {
                 self.numbers.insert(id);
@@ -149,7 +231,7 @@ impl Scanner {
                 },
             )),
             Trigger::Named { check } => {
-                self.by_name[id.index()] = Some(check);
+                self.by_name[id.index()] = Some(ValueJudge::Check(check));
                 self.named_rows.insert(id);
             }
         }

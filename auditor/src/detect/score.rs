@@ -154,6 +154,7 @@ impl<'a> Scene<'a> {
         evidence.sort_by(|a, b| b.bits.total_cmp(&a.bits));
         Some(Detection {
             detector: row.id,
+            row,
             state,
             confidence: Confidence::of_bits(score_bits),
             score_bits,

@@ -192,7 +192,7 @@ impl Receiver for DocumentSink<'_> {
 
 impl DocumentSink<'_> {
     fn seen(&self, origin: &Origin<'_>, mut detection: Detection) -> Option<Seen> {
-        let info = catalogue::find(detection.detector)?;
+        let info = detection.row;
         let at = origin.positions.of_range(&detection.range);
         detection.range = usize::try_from(at.start).ok()?..usize::try_from(at.end).ok()?;
         let connection = self.connection;

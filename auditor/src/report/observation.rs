@@ -157,6 +157,7 @@ pub(crate) mod tests {
         Observation {
             detection: Detection {
                 detector: "payment_card",
+                row: crate::detect::catalogue::find("payment_card").unwrap(),
                 state: State::Clear,
                 confidence: Confidence::High,
                 score_bits: 17.4,

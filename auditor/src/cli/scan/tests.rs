@@ -24,6 +24,7 @@ impl Scan for Finder {
             let masked = document.bytes[range.end..].starts_with(b"*");
             found.push(Detection {
                 detector: "payment_card",
+                row: crate::detect::catalogue::find("payment_card").unwrap(),
                 state: if masked { State::Masked } else { State::Clear },
                 confidence: Confidence::Medium,
                 score_bits: 7.0,

@@ -19,7 +19,7 @@ use super::context::{self, Peek};
 use super::form::Form;
 use super::glance::{Glance, Names};
 use super::rows::{RowId, RowSet};
-use super::scan::{Found, Scanner};
+use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
 
 /// Finds what passes a check in one document.
@@ -54,6 +54,10 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     pub(super) fn run(mut self) -> Vec<Found> {
+        let scanner = self.scanner;
+        for (row, own) in scanner.own.iter().filter(|(_, own)| own.slow) {
+            own.everywhere(self.bytes, |found| self.found.push(Found::Verified(*row, found)));
+        }
         let signs = signs(self.format);
         let mut masks = [Masks::default(); BLOCKS];
         let mut carry = Carry::default();
@@ -62,7 +66,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             self.value(0);
         }
         loop {
-            let count = self.scanner.classifier.blocks(self.bytes, at, &signs, &mut masks);
+            let count = scanner.classifier.blocks(self.bytes, at, &signs, &mut masks);
             if count == 0 {
                 return self.found;
             }
@@ -99,8 +103,14 @@ impl<'s, 'd> Finder<'s, 'd> {
     #[inline(never)]
     fn prefix(&mut self, at: usize) {
         let scanner = self.scanner;
-        for (row, verify) in scanner.prefixes.at(self.bytes, at) {
-            self.push(*row, verify(&self.place(at)));
+        for (row, judge) in scanner.prefixes.at(self.bytes, at) {
+            let found = match *judge {
+                PrefixJudge::Verify(verify) => verify(&self.place(at)),
+                PrefixJudge::Own(own, behind) => at
+                    .checked_sub(behind)
+                    .and_then(|start| scanner.own[own].1.at(self.bytes, start)),
+            };
+            self.push(*row, found);
         }
     }
 

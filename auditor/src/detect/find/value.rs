@@ -5,7 +5,8 @@ use crate::content::Format;
 use crate::detect::candidate::Value;
 use crate::detect::context::{self, Peek};
 use crate::detect::glance::Glance;
-use crate::detect::scan::Found;
+use crate::detect::rows::RowSet;
+use crate::detect::scan::{Found, ValueJudge};
 use crate::detect::state;
 
 /// Longest value that a name is asked about, bytes.
@@ -74,7 +75,7 @@ impl Finder<'_, '_> {
     }
 
     /// Asks the rows about a value.
-    fn ask(&mut self, extent: &Extent, rows: &crate::detect::rows::RowSet) {
+    fn ask(&mut self, extent: &Extent, rows: &RowSet) {
         let bytes = self.bytes;
         let text = bytes[extent.start..extent.end].trim_ascii();
         let is_structure =
@@ -89,16 +90,19 @@ impl Finder<'_, '_> {
             format: self.format,
         };
         for row in rows.iter() {
-            let proof = self.scanner.by_name[row.index()].and_then(|check| check(&value));
-            if let Some(proof) = proof {
-                let found = proof.into_match(start..start + text.len());
-                self.found.push(Found::Verified(row, found));
-            }
+            let found = match self.scanner.by_name[row.index()] {
+                Some(ValueJudge::Check(check)) => {
+                    check(&value).map(|proof| proof.into_match(start..start + text.len()))
+                }
+                Some(ValueJudge::Own(own)) => self.scanner.own[own].1.named(&value, start),
+                None => None,
+            };
+            self.push(row, found);
         }
     }
 
     /// Asks the rows about the strings and numbers of a JSON array that begins behind `at`.
-    fn elements(&mut self, at: usize, rows: &crate::detect::rows::RowSet) {
+    fn elements(&mut self, at: usize, rows: &RowSet) {
         let bytes = self.bytes;
         let mut at = at.max(self.value_end);
         loop {
