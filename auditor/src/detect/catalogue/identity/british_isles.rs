@@ -91,7 +91,6 @@ static UK_DRIVING_LICENCE: DetectorInfo = DetectorInfo {
         "drivernumber",
         "dvladrivernumber",
         "dvlanumber",
-        "licencenumber",
         "ukdrivinglicence",
     ],
     words: &["drivinglicence", "driverlicence", "driverslicence", "dvla"],

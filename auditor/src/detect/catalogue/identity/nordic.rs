@@ -24,7 +24,7 @@ static SE_PERSONNUMMER: DetectorInfo = DetectorInfo {
         "personalidentitynumber",
         "personnummerse",
     ],
-    words: &["personnummer", "samordningsnummer", "pnr"],
+    words: &["personnummer", "samordningsnummer"],
     siblings: &[
         "fodelsedatum",
         "fodelsedag",

@@ -144,15 +144,7 @@ static GR_AMKA: DetectorInfo = DetectorInfo {
     category: "identity",
     regulations: &[GDPR],
     class: Class::B,
-    keys: &[
-        "amka",
-        "amkanumber",
-        "aramka",
-        "arithmosmitroukoinonikisasfalisis",
-        "αμκα",
-        "αριθμόςμητρώουκοινωνικήςασφάλισης",
-        "greekamka",
-    ],
+    keys: &["amka", "amkanumber", "aramka", "αμκα", "greekamka"],
     words: &["amka", "αμκα"],
     siblings: &[
         "imerominiagennisis",

@@ -85,7 +85,7 @@ static ES_NUSS: DetectorInfo = DetectorInfo {
         "nss",
         "afiliacionseguridadsocial",
     ],
-    words: &["nuss", "seguridadsocial", "afiliacion"],
+    words: &["nuss", "seguridadsocial"],
     siblings: &[
         "fechanacimiento",
         "fechadenacimiento",

@@ -68,7 +68,7 @@ impl Form {
             *random ^= *random << 13;
             *random ^= *random >> 7;
             *random ^= *random << 17;
-            ((*random >> 32) * most >> 32) as u8
+            (((*random >> 32) * most) >> 32) as u8
         };
         let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         self.compact
@@ -95,7 +95,7 @@ fn no_check_claims_more_bits_than_random_numbers_leave_it() {
             let passed = before as f32 + 1.0;
             let expected = TRIES as f32 * 2f32.powf(-claimed);
             assert!(
-                passed <= expected * 1.1 + 5.0 * expected.sqrt() + 3.0,
+                passed <= expected * 1.03 + 5.0 * expected.sqrt() + 3.0,
                 "{}: {passed} of {TRIES} random numbers claim {claimed} bits",
                 form.id
             );

@@ -16,8 +16,11 @@ pub(crate) fn svnr(compact: &[u8]) -> Option<Proof> {
     };
     let holds = sum % 11 == u32::from(number[3] - b'0');
     (holds && has_date && number[0] != b'0').then(|| {
-        Proof::new(8.1, "passes mod 11 and holds a date of birth")
-            .or_test((number == b"1237010180").then_some("Austrian social insurance, specimen e-card"))
+        Proof::new(
+            date::unless_a_time(number, 8.0),
+            "passes mod 11 and holds a date of birth",
+        )
+        .or_test((number == b"1237010180").then_some("Austrian social insurance, specimen e-card"))
     })
 }
 

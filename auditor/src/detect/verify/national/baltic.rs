@@ -40,7 +40,7 @@ fn century_and_date(compact: &[u8]) -> Option<Proof> {
     };
     let holds = number[10].is_ascii_digit() && u32::from(number[10] - b'0') == check;
     (holds && date::of_birth(century + year, month, day))
-        .then_some(Proof::new(10.0, "passes mod 11 and holds a date of birth"))
+        .then_some(Proof::new(9.8, "passes mod 11 and holds a date of birth"))
 }
 
 /// Latvian personal code: DDMMYY, century, serial, check digit; since 2017 without a date.
@@ -71,7 +71,7 @@ pub(crate) fn personas_kods(compact: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     (holds && date::of_birth(century + year, month, day))
-        .then_some(Proof::new(11.0, "passes mod 11 and holds a date of birth"))
+        .then_some(Proof::new(10.8, "passes mod 11 and holds a date of birth"))
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn latvian_codes_hold_a_birthday_or_begin_with_32() {
         for (number, expected) in [
-            ("16117519997", Some(11.0)),
+            ("16117519997", Some(10.8)),
             ("16117519998", None),
             ("16137519997", None),
             ("32795461234", Some(2.0)),

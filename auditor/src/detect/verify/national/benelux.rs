@@ -38,7 +38,7 @@ pub(crate) fn nrn(compact: &[u8]) -> Option<Proof> {
         (0, 0..=31) | (1..=12, 0) => true,
         _ => date::exists(century + year, month, day),
     };
-    (has_date && &body[6..] != b"000").then_some(Proof::new(8.8, "passes mod 97 and holds a date of birth"))
+    (has_date && &body[6..] != b"000").then_some(Proof::new(9.1, "passes mod 97 and holds a date of birth"))
 }
 
 /// Luxembourg's national identification number: date of birth, serial, Luhn and Verhoeff.
@@ -53,7 +53,7 @@ pub(crate) fn lu_nin(compact: &[u8]) -> Option<Proof> {
     without_luhn[..11].copy_from_slice(&number[..11]);
     without_luhn[11] = number[12];
     (date::of_birth(year, month, day) && luhn(&number[..12]) && verhoeff(&without_luhn)).then_some(
-        Proof::new(17.5, "holds a date of birth and passes Luhn and Verhoeff"),
+        Proof::new(17.4, "holds a date of birth and passes Luhn and Verhoeff"),
     )
 }
 

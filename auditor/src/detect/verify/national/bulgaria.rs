@@ -16,8 +16,12 @@ pub(crate) fn egn(compact: &[u8]) -> Option<Proof> {
         // 21 to 32 were born before 1900.
         _ => return None,
     };
-    (holds && date::of_birth(century + year, month, day))
-        .then_some(Proof::new(7.5, "passes mod 11 and holds a date of birth"))
+    (holds && date::of_birth(century + year, month, day)).then(|| {
+        Proof::new(
+            date::unless_a_time(number, 7.5),
+            "passes mod 11 and holds a date of birth",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn until_1953(compact: &[u8]) -> Option<Proof> {
     let month = if month > 50 { month - 50 } else { month };
     let has_serial = decimal(compact.get(6..9)?)? > 0;
     (year <= 53 && has_serial && date::of_birth(1900 + year, month, day))
-        .then_some(Proof::new(4.7, "holds a date of birth"))
+        .then_some(Proof::new(4.6, "holds a date of birth"))
 }
 
 fn since_1954(compact: &[u8], every_month: bool) -> Option<Proof> {

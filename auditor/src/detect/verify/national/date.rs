@@ -30,6 +30,14 @@ pub(crate) fn of_any_century(year: u32, month: u32, day: u32) -> bool {
     exists(2000 + year % 100, month, day)
 }
 
+/// What `bits` are worth for digits that are also a time since 1970, in seconds or milliseconds, of
+/// 2017 to 2033: too few to say anything without a name. Messages are full of such times, and over
+/// weeks all of them begin with what may be a date.
+pub(crate) fn unless_a_time(digits: &[u8], bits: f32) -> f32 {
+    let is_time = matches!(digits.len(), 10 | 13) && matches!(digits, [b'1', b'5'..=b'9', ..]);
+    if is_time { bits.min(5.0) } else { bits }
+}
+
 /// The three two-digit numbers of six digits, as they stand.
 pub(crate) fn pairs(digits: &[u8]) -> Option<[u32; 3]> {
     Some([
@@ -60,5 +68,17 @@ mod tests {
         }
         assert!(of_any_century(0, 2, 29) && !of_any_century(1, 2, 29));
         assert!(of_birth(1900, 1, 1) && !of_birth(1899, 12, 31) && !of_birth(2050, 1, 1));
+    }
+
+    #[test]
+    fn what_may_be_a_time_of_today_says_little() {
+        for (digits, expected) in [
+            ("1767225600", 5.0),
+            ("1767225600000", 5.0),
+            ("2767225600", 8.0),
+            ("17672256001", 8.0),
+        ] {
+            assert_eq!(unless_a_time(digits.as_bytes(), 8.0), expected, "{digits}");
+        }
     }
 }

@@ -16,8 +16,8 @@ pub(crate) fn hetu(compact: &[u8]) -> Option<Proof> {
     let [day, month, year] = date::pairs(birthday)?;
     let (has_date, bits) = match century {
         None => (date::of_any_century(year, month, day), 9.9),
-        Some(b'U'..=b'Y') => (date::of_birth(1900 + year, month, day), 11.8),
-        Some(b'A'..=b'F') => (date::of_birth(2000 + year, month, day), 11.8),
+        Some(b'U'..=b'Y') => (date::of_birth(1900 + year, month, day), 11.6),
+        Some(b'A'..=b'F') => (date::of_birth(2000 + year, month, day), 11.6),
         Some(_) => return None,
     };
     let [d1, d2, m1, m2, y1, y2] = *birthday;

@@ -13,7 +13,7 @@ pub(crate) fn steuer_id(compact: &[u8]) -> Option<Proof> {
     let mut repeated = counts.iter().filter(|count| **count > 1);
     let is_one = matches!((repeated.next(), repeated.next()), (Some(2 | 3), None));
     (number[0] != b'0' && is_one && mod_11_10(number))
-        .then_some(Proof::new(6.4, "passes mod 11,10 and repeats just one digit"))
+        .then_some(Proof::new(8.2, "passes mod 11,10 and repeats just one digit"))
 }
 
 /// Insurance number of the pension scheme: area, date of birth, initial, serial, check digit.
@@ -49,7 +49,7 @@ pub(crate) fn rvnr(compact: &[u8]) -> Option<Proof> {
     let has_date = matches!((month, day), (1..=12, 0..=31) | (0, 0..=95));
     let holds = sum % 10 == decimal(&number[11..])?;
     ((2..=89).contains(&area) && has_date && holds && decimal(&number[6..8]).is_some()).then_some(Proof::new(
-        7.8,
+        7.9,
         "has its check digit, an area and a date of birth",
     ))
 }
@@ -65,11 +65,11 @@ pub(crate) fn personalausweis(compact: &[u8]) -> Option<Proof> {
     if !is_card {
         return None;
     }
-    let test = [b"T22000129", b"L01X00T47", b"LZ6311T47"]
+    let test = [b"T22000129", b"L01X00T47"]
         .contains(&serial)
         .then_some("German Ministry of the Interior, specimen identity card");
     let proof = match check {
-        [] => Proof::new(4.8, "has the letters of identity cards"),
+        [] => Proof::new(4.7, "has the letters of identity cards"),
         [digit] => {
             let sum: u32 = serial
                 .iter()
@@ -79,7 +79,7 @@ pub(crate) fn personalausweis(compact: &[u8]) -> Option<Proof> {
             if sum % 10 != decimal(&[*digit])? {
                 return None;
             }
-            Proof::new(8.1, "has the letters of identity cards and passes 7-3-1")
+            Proof::new(8.0, "has the letters of identity cards and passes 7-3-1")
         }
         _ => return None,
     };

@@ -9,7 +9,7 @@ pub(crate) fn amka(compact: &[u8]) -> Option<Proof> {
     let number: &[u8; 11] = compact.try_into().ok()?;
     let [day, month, year] = date::pairs(number)?;
     (luhn(number) && date::of_any_century(year, month, day))
-        .then_some(Proof::new(8.1, "passes Luhn and holds a date of birth"))
+        .then_some(Proof::new(8.0, "passes Luhn and holds a date of birth"))
 }
 
 /// AFM: powers of two, modulo 11; as a VAT number behind `EL`.

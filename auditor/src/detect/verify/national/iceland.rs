@@ -16,7 +16,7 @@ pub(crate) fn kennitala(compact: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     (sum.is_multiple_of(11) && date::of_birth(century + year, month, day)).then(|| {
-        Proof::new(11.0, "passes mod 11 and holds a date of birth")
+        Proof::new(10.9, "passes mod 11 and holds a date of birth")
             .or_test((number == b"1201603389").then_some("Registers Iceland, example of a kennitala"))
     })
 }

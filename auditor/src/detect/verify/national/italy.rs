@@ -2,6 +2,7 @@
 
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{decimal, luhn};
+use crate::detect::verify::national::date;
 
 /// Where the fiscal code has digits, which may be written as letters to tell namesakes apart.
 const DIGITS: [usize; 7] = [6, 7, 9, 10, 12, 13, 14];
@@ -26,10 +27,11 @@ pub(crate) fn codice_fiscale(compact: &[u8]) -> Option<Proof> {
         };
     }
     let has_letters = (0..16).all(|at| DIGITS.contains(&at) || code[at].is_ascii_uppercase());
-    let has_month = MONTHS.contains(&code[8]);
+    let month = MONTHS.iter().position(|known| *known == code[8])? as u32 + 1;
+    let (year, day) = (decimal(&plain[6..8])?, decimal(&plain[9..11])?);
     // A woman's day is 40 higher.
-    let has_day = matches!(decimal(&plain[9..11])?, 1..=31 | 41..=71);
-    if !has_letters || !has_month || !has_day {
+    let day = if day > 40 { day - 40 } else { day };
+    if !has_letters || !date::of_any_century(year, month, day) {
         return None;
     }
     let sum: u32 = code[..15]
@@ -50,8 +52,8 @@ pub(crate) fn codice_fiscale(compact: &[u8]) -> Option<Proof> {
 /// VAT number, also the fiscal code of firms: province of the office, Luhn; may stand behind `IT`.
 pub(crate) fn partita_iva(compact: &[u8]) -> Option<Proof> {
     let (digits, bits) = match compact {
-        [b'I', b'T', digits @ ..] => (digits, 16.0),
-        digits => (digits, 6.6),
+        [b'I', b'T', digits @ ..] => (digits, 15.9),
+        digits => (digits, 6.5),
     };
     let number: &[u8; 11] = digits.try_into().ok()?;
     let office = decimal(&number[7..10])?;

@@ -32,7 +32,7 @@ pub(crate) fn fodselsnummer(compact: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     date::of_birth(year, month, day)
-        .then_some(Proof::new(10.1, "passes two checks mod 11 and holds a date of birth").or_test(test))
+        .then_some(Proof::new(9.5, "passes two checks mod 11 and holds a date of birth").or_test(test))
 }
 
 #[cfg(test)]

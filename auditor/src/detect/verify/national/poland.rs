@@ -16,7 +16,7 @@ pub(crate) fn pesel(compact: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     (sum.is_multiple_of(10) && date::of_birth(century + year, month, day))
-        .then_some(Proof::new(7.7, "has its check digit and holds a date of birth"))
+        .then_some(Proof::new(7.5, "has its check digit and holds a date of birth"))
 }
 
 /// NIP: mod 11, where a remainder of 10 is never given; as a VAT number behind `PL`.

@@ -7,7 +7,7 @@ use crate::detect::checksum::weighted;
 pub(crate) fn nif(compact: &[u8]) -> Option<Proof> {
     let (digits, bits) = match compact {
         [b'P', b'T', digits @ ..] => (digits, 13.2),
-        digits => (digits, 3.8),
+        digits => (digits, 3.7),
     };
     let number: &[u8; 9] = digits.try_into().ok()?;
     let sum = weighted(number, &[9, 8, 7, 6, 5, 4, 3, 2])?;

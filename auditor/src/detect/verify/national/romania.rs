@@ -19,10 +19,12 @@ pub(crate) fn cnp(compact: &[u8]) -> Option<Proof> {
         _ => false,
     };
     let has_county = matches!(decimal(&number[7..9])?, 1..=48 | 51 | 52 | 70 | 80..=83);
-    (holds && has_date && has_county && &number[9..12] != b"000").then_some(Proof::new(
-        9.8,
-        "passes mod 11 and holds a county and a date of birth",
-    ))
+    (holds && has_date && has_county && &number[9..12] != b"000").then(|| {
+        Proof::new(
+            date::unless_a_time(number, 9.7),
+            "passes mod 11 and holds a county and a date of birth",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -14,8 +14,12 @@ pub(crate) fn emso(compact: &[u8]) -> Option<Proof> {
     let year = decimal(&number[4..7])?;
     let year = if year >= 800 { 1000 + year } else { 2000 + year };
     let (day, month) = (decimal(&number[..2])?, decimal(&number[2..4])?);
-    (holds && date::of_birth(year, month, day))
-        .then_some(Proof::new(10.8, "passes mod 11 and holds a date of birth"))
+    (holds && date::of_birth(year, month, day)).then(|| {
+        Proof::new(
+            date::unless_a_time(number, 10.8),
+            "passes mod 11 and holds a date of birth",
+        )
+    })
 }
 
 #[cfg(test)]

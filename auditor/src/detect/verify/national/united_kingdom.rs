@@ -17,7 +17,7 @@ pub(crate) fn nino(compact: &[u8]) -> Option<Proof> {
         && !b"DFIOQUV".contains(second)
         && ![b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"].contains(&&[*first, *second]);
     (is_given || is_example).then(|| {
-        Proof::new(3.6, "has a prefix and a suffix that are given")
+        Proof::new(3.5, "has a prefix and a suffix that are given")
             .or_test(is_example.then_some("GOV.UK, example of a national insurance number"))
     })
 }
@@ -57,7 +57,7 @@ pub(crate) fn driving_licence(compact: &[u8]) -> Option<Proof> {
     let has_rest = rest[0].is_ascii_alphanumeric() && rest[1..].iter().all(u8::is_ascii_uppercase);
     let is_example = number == b"MORGA657054SM9IJ";
     (is_name && has_date && has_initials && has_rest).then(|| {
-        Proof::new(6.8, "holds a name, a date of birth and initials")
+        Proof::new(6.9, "holds a name, a date of birth and initials")
             .or_test(is_example.then_some("DVLA, specimen licence"))
     })
 }
