@@ -177,7 +177,6 @@ static CH_AHV: DetectorInfo = DetectorInfo {
         "navs",
         "navs13",
         "numeroavs13",
-        "numeroavs",
         "numeroassurancesociale",
         "sozialversicherungsnummer",
         "svnummer",

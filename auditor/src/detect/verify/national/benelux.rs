@@ -34,6 +34,7 @@ pub(crate) fn nrn(compact: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     // What was not known when the number was given is 00; a day's next numbers take month 00 too.
+    // Days that no month has are read as unknown by some; they are not taken.
     let has_date = match (month, day) {
         (0, 0..=31) | (1..=12, 0) => true,
         _ => date::exists(century + year, month, day),

@@ -18,6 +18,7 @@ pub(crate) fn personnummer(compact: &[u8]) -> Option<Proof> {
         Some(century) => (date::of_birth(century * 100 + year, month, day), 13.2),
         None => (date::of_any_century(year, month, day), 7.1),
     };
+    // Serials begin with 001.
     (has_date && luhn(number) && &number[6..9] != b"000").then(|| {
         Proof::new(bits, "passes Luhn and holds a date of birth")
             .or_test((number == b"1212121212").then_some("Swedish Tax Agency, test identity numbers"))
