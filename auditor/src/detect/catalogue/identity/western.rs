@@ -32,7 +32,6 @@ static FR_NIR: DetectorInfo = DetectorInfo {
         "numinsee",
         "insee",
         "matriculeins",
-        "matriculeins",
         "matriculesecu",
     ],
     words: &["nir", "securitesociale", "secu", "insee"],
