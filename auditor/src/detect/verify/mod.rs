@@ -9,6 +9,7 @@ pub(crate) mod card;
 pub(crate) mod email;
 pub(crate) mod iban;
 pub(crate) mod jwt;
+pub(crate) mod national;
 pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod ssn;
