@@ -17,6 +17,7 @@ mod mask;
 mod sample;
 mod scan;
 mod score;
+pub mod sketch;
 mod state;
 mod test_values;
 #[cfg(test)]

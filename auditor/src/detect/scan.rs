@@ -30,7 +30,7 @@ pub(super) type PlaceRow = (&'static DetectorInfo, PlaceVerifier);
 
 /// Finds values in documents. One serves all threads.
 pub struct Scanner {
-    fingerprinter: Fingerprinter,
+    pub(super) fingerprinter: Fingerprinter,
     pub(super) prefixes: Option<AhoCorasick>,
     /// Row of each pattern of `prefixes`.
     pub(super) by_prefix: Vec<PlaceRow>,
