@@ -7,6 +7,8 @@
 mod control;
 mod flow;
 pub mod reporter;
+#[cfg(test)]
+mod tests;
 mod watchlist;
 mod worker;
 

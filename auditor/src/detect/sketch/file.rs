@@ -45,6 +45,13 @@ pub enum LoadError {
 pub struct Stored(Vec<u8>);
 
 impl Stored {
+    /// Differs when the content does.
+    pub fn seal(&self) -> u64 {
+        self.0
+            .last_chunk::<SEAL>()
+            .map_or(0, |seal| u64::from_le_bytes(*seal))
+    }
+
     /// Writes to a file beside `path` first, so that there is a whole one at any time. Mode 0600.
     ///
     /// # Errors
@@ -252,5 +259,6 @@ impl<'a> Cursor<'a> {
     }
 }
 
-// A field never has more detectors than fit its count.
-const _: () = assert!(DETECTORS <= u8::MAX as usize && KEPT <= u8::MAX as usize);
+// They are written as one byte.
+const _: () = assert!(DETECTORS < 256);
+const _: () = assert!(KEPT < 256);

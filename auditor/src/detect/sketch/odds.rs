@@ -10,6 +10,7 @@
 
 use std::sync::LazyLock;
 
+use crate::detect::candidate::Proof;
 use crate::detect::catalogue::{self, DetectorInfo, Trigger};
 use crate::detect::checksum::luhn;
 use crate::detect::verify::card;
@@ -28,12 +29,15 @@ const FLAWED: f64 = 0.02;
 /// Random numbers tried.
 const SAMPLES: u32 = 2048;
 
+/// What a row asks of the digits of a form.
+type Check = fn(&[u8]) -> Option<Proof>;
+
 /// What a row's check says of numbers of one field.
 pub(super) struct Odds {
     pub(super) id: &'static str,
     /// Each length in digits with what passes.
     checks: Vec<(usize, fn(&[u8]) -> bool)>,
-    forms: Vec<(usize, fn(&[u8]) -> Option<crate::detect::candidate::Proof>)>,
+    forms: Vec<(usize, Check)>,
     /// Of a number that passes; positive.
     pub(super) pass_bits: f64,
     /// Of a number that fails; negative.
