@@ -21,8 +21,10 @@ impl Distinct {
             return;
         };
         if at < KEPT {
+            if !self.is_exact() {
+                self.smallest.pop();
+            }
             self.smallest.insert(at, hash);
-            self.smallest.truncate(KEPT);
         }
     }
 

@@ -124,7 +124,7 @@ pub struct Candidate<T> {
 pub enum Verdict<T> {
     /// Report it as it is now.
     Keep(Detection, T),
-    /// Not sure enough yet; it waits here.
+    /// Not sure enough yet; it waits here, as its detector can be judged by counting.
     Hold,
     /// The field just became sure: earlier candidates, and this one.
     Release(Vec<(Detection, T)>),
@@ -209,10 +209,11 @@ impl<T> Sketches<T> {
             return Verdict::Keep(detection, held);
         };
         trials.seen(detection.state, detection.length, at);
+        let is_counted = odds::find(detection.detector).is_some();
         let was_open = trials.is_open();
         if detection.state == State::Clear
             && let Some(lead) = lead
-            && odds::find(detection.detector).is_some()
+            && is_counted
         {
             // Failures from before the field was suspect were not counted, whoever watched.
             match watched && trials.suspect {
@@ -222,7 +223,7 @@ impl<T> Sketches<T> {
         }
         let changed = trials.is_open() != was_open;
         let (is_decided, is_sure) = (trials.against, is_sure(trials, &detection));
-        let goes_on = is_sure || is_decided || none_waits;
+        let goes_on = is_sure || is_decided || none_waits || !is_counted;
         let detection = if goes_on {
             weighed(trials, detection)
         } else {

@@ -29,15 +29,14 @@ const FLAWED: f64 = 0.02;
 /// Random numbers tried.
 const SAMPLES: u32 = 2048;
 
-/// What a row asks of the digits of a form.
+/// What a row asks of digits.
 type Check = fn(&[u8]) -> Option<Proof>;
 
 /// What a row's check says of numbers of one field.
 pub(super) struct Odds {
     pub(super) id: &'static str,
     /// Each length in digits with what passes.
-    checks: Vec<(usize, fn(&[u8]) -> bool)>,
-    forms: Vec<(usize, Check)>,
+    checks: Vec<(usize, Check)>,
     /// Of a number that passes; positive.
     pub(super) pass_bits: f64,
     /// Of a number that fails; negative.
@@ -49,27 +48,25 @@ impl Odds {
         let mut odds = Self {
             id: row.id,
             checks: Vec::new(),
-            forms: Vec::new(),
             pass_bits: 0.0,
             miss_bits: 0.0,
         };
         for trigger in row.triggers {
             match trigger {
                 Trigger::Digits { lengths, .. } if row.id == "payment_card" => {
-                    let is_card: fn(&[u8]) -> bool = |digits| luhn(digits) && card::scheme(digits).is_some();
                     let lengths = lengths.iter().map(|length| usize::from(*length));
-                    odds.checks.extend(lengths.map(|length| (length, is_card)));
+                    odds.checks
+                        .extend(lengths.map(|length| (length, card_check as Check)));
                 }
                 Trigger::Form { forms, check } => {
                     let plain = forms.iter().filter(|form| form.bytes().all(|b| b == b'9'));
-                    odds.forms.extend(plain.map(|form| (form.len(), *check)));
+                    odds.checks.extend(plain.map(|form| (form.len(), *check)));
                 }
                 _ => {}
             }
         }
-        let is_counted = |length: usize| (SHORTEST..=LONGEST).contains(&length);
-        odds.checks.retain(|(length, _)| is_counted(*length));
-        odds.forms.retain(|(length, _)| is_counted(*length));
+        odds.checks
+            .retain(|(length, _)| (SHORTEST..=LONGEST).contains(length));
         let share = odds.share()?;
         if share > TOO_MANY {
             return None;
@@ -82,7 +79,6 @@ impl Odds {
     /// The largest share of random numbers of one length that pass; `None` without any length.
     fn share(&self) -> Option<f64> {
         let lengths = self.checks.iter().map(|(length, _)| *length);
-        let lengths = lengths.chain(self.forms.iter().map(|(length, _)| *length));
         let mut state = 0x9E37_79B9_7F4A_7C15u64;
         let mut digit = || {
             state ^= state << 13;
@@ -105,22 +101,19 @@ impl Odds {
     /// Whether numbers of this many digits may be such values.
     pub(super) fn fits(&self, length: usize) -> bool {
         self.checks.iter().any(|(known, _)| *known == length)
-            || self.forms.iter().any(|(known, _)| *known == length)
     }
 
     /// Whether these digits pass the row's check.
     pub(super) fn passes(&self, digits: &[u8]) -> bool {
-        let length = digits.len();
-        let by_check = self
-            .checks
-            .iter()
-            .any(|(known, passes)| *known == length && passes(digits));
-        by_check
-            || self
-                .forms
-                .iter()
-                .any(|(known, check)| *known == length && check(digits).is_some())
+        let of_length = |(length, _): &&(usize, Check)| *length == digits.len();
+        let mut checks = self.checks.iter().filter(of_length);
+        checks.any(|(_, check)| check(digits).is_some())
     }
+}
+
+fn card_check(digits: &[u8]) -> Option<Proof> {
+    let passes = luhn(digits) && card::scheme(digits).is_some();
+    passes.then(|| Proof::new(5.4, "passes Luhn and begins like a card"))
 }
 
 static ROWS: LazyLock<Vec<Odds>> =
