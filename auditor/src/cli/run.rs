@@ -4,6 +4,8 @@
 //! health. It ends on SIGINT or SIGTERM: probes are detached first, then everything that was
 //! captured is reported.
 
+mod keep;
+
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -111,6 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
     };
     let mut reporter = Reporter::new(settings, Arc::clone(&session.shared));
+    let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
         for finding in findings {
@@ -128,6 +131,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         }
         publish(reporter.due(), &mut journal);
+        keeper.due(&reporter);
         health.beat();
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
@@ -144,6 +148,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         hub.publish(finding.clone());
     }
     let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
+    keeper.finish(&reporter);
     server.stop();
     let summary = engine::summary(started, &reporter, &shared, hooked, None);
     tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");

@@ -22,6 +22,7 @@ mod rows;
 mod sample;
 mod scan;
 mod score;
+pub mod sketch;
 mod state;
 mod test_values;
 #[cfg(test)]

@@ -7,13 +7,19 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{Seen, Shared};
+use super::{Missed, Observed, Seen, Shared};
 use crate::{
-    content::{Document, Limits, Origin, Reader, Receiver},
-    detect::{Detection, Scan as _, catalogue},
+    content::{Document, Field, Limits, Origin, Reader, Receiver},
+    detect::{
+        Detection, catalogue,
+        sketch::{Miss, ScanSuspects as _, Spot, Suspects},
+    },
     ledger::{Account, Ledger},
     protocol::{self, Direction, Parser as _, Part, Sink},
-    report::{finding::Flow as FlowFact, observation::Observation},
+    report::{
+        finding::{End, Flow as FlowFact},
+        observation::Observation,
+    },
     stream::{Connection, Flow},
 };
 
@@ -30,13 +36,13 @@ pub(super) struct MessageFlow {
 struct Stages {
     reader: Reader,
     shared: Arc<Shared>,
-    out: Sender<Seen>,
+    out: Sender<Observed>,
     /// Reused between documents.
     found: Vec<Detection>,
 }
 
 impl MessageFlow {
-    pub(super) fn new(connection: &Connection, shared: Arc<Shared>, out: Sender<Seen>) -> Self {
+    pub(super) fn new(connection: &Connection, shared: Arc<Shared>, out: Sender<Observed>) -> Self {
         if connection.pair.is_none() {
             shared.totals.unbound.fetch_add(1, Ordering::Relaxed);
         }
@@ -158,7 +164,7 @@ impl Sink for PartSink<'_> {
 
 struct DocumentSink<'a> {
     shared: &'a Shared,
-    out: &'a Sender<Seen>,
+    out: &'a Sender<Observed>,
     found: &'a mut Vec<Detection>,
     connection: &'a Connection,
     /// 0: the time is not known any more; now will do.
@@ -169,16 +175,25 @@ impl Receiver for DocumentSink<'_> {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
         self.shared.totals.documents.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        self.shared.scanner.scan(document, self.found);
+        let suspects = self.shared.watchlist.current();
+        let mut misses = Vec::new();
+        let scanner = &self.shared.scanner;
+        scanner.scan_with(document, &suspects, self.found, &mut misses);
         self.shared.metrics.scanned(started.elapsed());
-        if self.found.is_empty() {
+        if self.found.is_empty() && misses.is_empty() {
             return;
         }
+        // Waits when the reporter is behind: then the kernel's rings fill, and what is lost there
+        // is counted.
         for detection in std::mem::take(self.found) {
-            if let Some(seen) = self.seen(origin, detection) {
-                // Waits when the reporter is behind: then the kernel's rings fill, and what is
-                // lost there is counted.
-                let _ = self.out.send(seen);
+            let lead = scanner.lead(document, &detection);
+            if let Some(seen) = self.seen(origin, detection, lead, &suspects) {
+                let _ = self.out.send(Observed::Value(Box::new(seen)));
+            }
+        }
+        for miss in misses {
+            if let Some(missed) = self.missed(origin, &miss, &suspects) {
+                let _ = self.out.send(Observed::Missed(Box::new(missed)));
             }
         }
     }
@@ -191,20 +206,20 @@ impl Receiver for DocumentSink<'_> {
 }
 
 impl DocumentSink<'_> {
-    fn seen(&self, origin: &Origin<'_>, mut detection: Detection) -> Option<Seen> {
+    fn seen(
+        &self,
+        origin: &Origin<'_>,
+        mut detection: Detection,
+        lead: Option<u64>,
+        suspects: &Suspects,
+    ) -> Option<Seen> {
+        let spot = spot(origin, &detection.field);
         let info = detection.row;
         let at = origin.positions.of_range(&detection.range);
         detection.range = usize::try_from(at.start).ok()?..usize::try_from(at.end).ok()?;
         let connection = self.connection;
         let ingress = connection.is_ingress(origin.direction);
-        let local = connection.local_end();
-        let remote = connection.remote_end(&self.shared.peers, origin.exchange.authority.as_deref());
-        let (source, destination) = if ingress { (remote, local) } else { (local, remote) };
-        let time = if self.time_ns == 0 {
-            jiff::Timestamp::now()
-        } else {
-            self.shared.clock.wall(self.time_ns)
-        };
+        let (source, destination) = self.ends(origin, ingress);
         Some(Seen {
             observation: Observation {
                 detection,
@@ -227,10 +242,56 @@ impl DocumentSink<'_> {
                     let end = text.floor_char_boundary(MAX_CONTENT_TYPE);
                     text[..end].to_owned()
                 }),
-                time,
+                time: self.time(),
             },
             pair: connection.pair,
             ingress,
+            spot,
+            lead,
+            watched: spot.is_some_and(|spot| suspects.has(&spot)),
         })
     }
+
+    /// A failure that says something new of a suspect field.
+    fn missed(&self, origin: &Origin<'_>, miss: &Miss, suspects: &Suspects) -> Option<Missed> {
+        let spot = spot(origin, &miss.field).filter(|spot| suspects.has(spot))?;
+        if self
+            .shared
+            .watchlist
+            .was_sent(spot.with(miss.detector, miss.lead))
+        {
+            return None;
+        }
+        let ingress = self.connection.is_ingress(origin.direction);
+        let (source, destination) = self.ends(origin, ingress);
+        Some(Missed {
+            source,
+            destination,
+            pair: self.connection.pair,
+            ingress,
+            spot,
+            detector: miss.detector,
+            lead: miss.lead,
+            at: self.time().as_second(),
+        })
+    }
+
+    fn ends(&self, origin: &Origin<'_>, ingress: bool) -> (End, End) {
+        let local = self.connection.local_end();
+        let authority = origin.exchange.authority.as_deref();
+        let remote = self.connection.remote_end(&self.shared.peers, authority);
+        if ingress { (remote, local) } else { (local, remote) }
+    }
+
+    fn time(&self) -> jiff::Timestamp {
+        if self.time_ns == 0 {
+            jiff::Timestamp::now()
+        } else {
+            self.shared.clock.wall(self.time_ns)
+        }
+    }
+}
+
+fn spot(origin: &Origin<'_>, field: &Field) -> Option<Spot> {
+    Spot::of(origin.exchange.operation.as_deref(), origin.place.name(), field)
 }

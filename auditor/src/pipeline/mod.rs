@@ -7,6 +7,9 @@
 mod control;
 mod flow;
 pub mod reporter;
+#[cfg(test)]
+mod tests;
+mod watchlist;
 mod worker;
 
 use std::{
@@ -30,10 +33,10 @@ use crate::{
         scope::{self, ScopeError},
         support::{self, SocketTier},
     },
-    detect::Scanner,
+    detect::{Scanner, sketch::Spot},
     identity::pairs::AddressPair,
     ledger::ByteLedger,
-    report::observation::Observation,
+    report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
     stream::Peers,
 };
@@ -113,6 +116,7 @@ pub struct Shared {
     pub peers: Arc<Peers>,
     pub clock: Clock,
     pub totals: Totals,
+    watchlist: watchlist::Watchlist,
     /// Set when the readers should empty their rings and end.
     stopping: AtomicBool,
 }
@@ -124,12 +128,37 @@ pub struct Seen {
     pub pair: Option<AddressPair>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
     pub ingress: bool,
+    /// The field of its operation; `None` where the text has no fields.
+    spot: Option<Spot>,
+    /// Keyed hash of its leading digits, where the field is a number and nothing else.
+    lead: Option<u64>,
+    /// Numbers of this field that fail were reported, too.
+    watched: bool,
+}
+
+/// A number of a suspect field that failed the check of a detector.
+pub struct Missed {
+    source: End,
+    destination: End,
+    pair: Option<AddressPair>,
+    ingress: bool,
+    spot: Spot,
+    detector: &'static str,
+    lead: u64,
+    /// Unix time, seconds.
+    at: i64,
+}
+
+/// What the readers hand to the reporter.
+pub enum Observed {
+    Value(Box<Seen>),
+    Missed(Box<Missed>),
 }
 
 /// A running capture.
 pub struct Session {
     /// What was found, in order per connection.
-    pub observations: Receiver<Seen>,
+    pub observations: Receiver<Observed>,
     pub shared: Arc<Shared>,
     /// The socket hooks in use.
     pub tier: SocketTier,
@@ -174,6 +203,7 @@ impl Session {
             peers: Arc::new(Peers::default()),
             clock: Clock::now(),
             totals: Totals::default(),
+            watchlist: watchlist::Watchlist::default(),
             stopping: AtomicBool::new(false),
         });
         let (sender, observations) = bounded(OBSERVATIONS);
@@ -240,7 +270,7 @@ impl Session {
     /// Detaches everything, reads the rings empty and ends the threads. Observations must be
     /// received until the channel closes; this is for another thread, or for when it is drained
     /// by `each`.
-    pub fn stop(mut self, mut each: impl FnMut(Seen)) -> (Vec<Hooked>, Arc<Shared>) {
+    pub fn stop(mut self, mut each: impl FnMut(Observed)) -> (Vec<Hooked>, Arc<Shared>) {
         let hooked = self.hooked();
         let (sender, done) = bounded(1);
         let _ = self.commands.send(control::Command::Stop(sender));

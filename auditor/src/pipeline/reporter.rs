@@ -1,21 +1,29 @@
-//! From observations to findings: the same bytes seen at both ends are counted once, the rest is
-//! aggregated.
+//! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
+//! the field adds what it knows, the rest is aggregated.
 
 use std::{
     collections::{HashMap, VecDeque},
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 
-use super::{Seen, Shared};
+use super::{Missed, Observed, Seen, Shared};
 use crate::{
+    content::Field,
+    detect::{
+        Confidence, Detection, State,
+        sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
+    },
     identity::{self, pairs::AddressPair},
     policy::Judge,
     report::{
         aggregate::{Aggregator, Settings},
-        finding::{Certainty, Finding, IdentifiedBy},
+        finding::{Certainty, End, Finding, IdentifiedBy},
+        naming::Name,
+        observation::Observation,
     },
     serve::metrics::Reporter as Side,
 };
@@ -28,6 +36,15 @@ const REMEMBER: Duration = Duration::from_secs(5);
 
 /// Most received values that wait, and most sent values remembered.
 const CAPACITY: usize = 16_384;
+
+/// How often the gauges are brought up to date.
+const GAUGES: Duration = Duration::from_secs(1);
+
+/// An observation whose detection is in a sketch.
+struct Waiting {
+    observation: Observation,
+    side: Side,
+}
 
 /// What makes a value at one end the same as one at the other.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -42,7 +59,9 @@ struct Sighting {
 pub struct Reporter {
     aggregator: Aggregator,
     shared: Arc<Shared>,
-    held: VecDeque<(Instant, Seen)>,
+    sketches: Sketches<Box<Waiting>>,
+    measured: Option<Instant>,
+    held: VecDeque<(Instant, Observed)>,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -50,9 +69,16 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter for one session.
     pub fn new(settings: Settings, shared: Arc<Shared>) -> Self {
+        let mut limits = Limits::default();
+        if settings.min_confidence == Confidence::Low {
+            // Whoever asks for unsure findings gets them at once.
+            limits.held_per_field = 0;
+        }
         Self {
             aggregator: Aggregator::new(settings, Judge::default()),
             shared,
+            sketches: Sketches::new(limits),
+            measured: None,
             held: VecDeque::new(),
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
@@ -60,8 +86,9 @@ impl Reporter {
     }
 
     /// Takes what was seen; returns what is to be reported now.
-    pub fn take(&mut self, seen: Seen) -> Vec<Finding> {
-        if !seen.ingress
+    pub fn take(&mut self, observed: Observed) -> Vec<Finding> {
+        if let Observed::Value(seen) = &observed
+            && !seen.ingress
             && let Some(pair) = seen.pair
         {
             self.remember(Sighting {
@@ -70,22 +97,32 @@ impl Reporter {
                 fingerprint: seen.observation.detection.fingerprint.clone(),
             });
         }
-        if self.must_wait(&seen) {
+        if observed.must_wait() {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
-            self.held.push_back((Instant::now(), seen));
+            self.held.push_back((Instant::now(), observed));
             return early
-                .map(|(_, seen)| self.after_waiting(seen))
+                .map(|(_, observed)| self.after_waiting(observed))
                 .unwrap_or_default();
         }
-        self.offer(seen, Side::Source)
+        match observed {
+            Observed::Value(seen) => self.offer(*seen, Side::Source),
+            Observed::Missed(missed) => self.miss(&missed),
+        }
     }
 
     /// What has waited long enough, and revisions that are due. Call it a few times a second.
     pub fn due(&mut self) -> Vec<Finding> {
         let mut findings = self.release(Some(HOLD));
         self.forget();
+        if let Some(suspects) = self.sketches.changed_suspects() {
+            self.shared.watchlist.set(suspects);
+        }
+        if self.measured.is_none_or(|at| at.elapsed() > GAUGES) {
+            self.measured = Some(Instant::now());
+            self.measure();
+        }
         findings.extend(self.aggregator.due(Timestamp::now()));
         findings
     }
@@ -93,6 +130,9 @@ impl Reporter {
     /// Everything that waits: the last revisions of all findings.
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = self.release(None);
+        for (detection, waiting) in self.sketches.finish() {
+            findings.extend(self.report(detection, *waiting));
+        }
         findings.extend(self.aggregator.finish());
         findings
     }
@@ -102,31 +142,60 @@ impl Reporter {
         &self.aggregator
     }
 
+    /// Adds the sketches of an earlier run. A file of no use is kept aside, with a warning.
+    pub fn load_sketches(&mut self, path: &Path) {
+        let check = self.shared.scanner.key_check();
+        match sketch::load(&mut self.sketches, check, path) {
+            Ok(()) => tracing::debug!(fields = self.sketches.len(), "sketches of fields read"),
+            Err(error) => tracing::warn!(
+                %error,
+                "starting without what fields carried before; a file of no use is kept with the ending .bad"
+            ),
+        }
+    }
+
+    /// The sketches as they are to be written now.
+    pub fn stored_sketches(&self) -> sketch::Stored {
+        sketch::store(&self.sketches, self.shared.scanner.key_check())
+    }
+
+    fn measure(&self) {
+        let (entries, capacity) = (self.sketches.len() as u64, self.sketches.capacity() as u64);
+        let metrics = &self.shared.metrics;
+        metrics.set_map("sketches", entries, capacity);
+        metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
+    }
+
     fn release(&mut self, after: Option<Duration>) -> Vec<Finding> {
         let mut findings = Vec::new();
         while let Some((at, _)) = self.held.front() {
             if after.is_some_and(|after| at.elapsed() < after) {
                 break;
             }
-            if let Some((_, seen)) = self.held.pop_front() {
-                findings.extend(self.after_waiting(seen));
+            if let Some((_, observed)) = self.held.pop_front() {
+                findings.extend(self.after_waiting(observed));
             }
         }
         findings
     }
 
-    /// What was received waits for the sender's record of it; what was sent to a process of this
-    /// host waits until that has touched its socket and is known by it.
-    fn must_wait(&self, seen: &Seen) -> bool {
-        let Some(pair) = seen.pair else { return false };
-        let remote = pair.remote.ip();
-        let local_peer = remote.is_loopback() || remote == pair.local.ip();
-        seen.ingress || (local_peer && seen.observation.destination.certainty != Certainty::Exact)
-    }
-
-    fn after_waiting(&mut self, mut seen: Seen) -> Vec<Finding> {
+    fn after_waiting(&mut self, observed: Observed) -> Vec<Finding> {
+        let mut seen = match observed {
+            Observed::Value(seen) => seen,
+            Observed::Missed(mut missed) => {
+                let Missed {
+                    source,
+                    destination,
+                    pair,
+                    ingress,
+                    ..
+                } = &mut *missed;
+                self.name_remote(*pair, if *ingress { source } else { destination });
+                return self.miss(&missed);
+            }
+        };
         let Some(pair) = seen.pair else {
-            return self.offer(seen, Side::Source);
+            return self.offer(*seen, Side::Source);
         };
         let sighting = Sighting {
             pair: pair.reversed(),
@@ -141,34 +210,91 @@ impl Reporter {
             self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
-        let remote = if seen.ingress {
-            &mut seen.observation.source
-        } else {
-            &mut seen.observation.destination
+        let observation = &mut seen.observation;
+        let (remote, side) = match seen.ingress {
+            true => (&mut observation.source, Side::Destination),
+            false => (&mut observation.destination, Side::Source),
         };
-        if remote.certainty != Certainty::Exact
-            && let Some(owner) = self.shared.peers.pairs.peer(pair)
-        {
-            let process = self.shared.peers.processes.of(owner.tgid);
-            *remote = identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
-        }
-        let side = if seen.ingress {
-            Side::Destination
-        } else {
-            Side::Source
-        };
-        self.offer(seen, side)
+        self.name_remote(Some(pair), remote);
+        self.offer(*seen, side)
     }
 
+    /// The owner of the other end of the socket, when it is known by now.
+    fn name_remote(&self, pair: Option<AddressPair>, remote: &mut End) {
+        let peers = &self.shared.peers;
+        if remote.certainty != Certainty::Exact
+            && let Some(pair) = pair
+            && let Some(owner) = peers.pairs.peer(pair)
+        {
+            let process = peers.processes.of(owner.tgid);
+            *remote = identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+        }
+    }
+
+    /// What the sketch of the field makes of a value.
     fn offer(&mut self, seen: Seen, side: Side) -> Vec<Finding> {
-        let for_metrics = seen.observation.clone();
+        let Seen {
+            mut observation,
+            spot,
+            lead,
+            watched,
+            ..
+        } = seen;
+        let detection = std::mem::replace(&mut observation.detection, in_a_sketch());
+        let at = observation.time.as_second();
+        let place = spot.map(|spot| self.place(&observation.source, &observation.destination, spot));
+        let waiting = Waiting { observation, side };
+        let Some(place) = place else {
+            return self.report(detection, waiting);
+        };
+        let candidate = Candidate {
+            detection,
+            lead,
+            watched,
+            at,
+            held: Box::new(waiting),
+        };
+        let decided = match self.sketches.observe(&place, candidate) {
+            Verdict::Keep(detection, waiting) => vec![(detection, waiting)],
+            Verdict::Hold => Vec::new(),
+            Verdict::Release(all) => all,
+        };
+        let given_up = self.sketches.take_spilled();
+        let all = given_up.into_iter().chain(decided);
+        all.flat_map(|(detection, waiting)| self.report(detection, *waiting))
+            .collect()
+    }
+
+    fn miss(&mut self, missed: &Missed) -> Vec<Finding> {
+        let place = self.place(&missed.source, &missed.destination, missed.spot);
+        self.sketches
+            .miss(&place, missed.detector, missed.lead, missed.at);
+        let given_up = self.sketches.take_spilled().into_iter();
+        given_up
+            .flat_map(|(detection, waiting)| self.report(detection, *waiting))
+            .collect()
+    }
+
+    fn place(&self, source: &End, destination: &End, spot: Spot) -> FieldRef {
+        let [s, d] = [source, destination].map(|end| Name::of(Some(end)));
+        let ends = [&s.namespace, &s.kind, &s.name, &d.namespace, &d.kind, &d.name];
+        self.shared.scanner.field_between(&ends.map(String::as_str), spot)
+    }
+
+    fn report(&mut self, detection: Detection, waiting: Waiting) -> Vec<Finding> {
+        let Waiting {
+            mut observation,
+            side,
+        } = waiting;
+        observation.detection = detection;
+        let for_metrics = observation.clone();
         self.shared
             .metrics
             .attribution("source", for_metrics.source.identified_by.name());
         self.shared
             .metrics
             .attribution("destination", for_metrics.destination.identified_by.name());
-        let offered = self.aggregator.offer(seen.observation, Timestamp::now());
+        let offered = self.aggregator.offer(observation, Timestamp::now());
         self.shared.metrics.value(&for_metrics, offered.admission, side);
         offered.findings
     }
@@ -202,5 +328,39 @@ impl Reporter {
                 self.sent.remove(&sighting);
             }
         }
+    }
+}
+
+impl Observed {
+    /// What was received waits for the sender's record of it; what was sent to a process of this
+    /// host waits until that has touched its socket and is known by it. Failures wait as values do,
+    /// so that both are counted for the same ends.
+    fn must_wait(&self) -> bool {
+        let (pair, ingress, destination) = match self {
+            Self::Value(seen) => (seen.pair, seen.ingress, &seen.observation.destination),
+            Self::Missed(missed) => (missed.pair, missed.ingress, &missed.destination),
+        };
+        let Some(pair) = pair else { return false };
+        let remote = pair.remote.ip();
+        let local_peer = remote.is_loopback() || remote == pair.local.ip();
+        ingress || (local_peer && destination.certainty != Certainty::Exact)
+    }
+}
+
+/// Stands in an observation while its detection is elsewhere.
+fn in_a_sketch() -> Detection {
+    Detection {
+        detector: "",
+        state: State::Clear,
+        confidence: Confidence::Low,
+        score_bits: 0.0,
+        evidence: Vec::new(),
+        declared_masked: false,
+        under_masked: false,
+        sample: String::new(),
+        length: 0,
+        fingerprint: String::new(),
+        range: 0..0,
+        field: Field::default(),
     }
 }

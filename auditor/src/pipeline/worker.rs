@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Seen, Shared, flow::MessageFlow};
+use super::{Observed, Shared, flow::MessageFlow};
 use crate::{capture::ring, stream::Streams};
 
 /// Records read before the thread looks at anything else.
@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(4);
 pub(super) struct Worker {
     pub(super) ring: RingBuf<MapData>,
     pub(super) exits: Receiver<u32>,
-    pub(super) out: Sender<Seen>,
+    pub(super) out: Sender<Observed>,
     pub(super) shared: Arc<Shared>,
 }
 

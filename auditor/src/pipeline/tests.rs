@@ -1,0 +1,143 @@
+//! From records of a ring to findings, without a kernel.
+
+use auditor_common::record::{HEADER_LEN, Kind, RecordHeader, Source};
+use crossbeam_channel::unbounded;
+
+use super::flow::MessageFlow;
+use super::reporter::Reporter;
+use super::*;
+use crate::capture::ring::Record;
+use crate::detect::{Confidence, Fingerprinter};
+use crate::ledger::{Account, Ledger};
+use crate::report::aggregate::Settings;
+use crate::report::finding::Finding;
+use crate::stream::Streams;
+
+/// A sender of HTTP requests on one TLS stream, and all stages behind it.
+struct Bench {
+    streams: Streams<MessageFlow>,
+    observations: Receiver<Observed>,
+    reporter: Reporter,
+    shared: Arc<Shared>,
+    offset: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let ledger = Arc::new(ByteLedger::default());
+        let shared = Arc::new(Shared {
+            scanner: Scanner::new(Fingerprinter::new([7; 32])),
+            metrics: Arc::new(Metrics::new(Arc::clone(&ledger), 100).unwrap()),
+            ledger: Arc::clone(&ledger),
+            peers: Arc::default(),
+            clock: Clock::now(),
+            totals: Totals::default(),
+            watchlist: watchlist::Watchlist::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let (out, observations) = unbounded();
+        let of_stream = Arc::clone(&shared);
+        Self {
+            streams: Streams::new(Arc::clone(&shared.peers), ledger, move |connection| {
+                MessageFlow::new(connection, Arc::clone(&of_stream), out.clone())
+            }),
+            observations,
+            reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
+            shared,
+            offset: 0,
+        }
+    }
+
+    /// Sends a body in a request of its own; returns what is reported at once.
+    fn post(&mut self, body: &str) -> Vec<Finding> {
+        let request = format!(
+            "POST /orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut header = RecordHeader::decode(&[0; HEADER_LEN]).unwrap();
+        header.offset = self.offset;
+        header.len = request.len() as u32;
+        self.offset += request.len() as u64;
+        self.streams.record(&Record {
+            header,
+            kind: Kind::Data,
+            source: Source::Tls,
+            payload: request.as_bytes(),
+        });
+        let mut findings = Vec::new();
+        for observed in self.observations.try_iter() {
+            findings.extend(self.reporter.take(observed));
+        }
+        findings.extend(self.reporter.due());
+        findings
+    }
+
+    fn is_clean(&self) -> bool {
+        self.shared.watchlist.current().is_empty()
+    }
+}
+
+/// Sixteen digits that begin like a Visa card; `check` is added to the check digit.
+fn number(n: u64, check: u64) -> String {
+    let digits = 400_000_000_000_000 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 99_999_999_999_999;
+    let sum: u64 = (0..15)
+        .map(|place| {
+            let digit = digits / 10u64.pow(place) % 10;
+            let doubled = if place % 2 == 0 { digit * 2 } else { digit };
+            doubled / 10 + doubled % 10
+        })
+        .sum();
+    format!("{digits}{}", (10 - sum % 10 + check) % 10)
+}
+
+#[test]
+fn cards_in_a_field_without_a_telling_name_are_found_after_a_few() {
+    let mut bench = Bench::new();
+    let mut findings = Vec::new();
+    for n in 1..=10 {
+        findings.extend(bench.post(&format!(r#"{{"a":[{{"zq":"{}"}}]}}"#, number(n, 0))));
+        assert_eq!(findings.is_empty(), n < 6, "after {n}");
+    }
+    findings.extend(bench.reporter.finish());
+    let last = findings.last().unwrap();
+    assert_eq!(last.detector, "payment_card");
+    assert_eq!(last.confidence, Confidence::High);
+    assert_eq!(last.count, 10, "those that waited are counted, too");
+    assert_eq!(last.location.field.as_deref(), Some("$.a[0].zq"));
+    assert_eq!(bench.reporter.aggregator().low_confidence(), 0);
+    let accounted = bench.shared.ledger.settled(Ledger::Tls, Account::Scanned);
+    assert_eq!(accounted, bench.offset);
+}
+
+#[test]
+fn ids_of_which_one_in_ten_passes_are_never_reported_and_soon_not_counted() {
+    let mut bench = Bench::new();
+    for n in 0..500 {
+        let findings = bench.post(&format!(r#"{{"zq":"{}"}}"#, number(n, n % 10)));
+        assert!(findings.is_empty(), "after {n}");
+    }
+    assert!(bench.is_clean(), "the field is decided");
+    assert!(bench.reporter.finish().is_empty());
+    assert_eq!(bench.reporter.aggregator().low_confidence(), 50);
+}
+
+#[test]
+fn a_card_in_a_field_that_was_masked_is_found_at_once() {
+    let mut bench = Bench::new();
+    assert!(bench.post(r#"{"zq":"************0247"}"#).is_empty());
+    let findings = bench.post(&format!(r#"{{"zq":"{}"}}"#, number(1, 0)));
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].confidence, Confidence::High);
+}
+
+#[test]
+fn what_fields_carried_outlives_the_reporter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sketches");
+    let mut before = Bench::new();
+    before.post(r#"{"zq":"************0247"}"#);
+    before.reporter.stored_sketches().write(&path).unwrap();
+    let mut after = Bench::new();
+    after.reporter.load_sketches(&path);
+    assert_eq!(after.post(&format!(r#"{{"zq":"{}"}}"#, number(1, 0))).len(), 1);
+}
