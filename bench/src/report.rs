@@ -95,7 +95,7 @@ impl Report {
         let machine = &self.machine;
         format!(
             "{}, {} cores, {} MiB, Linux {}, load {}\n{} detectors; {} patterns for the others; hyperscan {}; \
-             {} bytes each, seed {}, {} repetitions, one thread\n",
+             {} bytes each, seed {}, {} repetitions, one thread, its own time on a core\n",
             machine.processor,
             machine.cores,
             machine.memory_mib,

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auditor::content::{Document, Field, FieldLookup, Limits, Origin, Reader, Receiver};
 use auditor::detect::{Confidence, Detection, Fingerprinter, Scan as _, Scanner};
 use auditor::ledger::Account;
 use auditor::protocol::{Direction, Exchange, Part, Place};
 
+use super::clock::Moment;
 use super::{Engine, Pass, WINDOW};
 use crate::corpus::Corpus;
 
@@ -35,7 +36,7 @@ impl Engine for Auditor<'_> {
 
     fn pass(&mut self, corpus: &Corpus, limit: Duration) -> Vec<Pass> {
         let mut search = Search::new(self.scanner);
-        let start = Instant::now();
+        let start = Moment::now();
         let bytes = read(corpus, &mut search, || start.elapsed() < limit);
         let whole = Pass {
             bytes,
@@ -105,7 +106,7 @@ impl<'s> Search<'s> {
 impl Receiver for Search<'_> {
     fn document(&mut self, _: &Origin<'_>, document: &Document<'_>) {
         self.found.clear();
-        let start = Instant::now();
+        let start = Moment::now();
         self.scanner.scan(document, &mut self.found);
         self.inside += start.elapsed();
         self.hits += self
