@@ -53,6 +53,9 @@ struct Arguments {
     /// Own detectors to add, instead of 100 made-up ones
     #[arg(long, value_name = "FILE")]
     own: Option<PathBuf>,
+    /// Leave the other engines out, as for a profiler
+    #[arg(long)]
+    alone: bool,
     /// Binary whose memory is measured
     #[arg(long, value_name = "PATH")]
     auditor: Option<PathBuf>,
@@ -153,9 +156,11 @@ fn compare(
             .notes
             .push(format!("own detectors are not measured: {error:#}")),
     }
-    add_hyperscan(patterns, &mut engines, report);
-    engines.push(Box::new(Set::new(patterns)?));
-    engines.push(Box::new(OnePerRule::new(patterns)?));
+    if !arguments.alone {
+        add_hyperscan(patterns, &mut engines, report);
+        engines.push(Box::new(Set::new(patterns)?));
+        engines.push(Box::new(OnePerRule::new(patterns)?));
+    }
     for corpus in corpora {
         eprintln!("{}: {}", corpus.name, corpus.about);
         let limit = Duration::from_millis(arguments.limit);
