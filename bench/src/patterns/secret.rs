@@ -44,7 +44,7 @@ pub const ROWS: &[Row] = &[
     ),
     (
         "anthropic_key",
-        Regex(r"\bsk-ant-[a-z0-9]{3,8}-[A-Za-z0-9_-]{80,}"),
+        Regex(r"\bsk-ant-[a-z0-9]{3,8}-[A-Za-z0-9_-]{20,}"),
     ),
     ("npm_token", Regex(r"\bnpm_[A-Za-z0-9]{36}\b")),
     ("pypi_token", Regex(r"\bpypi-AgE[A-Za-z0-9_-]{50,}")),
