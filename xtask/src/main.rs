@@ -1,5 +1,6 @@
 //! `cargo xtask`: set-up, tests and virtual machines of this repository. One file per command.
 
+mod bench;
 mod build;
 mod demo;
 mod deny;
@@ -37,6 +38,8 @@ enum Task {
     Vm(vm::Arguments),
     /// Run every fuzz target for a while.
     Fuzz(fuzz::Arguments),
+    /// Measure: the scanner against regex engines.
+    Bench(bench::Arguments),
     /// Check licences, bans and sources of the dependencies.
     Deny(deny::Arguments),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
     };
     match result {

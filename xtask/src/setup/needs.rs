@@ -13,6 +13,8 @@ pub(crate) enum Group {
     Test,
     /// The virtual machines.
     Vm,
+    /// The peers of `cargo xtask bench`; not among [`Self::ALL`], as Debian has them for x86-64 only.
+    Bench,
 }
 
 impl Group {
@@ -78,6 +80,8 @@ const VM: &[Need] = &[
     ),
 ];
 
+const BENCH: &[Need] = &[need("/usr/lib/x86_64-linux-gnu/libhs.so.5", "libhyperscan5")];
+
 /// Packages that these groups need and that are not there, each once.
 pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {
     let mut packages = Vec::new();
@@ -86,6 +90,7 @@ pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {
             Group::Build => BUILD,
             Group::Test => TEST,
             Group::Vm => VM,
+            Group::Bench => BENCH,
         };
         for package in missing(needs) {
             if !packages.contains(&package) {

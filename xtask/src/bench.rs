@@ -1,0 +1,47 @@
+//! `cargo xtask bench`: builds and runs the comparisons of the bench crate.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, bail};
+
+use crate::build::{self, Profile};
+use crate::{process, setup};
+
+const PACKAGE: &str = "auditor-bench";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(clap::Subcommand)]
+enum Subject {
+    /// The scanner against regex engines on generated traffic, and the peak memory of a scan.
+    #[command(disable_help_flag = true)]
+    Detect {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Subject::Detect { rest } = &arguments.subject;
+    // The bench says itself what is missing then.
+    if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
+        eprintln!("hyperscan can not be installed, so that comparison will be missing: {error:#}");
+    }
+    let auditor = build::auditor(Profile::Release)?;
+    process::run(process::cargo("build").args(["--package", PACKAGE, "--release"]))?;
+    let mut bench = Command::new(auditor.with_file_name(PACKAGE));
+    bench.arg("--auditor").arg(&auditor).args(rest);
+    eprintln!("$ {}", process::shown(&bench));
+    let status = bench
+        .status()
+        .with_context(|| format!("can not start {PACKAGE}"))?;
+    let Some(code) = status.code() else {
+        bail!("{PACKAGE} ended with {status}");
+    };
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
