@@ -35,6 +35,12 @@ pub(super) fn begins(text: &[u8]) -> bool {
     table::forms_at(text).any(|form| !form.weak && text.len() >= form.prefix.len() + form.body.0)
 }
 
+/// The form of a prefix.
+#[cfg(test)]
+pub(super) fn form(prefix: &str) -> Option<&'static Form> {
+    table::forms_at(prefix.as_bytes()).find(|form| form.prefix == prefix)
+}
+
 fn judge(place: &Place<'_>, form: &Form) -> Option<Match> {
     if is_in_word(place) {
         return None;
@@ -73,7 +79,8 @@ fn clear(place: &Place<'_>, form: &Form, body: &[u8]) -> Option<Match> {
     }
     let finding = (form.check)(body)?;
     let test = finding.test.or(form.test);
-    if test.is_none() && dummy::is_filler(body) {
+    // An example that its body tells may be as regular as it likes.
+    if finding.test.is_none() && dummy::is_filler(body) {
         return None;
     }
     let state = if test.is_some() { State::Test } else { State::Clear };
