@@ -10,8 +10,9 @@ mod web;
 use super::{Class, DetectorInfo, SECRET};
 use crate::detect::Severity;
 
-/// The rows of this category. Where two prefixes begin alike, the longer one's row comes first.
+/// The rows of this category. What is hidden under a name that two rows have belongs to the first. Where two prefixes begin alike, the longer one's row comes first.
 pub(super) const ROWS: &[&DetectorInfo] = &[
+    &password::PASSWORD,
     &cloud::AWS_ACCESS_KEY_ID,
     &cloud::AWS_SECRET_ACCESS_KEY,
     &cloud::GOOGLE_API_KEY,
@@ -42,7 +43,6 @@ pub(super) const ROWS: &[&DetectorInfo] = &[
     &web::CONNECTION_STRING,
     &web::SESSION_COOKIE,
     &web::OTPAUTH,
-    &password::PASSWORD,
 ];
 
 /// What rows of this category have in common.

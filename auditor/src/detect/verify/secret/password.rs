@@ -60,34 +60,6 @@ fn strength(text: &[u8]) -> Proof {
 /// True for what stands where a secret is to be filled in: repeats, manuals' words, and the words
 /// for the secret itself (labels and schemas: `"password": "Password"`).
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    const ITSELF: [&[u8]; 26] = [
-        b"password",
-        b"passwd",
-        b"passphrase",
-        b"passcode",
-        b"secret",
-        b"token",
-        b"apikey",
-        b"api_key",
-        b"api-key",
-        b"client_secret",
-        b"clientsecret",
-        b"access_token",
-        b"accesstoken",
-        b"refresh_token",
-        b"refreshtoken",
-        b"id_token",
-        b"auth_token",
-        b"authtoken",
-        b"passwort",
-        b"kennwort",
-        b"motdepasse",
-        b"senha",
-        b"wachtwoord",
-        b"credentials",
-        b"current-password",
-        b"new-password",
-    ];
     text.iter().all(|b| *b == text[0])
         || ITSELF.iter().any(|word| text.eq_ignore_ascii_case(word))
         || dummy::says_filler(text)
@@ -97,41 +69,7 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
 
 /// True for what says where the secret is: an environment variable, a template, a file, a store.
 pub(super) fn is_reference(text: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 32] = [
-        b"http://",
-        b"https://",
-        b"env:",
-        b"env.",
-        b"env(",
-        b"ENV[",
-        b"process.env",
-        b"os.environ",
-        b"os.getenv",
-        b"System.getenv",
-        b"secrets.",
-        b"secret://",
-        b"secretref:",
-        b"vault:",
-        b"vault://",
-        b"arn:",
-        b"projects/",
-        b"op://",
-        b"@Microsoft.KeyVault",
-        b"ref+",
-        b"ssm:",
-        b"ssm://",
-        b"awssm://",
-        b"gcpsm://",
-        b"sm://",
-        b"file:",
-        b"/run/",
-        b"/var/",
-        b"/etc/",
-        b"sops:",
-        b"keyring:",
-        b"-----BEGIN",
-    ];
-    if BEGINNINGS.iter().any(|known| text.starts_with(known)) {
+    if KEPT_AT.iter().any(|known| text.starts_with(known)) {
         return true;
     }
     let is_name = |name: &[u8]| {
@@ -158,67 +96,7 @@ pub(super) fn is_reference(text: &[u8]) -> bool {
 
 /// True for values of settings around secrets: switches, kinds, states, types, times, ids.
 fn is_setting(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 58] = [
-        b"true",
-        b"false",
-        b"null",
-        b"none",
-        b"undefined",
-        b"unknown",
-        b"enabled",
-        b"disabled",
-        b"enable",
-        b"disable",
-        b"required",
-        b"optional",
-        b"valid",
-        b"invalid",
-        b"expired",
-        b"active",
-        b"inactive",
-        b"unset",
-        b"empty",
-        b"missing",
-        b"present",
-        b"changed",
-        b"string",
-        b"object",
-        b"number",
-        b"integer",
-        b"boolean",
-        b"text",
-        b"hidden",
-        b"default",
-        b"basic",
-        b"bearer",
-        b"oauth",
-        b"oauth2",
-        b"access",
-        b"refresh",
-        b"opaque",
-        b"header",
-        b"query",
-        b"cookie",
-        b"body",
-        b"manual",
-        b"auto",
-        b"automatic",
-        b"random",
-        b"generated",
-        b"weak",
-        b"medium",
-        b"strong",
-        b"strict",
-        b"never",
-        b"always",
-        b"sent",
-        b"verified",
-        b"pending",
-        b"strength",
-        b"success",
-        b"failed",
-    ];
-    if WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) || text.starts_with(b"urn:") {
+    if SETTINGS.iter().any(|word| text.eq_ignore_ascii_case(word)) || text.starts_with(b"urn:") {
         return true;
     }
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -278,33 +156,15 @@ fn is_path(text: &[u8]) -> bool {
 /// Words of a label or message: `Forgot your password?`, `Passwort vergessen`. Passphrases have
 /// spaces as well, but neither sentence marks nor the word for what they are.
 fn is_sentence(text: &[u8]) -> bool {
-    const TELLING: [&[u8]; 16] = [
-        b"passwor",
-        b"kennwort",
-        b"passe",
-        b"contrase",
-        b"senha",
-        b"wachtwoord",
-        b"secret",
-        b"token",
-        b"must",
-        b"enter",
-        b"please",
-        b"forgot",
-        b"required",
-        b"invalid",
-        b"incorrect",
-        b"api key",
-    ];
     let spaces = text.iter().filter(|b| **b == b' ').count();
-    let says = |word: &&[u8]| {
+    let says = |word: &[u8]| {
         text.windows(word.len())
             .any(|part| part.eq_ignore_ascii_case(word))
     };
     spaces > 0
         && (spaces > 8
             || matches!(text.last(), Some(b'.' | b'?' | b':'))
-            || TELLING.iter().any(|word| says(&word)))
+            || SAID_OF_SECRETS.iter().any(|word| says(word)))
 }
 
 /// Code: `getPassword()`, `user.password`, `config["token"]`, unless a format quotes its strings.
@@ -323,3 +183,151 @@ fn is_expression(value: &Value<'_>) -> bool {
         .is_some_and(|last| last.len() < text.len() && is_placeholder(last));
     calls || dotted || text.starts_with(b":") || text.contains(&b'[')
 }
+
+/// Words for the secret itself: labels and schemas.
+const ITSELF: [&[u8]; 26] = [
+    b"password",
+    b"passwd",
+    b"passphrase",
+    b"passcode",
+    b"secret",
+    b"token",
+    b"apikey",
+    b"api_key",
+    b"api-key",
+    b"client_secret",
+    b"clientsecret",
+    b"access_token",
+    b"accesstoken",
+    b"refresh_token",
+    b"refreshtoken",
+    b"id_token",
+    b"auth_token",
+    b"authtoken",
+    b"passwort",
+    b"kennwort",
+    b"motdepasse",
+    b"senha",
+    b"wachtwoord",
+    b"credentials",
+    b"current-password",
+    b"new-password",
+];
+
+/// Beginnings of places where secrets are kept.
+const KEPT_AT: [&[u8]; 32] = [
+    b"http://",
+    b"https://",
+    b"env:",
+    b"env.",
+    b"env(",
+    b"ENV[",
+    b"process.env",
+    b"os.environ",
+    b"os.getenv",
+    b"System.getenv",
+    b"secrets.",
+    b"secret://",
+    b"secretref:",
+    b"vault:",
+    b"vault://",
+    b"arn:",
+    b"projects/",
+    b"op://",
+    b"@Microsoft.KeyVault",
+    b"ref+",
+    b"ssm:",
+    b"ssm://",
+    b"awssm://",
+    b"gcpsm://",
+    b"sm://",
+    b"file:",
+    b"/run/",
+    b"/var/",
+    b"/etc/",
+    b"sops:",
+    b"keyring:",
+    b"-----BEGIN",
+];
+
+/// Values of settings around secrets.
+const SETTINGS: [&[u8]; 58] = [
+    b"true",
+    b"false",
+    b"null",
+    b"none",
+    b"undefined",
+    b"unknown",
+    b"enabled",
+    b"disabled",
+    b"enable",
+    b"disable",
+    b"required",
+    b"optional",
+    b"valid",
+    b"invalid",
+    b"expired",
+    b"active",
+    b"inactive",
+    b"unset",
+    b"empty",
+    b"missing",
+    b"present",
+    b"changed",
+    b"string",
+    b"object",
+    b"number",
+    b"integer",
+    b"boolean",
+    b"text",
+    b"hidden",
+    b"default",
+    b"basic",
+    b"bearer",
+    b"oauth",
+    b"oauth2",
+    b"access",
+    b"refresh",
+    b"opaque",
+    b"header",
+    b"query",
+    b"cookie",
+    b"body",
+    b"manual",
+    b"auto",
+    b"automatic",
+    b"random",
+    b"generated",
+    b"weak",
+    b"medium",
+    b"strong",
+    b"strict",
+    b"never",
+    b"always",
+    b"sent",
+    b"verified",
+    b"pending",
+    b"strength",
+    b"success",
+    b"failed",
+];
+
+/// Words of sentences about secrets.
+const SAID_OF_SECRETS: [&[u8]; 16] = [
+    b"passwor",
+    b"kennwort",
+    b"passe",
+    b"contrase",
+    b"senha",
+    b"wachtwoord",
+    b"secret",
+    b"token",
+    b"must",
+    b"enter",
+    b"please",
+    b"forgot",
+    b"required",
+    b"invalid",
+    b"incorrect",
+    b"api key",
+];
