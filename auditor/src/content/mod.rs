@@ -92,6 +92,19 @@ pub trait FieldLookup {
     /// The field around `at` in `bytes`. Time at most linear in `bytes`; called per candidate, so
     /// implementations remember where they got to when candidates come in ascending order.
     fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field;
+
+    /// The number of the column, from 0, of the cell that begins at `at`, where rows have columns
+    /// with names. Never allocates; amortised linear when asked in ascending order.
+    fn column_at(&self, bytes: &[u8], at: usize) -> Option<u16> {
+        let _ = (bytes, at);
+        None
+    }
+
+    /// The name of a column.
+    fn column_name(&self, column: u16) -> Option<String> {
+        let _ = column;
+        None
+    }
 }
 
 /// Bytes before a value that its window should hold too: they tell where it begins and its name.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::catalogue::DetectorInfo;
+use super::rows::RowId;
 use super::{Evidence, State};
 use crate::content::Format;
 
@@ -55,8 +55,16 @@ pub(crate) struct Digits<'a> {
     pub(crate) joint: Joint,
     /// Another group follows that would still leave it short enough for a telephone number.
     pub(crate) goes_on: bool,
-    /// Answers [`Self::may_be_named`].
-    pub(crate) named: &'a dyn Fn(&DetectorInfo) -> bool,
+    /// What stands around them.
+    pub(crate) around: &'a dyn Around,
+    /// The row that is asked.
+    pub(crate) row: RowId,
+}
+
+/// Answers what stands around a candidate.
+pub(crate) trait Around {
+    /// Whether a name or word near by may speak of values of the row; cheap.
+    fn may_speak_of(&self, row: RowId) -> bool;
 }
 
 impl Digits<'_> {
@@ -109,8 +117,8 @@ impl Digits<'_> {
     }
 
     /// Whether a name or word near by may speak of such a value; cheap.
-    pub(crate) fn may_be_named(&self, row: &DetectorInfo) -> bool {
-        (self.named)(row)
+    pub(crate) fn may_be_named(&self) -> bool {
+        self.around.may_speak_of(self.row)
     }
 
     /// True when another group of the same length stands beside it behind the same separator: a
@@ -160,6 +168,22 @@ impl Proof {
     /// The same value, published by `source` for tests, if any did.
     pub(crate) const fn or_test(self, source: Option<&'static str>) -> Self {
         Self { test: source, ..self }
+    }
+}
+
+impl Proof {
+    /// A match whose characters are this proof.
+    pub(crate) fn into_match(self, range: Range<usize>) -> Match {
+        let state = if self.test.is_some() {
+            State::Test
+        } else {
+            State::Clear
+        };
+        let found = Match::new(range, state).because(self.bits, self.reason);
+        match self.test {
+            Some(source) => found.because(0.0, format!("is a test value: {source}")),
+            None => found,
+        }
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use super::catalogue::DetectorInfo;
-use super::glance::Names;
+use super::key;
+use super::rows::RowSet;
+use super::vocabulary::Vocabulary;
 use crate::content::Format;
 
 /// Bytes before a value that are looked at.
@@ -27,6 +28,16 @@ pub(crate) enum Peek<'a> {
 pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
     if matches!(format, Format::Csv | Format::Sql) {
         return Peek::Elsewhere;
+    }
+    // What nearly all names in JSON look like.
+    if format == Format::Json
+        && let Some([before @ .., b'"', b':']) =
+            bytes.get(..at.saturating_sub(usize::from(quoted(bytes, at))))
+    {
+        let near = &before[before.len().saturating_sub(BACK)..];
+        if let Some(start) = memchr::memrchr(b'"', near) {
+            return Peek::Name(&near[start + 1..]);
+        }
     }
     let floor = at.saturating_sub(BACK);
     let back_over = |mut end: usize, skip: fn(u8) -> bool| {
@@ -69,55 +80,48 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
     }
 }
 
-/// Whether the name of the value at `range`, or a word near it, may be one of the row's. May say
-/// yes for no reason (names that are further away), never no wrongly.
-pub(crate) fn may_be_named<'d>(
-    bytes: &'d [u8],
-    range: &Range<usize>,
-    format: Format,
-    names: &Names<'d>,
-    row: &DetectorInfo,
-) -> bool {
-    match peek(bytes, range.start, format) {
-        Peek::Elsewhere => true,
-        Peek::Name(name) => names.glance(name).is_of(row),
-        Peek::Nothing => word_near(bytes, range, row).is_some(),
-    }
+/// Whether the value at `at` has a quote right before it.
+fn quoted(bytes: &[u8], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'"')
 }
 
-/// The row's word that stands within a few words of the value, on the same line and inside the
-/// same string.
-pub(crate) fn word_near(bytes: &[u8], range: &Range<usize>, row: &DetectorInfo) -> Option<&'static str> {
+/// The name of the object that holds the field whose name begins at `name`, when it stands close:
+/// `card` of `{"card":{"number":`. Empty when it does not, or when the field is in no object.
+pub(crate) fn parent(bytes: &[u8], name: usize) -> &[u8] {
+    let floor = name.saturating_sub(BACK);
+    let mut depth = 0;
+    for at in (floor..name).rev() {
+        match bytes[at] {
+            b'}' => depth += 1,
+            b'{' if depth > 0 => depth -= 1,
+            b'{' => {
+                return match peek(bytes, at, Format::Json) {
+                    Peek::Name(parent) => parent,
+                    Peek::Nothing | Peek::Elsewhere => &[],
+                };
+            }
+            _ => {}
+        }
+    }
+    &[]
+}
+
+/// Rows at which words within a few words of the value hint, on the same line and inside the same
+/// string.
+pub(crate) fn hints_near(vocabulary: &Vocabulary, bytes: &[u8], range: &Range<usize>) -> RowSet {
     let is_wall = |b: &u8| matches!(b, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}');
     let before = &bytes[range.start.saturating_sub(48)..range.start];
     let before = &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..];
     let after = &bytes[range.end..bytes.len().min(range.end + 24)];
     let after = &after[..after.iter().position(is_wall).unwrap_or(after.len())];
-    let known = |word: &[u8]| {
-        row.words
-            .iter()
-            .copied()
-            .find(|known| same_word(word, known.as_bytes()))
-    };
-    [before, after]
-        .into_iter()
-        .flat_map(|side| side.split(|b| !b.is_ascii_alphabetic()))
-        .find_map(known)
-}
-
-/// Equal but for case and a plural s.
-fn same_word(word: &[u8], known: &[u8]) -> bool {
-    let singular = match word.strip_suffix(b"s") {
-        Some(singular) if word.len() == known.len() + 1 => singular,
-        _ => word,
-    };
-    singular.eq_ignore_ascii_case(known)
+    key::hints(vocabulary, before).or(&key::hints(vocabulary, after))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detect::catalogue;
+    use crate::detect::rows::RowId;
 
     #[test]
     fn a_name_is_read_backwards_in_every_format() {
@@ -144,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_word_counts_on_its_line_and_in_its_string_only() {
-        let card = catalogue::find("payment_card").unwrap();
+        let vocabulary = Vocabulary::new(catalogue::all());
+        let card = catalogue::all().iter().position(|row| row.id == "payment_card");
+        let card = RowId::new(card.unwrap()).unwrap();
         for (text, expected) in [
             ("paid with card 4111", true),
             ("Cards: 4111", true),
@@ -154,8 +160,8 @@ mod tests {
             (r#""card","4111""#, false),
         ] {
             let at = text.find("4111").unwrap();
-            let found = word_near(text.as_bytes(), &(at..at + 4), card);
-            assert_eq!(found.is_some(), expected, "{text}");
+            let found = hints_near(&vocabulary, text.as_bytes(), &(at..at + 4));
+            assert_eq!(found.contains(card), expected, "{text}");
         }
     }
 }

@@ -2,21 +2,16 @@
 //!
 //! Goes in: a key as sent (camelCase, snake_case, kebab-case, dotted, accented, any script). Comes
 //! out: which detectors it names and how exactly, whether it promises a masked value, and whether
-//! it speaks of an id or a time instead. Does not allocate after the table is built.
+//! it speaks of an id or a time instead. Never allocates.
 
 mod words;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::LazyLock;
-
 pub(crate) use words::is_generic;
-use words::{AGAINST, WHOSE, promise_of, without_accent};
+use words::{AGAINST, HOW, WHOSE, promise_of, without_accent};
 
-use super::catalogue::{self, DetectorInfo};
+use super::rows::{RowId, RowSet};
+use super::vocabulary::{Hash, LONGEST, Named, Vocabulary};
 
-/// Bytes of a normalised name; what is longer is cut.
-const LONGEST: usize = 64;
 /// Words of a name that are looked at.
 const MOST_WORDS: usize = 12;
 
@@ -25,6 +20,9 @@ pub(crate) struct Name {
     text: [u8; LONGEST],
     /// End of each word in `text`.
     ends: [u8; MOST_WORDS],
+    /// Hash of the text up to the end of each word.
+    hashes: [Hash; MOST_WORDS],
+    hash: Hash,
     words: usize,
 }
 
@@ -34,6 +32,8 @@ impl Name {
         let mut name = Self {
             text: [0; LONGEST],
             ends: [0; MOST_WORDS],
+            hashes: [Hash::default(); MOST_WORDS],
+            hash: Hash::default(),
             words: 0,
         };
         name.push(raw);
@@ -67,6 +67,7 @@ impl Name {
                     }
                     self.text[at..at + piece.len()].copy_from_slice(piece.as_bytes());
                     at += piece.len();
+                    self.hash = piece.bytes().fold(self.hash, Hash::push);
                 }
             }
             if !chunk.invalid().is_empty() {
@@ -84,6 +85,7 @@ impl Name {
                 self.words += 1;
             }
             self.ends[self.words - 1] = at as u8;
+            self.hashes[self.words - 1] = self.hash;
         }
     }
 
@@ -97,6 +99,21 @@ impl Name {
         let start = from.checked_sub(1).map_or(0, |n| usize::from(self.ends[n]));
         let end = to.checked_sub(1).map_or(0, |n| usize::from(self.ends[n]));
         &self.text[start.min(end)..end]
+    }
+
+    /// The rows whose name words `from..to` are.
+    fn find<'v>(&self, vocabulary: &'v Vocabulary, from: usize, to: usize) -> Option<&'v Named> {
+        let text = self.span(from, to);
+        let before = from.checked_sub(1).map_or(Hash::default(), |n| self.hashes[n]);
+        let all = to.checked_sub(1).map_or(Hash::default(), |n| self.hashes[n]);
+        let digits = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 {
+            return vocabulary.find(text, all.behind(before, text.len()));
+        }
+        // `phone2` is `phone`; `cvv2` and `address1` are names of their own.
+        let whole = vocabulary.find(text, all.behind(before, text.len()));
+        let trimmed = &text[..text.len() - digits];
+        whole.or_else(|| vocabulary.find(trimmed, Hash::of(trimmed)))
     }
 }
 
@@ -133,6 +150,8 @@ impl Kind {
 pub(crate) enum Strength {
     /// Part of the name is a name or hint of the detector: 4 bits.
     Partial,
+    /// The name is one that the values of several countries share: 6 bits.
+    Family,
     /// The name, without whose it is and which one, is one of the detector's: 8 bits.
     Exact,
 }
@@ -148,9 +167,11 @@ pub(crate) enum Promise {
 }
 
 /// All that a name says.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Meaning {
-    named: [Option<(&'static DetectorInfo, Strength)>; 4],
+    exact: RowSet,
+    family: RowSet,
+    partial: RowSet,
     pub(crate) promise: Option<Promise>,
     /// The word that makes it the name of an id, a time, an amount.
     pub(crate) against: Option<&'static str>,
@@ -158,57 +179,48 @@ pub(crate) struct Meaning {
 
 impl Meaning {
     /// What `key` says; `parent` is the name of the object around it, or empty.
-    pub(crate) fn of(key: &[u8], parent: &[u8]) -> Self {
+    pub(crate) fn of(vocabulary: &Vocabulary, key: &[u8], parent: &[u8]) -> Self {
         let own = Name::of(key);
-        let mut meaning = Self::of_name(&own);
-        if !parent.is_empty() && meaning.named[0].is_none_or(|(_, s)| s == Strength::Partial) {
-            let mut both = Name::of(parent);
-            // `cards[1].number` speaks of one card.
-            both.push(key);
-            let wider = Self::of_name(&both);
-            for (row, strength) in wider.named() {
-                // A name in the parent only is a hint, unless the key says nothing of its own.
-                let strength = if is_generic(own.joined()) {
-                    strength
-                } else {
-                    Strength::Partial
-                };
-                meaning.add(row, strength);
-            }
-            meaning.promise = meaning.promise.or(wider.promise);
+        let mut meaning = Self::of_name(vocabulary, &own);
+        if parent.is_empty() || !meaning.exact.is_empty() {
+            return meaning;
+        }
+        let mut both = Name::of(parent);
+        // `cards[1].number` speaks of one card.
+        both.push(key);
+        let wider = Self::of_name(vocabulary, &both);
+        if is_generic(own.joined()) {
+            meaning.exact = wider.exact;
+            meaning.family = meaning.family.or(&wider.family);
+            meaning.partial = meaning.partial.or(&wider.partial);
+        } else {
+            // A name in the parent only is a hint.
+            meaning.partial = meaning.partial.or(&wider.named());
+        }
+        meaning.promise = meaning.promise.or(wider.promise);
+        if !meaning.exact.is_empty() {
+            meaning.against = None;
         }
         meaning
     }
 
     /// Detectors the name speaks of.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static DetectorInfo, Strength)> + '_ {
-        self.named.iter().flatten().copied()
+    pub(crate) fn named(&self) -> RowSet {
+        self.exact.or(&self.family).or(&self.partial)
     }
 
     /// How well the name fits this detector.
-    pub(crate) fn strength(&self, row: &DetectorInfo) -> Option<Strength> {
-        self.named()
-            .find(|(named, _)| named.id == row.id)
-            .map(|(_, strength)| strength)
+    pub(crate) fn strength(&self, row: RowId) -> Option<Strength> {
+        [
+            (&self.exact, Strength::Exact),
+            (&self.family, Strength::Family),
+            (&self.partial, Strength::Partial),
+        ]
+        .into_iter()
+        .find_map(|(rows, strength)| rows.contains(row).then_some(strength))
     }
 
-    fn add(&mut self, row: &'static DetectorInfo, strength: Strength) {
-        for slot in &mut self.named {
-            match slot {
-                Some((known, best)) if known.id == row.id => {
-                    *best = strength.max(*best);
-                    return;
-                }
-                Some(_) => {}
-                None => {
-                    *slot = Some((row, strength));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn of_name(name: &Name) -> Self {
+    fn of_name(vocabulary: &Vocabulary, name: &Name) -> Self {
         let mut meaning = Self::default();
         let (mut from, mut to) = (0, name.words);
         while to > from + 1 {
@@ -220,7 +232,7 @@ impl Meaning {
             if let Some((promise, words)) = promise.filter(|(_, words)| to > from + words) {
                 meaning.promise = Some(promise);
                 to -= words;
-            } else if last.iter().all(u8::is_ascii_digit) {
+            } else if last.iter().all(u8::is_ascii_digit) || HOW.contains(&last) {
                 to -= 1;
             } else {
                 break;
@@ -230,18 +242,21 @@ impl Meaning {
             meaning.promise = Some(promise);
             from = 1;
         }
+        let mut starts = [0, from];
         while from + 1 < to && WHOSE.contains(&name.span(from, from + 1)) {
             from += 1;
+            starts[1] = from;
         }
-        let trimmed = trim_digits(name.span(from, to));
-        for rows in [name.span(0, name.words), trimmed]
+        let spans = [(0, name.words), (starts[1], to), (0, to)];
+        for named in spans
             .into_iter()
-            .filter_map(Table::exact)
+            .filter_map(|(from, to)| name.find(vocabulary, from, to))
         {
-            rows.iter().for_each(|row| meaning.add(row, Strength::Exact));
+            meaning.exact = meaning.exact.or(&named.keys);
+            meaning.family = meaning.family.or(&named.families);
         }
-        if meaning.named[0].is_none() {
-            meaning.add_partial(name, from, to);
+        if meaning.exact.is_empty() {
+            meaning.partial = partial(vocabulary, name, from, to);
         }
         meaning.against = (from..to)
             .find_map(|n| {
@@ -250,98 +265,72 @@ impl Meaning {
                     .copied()
                     .find(|word| word.as_bytes() == name.span(n, n + 1))
             })
-            .filter(|_| !meaning.named().any(|(_, strength)| strength == Strength::Exact));
+            .filter(|_| meaning.exact.is_empty() && meaning.family.is_empty());
         meaning
     }
+}
 
-    fn add_partial(&mut self, name: &Name, from: usize, to: usize) {
-        for start in from..to {
-            for end in start + 1..=to {
-                let part = trim_digits(name.span(start, end));
-                for rows in [Table::exact(part), Table::hint(part)].into_iter().flatten() {
-                    rows.iter().for_each(|row| self.add(row, Strength::Partial));
-                }
-            }
-        }
-        // `customercardnumber` has no seams; the end of it may still be a name.
-        let whole = name.span(from, to);
-        if to - from == 1 && whole.len() > 8 {
-            for start in 1..whole.len().saturating_sub(5) {
-                if let Some(rows) = Table::exact(&whole[start..]) {
-                    rows.iter().for_each(|row| self.add(row, Strength::Partial));
-                }
+/// Rows that part of a name speaks of.
+fn partial(vocabulary: &Vocabulary, name: &Name, from: usize, to: usize) -> RowSet {
+    let mut rows = RowSet::EMPTY;
+    for start in from..to {
+        for end in start + 1..=to {
+            if let Some(named) = name.find(vocabulary, start, end) {
+                rows = rows.or(&named.keys).or(&named.families).or(&named.hints);
             }
         }
     }
-}
-
-fn trim_digits(name: &[u8]) -> &[u8] {
-    let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    if digits == name.len() {
-        name
-    } else {
-        &name[..name.len() - digits]
-    }
-}
-
-/// Rows by what names them.
-struct Table {
-    exact: Rows,
-    hints: Rows,
-}
-
-type Rows = HashMap<&'static [u8], Vec<&'static DetectorInfo>, BuildHasherDefault<Fnv>>;
-
-/// FNV-1a: the table's own names are fixed, so a peer cannot make its chains longer.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, b| {
-            (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3)
-        });
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table {
-        exact: Rows::default(),
-        hints: Rows::default(),
-    };
-    for row in catalogue::all().iter().copied() {
-        for key in row.keys {
-            table.exact.entry(key.as_bytes()).or_default().push(row);
-        }
-        for word in row.words {
-            table.hints.entry(word.as_bytes()).or_default().push(row);
+    // `customercardnumber` has no seams; the end of it may still be a name.
+    let whole = name.span(from, to);
+    if to - from == 1 && whole.len() > 8 {
+        let all = Hash::of(whole);
+        let mut before = Hash::default();
+        for start in 1..whole.len().saturating_sub(5) {
+            before = before.push(whole[start - 1]);
+            let rest = &whole[start..];
+            if let Some(named) = vocabulary.find(rest, all.behind(before, rest.len())) {
+                rows = rows.or(&named.keys);
+            }
         }
     }
-    table
-});
+    rows
+}
 
-impl Table {
-    fn exact(name: &[u8]) -> Option<&'static [&'static DetectorInfo]> {
-        TABLE.exact.get(name).map(Vec::as_slice)
+/// Rows that words in `text` hint at, each word alone and joined with the one before it. Words are
+/// letters; a plural s does not count.
+pub(crate) fn hints(vocabulary: &Vocabulary, text: &[u8]) -> RowSet {
+    let mut rows = RowSet::EMPTY;
+    let mut before: Option<Name> = None;
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+    for word in text.split(|b| !is_letter(b)).filter(|word| word.len() > 1) {
+        let name = Name::of(word);
+        let singular = name.joined().strip_suffix(b"s").unwrap_or(name.joined());
+        let alone = [name.joined(), singular]
+            .into_iter()
+            .filter_map(|word| vocabulary.find(word, Hash::of(word)));
+        for named in alone {
+            rows = rows.or(&named.hints);
+        }
+        if let Some(mut joined) = before {
+            joined.push(word);
+            let both = joined.joined();
+            if let Some(named) = vocabulary.find(both, Hash::of(both)) {
+                rows = rows.or(&named.hints).or(&named.keys);
+            }
+        }
+        before = Some(name);
     }
-
-    fn hint(word: &[u8]) -> Option<&'static [&'static DetectorInfo]> {
-        TABLE.hints.get(word).map(Vec::as_slice)
-    }
+    rows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::catalogue;
+
+    fn meaning(key: &str) -> Meaning {
+        Meaning::of(&Vocabulary::new(catalogue::all()), key.as_bytes(), b"")
+    }
 
     fn normal(raw: &str) -> String {
         String::from_utf8(Name::of(raw.as_bytes()).joined().to_vec()).unwrap()
@@ -367,9 +356,10 @@ mod tests {
 
     #[test]
     fn a_name_says_which_detector_and_how_surely() {
+        let vocabulary = Vocabulary::new(catalogue::all());
         let says = |key: &str, parent: &str, id: &str| {
-            let row = catalogue::find(id).unwrap();
-            Meaning::of(key.as_bytes(), parent.as_bytes()).strength(row)
+            let row = catalogue::all().iter().position(|row| row.id == id).unwrap();
+            Meaning::of(&vocabulary, key.as_bytes(), parent.as_bytes()).strength(RowId::new(row).unwrap())
         };
         for (key, parent, id, expected) in [
             ("card_number", "", "payment_card", Some(Strength::Exact)),
@@ -402,7 +392,7 @@ mod tests {
             ("token", None),
             ("card_number", None),
         ] {
-            assert_eq!(Meaning::of(key.as_bytes(), b"").promise, expected, "{key}");
+            assert_eq!(meaning(key).promise, expected, "{key}");
         }
     }
 
@@ -416,9 +406,9 @@ mod tests {
             "invoiceNumber",
             "X-Request-ID",
         ] {
-            assert!(Meaning::of(key.as_bytes(), b"").against.is_some(), "{key}");
+            assert!(meaning(key).against.is_some(), "{key}");
         }
-        assert!(Meaning::of(b"card_number", b"").against.is_none());
-        assert!(Meaning::of(b"number", b"").against.is_none());
+        assert!(meaning("card_number").against.is_none());
+        assert!(meaning("number").against.is_none());
     }
 }

@@ -8,12 +8,16 @@ mod candidate;
 pub mod catalogue;
 mod checksum;
 mod context;
+mod evidence;
 mod explain;
 mod find;
 pub mod fingerprint;
+mod form;
 mod glance;
 mod key;
 mod mask;
+mod prefix;
+mod rows;
 mod sample;
 mod scan;
 mod score;
@@ -22,6 +26,7 @@ mod test_values;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod vocabulary;
 
 use std::ops::Range;
 

@@ -4,50 +4,68 @@
 //! ones included. Clean bytes are looked at once and cost no allocation; fields are only asked for
 //! around values that passed their verifier. Time is linear in the input, whatever it holds.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::ops::{Range, RangeInclusive};
 
-use super::candidate::{Match, Place};
+use super::block::Classifier;
+use super::candidate::{Digits, Match, Place, Proof, Value};
 use super::catalogue::{self, DetectorInfo, Trigger};
 use super::find::Finder;
 use super::fingerprint::Fingerprinter;
+use super::form::{Form, Forms};
+use super::prefix::Prefixes;
+use super::rows::{MOST_ROWS, RowId, RowSet, numbered};
 use super::score::Scene;
 use super::state::Protected;
+use super::vocabulary::Vocabulary;
 use super::{Detection, Scan, State};
 use crate::content::Document;
 
 /// Digits of the longest number any row asks for, and one.
-pub(super) const LENGTHS: usize = 20;
+pub(super) const LENGTHS: usize = 23;
 
-/// Calls a row's verifier with a place.
-type PlaceVerifier = fn(&Place<'_>) -> Option<Match>;
-/// A row and its verifier of digits.
-type DigitsRow = (
-    &'static DetectorInfo,
-    fn(&super::candidate::Digits<'_>) -> Option<Match>,
-);
-/// A row and its verifier of places.
-pub(super) type PlaceRow = (&'static DetectorInfo, PlaceVerifier);
+/// Judges a place.
+pub(super) type PlaceVerifier = fn(&Place<'_>) -> Option<Match>;
+/// Judges digits.
+type DigitsVerifier = fn(&Digits<'_>) -> Option<Match>;
+/// Judges a named value.
+type ValueCheck = fn(&Value<'_>) -> Option<Proof>;
+
+/// [`Trigger::Word`].
+pub(super) struct WordTrigger {
+    pub(super) lengths: RangeInclusive<usize>,
+    pub(super) first: &'static [u8],
+    pub(super) verify: PlaceVerifier,
+}
 
 /// Finds values in documents. One serves all threads.
 pub struct Scanner {
-    fingerprinter: Fingerprinter,
-    pub(super) prefixes: Option<AhoCorasick>,
-    /// Row of each pattern of `prefixes`.
-    pub(super) by_prefix: Vec<PlaceRow>,
-    pub(super) by_length: [Vec<DigitsRow>; LENGTHS],
-    pub(super) by_country: Vec<PlaceRow>,
-    pub(super) by_at: Vec<PlaceRow>,
+    pub(super) fingerprinter: Fingerprinter,
+    pub(super) rows: Vec<&'static DetectorInfo>,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) classifier: Classifier,
+    pub(super) prefixes: Prefixes<(RowId, PlaceVerifier)>,
+    pub(super) by_length: [Vec<(RowId, DigitsVerifier)>; LENGTHS],
+    pub(super) forms: Forms,
+    pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
+    pub(super) by_at: Vec<(RowId, PlaceVerifier)>,
+    pub(super) by_word: Vec<(RowId, WordTrigger)>,
+    /// By row.
+    pub(super) by_name: Vec<Option<ValueCheck>>,
+    /// Rows that have an entry in `by_name`.
+    pub(super) named_rows: RowSet,
+    /// Rows whose values are numbers.
+    pub(super) numbers: RowSet,
 }
 
 /// What the first pass leaves for the second.
 pub(super) enum Found {
-    Verified(&'static DetectorInfo, Match),
+    Verified(RowId, Match),
     /// A protected value whose kind only its name can tell.
-    Protected(std::ops::Range<usize>, Protected),
+    Protected(Range<usize>, Protected),
 }
 
 impl Found {
-    fn range(&self) -> &std::ops::Range<usize> {
+    fn range(&self) -> &Range<usize> {
         match self {
             Self::Verified(_, found) => &found.range,
             Self::Protected(range, _) => range,
@@ -58,51 +76,97 @@ impl Found {
 impl Scanner {
     /// A scanner for all rows of the catalogue.
     pub fn new(fingerprinter: Fingerprinter) -> Self {
-        let mut patterns = Vec::new();
-        let mut by_prefix = Vec::new();
-        let mut by_length = [const { Vec::new() }; LENGTHS];
-        let (mut by_country, mut by_at) = (Vec::new(), Vec::new());
-        for row in catalogue::all().iter().copied() {
+        let mut rows = catalogue::all().to_vec();
+        rows.truncate(MOST_ROWS);
+        let mut prefixes = Vec::new();
+        let mut made = Self {
+            fingerprinter,
+            vocabulary: Vocabulary::new(&rows),
+            classifier: Classifier::new(),
+            prefixes: Prefixes::new([]),
+            by_length: [const { Vec::new() }; LENGTHS],
+            forms: Forms::default(),
+            by_country: Vec::new(),
+            by_at: Vec::new(),
+            by_word: Vec::new(),
+            by_name: vec![None; rows.len()],
+            named_rows: RowSet::EMPTY,
+            numbers: RowSet::EMPTY,
+            rows: Vec::new(),
+        };
+        for (id, row) in numbered(&rows) {
             for trigger in row.triggers {
-                match *trigger {
-                    Trigger::Digits { lengths, verify } => {
-                        lengths
-                            .iter()
-                            .for_each(|length| by_length[usize::from(*length)].push((row, verify)));
-                    }
-                    Trigger::Country { verify } => by_country.push((row, verify)),
-                    Trigger::At { verify } => by_at.push((row, verify)),
-                    Trigger::Prefix { prefixes, verify } => {
-                        patterns.extend_from_slice(prefixes);
-                        by_prefix.extend(prefixes.iter().map(|_| (row, verify as PlaceVerifier)));
-                    }
-                    Trigger::Form { .. } | Trigger::Named { .. } => {}
-                }
+                made.add(id, trigger, &mut prefixes);
             }
         }
-        // Fails only past billions of patterns; a test asserts that it is there.
-        let prefixes = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(patterns)
-            .ok();
-        Self {
-            fingerprinter,
-            prefixes,
-            by_prefix,
-            by_length,
-            by_country,
-            by_at,
+        made.prefixes = Prefixes::new(prefixes);
+        made.rows = rows;
+        made
+    }
+
+    fn add(
+        &mut self,
+        id: RowId,
+        trigger: &Trigger,
+        prefixes: &mut Vec<(&'static str, (RowId, PlaceVerifier))>,
+    ) {
+        match *trigger {
+            Trigger::Digits { lengths, verify } => {
+                self.numbers.insert(id);
+                for length in lengths {
+                    if let Some(rows) = self.by_length.get_mut(usize::from(*length)) {
+                        rows.push((id, verify));
+                    }
+                }
+            }
+            Trigger::Country { verify } => self.by_country.push((id, verify)),
+            Trigger::At { verify } => self.by_at.push((id, verify)),
+            Trigger::Prefix {
+                prefixes: of_row,
+                verify,
+            } => prefixes.extend(
+                of_row
+                    .iter()
+                    .map(|prefix| (*prefix, (id, verify as PlaceVerifier))),
+            ),
+            Trigger::Form { forms, check } => {
+                self.numbers.insert(id);
+                forms
+                    .iter()
+                    .filter_map(|form| Form::read(id, form, check))
+                    .for_each(|form| self.forms.add(form));
+            }
+            Trigger::Word {
+                ref lengths,
+                first,
+                verify,
+            } => self.by_word.push((
+                id,
+                WordTrigger {
+                    lengths: lengths.clone(),
+                    first,
+                    verify,
+                },
+            )),
+            Trigger::Named { check } => {
+                self.by_name[id.index()] = Some(check);
+                self.named_rows.insert(id);
+            }
         }
     }
 
+    /// The row of a detector.
+    pub(super) fn row(&self, id: &str) -> Option<RowId> {
+        self.rows.iter().position(|row| row.id == id).and_then(RowId::new)
+    }
+
     fn judge(&self, document: &Document<'_>, found: Found) -> Option<Detection> {
-        let scene = Scene::of(document, found.range().clone());
+        let scene = Scene::of(self, document, found.range().clone());
         let (row, found) = match found {
             Found::Verified(row, found) => (row, found),
             Found::Protected(range, value) => scene.claim(range, value)?,
         };
-        scene.judge(row, found, &self.fingerprinter)
+        scene.judge(row, found)
     }
 }
 
@@ -158,9 +222,8 @@ mod tests {
         fn is_shared<T: Send + Sync>(_: &T) {}
         let scanner = Scanner::new(Fingerprinter::new([7; 32]));
         is_shared(&scanner);
-        assert_eq!(
-            scanner.prefixes.as_ref().map(AhoCorasick::patterns_len),
-            Some(scanner.by_prefix.len())
-        );
+        for row in catalogue::all() {
+            assert!(scanner.row(row.id).is_some(), "{}", row.id);
+        }
     }
 }

@@ -6,9 +6,11 @@
 use std::ops::Range;
 
 use super::candidate::Match;
-use super::catalogue::{DetectorInfo, Trigger};
-use super::fingerprint::Fingerprinter;
+use super::catalogue::{DetectorInfo, Needs};
+use super::evidence;
 use super::key::{Meaning, Name, Promise, Strength};
+use super::rows::RowId;
+use super::scan::Scanner;
 use super::state::{self, Protected};
 use super::{Confidence, Detection, Evidence, State, context, sample};
 use crate::content::{Document, Field};
@@ -18,14 +20,16 @@ pub(crate) const FLOOR: f32 = 2.0;
 
 /// What the name of a field is worth.
 const EXACT: f32 = 8.0;
+const FAMILY: f32 = 6.0;
 const PARTIAL: f32 = 4.0;
+/// The same for a value that proves next to nothing by itself: a name in part is then no proof.
+const PARTIAL_OF_WEAK: f32 = 2.0;
 /// One weak clue: a sibling, a word near by.
 const CLUE: f32 = 4.0;
-/// A name that speaks of an id, a time or an amount.
-const AGAINST: f32 = -6.0;
 
 /// A field as scoring sees it.
 pub(crate) struct Scene<'a> {
+    scanner: &'a Scanner,
     pub(crate) document: &'a Document<'a>,
     pub(crate) field: Field,
     meaning: Meaning,
@@ -33,11 +37,13 @@ pub(crate) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Asks the document for the field around `range`.
-    pub(crate) fn of(document: &'a Document<'a>, range: Range<usize>) -> Self {
+    pub(crate) fn of(scanner: &'a Scanner, document: &'a Document<'a>, range: Range<usize>) -> Self {
         let field = document.field_at(range);
         let key = field.key.as_deref().unwrap_or_default();
-        let meaning = Meaning::of(key.as_bytes(), parent(field.path.as_deref()).as_bytes());
+        let parent = parent(field.path.as_deref());
+        let meaning = Meaning::of(&scanner.vocabulary, key.as_bytes(), parent.as_bytes());
         Self {
+            scanner,
             document,
             field,
             meaning,
@@ -45,20 +51,21 @@ impl<'a> Scene<'a> {
     }
 
     /// The detector that a protected value belongs to by its name, as a match.
-    pub(crate) fn claim(
-        &self,
-        range: Range<usize>,
-        value: Protected,
-    ) -> Option<(&'static DetectorInfo, Match)> {
+    pub(crate) fn claim(&self, range: Range<usize>, value: Protected) -> Option<(RowId, Match)> {
         let text = &self.document.bytes[range.clone()];
-        let inner = state::placeholder_name(text).map(|name| Meaning::of(name, b""));
-        let names = self.meaning.named().chain(inner.iter().flat_map(Meaning::named));
-        let fits = |row: &DetectorInfo| !value.card_only || row.id == "payment_card";
-        let best = names
-            .filter(|(row, _)| fits(row))
-            .max_by_key(|(_, strength)| *strength);
-        let (row, strength) = best?;
-        let (state, under_masked) = value.judge(row.convention);
+        let vocabulary = &self.scanner.vocabulary;
+        let inner = state::placeholder_name(text).map(|name| Meaning::of(vocabulary, name, b""));
+        let meanings = [Some(&self.meaning), inner.as_ref()];
+        let (row, strength) = meanings
+            .into_iter()
+            .flatten()
+            .flat_map(|meaning| {
+                let rows = meaning.named().iter();
+                rows.filter_map(|row| Some((row, meaning.strength(row)?)))
+            })
+            .filter(|(row, _)| !value.card_only || self.info(*row).id == "payment_card")
+            .max_by_key(|(row, strength)| (*strength, std::cmp::Reverse(*row)))?;
+        let (state, under_masked) = value.judge(self.info(row).convention);
         // Too little is hidden to say that this is such a value at all.
         if under_masked
             && value
@@ -75,13 +82,13 @@ impl<'a> Scene<'a> {
         Some((row, found))
     }
 
+    fn info(&self, row: RowId) -> &'static DetectorInfo {
+        self.scanner.rows[row.index()]
+    }
+
     /// Adds what the field says and decides.
-    pub(crate) fn judge(
-        self,
-        row: &'static DetectorInfo,
-        found: Match,
-        keyed: &Fingerprinter,
-    ) -> Option<Detection> {
+    pub(crate) fn judge(self, id: RowId, found: Match) -> Option<Detection> {
+        let row = self.info(id);
         let Match {
             range,
             state,
@@ -89,13 +96,15 @@ impl<'a> Scene<'a> {
             mut evidence,
             ..
         } = found;
+        let value = &self.document.bytes[range.clone()];
+        let own_bits: f32 = evidence.iter().map(|line| line.bits).sum();
         let mut add = |bits: f32, reason: &str| {
             evidence.push(Evidence {
                 bits,
                 reason: reason.into(),
             })
         };
-        let strength = self.meaning.strength(row);
+        let strength = self.meaning.strength(id);
         match strength {
             Some(Strength::Exact) => {
                 add(EXACT, "the field has a name of such values");
@@ -103,21 +112,36 @@ impl<'a> Scene<'a> {
                     add(1.0, "it is all that the field holds");
                 }
             }
-            Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
-            None if context::word_near(self.document.bytes, &range, row).is_some() => {
-                add(CLUE, "a word near by speaks of such values");
+            Some(Strength::Family) => add(FAMILY, "the field has a name that such values share with others"),
+            Some(Strength::Partial) if own_bits < 3.0 && state == State::Clear => {
+                add(PARTIAL_OF_WEAK, "part of the field's name speaks of such values");
             }
+            Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
             None => {}
         }
-        if self.field.siblings.iter().any(|sibling| is_sibling(sibling, row)) {
+        let hinted = strength.is_none()
+            && context::hints_near(&self.scanner.vocabulary, self.document.bytes, &range).contains(id);
+        if hinted {
+            add(CLUE, "a word near by speaks of such values");
+        }
+        let beside = self.field.siblings.iter().any(|sibling| is_sibling(sibling, row));
+        if beside {
             add(CLUE, "a field beside it usually stands beside such values");
         }
-        let is_number = row
-            .triggers
-            .iter()
-            .any(|trigger| matches!(trigger, Trigger::Digits { .. }));
-        if is_number && strength != Some(Strength::Exact) && self.meaning.against.is_some() {
-            add(AGAINST, "the field's name speaks of an id, a time or an amount");
+        let enough = match row.needs {
+            Needs::Nothing => true,
+            Needs::Name => strength.is_some() || hinted,
+            Needs::Key => strength.is_some(),
+            Needs::KeyAndSibling => strength.is_some() && beside,
+            Needs::KeyOrSibling => strength.is_some() || beside,
+        };
+        if !enough && state == State::Clear {
+            return None;
+        }
+        if self.scanner.numbers.contains(id) && strength != Some(Strength::Exact) {
+            for (bits, reason) in evidence::against(value, self.meaning.against, strength) {
+                add(bits, reason);
+            }
         }
         let declared_masked = state == State::Clear && strength.is_some() && self.promises(row);
         if declared_masked {
@@ -128,7 +152,6 @@ impl<'a> Scene<'a> {
             return None;
         }
         evidence.sort_by(|a, b| b.bits.total_cmp(&a.bits));
-        let value = &self.document.bytes[range.clone()];
         Some(Detection {
             detector: row.id,
             state,
@@ -139,7 +162,10 @@ impl<'a> Scene<'a> {
             under_masked,
             sample: sample::of(row, value, state),
             length: value.len(),
-            fingerprint: keyed.fingerprint(&sample::normalise(row, value, state)),
+            fingerprint: self
+                .scanner
+                .fingerprinter
+                .fingerprint(&sample::normalise(row, value, state)),
             range,
             field: self.field,
         })
@@ -158,6 +184,7 @@ impl<'a> Scene<'a> {
 fn bits_of(strength: Strength) -> f32 {
     match strength {
         Strength::Exact => EXACT,
+        Strength::Family => FAMILY,
         Strength::Partial => PARTIAL,
     }
 }

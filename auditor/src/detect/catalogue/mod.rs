@@ -12,6 +12,7 @@ mod payment;
 mod secret;
 mod special;
 
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use super::Severity;
@@ -94,7 +95,7 @@ pub(crate) enum Needs {
 }
 
 /// What in the text makes the scanner ask a verifier.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Trigger {
     /// Digits, in one run or in groups, of one of these total lengths, not inside of a word.
     Digits {
@@ -119,6 +120,13 @@ pub(crate) enum Trigger {
     Form {
         forms: &'static [&'static str],
         check: fn(&[u8]) -> Option<Proof>,
+    },
+    /// A word of letters and digits, at least one of them a digit, by its length in bytes and its
+    /// first byte; its letters keep their case.
+    Word {
+        lengths: RangeInclusive<usize>,
+        first: &'static [u8],
+        verify: fn(&Place<'_>) -> Option<Match>,
     },
     /// The whole value of a field whose name is one of the row's.
     Named { check: fn(&Value<'_>) -> Option<Proof> },

@@ -6,9 +6,9 @@ use super::Promise;
 
 /// Names that say nothing without the object around them.
 pub(crate) fn is_generic(name: &[u8]) -> bool {
-    const GENERIC: [&[u8]; 12] = [
+    const GENERIC: [&[u8]; 20] = [
         b"number", b"no", b"num", b"value", b"nr", b"address", b"raw", b"full", b"data", b"text", b"content",
-        b"plain",
+        b"plain", b"name", b"first", b"last", b"given", b"middle", b"family", b"code", b"id",
     ];
     GENERIC.contains(&name)
 }
@@ -26,7 +26,35 @@ pub(super) fn promise_of(word: &[u8]) -> Option<Promise> {
 }
 
 /// Words that say whose a value is or which of several, not what.
-pub(super) static WHOSE: [&[u8]; 40] = [
+pub(super) static WHOSE: &[&[u8]] = &[
+    b"x",
+    b"current",
+    b"old",
+    b"previous",
+    b"emergency",
+    b"spouse",
+    b"mother",
+    b"father",
+    b"parent",
+    b"child",
+    b"their",
+    b"your",
+    b"holder",
+    b"tenant",
+    b"driver",
+    b"passenger",
+    b"student",
+    b"doctor",
+    b"insured",
+    b"policyholder",
+    b"candidate",
+    b"merchant",
+    b"vendor",
+    b"supplier",
+    b"citizen",
+    b"subject",
+    b"user",
+    b"the",
     b"customer",
     b"user",
     b"client",
@@ -67,6 +95,25 @@ pub(super) static WHOSE: [&[u8]; 40] = [
     b"from",
     b"to",
     b"new",
+];
+
+/// Words at the end of a name that say how the value is written, not what it is.
+pub(super) static HOW: &[&[u8]] = &[
+    b"value",
+    b"raw",
+    b"plain",
+    b"plaintext",
+    b"clear",
+    b"cleartext",
+    b"text",
+    b"str",
+    b"string",
+    b"full",
+    b"field",
+    b"input",
+    b"original",
+    b"unmasked",
+    b"decrypted",
 ];
 
 /// Words of names whose digits are something else.

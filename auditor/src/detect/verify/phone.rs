@@ -2,7 +2,7 @@
 //! American plan. Never without a name, a word or a plus sign.
 
 use crate::detect::candidate::{Digits, Joint, Match};
-use crate::detect::{State, catalogue, test_values};
+use crate::detect::{State, test_values};
 
 /// Judges 7 to 15 digits.
 pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
@@ -20,7 +20,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
         return None;
     }
     // Its plan is the dearest question.
-    if number.is_in_uuid() || !(plus || number.may_be_named(catalogue::find("phone_number")?)) {
+    if number.is_in_uuid() || !(plus || number.may_be_named()) {
         return None;
     }
     let plan = Plan::of(digits, plus)?;

@@ -1,0 +1,92 @@
+//! Literal beginnings of secrets: a test of three bytes where a word starts.
+//!
+//! Goes in: the prefixes of all rows, once; positions where words start. Comes out: the prefixes
+//! that stand there. Most positions are turned away by one bit; a new prefix costs next to
+//! nothing, because it only sets one more.
+
+use std::collections::HashMap;
+
+/// Bits of the filter: 4 KiB, one thirtieth of a first-level cache.
+const BITS: u32 = 15;
+
+/// Prefixes and what they belong to.
+pub(super) struct Prefixes<T> {
+    filter: Box<[u64]>,
+    /// By the first three bytes; longer prefixes first.
+    by_head: HashMap<[u8; 3], Vec<(&'static [u8], T)>>,
+}
+
+impl<T> Prefixes<T> {
+    /// Prefixes shorter than three bytes are left out.
+    pub(super) fn new(prefixes: impl IntoIterator<Item = (&'static str, T)>) -> Self {
+        let mut made = Self {
+            filter: vec![0; 1 << (BITS - 6)].into_boxed_slice(),
+            by_head: HashMap::new(),
+        };
+        for (prefix, of) in prefixes {
+            let Some(head) = prefix.as_bytes().first_chunk::<3>() else {
+                continue;
+            };
+            let bit = bit_of(*head);
+            made.filter[bit / 64] |= 1 << (bit % 64);
+            made.by_head
+                .entry(*head)
+                .or_default()
+                .push((prefix.as_bytes(), of));
+        }
+        made.by_head
+            .values_mut()
+            .for_each(|prefixes| prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len())));
+        made
+    }
+
+    /// Whether a prefix may stand at `at`.
+    #[inline]
+    pub(super) fn may_be_at(&self, bytes: &[u8], at: usize) -> bool {
+        let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<3>) else {
+            return false;
+        };
+        let bit = bit_of(*head);
+        self.filter[bit / 64] & (1 << (bit % 64)) != 0
+    }
+
+    /// All prefixes that stand at `at`, longest first.
+    pub(super) fn at<'a>(&'a self, bytes: &'a [u8], at: usize) -> impl Iterator<Item = &'a T> {
+        let rest = bytes.get(at..).unwrap_or_default();
+        rest.first_chunk::<3>()
+            .and_then(|head| self.by_head.get(head))
+            .into_iter()
+            .flatten()
+            .filter_map(move |(prefix, of)| rest.starts_with(prefix).then_some(of))
+    }
+}
+
+#[inline]
+fn bit_of([a, b, c]: [u8; 3]) -> usize {
+    let head = u32::from(a) | u32::from(b) << 8 | u32::from(c) << 16;
+    (head.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_found_wherever_it_stands(
+            text in "[a-d_]{0,40}", prefixes in prop::sample::subsequence(vec!["abc", "abcd", "a_b", "dd_", "bcd"], 1..5),
+        ) {
+            let table = Prefixes::new(prefixes.iter().map(|prefix| (*prefix, *prefix)));
+            for at in 0..text.len() {
+                let expected: Vec<&str> = prefixes.iter().copied().filter(|p| text[at..].starts_with(p)).collect();
+                let mut found: Vec<&str> = table.at(text.as_bytes(), at).copied().collect();
+                prop_assert!(found.is_sorted_by_key(|prefix| std::cmp::Reverse(prefix.len())));
+                prop_assert!(expected.is_empty() || table.may_be_at(text.as_bytes(), at));
+                found.sort_by_key(|prefix| prefixes.iter().position(|known| known == prefix));
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+}
