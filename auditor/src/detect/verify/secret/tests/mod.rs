@@ -5,6 +5,7 @@ mod bounds;
 mod clear;
 mod named;
 mod protected;
+mod scanned;
 
 use super::*;
 use crate::content::Format;
