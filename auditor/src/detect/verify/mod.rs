@@ -4,13 +4,10 @@
 //! the reasons that lie in the value, or nothing. A verifier looks at a bounded number of bytes and
 //! allocates only once it is convinced.
 
-pub(crate) mod basic;
 pub(crate) mod card;
 pub(crate) mod email;
 pub(crate) mod iban;
-pub(crate) mod jwt;
 pub(crate) mod national;
-pub(crate) mod pem;
 pub(crate) mod phone;
+pub(crate) mod secret;
 pub(crate) mod ssn;
-pub(crate) mod token;

@@ -3,14 +3,19 @@
 use crate::detect::State;
 use crate::detect::candidate::{Match, Place};
 
+const DASHES: usize = b"-----".len();
 const BEGIN: usize = b"-----BEGIN ".len();
 /// Longest label and longest key that are looked at, bytes.
 const LABEL: usize = 48;
 const LONGEST: usize = 16 * 1024;
 
-/// Judges the block that begins at `-----BEGIN `.
+/// Judges the block that begins with five dashes before `BEGIN `.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
-    let text = &place.bytes[place.at..];
+    let start = place.at.checked_sub(DASHES)?;
+    let text = &place.bytes[start..];
+    if !text.starts_with(b"-----") {
+        return None;
+    }
     let label_end = text
         .iter()
         .take(BEGIN + LABEL)
@@ -41,7 +46,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
         "its label says PRIVATE KEY"
     };
     Some(
-        Match::new(place.at..place.at + end, state)
+        Match::new(start..start + end, state)
             .because(12.0, "is an armoured block")
             .because(8.0, why),
     )
@@ -129,7 +134,7 @@ mod tests {
         ] {
             let found = verify(&Place {
                 bytes: text.as_bytes(),
-                at: 0,
+                at: DASHES,
                 format: Format::Text,
             });
             assert_eq!(found.as_ref().map(|found| found.state), expected, "{text}");
