@@ -9,6 +9,7 @@
 use super::{dummy, example};
 use crate::content::Format;
 use crate::detect::candidate::{Proof, Value};
+use crate::detect::catalogue::Convention;
 use crate::detect::state;
 
 /// Fewest characters: a PIN.
@@ -20,7 +21,7 @@ pub(crate) fn check(value: &Value<'_>) -> Option<Proof> {
     let is_literal = value.format == Format::Json && !value.quoted;
     if text.len() < SHORTEST
         || is_literal
-        || state::of(text).is_some()
+        || is_protected(text)
         || is_placeholder(text)
         || is_reference(text)
         || is_setting(text)
@@ -31,6 +32,13 @@ pub(crate) fn check(value: &Value<'_>) -> Option<Proof> {
     }
     let source = example::of(text);
     Some(strength(text).or_test(source))
+}
+
+/// Masked within what its kind allows, hashed, encrypted. A mask that leaves more is no protection
+/// (`abcdefgh****1234`, and passwords hold `xx` by chance), but for a text cut off by dots.
+fn is_protected(text: &[u8]) -> bool {
+    let is_cut = text.ends_with(b"...") || text.ends_with("…".as_bytes());
+    state::of(text).is_some_and(|found| is_cut || !found.judge(Convention::Secret(0)).1)
 }
 
 /// The more a value looks like a secret, the less its name has to say. Below two bits a part of a

@@ -59,6 +59,8 @@ fn a_vendors_key_under_its_name_has_the_vendors_form() {
 fn a_field_named_like_a_password_holds_one_unless_its_value_is_something_else() {
     for text in [
         "hunter2",
+        "foxx1234",
+        "abcdefgh****1234",
         "changeme",
         "admin",
         "letmein",
@@ -90,6 +92,8 @@ fn a_field_named_like_a_password_holds_one_unless_its_value_is_something_else() 
         "password",
         "Passwort",
         "********",
+        "****1234",
+        "eyJhbGci...",
         "[REDACTED]",
         "<password>",
         "{{ password }}",
