@@ -39,6 +39,91 @@ pub(crate) fn iban_mod97(iban: &[u8]) -> bool {
     rest == 1
 }
 
+/// The values of ASCII digits, none of them anything else, exactly `N` of them.
+pub(crate) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
+    let text: &[u8; N] = text.try_into().ok()?;
+    text.iter()
+        .all(u8::is_ascii_digit)
+        .then(|| text.map(|byte| u32::from(byte - b'0')))
+}
+
+/// The sum of values, each times the weight at its place; what has no partner counts nothing.
+pub(crate) fn weighted(values: &[u32], weights: &[u32]) -> u32 {
+    values
+        .iter()
+        .zip(weights)
+        .map(|(value, weight)| value * weight)
+        .sum()
+}
+
+/// The value of a character in base 36: `0` to `9`, then `A` as 10 to `Z` as 35.
+pub(crate) fn base36(byte: u8) -> Option<u32> {
+    match byte {
+        b'0'..=b'9' => Some(u32::from(byte - b'0')),
+        b'A'..=b'Z' => Some(u32::from(byte - b'A') + 10),
+        _ => None,
+    }
+}
+
+/// Luhn over base 36, check character last: weights 1 and 2 from the right, the two base 36 digits
+/// of a product added up.
+pub(crate) fn luhn36(text: &[u8]) -> bool {
+    let mut sum = 0u32;
+    for (place, &byte) in text.iter().rev().enumerate() {
+        let Some(value) = base36(byte) else {
+            return false;
+        };
+        let product = value * if place % 2 == 0 { 1 } else { 2 };
+        sum = (sum + product / 36 + product % 36) % 36;
+    }
+    !text.is_empty() && sum == 0
+}
+
+/// ISO 7064 mod 11-2, check character last: digits, and `X` for ten at the end.
+pub(crate) fn mod_11_2(text: &[u8]) -> bool {
+    let Some((&last, body)) = text.split_last() else {
+        return false;
+    };
+    let check = match last {
+        b'X' => 10,
+        b'0'..=b'9' => u32::from(last - b'0'),
+        _ => return false,
+    };
+    let mut rest = 0u32;
+    for &byte in body {
+        if !byte.is_ascii_digit() {
+            return false;
+        }
+        rest = (rest + u32::from(byte - b'0')) * 2 % 11;
+    }
+    !body.is_empty() && (rest + check) % 11 == 1
+}
+
+/// Verhoeff's check over the dihedral group of order ten, check digit last.
+pub(crate) fn verhoeff(digits: &[u8]) -> bool {
+    // Where 0 to 9 go; a digit is moved as often as it stands places from the right, mod 8.
+    const PERMUTED: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+    let mut check = 0u8;
+    for (place, byte) in digits.iter().rev().enumerate() {
+        if !byte.is_ascii_digit() {
+            return false;
+        }
+        let moved = (0..place % 8).fold(byte - b'0', |digit, _| PERMUTED[usize::from(digit)]);
+        check = dihedral(check, moved);
+    }
+    !digits.is_empty() && check == 0
+}
+
+/// The product of two elements of the dihedral group of order ten: 0 to 4 turn, 5 to 9 mirror.
+fn dihedral(a: u8, b: u8) -> u8 {
+    match (a < 5, b < 5) {
+        (true, true) => (a + b) % 5,
+        (true, false) => 5 + (a + b) % 5,
+        (false, true) => 5 + (a - b) % 5,
+        (false, false) => (a + 5 - b) % 5,
+    }
+}
+
 /// CRC-32 (ISO-HDLC: reflected polynomial 0xEDB88320, as zip and GitHub's tokens use it).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
@@ -85,6 +170,28 @@ mod tests {
         assert!(!iban_mod97(b"DE89370400440532013003"));
         assert!(!iban_mod97(b"DE98370400440532013000"));
         assert!(!iban_mod97(b"DE8"));
+    }
+
+    #[test]
+    fn verhoeff_accepts_its_published_example_and_no_other_check_digit() {
+        assert!(verhoeff(b"2363"));
+        for last in b"012456789" {
+            assert!(!verhoeff(&[b'2', b'3', b'6', *last]));
+        }
+        assert!(!verhoeff(b"") && !verhoeff(b"23x3"));
+    }
+
+    #[test]
+    fn mod_11_2_accepts_the_examples_of_the_standards_that_use_it() {
+        assert!(mod_11_2(b"11010519491231002X"));
+        assert!(mod_11_2(b"440524188001010014"));
+        assert!(!mod_11_2(b"110105194912310021") && !mod_11_2(b"X") && !mod_11_2(b""));
+    }
+
+    #[test]
+    fn luhn_in_base_36_accepts_a_published_number_and_rejects_swapped_characters() {
+        assert!(luhn36(b"27AAPFU0939F1ZV"));
+        assert!(!luhn36(b"27AAPFU0939F1VZ") && !luhn36(b"72AAPFU0939F1ZV") && !luhn36(b""));
     }
 
     #[test]

@@ -6,10 +6,16 @@
 
 pub(crate) mod basic;
 pub(crate) mod card;
+pub(crate) mod clinical;
 pub(crate) mod email;
+pub(crate) mod health;
 pub(crate) mod iban;
 pub(crate) mod jwt;
+pub(crate) mod mrz;
+pub(crate) mod national;
+pub(crate) mod passport;
 pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod ssn;
 pub(crate) mod token;
+pub(crate) mod vin;

@@ -1,8 +1,30 @@
 //! Category `identity`: numbers that a state gives a person, one file per region.
 
+mod africa;
+mod east_asia;
+mod north_america;
+mod oceania;
+mod south_america;
+mod south_asia;
+mod southeast_asia;
+mod travel;
 mod us;
+mod us_tax;
+mod west_asia;
 
 use super::DetectorInfo;
 
 /// The rows of this category, by region.
-pub(super) const ROWS: &[&[&DetectorInfo]] = &[us::ROWS];
+pub(super) const ROWS: &[&[&DetectorInfo]] = &[
+    us::ROWS,
+    us_tax::ROWS,
+    north_america::ROWS,
+    south_america::ROWS,
+    oceania::ROWS,
+    africa::ROWS,
+    west_asia::ROWS,
+    south_asia::ROWS,
+    east_asia::ROWS,
+    southeast_asia::ROWS,
+    travel::ROWS,
+];
