@@ -14,7 +14,6 @@ static ZA_ID: DetectorInfo = DetectorInfo {
     class: Class::B,
     severity: Severity::High,
     keys: &[
-        "said",
         "saidnumber",
         "southafricanid",
         "southafricanidnumber",

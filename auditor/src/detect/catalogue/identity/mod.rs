@@ -9,7 +9,6 @@ mod south_asia;
 mod southeast_asia;
 mod travel;
 mod us;
-mod us_tax;
 mod west_asia;
 
 use super::DetectorInfo;
@@ -17,7 +16,6 @@ use super::DetectorInfo;
 /// The rows of this category, by region.
 pub(super) const ROWS: &[&[&DetectorInfo]] = &[
     us::ROWS,
-    us_tax::ROWS,
     north_america::ROWS,
     south_america::ROWS,
     oceania::ROWS,

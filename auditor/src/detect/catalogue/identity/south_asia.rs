@@ -33,7 +33,7 @@ static IN_AADHAAR: DetectorInfo = DetectorInfo {
         "uidainumber",
         "inaadhaar",
         "आधार",
-        "आधारसंख्या",
+        "आधारसंखया",
         "आधारनंबर",
     ],
     words: &["aadhaar", "aadhar", "adhaar", "uidai", "आधार"],
@@ -65,9 +65,6 @@ static IN_PAN: DetectorInfo = DetectorInfo {
     class: Class::B,
     severity: Severity::High,
     keys: &[
-        "pannumber",
-        "panno",
-        "pannum",
         "pancard",
         "pancardnumber",
         "pancardno",
@@ -76,7 +73,8 @@ static IN_PAN: DetectorInfo = DetectorInfo {
         "inpan",
         "indianpan",
     ],
-    words: &["pancard", "permanentaccount", "incometax"],
+    // `pan` alone is a card number almost everywhere, so here it is a hint.
+    words: &["pan", "pancard", "permanentaccount", "incometax"],
     siblings: &[
         "aadhaar",
         "aadhaarnumber",
@@ -93,10 +91,15 @@ static IN_PAN: DetectorInfo = DetectorInfo {
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
     convention: Convention::LastFour,
-    triggers: &[Trigger::Form {
-        forms: &["AAAAA9999A"],
-        check: india::pan,
-    }],
+    triggers: &[
+        Trigger::Form {
+            forms: &["AAAAA9999A"],
+            check: india::pan,
+        },
+        Trigger::Named {
+            check: india::named_pan,
+        },
+    ],
     ..DetectorInfo::BASE
 };
 

@@ -23,7 +23,7 @@ pub(crate) fn resident_id(value: &[u8]) -> Option<Proof> {
     if value.len() != 18 || !province || !born || !mod_11_2(value) {
         return None;
     }
-    let bits = if value[17] == b'X' { 20.0 } else { 15.0 };
+    let bits = if value[17] == b'X' { 19.5 } else { 15.0 };
     let published =
         matches!(value, b"11010519491231002X" | b"440524188001010014").then_some("the examples of GB 11643");
     Some(Proof::new(bits, "holds a province and a date and passes mod 11-2").or_test(published))

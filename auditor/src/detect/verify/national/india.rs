@@ -3,7 +3,7 @@
 //! Goes in: the letters and digits of a value in one of its row's forms, in upper case. Comes out:
 //! a [`Proof`], or nothing.
 
-use crate::detect::candidate::Proof;
+use crate::detect::candidate::{Proof, Value};
 use crate::detect::checksum::{luhn36, verhoeff};
 
 /// Numbers that UIDAI publishes for trials of its authentication service.
@@ -31,6 +31,17 @@ pub(crate) fn pan(value: &[u8]) -> Option<Proof> {
     is_pan(value)
         .then_some(Proof::new(1.2, "tells a kind of holder in the fourth letter"))
         .map(|proof| proof.or_test(published))
+}
+
+/// The same as the whole value of a field that is named for it, where any ten letters and digits
+/// might stand.
+pub(crate) fn named_pan(value: &Value<'_>) -> Option<Proof> {
+    let text: &[u8; 10] = value.text.try_into().ok()?;
+    pan(&text.to_ascii_uppercase()).map(|proof| Proof {
+        bits: 11.0,
+        reason: "has the letters and digits of an account number, and a kind of holder",
+        ..proof
+    })
 }
 
 fn is_pan(value: &[u8]) -> bool {

@@ -77,7 +77,7 @@ mod tests {
             ("123456783", false),
             ("999999999", false),
             ("37118629", true),
-            ("37118655", false),
+            ("37118628", false),
         ] {
             assert_eq!(tfn(value.as_bytes()).is_some(), expected, "{value}");
         }

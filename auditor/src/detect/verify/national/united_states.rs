@@ -43,6 +43,10 @@ pub(crate) fn passport(value: &[u8]) -> Option<Proof> {
 /// Driver licence: every state has its own form, so the field's name decides and this keeps out
 /// what none of them writes: fewer than three digits, words, other signs.
 pub(crate) fn driver_license(value: &Value<'_>) -> Option<Proof> {
+    let is_word = |group: &[u8]| group.len() > 3 && group.iter().all(u8::is_ascii_alphabetic);
+    if value.text.split(|byte| *byte == b' ').any(is_word) {
+        return None;
+    }
     let mut characters = 0;
     let mut numbers = 0;
     let mut varied = false;
