@@ -48,7 +48,7 @@ pub(crate) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
 }
 
 /// The sum of values, each times the weight at its place; what has no partner counts nothing.
-pub(crate) fn weighted(values: &[u32], weights: &[u32]) -> u32 {
+pub(crate) fn weighted_sum(values: &[u32], weights: &[u32]) -> u32 {
     values
         .iter()
         .zip(weights)

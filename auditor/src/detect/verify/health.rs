@@ -5,7 +5,7 @@
 
 use super::national::calendar::is_date;
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, luhn, weighted};
+use crate::detect::checksum::{digits, luhn, weighted_sum};
 
 /// US Medicare beneficiary identifier: eleven places, letters without S, L, O, I, B and Z.
 pub(crate) fn mbi(value: &[u8]) -> Option<Proof> {
@@ -44,7 +44,7 @@ pub(crate) fn dea(value: &[u8]) -> Option<Proof> {
     let d: [u32; 7] = digits(rest)?;
     let registrant = b"ABCDEFGHJKLMPRSTUX".contains(kind);
     let initial = initial.is_ascii_uppercase() || *initial == b'9';
-    let check = weighted(&d[..6], &[1, 2, 1, 2, 1, 2]) % 10;
+    let check = weighted_sum(&d[..6], &[1, 2, 1, 2, 1, 2]) % 10;
     (registrant && initial && check == d[6]).then_some(Proof::new(
         3.8,
         "has a kind of registrant and passes its check digit",
@@ -57,7 +57,7 @@ pub(crate) fn dea(value: &[u8]) -> Option<Proof> {
 /// kept for tests.
 pub(crate) fn nhs(value: &[u8]) -> Option<Proof> {
     let d: [u32; 10] = digits(value)?;
-    let passes = weighted(&d, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11);
+    let passes = weighted_sum(&d, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11);
     let varied = d.iter().any(|digit| *digit != d[0]);
     let published = value
         .starts_with(b"999")
@@ -75,7 +75,7 @@ pub(crate) fn medicare_australia(value: &[u8]) -> Option<Proof> {
         11 => (digits(&value[..10])?, value[10]),
         _ => return None,
     };
-    let passes = weighted(&d[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == d[8];
+    let passes = weighted_sum(&d[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == d[8];
     let fits = matches!(d[0], 2..=6) && d[9] != 0 && matches!(person, b'1'..=b'9');
     (fits && passes).then_some(Proof::new(4.5, "begins with 2 to 6 and passes its check digit"))
 }
@@ -105,7 +105,7 @@ pub(crate) fn kvnr(value: &[u8]) -> Option<Proof> {
 /// pass Luhn.
 pub(crate) fn phn_digits(value: &[u8]) -> Option<Proof> {
     let d: [u32; 10] = digits(value)?;
-    let rest = weighted(&d[1..9], &[2, 4, 8, 5, 10, 9, 7, 3]) % 11;
+    let rest = weighted_sum(&d[1..9], &[2, 4, 8, 5, 10, 9, 7, 3]) % 11;
     if d[0] == 9 && (11 - rest) % 11 == d[9] {
         return Some(Proof::new(
             6.8,

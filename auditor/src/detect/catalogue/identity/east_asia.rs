@@ -86,10 +86,11 @@ static HK_ID: DetectorInfo = DetectorInfo {
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
     convention: Convention::LastFour,
+    // A form ends with a letter or digit: the closing bracket stays outside of the value.
     triggers: &[Trigger::Form {
         forms: &[
-            "A999999(N)",
-            "AA999999(N)",
+            "A999999(N",
+            "AA999999(N",
             "A999999N",
             "AA999999N",
             "A999999-N",

@@ -4,7 +4,7 @@
 //! a [`Proof`], or nothing.
 
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Weights of a CNPJ's second check digit; the first has all but the first of them.
 const CNPJ: [u32; 13] = [6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2];
@@ -25,7 +25,8 @@ const EXAMPLES: [&[u8]; 6] = [
 /// Eleven times the same digit passes the sum, but the revenue service never issues it.
 pub(crate) fn cpf(value: &[u8]) -> Option<Proof> {
     let d: [u32; 11] = digits(value)?;
-    let passes = check(weighted(&d[..9], &CPF[1..])) == d[9] && check(weighted(&d[..10], &CPF)) == d[10];
+    let passes =
+        check(weighted_sum(&d[..9], &CPF[1..])) == d[9] && check(weighted_sum(&d[..10], &CPF)) == d[10];
     let varied = d.iter().any(|digit| *digit != d[0]);
     (passes && varied)
         .then_some(Proof::new(6.6, "passes both check digits mod 11"))
@@ -46,7 +47,8 @@ pub(crate) fn cnpj(value: &[u8]) -> Option<Proof> {
         }
         v[at] = u32::from(byte - b'0');
     }
-    let passes = check(weighted(&v[..12], &CNPJ[1..])) == v[12] && check(weighted(&v[..13], &CNPJ)) == v[13];
+    let passes =
+        check(weighted_sum(&v[..12], &CNPJ[1..])) == v[12] && check(weighted_sum(&v[..13], &CNPJ)) == v[13];
     let root = v[..12].iter().any(|digit| *digit != v[0]);
     if !passes || !root {
         return None;

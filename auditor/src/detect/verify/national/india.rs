@@ -65,7 +65,7 @@ pub(crate) fn gstin(value: &[u8]) -> Option<Proof> {
     let published = (value == b"27AAPFU0939F1ZV").then_some("the usual worked example of the check");
     (fits && luhn36(value))
         .then_some(Proof::new(
-            13.0,
+            12.9,
             "holds a state and a PAN and passes its check character",
         ))
         .map(|proof| proof.or_test(published))

@@ -3,12 +3,12 @@
 //! Goes in: the digits of a value in one of its row's forms. Comes out: a [`Proof`], or nothing.
 
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Individual number: eleven digits and a check digit mod 11.
 pub(crate) fn my_number(value: &[u8]) -> Option<Proof> {
     let d: [u32; 12] = digits(value)?;
-    let sum = weighted(&d[..11], &[6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]);
+    let sum = weighted_sum(&d[..11], &[6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]);
     let varied = d.iter().any(|digit| *digit != d[0]);
     (varied && (11 - sum % 11) % 11 % 10 == d[11]).then_some(Proof::new(3.3, "passes the check digit mod 11"))
 }

@@ -4,7 +4,7 @@
 
 use super::calendar::is_date;
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Resident and foreigner registration number: date of birth, a digit for century, sex and
 /// nationality, and until October 2020 a place and a check digit mod 11.
@@ -22,7 +22,7 @@ pub(crate) fn rrn(value: &[u8]) -> Option<Proof> {
     if !is_date(year, 10 * d[2] + d[3], 10 * d[4] + d[5]) {
         return None;
     }
-    let check = (11 - weighted(&d[..12], &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10;
+    let check = (11 - weighted_sum(&d[..12], &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10;
     // A foreigner's check digit is two more.
     let is_foreign = d[6] >= 5;
     let passes = d[12] == check || is_foreign && d[12] == (check + 2) % 10;

@@ -37,7 +37,7 @@ pub(crate) fn curp(value: &[u8]) -> Option<Proof> {
         .then_some("the register's printed examples");
     Some(
         Proof::new(
-            22.0,
+            15.5,
             "holds a date, a sex and an entity and passes the check digit",
         )
         .or_test(published),
@@ -77,7 +77,7 @@ pub(crate) fn rfc(value: &[u8]) -> Option<Proof> {
     let published = matches!(value, b"EKU9003173C9" | b"CACX7605101P8" | b"GODE561231GR8")
         .then_some("the tax administration's test certificates and examples");
     let proof = if issued {
-        // 17 bits by count, but letters and a date are how many a reference number is made.
+        // 10 bits by count, but letters and a date are how many a reference number is made.
         Proof::new(8.0, "holds a date and passes the check sign")
     } else {
         Proof::new(2.0, "holds a date")

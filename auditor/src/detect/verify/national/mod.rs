@@ -12,6 +12,8 @@ pub(crate) mod india;
 pub(crate) mod israel;
 pub(crate) mod japan;
 pub(crate) mod korea;
+#[cfg(test)]
+mod measure;
 pub(crate) mod mexico;
 pub(crate) mod oceania;
 pub(crate) mod south_africa;

@@ -3,15 +3,15 @@
 //! Goes in: the digits of a value in one of its row's forms. Comes out: a [`Proof`], or nothing.
 
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Australian tax file number: nine digits, or eight of the older ones; weights mod 11.
 ///
 /// The older numbers have weights of their own, not the first eight of the newer.
 pub(crate) fn tfn(value: &[u8]) -> Option<Proof> {
     let sum = match value.len() {
-        9 => weighted(&digits::<9>(value)?, &[1, 4, 3, 7, 5, 8, 6, 9, 10]),
-        8 => weighted(&digits::<8>(value)?, &[10, 7, 8, 4, 6, 3, 5, 1]),
+        9 => weighted_sum(&digits::<9>(value)?, &[1, 4, 3, 7, 5, 8, 6, 9, 10]),
+        8 => weighted_sum(&digits::<8>(value)?, &[10, 7, 8, 4, 6, 3, 5, 1]),
         _ => return None,
     };
     let varied = value.iter().any(|byte| *byte != value[0]);
@@ -24,7 +24,7 @@ pub(crate) fn tfn(value: &[u8]) -> Option<Proof> {
 /// Australian business number: nine digits behind two check digits mod 89.
 pub(crate) fn abn(value: &[u8]) -> Option<Proof> {
     let d: [u32; 11] = digits(value)?;
-    let sum = weighted(&d[2..], &[3, 5, 7, 9, 11, 13, 15, 17, 19]);
+    let sum = weighted_sum(&d[2..], &[3, 5, 7, 9, 11, 13, 15, 17, 19]);
     let expected = 11 + (89 * 15 - 1 - sum) % 89;
     (10 * d[0] + d[1] == expected).then_some(Proof::new(6.6, "passes both check digits mod 89"))
 }
@@ -46,7 +46,7 @@ pub(crate) fn ird(value: &[u8]) -> Option<Proof> {
     if !(10_000_001..150_000_000).contains(&number) {
         return None;
     }
-    let check = |weights: &[u32; 8]| (11 - weighted(&d[..8], weights) % 11) % 11;
+    let check = |weights: &[u32; 8]| (11 - weighted_sum(&d[..8], weights) % 11) % 11;
     let expected = match check(&[3, 2, 7, 6, 5, 4, 3, 2]) {
         10 => check(&[7, 4, 3, 2, 5, 2, 7, 6]),
         digit => digit,

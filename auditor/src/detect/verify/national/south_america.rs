@@ -4,7 +4,7 @@
 //! a [`Proof`], or nothing.
 
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Argentina's CUIT and CUIL: a kind of holder, a document number and a check digit mod 11.
 ///
@@ -12,7 +12,7 @@ use crate::detect::checksum::{digits, weighted};
 pub(crate) fn cuit(value: &[u8]) -> Option<Proof> {
     let d: [u32; 11] = digits(value)?;
     let kind = matches!(10 * d[0] + d[1], 20 | 23..=27 | 30 | 33 | 34 | 50 | 51 | 55);
-    let check = match 11 - weighted(&d[..10], &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
+    let check = match 11 - weighted_sum(&d[..10], &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
         11 => 0,
         10 => 9,
         digit => digit,

@@ -5,7 +5,7 @@
 
 use super::calendar::{is_date, is_short_date};
 use crate::detect::candidate::Proof;
-use crate::detect::checksum::{digits, weighted};
+use crate::detect::checksum::{digits, weighted_sum};
 
 /// Singapore's NRIC and FIN: a series (S, T, F, G, and M since 2022), seven digits and a check
 /// letter.
@@ -22,7 +22,7 @@ pub(crate) fn nric_singapore(value: &[u8]) -> Option<Proof> {
         b'M' => (3, b"XWUTRQPNJLK"),
         _ => return None,
     };
-    let sum = offset + weighted(&d, &[2, 7, 6, 5, 4, 3, 2]);
+    let sum = offset + weighted_sum(&d, &[2, 7, 6, 5, 4, 3, 2]);
     let published = (value == b"S1234567D").then_some("the usual worked example of the check letter");
     (letters[sum as usize % 11] == *check)
         .then_some(Proof::new(
@@ -42,7 +42,7 @@ pub(crate) fn nric_malaysia(value: &[u8]) -> Option<Proof> {
 /// Thailand's identity number: a kind of person, 1 to 8, and a check digit mod 11.
 pub(crate) fn pin_thailand(value: &[u8]) -> Option<Proof> {
     let d: [u32; 13] = digits(value)?;
-    let check = (11 - weighted(&d[..12], &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 10;
+    let check = (11 - weighted_sum(&d[..12], &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 10;
     (matches!(d[0], 1..=8) && d[12] == check)
         .then_some(Proof::new(3.6, "begins with 1 to 8 and passes mod 11"))
 }
