@@ -1,6 +1,6 @@
 //! Numbers of patients, insured people and doctors.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR_ART9, HIPAA, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR_ART9, HIPAA, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::health;
 
@@ -38,7 +38,6 @@ pub(super) static US_MBI: DetectorInfo = DetectorInfo {
     source: "CMS, Understanding the Medicare beneficiary identifier format",
     families: &[family::HEALTH_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9AN9-AN9-AA99", "9AN9 AN9 AA99", "9AN9AN9AA99"],
         check: health::mbi,
@@ -74,7 +73,6 @@ pub(super) static US_NPI: DetectorInfo = DetectorInfo {
         or word that says so.",
     source: "45 CFR 162.406; CMS, NPI check digit",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9999999999"],
         check: health::npi,
@@ -105,7 +103,6 @@ pub(super) static US_DEA: DetectorInfo = DetectorInfo {
         or word that says so.",
     source: "US Drug Enforcement Administration, 21 CFR 1301; Practitioner's manual",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["AA9999999", "A99999999"],
         check: health::dea,
@@ -143,7 +140,6 @@ pub(super) static UK_NHS: DetectorInfo = DetectorInfo {
     source: "NHS Data Dictionary, NHS number; information standard DCB0149",
     families: &[family::HEALTH_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999 999 9999", "999-999-9999", "9999999999"],
         check: health::nhs,
@@ -184,7 +180,6 @@ pub(super) static AU_MEDICARE: DetectorInfo = DetectorInfo {
     source: "Services Australia, Medicare card number; METeOR 270101",
     families: &[family::HEALTH_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "9999 99999 9",
@@ -245,7 +240,6 @@ pub(super) static DE_KVNR: DetectorInfo = DetectorInfo {
     source: "SGB V, section 290; GKV-Spitzenverband, Richtlinie zur Krankenversichertennummer",
     families: &[family::HEALTH_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["A999999999", "A999 999 999"],
         check: health::kvnr,
@@ -296,7 +290,6 @@ pub(super) static CA_PHN: DetectorInfo = DetectorInfo {
         the health card; RAMQ",
     families: &[family::HEALTH_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[
         Trigger::Form {
             forms: &["9999999999", "9999 999 999", "9999-999-999"],

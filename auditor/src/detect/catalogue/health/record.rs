@@ -66,7 +66,6 @@ pub(super) static MEDICAL_RECORD_NUMBER: DetectorInfo = DetectorInfo {
         more.",
     source: "45 CFR 164.514(b)(2)(i)(H), medical record numbers",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Named {
         check: clinical::record_number,
     }],
@@ -141,7 +140,6 @@ pub(super) static HEALTH_PLAN_ID: DetectorInfo = DetectorInfo {
         more.",
     source: "45 CFR 164.514(b)(2)(i)(I), health plan beneficiary numbers",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Named {
         check: clinical::record_number,
     }],

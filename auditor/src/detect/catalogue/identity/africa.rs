@@ -1,6 +1,6 @@
 //! Numbers of South Africa.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::south_africa;
 
@@ -30,7 +30,6 @@ static ZA_ID: DetectorInfo = DetectorInfo {
     source: "Identification Act 68 of 1997, section 7; Department of Home Affairs",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "9999999999999",

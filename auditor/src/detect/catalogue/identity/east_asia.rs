@@ -1,6 +1,6 @@
 //! Numbers of China, Hong Kong, Taiwan, Japan and South Korea.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::{china, hong_kong, japan, korea, taiwan};
 
@@ -44,7 +44,6 @@ static CN_RESIDENT_ID: DetectorInfo = DetectorInfo {
     source: "GB 11643-1999, citizen identification number",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "999999999999999999",
@@ -85,7 +84,6 @@ static HK_ID: DetectorInfo = DetectorInfo {
     source: "Immigration Department of Hong Kong; Registration of Persons Ordinance, cap. 177",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     // A form ends with a letter or digit: the closing bracket stays outside of the value.
     triggers: &[Trigger::Form {
         forms: &[
@@ -135,7 +133,6 @@ static TW_ID: DetectorInfo = DetectorInfo {
         Immigration Agency, UI number of 2021",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["A999999999", "AA99999999"],
         check: taiwan::id,
@@ -168,7 +165,6 @@ static JP_MY_NUMBER: DetectorInfo = DetectorInfo {
         5",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9999 9999 9999", "9999-9999-9999", "999999999999"],
         check: japan::my_number,
@@ -204,7 +200,6 @@ static KR_RRN: DetectorInfo = DetectorInfo {
     source: "Resident Registration Act, enforcement rules, article 2 (as amended in 2020)",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999999-9999999", "999999 9999999", "9999999999999"],
         check: korea::rrn,

@@ -1,6 +1,6 @@
 //! Numbers of Canada and Mexico.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::{canada, mexico};
 
@@ -34,7 +34,6 @@ static CA_SIN: DetectorInfo = DetectorInfo {
     source: "Employment and Social Development Canada, SIN code of practice",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999-999-999", "999 999 999", "999999999"],
         check: canada::sin,
@@ -72,7 +71,6 @@ static MX_CURP: DetectorInfo = DetectorInfo {
         2021)",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["AAAA999999AAAAAAN9"],
         check: mexico::curp,
@@ -103,7 +101,6 @@ static MX_RFC: DetectorInfo = DetectorInfo {
     source: "Código Fiscal de la Federación, article 27; SAT, anexo 20",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "AAAA999999NNN",

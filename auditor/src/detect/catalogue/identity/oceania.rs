@@ -1,6 +1,6 @@
 //! Numbers of Australia and New Zealand.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::oceania;
 
@@ -29,7 +29,6 @@ static AU_TFN: DetectorInfo = DetectorInfo {
     source: "Australian Taxation Office, Taxation Administration Act 1953 part VA",
     families: &[family::TAX_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "999 999 999",
@@ -63,7 +62,6 @@ static AU_ABN: DetectorInfo = DetectorInfo {
     source: "Australian Business Register, format of the ABN; A New Tax System (ABN) Act 1999",
     families: &[family::TAX_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["99 999 999 999", "99-999-999-999", "99999999999"],
         check: oceania::abn,
@@ -93,7 +91,6 @@ static NZ_IRD: DetectorInfo = DetectorInfo {
     source: "Inland Revenue Te Tari Taake, RWT and NRWT specification, IRD number validation",
     families: &[family::TAX_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "999-999-999",

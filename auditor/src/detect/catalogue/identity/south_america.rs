@@ -1,6 +1,6 @@
 //! Numbers of Brazil, Argentina, Chile and Colombia.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::{brazil, south_america};
 
@@ -41,7 +41,6 @@ static BR_CPF: DetectorInfo = DetectorInfo {
     source: "Receita Federal, Instrução Normativa RFB 2.172/2024",
     families: &[family::NATIONAL_ID, family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999.999.999-99", "99999999999", "999999999-99"],
         check: brazil::cpf,
@@ -74,7 +73,6 @@ static BR_CNPJ: DetectorInfo = DetectorInfo {
     source: "Receita Federal, Instrução Normativa RFB 2.229/2024 (alphanumeric form)",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "99.999.999/9999-99",
@@ -113,7 +111,6 @@ static AR_CUIT: DetectorInfo = DetectorInfo {
     source: "ARCA (AFIP), Resolución General 10/97",
     families: &[family::NATIONAL_ID, family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["99-99999999-9", "99 99999999 9", "99999999999"],
         check: south_america::cuit,
@@ -148,7 +145,6 @@ static CL_RUT: DetectorInfo = DetectorInfo {
     source: "Servicio de Impuestos Internos, DFL 3 of 1969; Registro Civil",
     families: &[family::NATIONAL_ID, family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "99.999.999-9",
@@ -190,7 +186,6 @@ static CO_NIT: DetectorInfo = DetectorInfo {
     source: "DIAN, Orden Administrativa 4 of 1989",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &[
             "999.999.999-9",

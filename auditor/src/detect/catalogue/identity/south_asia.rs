@@ -1,6 +1,6 @@
 //! Numbers of India.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::india;
 
@@ -50,7 +50,6 @@ static IN_AADHAAR: DetectorInfo = DetectorInfo {
     source: "UIDAI, UID numbering scheme; Aadhaar Act 2016",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9999 9999 9999", "9999-9999-9999", "999999999999"],
         check: india::aadhaar,
@@ -90,7 +89,6 @@ static IN_PAN: DetectorInfo = DetectorInfo {
     source: "Income-tax Rules 1962, rule 114; Income Tax Department",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[
         Trigger::Form {
             forms: &["AAAAA9999A"],
@@ -125,7 +123,6 @@ static IN_GSTIN: DetectorInfo = DetectorInfo {
     source: "Central Goods and Services Tax Rules 2017, rule 10",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["99AAAAA9999ANAN"],
         check: india::gstin,

@@ -1,6 +1,6 @@
 //! Numbers of Singapore, Malaysia, Thailand, Indonesia and the Philippines.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::southeast_asia;
 
@@ -32,7 +32,6 @@ static SG_NRIC: DetectorInfo = DetectorInfo {
     source: "National Registration Act 1965; Immigration and Checkpoints Authority, M series of 2022",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["A9999999A"],
         check: southeast_asia::nric_singapore,
@@ -70,7 +69,6 @@ static MY_NRIC: DetectorInfo = DetectorInfo {
     source: "National Registration Department of Malaysia, National Registration Regulations 1990",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999999-99-9999", "999999 99 9999", "999999999999"],
         check: southeast_asia::nric_malaysia,
@@ -103,7 +101,6 @@ static TH_PIN: DetectorInfo = DetectorInfo {
     source: "Department of Provincial Administration of Thailand, Civil Registration Act B.E. 2534",
     families: &[family::NATIONAL_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9-9999-99999-99-9", "9 9999 99999 99 9", "9999999999999"],
         check: southeast_asia::pin_thailand,
@@ -148,7 +145,6 @@ static ID_NIK: DetectorInfo = DetectorInfo {
         137/2017",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9999999999999999", "999999 999999 9999", "9999 9999 9999 9999"],
         check: southeast_asia::nik,
@@ -189,7 +185,6 @@ static PH_UMID: DetectorInfo = DetectorInfo {
     source: "Executive Order 420 of 2005, Philippines; UMID common reference number",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["9999-9999999-9", "999999999999"],
         check: southeast_asia::umid,

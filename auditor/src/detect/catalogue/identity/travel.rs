@@ -161,7 +161,6 @@ static PASSPORT_NUMBER: DetectorInfo = DetectorInfo {
         or more.",
     source: "ICAO Doc 9303, part 4, document number",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Named {
         check: passport::number,
     }],
@@ -231,7 +230,6 @@ static VIN: DetectorInfo = DetectorInfo {
         where the maker must set it; only beside a name or word that says so.",
     source: "ISO 3779:2009; 49 CFR 565.15",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["NNNNNNNNNNNNNNNNN"],
         check: vin::vin,

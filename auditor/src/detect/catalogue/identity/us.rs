@@ -64,7 +64,6 @@ static US_ITIN: DetectorInfo = DetectorInfo {
     source: "IRS publication 4757; 26 CFR 301.6109-1",
     families: &[family::TAX_ID],
     needs: Needs::Nothing,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999-99-9999", "999 99 9999", "999999999"],
         check: united_states::itin,
@@ -97,7 +96,6 @@ static US_EIN: DetectorInfo = DetectorInfo {
     source: "IRS, How EINs are assigned and valid EIN prefixes",
     families: &[family::TAX_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["99-9999999", "999999999"],
         check: united_states::ein,
@@ -128,7 +126,6 @@ static US_PASSPORT: DetectorInfo = DetectorInfo {
     explanation: "Nine digits, or a letter and eight digits; only beside a name or word that says so.",
     source: "US Department of State, passport book and card numbers",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999999999", "A99999999"],
         check: united_states::passport,
@@ -184,7 +181,6 @@ static US_DRIVER_LICENSE: DetectorInfo = DetectorInfo {
         more. Every state has its own form, so the name decides.",
     source: "AAMVA DL/ID card design standard, field DAQ; the states' formats",
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Named {
         check: united_states::driver_license,
     }],

@@ -1,6 +1,6 @@
 //! Numbers of Israel.
 
-use super::super::{Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
+use super::super::{Class, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::Severity;
 use crate::detect::verify::national::israel;
 
@@ -34,7 +34,6 @@ static IL_ID: DetectorInfo = DetectorInfo {
     source: "Population Registry Law 5725-1965; Israel Tax Authority, check digit of identity numbers",
     families: &[family::NATIONAL_ID],
     needs: Needs::Name,
-    convention: Convention::LastFour,
     triggers: &[Trigger::Form {
         forms: &["999999999", "99999999-9", "99999999", "9999999-9"],
         check: israel::id,
