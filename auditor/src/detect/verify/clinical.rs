@@ -73,13 +73,11 @@ fn is_ndc(text: &[u8]) -> bool {
         return true;
     }
     let mut groups = [0usize; 3];
-    let mut count = 0;
-    for group in text.split(|byte| *byte == b'-') {
-        if count == 3 || !group.iter().all(u8::is_ascii_digit) {
+    for (at, group) in text.split(|byte| *byte == b'-').enumerate() {
+        if at == groups.len() || !group.iter().all(u8::is_ascii_digit) {
             return false;
         }
-        groups[count] = group.len();
-        count += 1;
+        groups[at] = group.len();
     }
     matches!(groups, [4, 4, 2] | [5, 3, 2] | [5, 4, 1] | [5, 4, 2])
 }
