@@ -5,9 +5,14 @@
 //! allocates only once it is convinced.
 
 pub(crate) mod card;
+pub(crate) mod clinical;
 pub(crate) mod email;
+pub(crate) mod health;
 pub(crate) mod iban;
+pub(crate) mod mrz;
 pub(crate) mod national;
+pub(crate) mod passport;
 pub(crate) mod phone;
 pub(crate) mod secret;
 pub(crate) mod ssn;
+pub(crate) mod vin;

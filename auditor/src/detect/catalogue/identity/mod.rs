@@ -11,6 +11,16 @@ mod southern;
 mod tests;
 mod us;
 mod western;
+mod africa;
+mod east_asia;
+mod north_america;
+mod oceania;
+mod south_america;
+mod south_asia;
+mod southeast_asia;
+mod travel;
+mod us;
+mod west_asia;
 
 use super::DetectorInfo;
 
@@ -25,4 +35,13 @@ pub(super) const ROWS: &[&[&DetectorInfo]] = &[
     central::ROWS,
     southern::ROWS,
     south_eastern::ROWS,
+    north_america::ROWS,
+    south_america::ROWS,
+    oceania::ROWS,
+    africa::ROWS,
+    west_asia::ROWS,
+    south_asia::ROWS,
+    east_asia::ROWS,
+    southeast_asia::ROWS,
+    travel::ROWS,
 ];
