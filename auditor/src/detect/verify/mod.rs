@@ -4,12 +4,24 @@
 //! the reasons that lie in the value, or nothing. A verifier looks at a bounded number of bytes and
 //! allocates only once it is convinced.
 
+pub(crate) mod bank;
 pub(crate) mod basic;
+pub(crate) mod birth;
+pub(crate) mod bitcoin;
 pub(crate) mod card;
+pub(crate) mod card_details;
+pub(crate) mod device;
 pub(crate) mod email;
+pub(crate) mod ethereum;
 pub(crate) mod iban;
 pub(crate) mod jwt;
+pub(crate) mod network;
 pub(crate) mod pem;
+pub(crate) mod person;
 pub(crate) mod phone;
+pub(crate) mod place;
+pub(crate) mod special;
 pub(crate) mod ssn;
+pub(crate) mod text;
 pub(crate) mod token;
+pub(crate) mod track;
