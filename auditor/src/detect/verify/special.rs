@@ -15,32 +15,32 @@ const MOST_WORDS: usize = 12;
 
 /// Judges by the race lexicon.
 pub(crate) fn race(value: &Value<'_>) -> Option<Proof> {
-    words(value, &lexicon::RACE)
+    words(value, lexicon::RACE)
 }
 
 /// Judges by the lexicon of beliefs.
 pub(crate) fn religion(value: &Value<'_>) -> Option<Proof> {
-    words(value, &lexicon::RELIGION)
+    words(value, lexicon::RELIGION)
 }
 
 /// Judges by the lexicon of parties and camps.
 pub(crate) fn politics(value: &Value<'_>) -> Option<Proof> {
-    words(value, &lexicon::POLITICS)
+    words(value, lexicon::POLITICS)
 }
 
 /// Judges by the lexicon of unions; yes and no say enough.
 pub(crate) fn union(value: &Value<'_>) -> Option<Proof> {
-    answer(value).or_else(|| words(value, &lexicon::UNION))
+    answer(value).or_else(|| words(value, lexicon::UNION))
 }
 
 /// Judges by the lexicon of orientations.
 pub(crate) fn orientation(value: &Value<'_>) -> Option<Proof> {
-    words(value, &lexicon::ORIENTATION)
+    words(value, lexicon::ORIENTATION)
 }
 
 /// Judges by the lexicon of offences; yes and no say enough.
 pub(crate) fn crime(value: &Value<'_>) -> Option<Proof> {
-    answer(value).or_else(|| words(value, &lexicon::CRIMINAL))
+    answer(value).or_else(|| words(value, lexicon::CRIMINAL))
 }
 
 /// Judges by the lexicon of genders alone, and by the codes of ISO/IEC 5218.
@@ -52,7 +52,7 @@ pub(crate) fn gender(value: &Value<'_>) -> Option<Proof> {
         _ if text.len() > 24 => return None,
         _ => {}
     }
-    let known = is_known(text, &lexicon::GENDER);
+    let known = is_known(text, lexicon::GENDER);
     known.then_some(match text.chars().count() {
         1 => Proof::new(1.0, "is a letter that forms use for a gender"),
         _ => Proof::new(4.0, "is a word of the lexicon"),
@@ -78,7 +78,7 @@ pub(crate) fn biometric(value: &Value<'_>) -> Option<Proof> {
     if commas >= 7 && text.iter().all(of_vector) {
         return Some(Proof::new(2.0, "is a vector of numbers, as embeddings are"));
     }
-    words(value, &lexicon::BIOMETRIC).filter(|proof| proof.bits > 1.0)
+    words(value, lexicon::BIOMETRIC).filter(|proof| proof.bits > 1.0)
 }
 
 /// Judges genetic findings: sequences, variants (dbSNP, HGVS), genotypes, words of the lexicon.
@@ -110,7 +110,7 @@ pub(crate) fn genetic(value: &Value<'_>) -> Option<Proof> {
     if genotype(text) {
         return Some(Proof::new(2.0, "is written like a genotype"));
     }
-    words(value, &lexicon::GENETIC)
+    words(value, lexicon::GENETIC)
 }
 
 /// Judges pay: an amount of three to nine digits, with or without a currency and a period.
@@ -200,7 +200,7 @@ fn answer(value: &Value<'_>) -> Option<Proof> {
 }
 
 /// Judges words: by the lexicon as a whole, word by word, or only that they are words.
-fn words(value: &Value<'_>, lexicon: &[&str]) -> Option<Proof> {
+fn words(value: &Value<'_>, lexicon: &str) -> Option<Proof> {
     if value.format == Format::Json && !value.quoted {
         return None;
     }
@@ -228,11 +228,15 @@ fn words(value: &Value<'_>, lexicon: &[&str]) -> Option<Proof> {
 }
 
 /// Whether the whole of `text` is in the lexicon.
-fn is_known(text: &str, lexicon: &[&str]) -> bool {
+fn is_known(text: &str, lexicon: &str) -> bool {
     let name = Name::of(text.as_bytes());
-    lexicon
-        .binary_search_by(|known| known.as_bytes().cmp(name.joined()))
-        .is_ok()
+    let name = name.joined();
+    let mut wanted = [b' '; 66];
+    let Some(room) = wanted.get_mut(1..=name.len()) else {
+        return false;
+    };
+    room.copy_from_slice(name);
+    !name.is_empty() && memchr::memmem::find(lexicon.as_bytes(), &wanted[..name.len() + 2]).is_some()
 }
 
 #[cfg(test)]
@@ -245,20 +249,20 @@ mod tests {
     type Check = fn(&Value<'_>) -> Option<Proof>;
 
     #[test]
-    fn lexicons_are_in_order_and_in_normal_form() {
+    fn lexicons_are_in_normal_form() {
         for lexicon in [
-            lexicon::RACE.as_slice(),
-            &lexicon::RELIGION,
-            &lexicon::POLITICS,
-            &lexicon::UNION,
-            &lexicon::ORIENTATION,
-            &lexicon::GENDER,
-            &lexicon::CRIMINAL,
-            &lexicon::BIOMETRIC,
-            &lexicon::GENETIC,
+            lexicon::RACE,
+            lexicon::RELIGION,
+            lexicon::POLITICS,
+            lexicon::UNION,
+            lexicon::ORIENTATION,
+            lexicon::GENDER,
+            lexicon::CRIMINAL,
+            lexicon::BIOMETRIC,
+            lexicon::GENETIC,
         ] {
-            assert!(lexicon.is_sorted());
-            for word in lexicon {
+            assert!(lexicon.starts_with(' ') && lexicon.ends_with(' ') && !lexicon.contains("  "));
+            for word in lexicon.split_whitespace() {
                 assert_eq!(Name::of(word.as_bytes()).joined(), word.as_bytes());
             }
         }
@@ -269,7 +273,8 @@ mod tests {
         for (check, text, bits) in [
             (race as Check, "African American", Some(4.0)),
             (race, "HISPANIC_OR_LATINO", Some(4.0)),
-            (race, "Black / Caribbean", Some(3.0)),
+            (race, "Black / Caribbean", Some(4.0)),
+            (race, "Black and proud", Some(3.0)),
             (race, "Martian", Some(1.0)),
             (race, "unknown", None),
             (race, "42", None),
