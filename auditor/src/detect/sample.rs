@@ -56,9 +56,15 @@ pub(crate) fn of(row: &DetectorInfo, value: &[u8], state: State) -> String {
         Convention::Secret(prefix) => {
             // Of a value that is hardly longer than its prefix, nothing.
             let prefix = if value.len() >= prefix + 8 { prefix } else { 0 };
-            let shown = value[..prefix].iter();
+            let shown = &value[..prefix];
+            let shown = if shown.iter().all(u8::is_ascii_graphic) {
+                shown
+            } else {
+                b""
+            };
             shown
-                .map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '*' })
+                .iter()
+                .map(|b| char::from(*b))
                 .chain("****".chars())
                 .collect()
         }
@@ -78,7 +84,12 @@ fn tail(length: usize, state: State) -> usize {
 
 /// Country and last four characters.
 fn iban(value: &[u8]) -> String {
-    let country: String = value.iter().take(2).map(|b| letter(*b)).collect();
+    let country = match value {
+        [first, second, ..] if first.is_ascii_alphabetic() && second.is_ascii_alphabetic() => {
+            String::from_utf8_lossy(&value[..2]).to_ascii_uppercase()
+        }
+        _ => "**".into(),
+    };
     let plain: Vec<char> = value
         .iter()
         .filter(|b| b.is_ascii_alphanumeric())
@@ -143,14 +154,6 @@ fn as_form(value: &[u8]) -> Value<'_> {
     }
 }
 
-fn letter(byte: u8) -> char {
-    if byte.is_ascii_alphabetic() {
-        char::from(byte.to_ascii_uppercase())
-    } else {
-        '*'
-    }
-}
-
 fn has_mask(value: &[u8]) -> bool {
     (0..value.len().min(mask::LONGEST)).any(|at| mask::run_at(value, at).is_some())
 }
@@ -173,9 +176,12 @@ fn marks(value: &[u8], letters: bool) -> Vec<char> {
     marks.split_off(marks.len().saturating_sub(LONGEST))
 }
 
-/// The first `head` and last `tail` marks, stars between.
+/// The first `head` and last `tail` marks that nothing hides, stars between.
 fn keep(marks: &[char], head: usize, tail: usize) -> String {
-    let hidden = marks.len().saturating_sub(tail);
+    let clear = |mark: &&char| **mark != '*';
+    let head = marks.iter().take(head).take_while(clear).count();
+    let tail = marks.iter().rev().take(tail).take_while(clear).count();
+    let hidden = marks.len() - tail;
     marks
         .iter()
         .enumerate()
