@@ -383,7 +383,7 @@ mod tests {
         let plain: String = sample
             .chars()
             .map(|c| match c {
-                '*' | '-' | ' ' | '+' => c,
+                '*' | '-' | ' ' => c,
                 c if c.is_ascii_alphanumeric() => c,
                 c if c.is_alphabetic() => 'a',
                 _ => '-',

@@ -79,8 +79,17 @@ pub(super) static ETH_ADDRESS: DetectorInfo = DetectorInfo {
     explanation: "0x and forty hexadecimal digits; their mixed case is a checksum, without it a name must say what they are.",
     source: "ERC-55",
     convention: Convention::LastFour,
-    triggers: &[Trigger::Named {
-        check: ethereum::address,
-    }],
+    triggers: &[
+        Trigger::Prefix {
+            prefixes: &[
+                "0x0", "0x1", "0x2", "0x3", "0x4", "0x5", "0x6", "0x7", "0x8", "0x9", "0xa", "0xb", "0xc",
+                "0xd", "0xe", "0xf", "0xA", "0xB", "0xC", "0xD", "0xE", "0xF",
+            ],
+            verify: ethereum::verify,
+        },
+        Trigger::Named {
+            check: ethereum::address,
+        },
+    ],
     ..DetectorInfo::BASE
 };
