@@ -145,7 +145,7 @@ fn is_way(word: &str) -> bool {
         let mut letters = word.chars().rev().flat_map(char::to_lowercase);
         word.len() > known.len() + 2 && known.chars().rev().all(|c| letters.next() == Some(c))
     };
-    WAYS.iter().any(|known| same(known)) || WAY_ENDS.iter().any(|known| ends(known))
+    WAYS.iter().any(same) || WAY_ENDS.iter().any(ends)
 }
 
 /// Forms of postal codes with their countries' letters and separators; `9` digit, `A` letter, `N` either.

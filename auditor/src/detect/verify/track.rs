@@ -87,10 +87,7 @@ pub(crate) fn first(place: &Place<'_>) -> Option<Match> {
 
 fn track(range: Range<usize>, number: &[u8], data: &[u8], layout: &'static str) -> Option<Match> {
     let scheme = scheme(number)?;
-    let month = match data[2..4] {
-        [b'0', b'1'..=b'9'] | [b'1', b'0'..=b'2'] => true,
-        _ => false,
-    };
+    let month = matches!(data[2..4], [b'0', b'1'..=b'9'] | [b'1', b'0'..=b'2']);
     if !luhn(number) || !month || !data.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -125,10 +122,9 @@ mod tests {
             at,
             format: Format::Text,
         };
-        if let Some(at) = text.iter().position(|b| *b == b'B') {
-            if let Some(found) = first(&place(at)) {
-                return Some((found.range, found.state));
-            }
+        let letter = text.iter().position(|b| *b == b'B');
+        if let Some(found) = letter.and_then(|at| first(&place(at))) {
+            return Some((found.range, found.state));
         }
         let at = text.iter().position(u8::is_ascii_digit)?;
         let length = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
