@@ -384,6 +384,8 @@ mod tests {
             .chars()
             .map(|c| match c {
                 '*' | '-' | ' ' => c,
+                // Letters that might be taken for a mask are clear here.
+                'x' | 'X' => 'a',
                 c if c.is_ascii_alphanumeric() => c,
                 c if c.is_alphabetic() => 'a',
                 _ => '-',
