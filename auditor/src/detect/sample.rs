@@ -57,7 +57,7 @@ pub(crate) fn of(row: &DetectorInfo, value: &[u8], state: State) -> String {
             // Of a value that is hardly longer than its prefix, nothing.
             let prefix = if value.len() >= prefix + 8 { prefix } else { 0 };
             let shown = &value[..prefix];
-            let shown = if shown.iter().all(u8::is_ascii_graphic) {
+            let shown = if shown.iter().all(|b| b.is_ascii_graphic() && *b != b'*') {
                 shown
             } else {
                 b""
