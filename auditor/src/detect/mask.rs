@@ -141,7 +141,11 @@ impl Mask {
             }
             Convention::Iban => 2,
             Convention::Secret(prefix) => prefix,
-            Convention::Initials => 1,
+            // One letter of each word.
+            Convention::Initials => {
+                let words = self.groups.iter().filter(|length| **length > 0).count();
+                return self.head <= 1 && self.middle + self.tail < words.max(1);
+            }
             Convention::Network => 6,
             Convention::Hidden => return self.head + self.middle + self.tail == 0,
         };

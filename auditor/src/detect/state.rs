@@ -254,6 +254,8 @@ fn hash(value: &[u8]) -> Option<Protected> {
     if matches!(hex.len(), 32 | 40 | 56 | 64 | 96 | 128)
         && hex.iter().all(u8::is_ascii_hexdigit)
         && hex.iter().any(u8::is_ascii_alphabetic)
+        // An address of Ethereum.
+        && (hex.len() != 40 || hex.len() == value.len())
     {
         return Some(Protected::new(
             State::Hashed,

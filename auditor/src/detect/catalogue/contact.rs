@@ -1,11 +1,29 @@
 //! Category `contact`: how a person is reached.
 
+mod device;
+mod person;
+mod place;
+
 use super::{CCPA, Class, Convention, DetectorInfo, GDPR, HIPAA, Trigger};
 use crate::detect::Severity;
 use crate::detect::verify::{email, phone};
 
 /// The rows of this file.
-pub(super) const ROWS: &[&DetectorInfo] = &[&EMAIL_ADDRESS, &PHONE_NUMBER];
+pub(super) const ROWS: &[&DetectorInfo] = &[
+    &EMAIL_ADDRESS,
+    &PHONE_NUMBER,
+    &person::PERSON_NAME,
+    &place::POSTAL_ADDRESS,
+    &place::POSTAL_CODE,
+    &person::DATE_OF_BIRTH,
+    &device::IP_ADDRESS,
+    &device::MAC_ADDRESS,
+    &device::IMEI,
+    &device::IMSI,
+    &device::ICCID,
+    &device::ADVERTISING_ID,
+    &place::GEOLOCATION,
+];
 
 static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
     id: "email_address",
@@ -26,7 +44,6 @@ static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
         "courriel",
         "adressemail",
         "adresseemail",
-        "adresemail",
         "epost",
         "epostadresse",
         "sahkoposti",
@@ -35,6 +52,15 @@ static EMAIL_ADDRESS: DetectorInfo = DetectorInfo {
         "indirizzoemail",
         "enderecoemail",
         "replyto",
+        "adresseelectronique",
+        "postaelettronica",
+        "correio",
+        "correioeletronico",
+        "emailadres",
+        "adresemail",
+        "epostadress",
+        "eposta",
+        "epostaadresi",
         "электроннаяпочта",
         "почта",
         "邮箱",
@@ -115,6 +141,16 @@ static PHONE_NUMBER: DetectorInfo = DetectorInfo {
         "telefonnr",
         "mobilnr",
         "numertelefonu",
+        "telefonnumarasi",
+        "telefonno",
+        "ceptelefonu",
+        "cepno",
+        "telemovel",
+        "numerodicellulare",
+        "telefoonnr",
+        "komorka",
+        "numerkomorkowy",
+        "mobiltelefon",
         "телефон",
         "номертелефона",
         "手机",
@@ -140,7 +176,7 @@ static PHONE_NUMBER: DetectorInfo = DetectorInfo {
     siblings: &[],
     explanation: "Digits that a national numbering plan allows, in international form behind a plus \
         sign or in a national form; never without a name or word that says so.",
-    source: "ITU-T E.164 and national plans as of 2025-01; NANPA",
+    source: "ITU-T E.164 and national plans as of 2026-10; NANPA",
     convention: Convention::Phone,
     triggers: &[Trigger::Digits {
         lengths: &[7, 8, 9, 10, 11, 12, 13, 14, 15],

@@ -1,11 +1,28 @@
 //! Category `payment`.
 
+mod account;
+mod card;
+mod wallet;
+
 use super::{CCPA, Class, Convention, DetectorInfo, GDPR, PCI_DSS, Trigger};
 use crate::detect::Severity;
-use crate::detect::verify::{card, iban};
+use crate::detect::verify::{card as card_number, iban};
 
 /// The rows of this file.
-pub(super) const ROWS: &[&DetectorInfo] = &[&PAYMENT_CARD, &IBAN];
+pub(super) const ROWS: &[&DetectorInfo] = &[
+    &card::CARD_TRACK,
+    &PAYMENT_CARD,
+    &card::CARD_CVV,
+    &card::CARD_EXPIRY,
+    &card::CARD_PIN,
+    &IBAN,
+    &account::SWIFT_BIC,
+    &account::ABA_ROUTING,
+    &account::BANK_ACCOUNT,
+    &account::UK_SORT_CODE,
+    &wallet::BTC_ADDRESS,
+    &wallet::ETH_ADDRESS,
+];
 
 static PAYMENT_CARD: DetectorInfo = DetectorInfo {
     id: "payment_card",
@@ -55,6 +72,10 @@ static PAYMENT_CARD: DetectorInfo = DetectorInfo {
         "kaartnummer",
         "kortnummer",
         "numerkarty",
+        "numerodicarta",
+        "kartnumarasi",
+        "kartno",
+        "kredikartinumarasi",
         "номеркарты",
         "卡号",
         "信用卡号",
@@ -114,7 +135,7 @@ static PAYMENT_CARD: DetectorInfo = DetectorInfo {
     convention: Convention::Card,
     triggers: &[Trigger::Digits {
         lengths: &[12, 13, 14, 15, 16, 17, 18, 19],
-        verify: card::verify,
+        verify: card_number::verify,
     }],
     ..DetectorInfo::BASE
 };
@@ -135,6 +156,13 @@ static IBAN: DetectorInfo = DetectorInfo {
         "debtoriban",
         "creditoriban",
         "kontoiban",
+        "codeiban",
+        "codigoiban",
+        "codiceiban",
+        "numeroiban",
+        "ibannummer",
+        "numeriban",
+        "ibannumarasi",
     ],
     words: &["iban"],
     siblings: &[

@@ -15,7 +15,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let bytes = place.bytes;
     let is_escaped = place.format == Format::Form && bytes[place.at] == b'%';
     let behind = place.at + if is_escaped { 3 } else { 1 };
-    let start = local_start(bytes, place.at);
+    let quoted = quoted_start(bytes, place.at);
+    let start = quoted.unwrap_or_else(|| local_start(bytes, place.at));
     let end = domain_end(bytes, behind);
     let (local, domain) = (&bytes[start..place.at], &bytes[behind..end]);
     if local.is_empty() || domain.len() < 3 || is_userinfo(bytes, start) {
@@ -109,6 +110,13 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
             start -= 1;
         } else if byte >= 0x80 && start >= 3 && mask::sure_at(bytes, start - 3) == Some(3) {
             start -= 3;
+        } else if let Some(letter) = letter_before(&bytes[..start]) {
+            // RFC 6531. Scripts without spaces run into an address that is written in ASCII.
+            let runs_in = letter.is_lowercase() || letter.is_uppercase();
+            if !runs_in && bytes[start..at].iter().any(u8::is_ascii) || start < letter.len_utf8() {
+                break;
+            }
+            start -= letter.len_utf8();
         } else {
             break;
         }
@@ -123,12 +131,54 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
     start
 }
 
+/// The letter or digit beyond ASCII that `text` ends with.
+fn letter_before(text: &[u8]) -> Option<char> {
+    let tail = &text[text.len().saturating_sub(4)..];
+    let start = tail.iter().rposition(|byte| byte & 0xC0 != 0x80)?;
+    let letter = std::str::from_utf8(&tail[start..]).ok()?.chars().next()?;
+    (!letter.is_ascii() && letter.is_alphanumeric()).then_some(letter)
+}
+
+/// Where a quoted local part begins: `"jane doe"@corp.example`, in JSON with escaped quotes.
+fn quoted_start(bytes: &[u8], at: usize) -> Option<usize> {
+    let before = bytes[..at].strip_suffix(b"\"")?;
+    let escaped = before.last() == Some(&b'\\');
+    let before = before.strip_suffix(b"\\").unwrap_or(before);
+    let from = before.len().saturating_sub(LOCAL);
+    let open = from + before[from..].iter().rposition(|byte| *byte == b'"')?;
+    let inside = &before[open + 1..];
+    let is_escaped = open > 0 && before[open - 1] == b'\\';
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\\:,{}[]<>=".contains(byte) || *byte == b' ';
+    (escaped == is_escaped && !inside.is_empty() && inside.iter().all(plain))
+        .then_some(open - usize::from(escaped))
+}
+
 fn domain_end(bytes: &[u8], from: usize) -> usize {
     let domain = &bytes[from..bytes.len().min(from + DOMAIN)];
-    let length = domain
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'*'))
-        .count();
+    let (mut length, mut label) = (0, 0);
+    while let Some(&byte) = domain.get(length) {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'*') {
+            length += 1;
+            if byte == b'.' {
+                label = length;
+            }
+            continue;
+        }
+        // Names of RFC 5890. Scripts without spaces go on behind an address in ASCII.
+        let rest = &domain[length..domain.len().min(length + 4)];
+        let valid = rest
+            .utf8_chunks()
+            .next()
+            .and_then(|chunk| chunk.valid().chars().next());
+        let Some(letter) = valid.filter(|c| !c.is_ascii() && c.is_alphanumeric()) else {
+            break;
+        };
+        let cased = letter.is_lowercase() || letter.is_uppercase();
+        if !cased && domain[label..length].iter().any(u8::is_ascii) {
+            break;
+        }
+        length += letter.len_utf8();
+    }
     let domain = &domain[..length];
     let trailing = domain
         .iter()
@@ -190,6 +240,12 @@ mod tests {
             (r#""\njane@corp.de""#, "jane@corp.de"),
             ("mailto:jane@corp.de?subject=x", "jane@corp.de"),
             ("JANE_D@MAIL.CORP.COM", "JANE_D@MAIL.CORP.COM"),
+            (r#"to "jane doe"@corp.de now"#, r#""jane doe"@corp.de"#),
+            (r#"{"to":"\"jane doe\"@corp.de"}"#, r#"\"jane doe\"@corp.de"#),
+            ("josé.müller@müller.de", "josé.müller@müller.de"),
+            ("jane@xn--mller-kva.de", "jane@xn--mller-kva.de"),
+            ("张伟@例子.中国", "张伟@例子.中国"),
+            ("邮箱jane@corp.de联系", "jane@corp.de"),
         ] {
             let (state, under_masked, value) = found(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(

@@ -1,8 +1,11 @@
-//! Telephone numbers: E.164 country codes with the lengths their plans allow, and the North
-//! American plan. Never without a name, a word or a plus sign.
+//! Telephone numbers: E.164 country codes with the lengths and beginnings their plans allow, and
+//! national numbers. Never without a name, a word or a plus sign.
+
+mod plans;
 
 use crate::detect::candidate::{Digits, Joint, Match};
 use crate::detect::{State, test_values};
+use plans::PLANS;
 
 /// Judges 7 to 15 digits.
 pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
@@ -31,7 +34,7 @@ pub(crate) fn verify(number: &Digits<'_>) -> Option<Match> {
     found = match plan {
         Plan::International { code } if plus => found.because(
             4.0,
-            format!("has a plus sign, the country code {code} and a length of its plan"),
+            format!("has a plus sign, the country code {code} and a number of its plan"),
         ),
         Plan::International { code } => found.because(1.0, format!("begins with the country code {code}")),
         Plan::NorthAmerican => found.because(0.9, "fits the North American plan"),
@@ -72,6 +75,8 @@ impl Plan {
         match digits {
             [b'0', b'1'..=b'9', ..] if (8..=12).contains(&digits.len()) => Some(Self::National),
             [b'0', ..] => None,
+            // The trunk prefix of Russia and Kazakhstan.
+            [b'8', b'3' | b'4' | b'7'..=b'9', ..] if digits.len() == 11 => Some(Self::National),
             _ if digits.len() >= 11 => international(digits),
             _ if digits.len() == 7 && digits[0] == b'1' => None,
             _ => Some(Self::National),
@@ -85,15 +90,36 @@ fn is_north_american(national: &[u8]) -> bool {
     national.len() == 10 && opens(&national[..3]) && opens(&national[3..6])
 }
 
+/// The plan of a number that begins with its country code.
 fn international(digits: &[u8]) -> Option<Plan> {
-    let (code, shortest, longest) = COUNTRY_CODES
-        .iter()
-        .copied()
-        .filter(|(code, ..)| digits.starts_with(code.as_bytes()))
-        .max_by_key(|(code, ..)| code.len())?;
+    // No code begins with another one.
+    let (code, lengths, begins) = (1..=3.min(digits.len())).find_map(|length| {
+        let code = &digits[..length];
+        let row = PLANS.binary_search_by(|(known, ..)| known.as_bytes().cmp(code));
+        row.ok().map(|row| PLANS[row])
+    })?;
+    let fits = |national: &[u8]| {
+        lengths
+            .iter()
+            .any(|length| usize::from(*length) == national.len())
+            && begins.as_bytes().contains(&national[0])
+            && (code != "1" || is_north_american(national))
+    };
+    // `+44 (0)20 7946 0958`: the trunk prefix is written, but not dialled.
     let national = &digits[code.len()..];
-    let fits = (shortest..=longest).contains(&national.len()) && (code != "1" || is_north_american(national));
-    fits.then_some(Plan::International { code })
+    let without_trunk = national.strip_prefix(b"0").unwrap_or(national);
+    (fits(national) || fits(without_trunk)).then_some(Plan::International { code })
+}
+
+/// The digits that stand for a number in a fingerprint: `0049…` and `+49…` are one number, and so
+/// are `4155552671` and `+14155552671`.
+pub(crate) fn normal(digits: &[u8], plus: bool) -> (&'static [u8], &[u8]) {
+    match digits {
+        _ if plus => (b"", digits),
+        [b'0', b'0', rest @ ..] if international(rest).is_some() => (b"", rest),
+        _ if is_north_american(digits) => (b"1", digits),
+        _ => (b"", digits),
+    }
 }
 
 fn has_plus(number: &Digits<'_>) -> bool {
@@ -129,133 +155,6 @@ fn is_epoch(digits: &[u8]) -> bool {
         && digits[0] == b'1'
 }
 
-/// E.164 country codes with the shortest and longest national number their plans assign
-/// (ITU-T E.164 annex of 2016-12 and the national plans as of 2025-01).
-static COUNTRY_CODES: [(&str, usize, usize); 122] = [
-    ("1", 10, 10),
-    ("7", 10, 10),
-    ("20", 8, 10),
-    ("27", 9, 9),
-    ("30", 10, 10),
-    ("31", 9, 9),
-    ("32", 8, 9),
-    ("33", 9, 9),
-    ("34", 9, 9),
-    ("36", 8, 9),
-    ("39", 6, 11),
-    ("40", 9, 9),
-    ("41", 9, 9),
-    ("43", 7, 13),
-    ("44", 9, 10),
-    ("45", 8, 8),
-    ("46", 7, 10),
-    ("47", 8, 8),
-    ("48", 9, 9),
-    ("49", 6, 13),
-    ("51", 8, 9),
-    ("52", 10, 10),
-    ("53", 8, 8),
-    ("54", 10, 11),
-    ("55", 10, 11),
-    ("56", 9, 9),
-    ("57", 10, 10),
-    ("58", 10, 10),
-    ("60", 8, 10),
-    ("61", 9, 9),
-    ("62", 8, 12),
-    ("63", 8, 10),
-    ("64", 8, 10),
-    ("65", 8, 8),
-    ("66", 8, 9),
-    ("81", 9, 10),
-    ("82", 8, 10),
-    ("84", 9, 10),
-    ("86", 10, 11),
-    ("90", 10, 10),
-    ("91", 10, 10),
-    ("92", 9, 10),
-    ("93", 9, 9),
-    ("94", 9, 9),
-    ("95", 7, 10),
-    ("98", 10, 10),
-    ("211", 9, 9),
-    ("212", 9, 9),
-    ("213", 8, 9),
-    ("216", 8, 8),
-    ("218", 8, 9),
-    ("220", 7, 7),
-    ("221", 9, 9),
-    ("225", 10, 10),
-    ("227", 8, 8),
-    ("228", 8, 8),
-    ("229", 8, 10),
-    ("230", 7, 8),
-    ("231", 7, 9),
-    ("233", 9, 9),
-    ("234", 8, 10),
-    ("237", 9, 9),
-    ("243", 9, 9),
-    ("244", 9, 9),
-    ("249", 9, 9),
-    ("250", 9, 9),
-    ("251", 9, 9),
-    ("254", 9, 10),
-    ("255", 9, 9),
-    ("256", 9, 9),
-    ("258", 8, 9),
-    ("260", 9, 9),
-    ("263", 9, 9),
-    ("264", 8, 9),
-    ("267", 7, 8),
-    ("351", 9, 9),
-    ("352", 6, 11),
-    ("353", 7, 9),
-    ("354", 7, 9),
-    ("355", 8, 9),
-    ("356", 8, 8),
-    ("357", 8, 8),
-    ("358", 6, 11),
-    ("359", 8, 9),
-    ("370", 8, 8),
-    ("371", 8, 8),
-    ("372", 7, 8),
-    ("373", 8, 8),
-    ("374", 8, 8),
-    ("375", 9, 9),
-    ("376", 6, 9),
-    ("377", 8, 9),
-    ("380", 9, 9),
-    ("381", 8, 9),
-    ("382", 8, 8),
-    ("383", 8, 8),
-    ("385", 8, 9),
-    ("386", 8, 8),
-    ("387", 8, 8),
-    ("389", 8, 8),
-    ("420", 9, 9),
-    ("421", 9, 9),
-    ("423", 7, 9),
-    ("502", 8, 8),
-    ("503", 8, 8),
-    ("504", 8, 8),
-    ("505", 8, 8),
-    ("506", 8, 8),
-    ("507", 7, 8),
-    ("591", 8, 8),
-    ("593", 8, 9),
-    ("595", 9, 9),
-    ("598", 8, 8),
-    ("852", 8, 8),
-    ("853", 8, 8),
-    ("855", 8, 9),
-    ("880", 10, 10),
-    ("886", 8, 9),
-    ("961", 7, 8),
-    ("966", 9, 9),
-    ("971", 8, 9),
-    ("972", 8, 9),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +170,16 @@ mod tests {
             ("00442079460958", false, Some(Plan::International { code: "44" })),
             ("4155552671", false, Some(Plan::NorthAmerican)),
             ("02079460958", false, Some(Plan::National)),
+            ("4402079460958", true, Some(Plan::International { code: "44" })),
+            ("441079460958", true, Some(Plan::International { code: "44" })),
+            ("440079460958", true, None),
+            ("33612345678", true, Some(Plan::International { code: "33" })),
+            ("3361234567", true, None),
+            ("22890112345", true, Some(Plan::International { code: "228" })),
+            ("22880112345", true, None),
+            ("96891234567", true, Some(Plan::International { code: "968" })),
+            ("21012345678", true, None),
+            ("89161234567", false, Some(Plan::National)),
             ("0000000001", false, None),
             ("999999999999999", false, None),
         ] {
@@ -287,6 +196,33 @@ mod tests {
             ("4155552671", false),
         ] {
             assert_eq!(is_epoch(digits.as_bytes()), expected, "{digits}");
+        }
+    }
+
+    #[test]
+    fn plans_are_in_order_and_no_code_begins_with_another() {
+        assert!(PLANS.is_sorted_by_key(|(code, ..)| *code));
+        for (code, lengths, begins) in PLANS {
+            assert!(!begins.is_empty() && lengths.iter().all(|n| usize::from(*n) + code.len() <= 20));
+            let others = PLANS.iter().filter(|(other, ..)| *other != code);
+            assert!(
+                others.into_iter().all(|(other, ..)| !other.starts_with(code)),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_notations_of_a_number_have_one_normal_form() {
+        for (one, other) in [
+            (("4930123456", true), ("004930123456", false)),
+            (("14155552671", true), ("4155552671", false)),
+        ] {
+            let whole = |(digits, plus): (&str, bool)| {
+                let (code, rest) = normal(digits.as_bytes(), plus);
+                [code, rest].concat()
+            };
+            assert_eq!(whole(one), whole(other));
         }
     }
 }
