@@ -34,6 +34,10 @@ impl FieldLookup for Text {
             value: value_around(bytes, &line, &(start..end)),
         }
     }
+
+    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
+        Some(Box::new(Self))
+    }
 }
 
 fn line_around(bytes: &[u8], at: &Range<usize>) -> Range<usize> {
