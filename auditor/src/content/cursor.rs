@@ -30,6 +30,17 @@ impl Name {
         }
     }
 
+    /// As it was sent, at most [`MAX_NAME`] bytes.
+    pub(super) fn bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::At(start, end) => {
+                let end = (*end).min(bytes.len()).min(start.saturating_add(MAX_NAME));
+                bytes.get(*start..end).unwrap_or_default()
+            }
+            Self::Copy(text) => text.as_bytes(),
+        }
+    }
+
     /// Makes it independent of the window.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         if let Self::At(..) = self {

@@ -21,7 +21,10 @@ pub enum Kind {
 }
 
 /// First bytes of formats without text (their specifications; the list of file(1)).
-const MAGIC: [&[u8]; 22] = [
+const MAGIC: [&[u8]; 24] = [
+    // Text, in UTF-32, which nothing here reads.
+    b"\xff\xfe\0\0",
+    b"\0\0\xfe\xff",
     b"\x89PNG",
     b"\xff\xd8\xff",
     b"GIF8",
@@ -247,6 +250,11 @@ fn is_sql(text: &[u8]) -> bool {
         b"replace into ",
         b"drop table ",
         b"-- ",
+        b"--\n",
+        b"--\r\n",
+        b"/*!",
+        b"pragma foreign_keys",
+        b"copy ",
     ];
     let words = [
         &b"insert into "[..],
@@ -255,6 +263,10 @@ fn is_sql(text: &[u8]) -> bool {
         b" set ",
         b"values",
         b"copy ",
+        b" database dump",
+        b"sql dump",
+        b"mariadb dump",
+        b"begin transaction",
     ];
     starts.iter().any(|start| lower.starts_with(start))
         && words
