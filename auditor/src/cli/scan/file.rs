@@ -95,7 +95,7 @@ pub(super) fn scan(
     };
     let mut input = match sniff::message_start(&block[..length]) {
         Start::Yes(kind) => Input::Http(Box::new(HttpFile::new(kind, findings))),
-        Start::More | Start::No => Input::Content(ContentFile::new(findings)),
+        Start::More | Start::No => Input::Content(Box::new(ContentFile::new(findings))),
     };
     while length > 0 {
         (workers.read)(length as u64);
@@ -120,7 +120,7 @@ fn fill(file: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
 }
 
 enum Input<'a> {
-    Content(ContentFile<'a>),
+    Content(Box<ContentFile<'a>>),
     Http(Box<HttpFile<'a>>),
 }
 
