@@ -378,7 +378,7 @@ fn the_field_of_a_value_is_known_in_every_format() {
         ),
         (
             Place::File,
-            "CREATE TABLE `users` (\n `id` int(11) NOT NULL,\n `pan` varchar(19) DEFAULT 'a,b',\n PRIMARY KEY (`id`)\n);\nINSERT INTO `users` VALUES (1,'x'),(2,'N');\n",
+            "create table `users` (\n `id` int(11),\n `pan` varchar(19) default 'a,b',\n primary key (`id`)\n);\ninsert into `users` values (1,'x'),(2,'N');\n",
             Some("users.pan"),
             Some("pan"),
             &["id"],
