@@ -181,10 +181,13 @@ impl Sql {
             Mode::Columns if self.columns.len() < MAX_COLUMNS => {
                 self.columns.push(Name::At(self.start, end));
             }
-            Mode::Definition if std::mem::take(&mut self.wants_column) => {
-                if self.columns.len() < MAX_COLUMNS && (quoted || !columns::is_constraint(word)) {
-                    self.columns.push(Name::At(self.start, end));
-                }
+            // Only the first word of a definition counts.
+            Mode::Definition
+                if std::mem::take(&mut self.wants_column)
+                    && self.columns.len() < MAX_COLUMNS
+                    && (quoted || !columns::is_constraint(word)) =>
+            {
+                self.columns.push(Name::At(self.start, end));
             }
             _ => {}
         }
