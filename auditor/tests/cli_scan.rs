@@ -271,8 +271,12 @@ fn the_exit_code_tells_clean_leak_and_error_apart() {
     fs::write(directory.path().join("clean.txt"), "nothing here\n").unwrap();
     fs::write(directory.path().join("leak.txt"), format!("card: {CARD}\n")).unwrap();
     for (words, code, error) in [
-        (&["scan", "clean.txt"][..], 0, "1 files scanned"),
-        (&["scan", "leak.txt"], 1, "1 findings"),
+        (
+            &["scan", "clean.txt"][..],
+            0,
+            "1 file (13 bytes) scanned, 0 findings",
+        ),
+        (&["scan", "leak.txt"], 1, "1 finding"),
         (&["scan", "missing.txt", "leak.txt"], 2, "cannot read missing.txt"),
         (
             &["scan", "leak.txt", "--key-file", "none"],
@@ -342,4 +346,85 @@ fn detectors_are_listed_shown_and_tested_without_the_value() {
         test.out
     );
     assert_eq!((list.code, show.code, test.code), (0, 0, 0));
+}
+
+#[test]
+fn nothing_is_read_that_may_never_end_and_no_link_is_followed() {
+    let directory = directory();
+    let path = directory.path();
+    let fifo = Command::new("mkfifo").arg(path.join("queue")).status().unwrap();
+    assert!(fifo.success());
+    fs::create_dir(path.join("inside")).unwrap();
+    fs::write(path.join("leak.txt"), format!("card: {CARD}\n")).unwrap();
+    std::os::unix::fs::symlink("..", path.join("inside/up")).unwrap();
+    std::os::unix::fs::symlink("../leak.txt", path.join("inside/leak")).unwrap();
+    let walked = run(path, &["scan", "inside", "leak.txt"]);
+    assert_eq!(walked.out.lines().count(), 1, "{}", walked.out);
+    assert!(
+        walked.err.contains("not scanned: 2 symbolic links"),
+        "{}",
+        walked.err
+    );
+    let all = run(path, &["scan", "."]);
+    assert_eq!(all.code, 1);
+    assert!(all.err.contains("skipped ./queue: it is a FIFO"), "{}", all.err);
+    for (name, kind) in [("queue", "FIFO"), ("/dev/zero", "device"), ("inside/up", "")] {
+        let named = run(path, &["scan", name]);
+        assert_eq!(named.code, if kind.is_empty() { 1 } else { 2 }, "{}", named.err);
+        assert!(named.err.contains(kind), "{}", named.err);
+    }
+    let handed_over = with_input(path, &["scan", "/dev/stdin"], &format!("card: {CARD}\n"));
+    assert_eq!(handed_over.code, 1, "{}", handed_over.err);
+}
+
+#[test]
+fn utf_16_is_read_and_utf_32_is_said_not_to_be() {
+    let directory = directory();
+    let text = format!("name,mail\r\nJos\u{e9},{MAIL}\r\n");
+    for (name, big_endian) in [("little.csv", false), ("big.csv", true)] {
+        let unit = |unit: u16| {
+            if big_endian {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            }
+        };
+        let mut bytes = unit(0xfeff).to_vec();
+        bytes.extend(text.encode_utf16().flat_map(unit));
+        fs::write(directory.path().join(name), &bytes).unwrap();
+        let ran = run(directory.path(), &["scan", name, "--format", "json"]);
+        let findings = ran.findings();
+        assert_eq!(told(&findings), [("email_address", Some("mail"))], "{name}");
+        let at = |end: &str| usize::try_from(findings[0]["location"][end].as_u64().unwrap()).unwrap();
+        let value: Vec<u8> = MAIL.encode_utf16().flat_map(unit).collect();
+        assert_eq!(&bytes[at("start")..at("end")], value, "{name}");
+        assert_eq!(findings[0]["location"]["line"], 2, "{name}");
+    }
+    let wide: Vec<u8> = "\u{feff}a b"
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    fs::write(directory.path().join("wide.txt"), wide).unwrap();
+    let ran = run(directory.path(), &["scan", "wide.txt"]);
+    assert!(ran.err.contains("16 bytes without text in 1 file"), "{}", ran.err);
+}
+
+#[test]
+fn a_message_in_protocol_buffers_is_read_without_its_schema() {
+    let directory = directory();
+    let mut message = vec![0x08, 0x2a, 0x12, MAIL.len() as u8];
+    message.extend(MAIL.bytes());
+    message.extend([0x1a, 2 + IBAN.len() as u8, 0x0a, IBAN.len() as u8]);
+    message.extend(IBAN.bytes());
+    fs::write(directory.path().join("order.bin"), &message).unwrap();
+    let ran = run(directory.path(), &["scan", "order.bin", "--format", "json"]);
+    let findings = ran.findings();
+    assert_eq!(
+        told(&findings),
+        [("email_address", Some("2")), ("iban", Some("3.1"))]
+    );
+    for (finding, value) in findings.iter().zip([MAIL, IBAN]) {
+        let at = |end: &str| usize::try_from(finding["location"][end].as_u64().unwrap()).unwrap();
+        assert_eq!(&message[at("start")..at("end")], value.as_bytes());
+    }
 }

@@ -333,3 +333,84 @@ fn an_escape_cut_by_an_early_look_is_still_undone() {
         assert_eq!(whole.count(), 1, "flush behind {at}: {hits:?}");
     }
 }
+
+/// Seconds for each megabyte of `content`, read and scanned as a body of that type.
+fn seconds_per_megabyte(content: &[u8], content_type: Option<&str>, encoding: Option<&str>) -> f64 {
+    let way = Way {
+        limits: Limits::default(),
+        place: Place::RequestBody,
+        content_type,
+        content_encoding: encoding,
+        cuts: &[],
+        flushes: &[],
+    };
+    let started = std::time::Instant::now();
+    read(content, &way);
+    started.elapsed().as_secs_f64() / (content.len() as f64 / 1e6)
+}
+
+#[test]
+fn content_made_to_be_slow_takes_time_in_line_with_its_length() {
+    const LENGTH: usize = 3 << 20;
+    let fill = |unit: &[u8]| unit.iter().copied().cycle().take(LENGTH).collect::<Vec<u8>>();
+    let line = b"2026-02-03T10:00:01Z INFO request done path=/v1/items/17 status=200 took_ms=12\n";
+    let clean = seconds_per_megabyte(&fill(line), None, None);
+    // Messages inside of each other as far as lengths can say.
+    let mut nested = b"\x08\x01".to_vec();
+    while nested.len() < LENGTH / 2 {
+        let mut outer = vec![0x0a];
+        let mut length = nested.len();
+        while length >= 0x80 {
+            outer.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        outer.push(length as u8);
+        outer.extend_from_slice(&nested);
+        outer.extend_from_slice(&nested[..nested.len().min(40_000)]);
+        nested = outer;
+    }
+    let protobuf = Some("application/x-protobuf");
+    for (name, content, content_type) in [
+        ("digits", fill(b"4"), None),
+        ("at signs", fill(b"@"), None),
+        ("quotes", fill(b"\""), None),
+        ("brackets", fill(b"["), Some("application/json")),
+        ("objects", fill(b"{\"a\":"), Some("application/json")),
+        ("backslashes", fill(b"\\"), Some("application/json")),
+        ("tags", fill(b"<a b="), Some("text/xml")),
+        (
+            "ampersands",
+            fill(b"a=&"),
+            Some("application/x-www-form-urlencoded"),
+        ),
+        ("commas", fill(b","), Some("text/csv")),
+        (
+            "brackets in SQL",
+            [b"INSERT INTO t (a) VALUES ".to_vec(), fill(b"(")].concat(),
+            None,
+        ),
+        ("broken UTF-8", fill(b"a\xff\xc0"), None),
+        ("zeros", fill(b"\0"), None),
+        ("tags of strings", fill(b"\n"), protobuf),
+        ("groups", fill(b"\x0b"), protobuf),
+        ("fields without content", fill(b"\x0a\0"), protobuf),
+        ("numbers", fill(b"\x08\x01"), protobuf),
+        ("nested messages", nested, protobuf),
+    ] {
+        let hostile = seconds_per_megabyte(&content, content_type, None);
+        assert!(
+            hostile < 60.0 * clean + 0.05,
+            "{name}: {hostile:.3} s for a megabyte, {clean:.3} s of clean text"
+        );
+    }
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..100 {
+        bomb.write_all(&[b'4'; 1 << 20]).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    let started = std::time::Instant::now();
+    seconds_per_megabyte(&bomb, None, Some("gzip"));
+    // What is decoded of it is bounded, whatever it would come to.
+    let bound = 60.0 * clean * 64.0 + 1.0;
+    assert!(started.elapsed().as_secs_f64() < bound);
+}

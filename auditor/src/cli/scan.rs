@@ -3,28 +3,35 @@
 //! Goes in: paths. Comes out: one line per value found, on standard output, and an exit code. It
 //! prints no value, aggregates nothing and holds no file in memory.
 
+mod ahead;
 mod engine;
 mod file;
 mod lines;
+mod progress;
 #[cfg(test)]
 mod tests;
+mod totals;
+mod walk;
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::detect::{Confidence, Scan, Severity, State};
+use crate::detect::{Confidence, Severity, State};
 use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
 
+use ahead::Helpers;
 pub use engine::{Description, Engine};
-use file::Occurrence;
+use file::{AtOnce, Extent, Occurrence, Workers};
+use progress::Progress;
+use totals::Totals;
+use walk::Entry;
 
 /// Most files that wait for a free thread.
 const QUEUE: usize = 64;
@@ -96,7 +103,8 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         scanner: &scanner,
         describe: &engine::describe,
     };
-    run(args, &engine, &mut io::stdout(), &mut io::stderr())
+    let progress = Progress::of(&args.paths);
+    run(args, &engine, &progress, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
@@ -105,9 +113,10 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// Only when `out` cannot be written; a closed pipe ends the command quietly.
-pub fn run(
+fn run(
     args: &Args,
     engine: &Engine<'_>,
+    progress: &Progress,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
@@ -115,6 +124,7 @@ pub fn run(
     let job = Job {
         args,
         engine,
+        progress,
         out: Mutex::new(Output {
             out,
             err,
@@ -125,15 +135,26 @@ pub fn run(
     };
     let (queue, files) = crossbeam_channel::bounded::<PathBuf>(QUEUE);
     std::thread::scope(|scope| {
+        let job = &job;
+        // With one thread there is nobody to help.
+        let helpers = (threads > 1).then(|| {
+            let (helpers, windows) = Helpers::new(threads);
+            for _ in 0..threads {
+                let windows = windows.clone();
+                scope.spawn(move || windows.iter().for_each(|window| window.run(engine.scanner)));
+            }
+            Arc::new(helpers)
+        });
         for _ in 0..threads {
-            let (files, job) = (files.clone(), &job);
+            // The helpers end with the last thread that may need one.
+            let (files, helpers) = (files.clone(), helpers.clone());
             scope.spawn(move || {
                 for path in files {
-                    job.path(&path, engine.scanner);
+                    job.path(&path, helpers.as_deref());
                 }
             });
         }
-        drop(files);
+        drop((files, helpers));
         for path in &args.paths {
             job.walk(path, &queue);
         }
@@ -146,15 +167,6 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-#[derive(Default)]
-struct Totals {
-    files: AtomicU64,
-    findings: AtomicU64,
-    clear: AtomicU64,
-    errors: AtomicU64,
-    not_scanned: AtomicU64,
-}
-
 struct Output<'a> {
     out: &'a mut (dyn Write + Send),
     err: &'a mut (dyn Write + Send),
@@ -165,6 +177,7 @@ struct Output<'a> {
 struct Job<'a> {
     args: &'a Args,
     engine: &'a Engine<'a>,
+    progress: &'a Progress,
     out: Mutex<Output<'a>>,
     /// `out` takes no more.
     stopped: AtomicBool,
@@ -172,58 +185,63 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Hands every file under `path` to the queue. Ignore files count only inside directories.
+    /// Hands every file under `path` to the queue.
     fn walk(&self, path: &Path, queue: &crossbeam_channel::Sender<PathBuf>) {
-        if !path.is_dir() {
-            // The queue lives as long as the threads that empty it.
-            let _ = queue.send(path.to_owned());
-            return;
-        }
-        let mut walk = ignore::WalkBuilder::new(path);
-        walk.hidden(false).require_git(false).sort_by_file_name(Ord::cmp);
-        walk.filter_entry(|entry| entry.file_name() != ".git");
-        for entry in walk.build() {
+        walk::walk(path, |entry| {
             match entry {
-                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                    let _ = queue.send(entry.into_path());
+                // The queue lives as long as the threads that empty it.
+                Entry::File(file) => drop(queue.send(file)),
+                Entry::Skipped(link, walk::LINK) => {
+                    tracing::debug!("left out: {} is a {}", printable(&link), walk::LINK);
+                    self.totals.skipped(walk::LINK);
                 }
-                Ok(_) => {}
-                Err(error) => self.error(&format!("cannot walk {}: {error}", printable(path))),
+                Entry::Skipped(special, kind) => {
+                    self.totals.skipped(kind);
+                    self.tell(&format!("skipped {}: it is a {kind}", printable(&special)));
+                }
+                Entry::Error(error) => self.error(&format!(
+                    "cannot walk {}: {error}; check that it exists and that you may read it",
+                    printable(path)
+                )),
             }
-            if self.stopped.load(Ordering::Relaxed) {
-                return;
-            }
-        }
+            !self.stopped.load(Ordering::Relaxed)
+        });
     }
 
     /// Scans one file.
-    fn path(&self, path: &Path, scanner: &dyn Scan) {
+    fn path(&self, path: &Path, helpers: Option<&Helpers>) {
         if self.stopped.load(Ordering::Relaxed) {
             return;
         }
         let name = printable(path);
         let result = if path == Path::new("-") {
-            self.scan(io::stdin().lock(), "-", scanner)
+            self.scan(io::stdin().lock(), "-", helpers)
         } else {
-            File::open(path).and_then(|file| self.scan(file, &name, scanner))
+            walk::open(path).and_then(|file| self.scan(file, &name, helpers))
         };
-        if let Err(error) = result {
-            self.error(&format!(
+        match result {
+            Ok(extent) => self.totals.file(&extent),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.error(&format!("skipped {name}: {error}"));
+            }
+            Err(error) => self.error(&format!(
                 "cannot read {name}: {error}; check that it exists and that you may read it"
-            ));
+            )),
         }
     }
 
-    fn scan(&self, file: impl Read, name: &str, scanner: &dyn Scan) -> io::Result<()> {
-        let extent = file::scan(file, scanner, &mut |occurrence| self.found(name, occurrence))?;
-        self.totals.files.fetch_add(1, Ordering::Relaxed);
-        self.totals
-            .not_scanned
-            .fetch_add(extent.not_scanned, Ordering::Relaxed);
-        Ok(())
+    fn scan(&self, file: impl Read, name: &str, helpers: Option<&Helpers>) -> io::Result<Extent> {
+        let workers = Workers {
+            scanner: self.engine.scanner,
+            helpers,
+            read: &|bytes| self.progress.read(bytes),
+        };
+        file::scan(file, &workers, &mut AtOnce, &mut |occurrence| {
+            self.found(name, occurrence);
+        })
     }
 
-    fn found(&self, path: &str, occurrence: Occurrence<'_>) {
+    fn found(&self, path: &str, occurrence: Occurrence) {
         let clear = occurrence.detection.state == State::Clear;
         let wanted = clear || self.args.states == States::All;
         if !wanted || occurrence.detection.confidence < self.args.min_confidence.into() {
@@ -236,16 +254,16 @@ impl Job<'_> {
             Format::Json => serde_json::to_string(&finding).unwrap_or_default(),
             Format::Text => text_line(&finding),
         };
-        self.totals.findings.fetch_add(1, Ordering::Relaxed);
-        self.totals.clear.fetch_add(u64::from(clear), Ordering::Relaxed);
+        self.totals.finding(clear);
         let mut output = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = writeln!(output.out, "{line}") {
+        let written = self.progress.beside(false, || writeln!(output.out, "{line}"));
+        if let Err(error) = written {
             self.stopped.store(true, Ordering::Relaxed);
             output.failed.get_or_insert(error);
         }
     }
 
-    fn finding(&self, path: &str, occurrence: Occurrence<'_>) -> Option<Finding> {
+    fn finding(&self, path: &str, occurrence: Occurrence) -> Option<Finding> {
         let Occurrence {
             detection,
             place,
@@ -298,7 +316,7 @@ impl Job<'_> {
                 start,
                 end,
                 line,
-                content_type: content_type.map(str::to_owned),
+                content_type: content_type.as_deref().map(str::to_owned),
             },
             flow,
             source: None,
@@ -309,15 +327,20 @@ impl Job<'_> {
     }
 
     fn error(&self, message: &str) {
-        self.totals.errors.fetch_add(1, Ordering::Relaxed);
+        self.totals.error();
+        self.tell(message);
+    }
+
+    fn tell(&self, message: &str) {
+        let mut output = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Standard error may be closed; the exit code still tells.
-        let _ = writeln!(
-            self.out.lock().unwrap_or_else(PoisonError::into_inner).err,
-            "auditor scan: {message}"
-        );
+        let _ = self
+            .progress
+            .beside(true, || writeln!(output.err, "auditor scan: {message}"));
     }
 
     fn finish(self) -> anyhow::Result<ExitCode> {
+        self.progress.end();
         let Output { out, err, failed } = self.out.into_inner().unwrap_or_else(PoisonError::into_inner);
         match failed.map_or_else(|| out.flush(), Err) {
             Ok(()) => {}
@@ -326,27 +349,12 @@ impl Job<'_> {
                 anyhow::bail!("cannot write findings to standard output: {error}; is the disk full?")
             }
         }
-        let total = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let totals = &self.totals;
-        if self.args.format == Format::Text {
-            let (files, findings, skipped) = (
-                total(&totals.files),
-                total(&totals.findings),
-                total(&totals.not_scanned),
-            );
-            // Nothing but errors: they have said it all.
-            if files > 0 {
-                let _ = writeln!(
-                    err,
-                    "{files} files scanned, {findings} findings, {skipped} bytes not scanned (no text)"
-                );
-            }
+        if self.args.format == Format::Text
+            && let Some(summary) = self.totals.summary()
+        {
+            let _ = writeln!(err, "{summary}");
         }
-        Ok(match (total(&totals.errors), total(&totals.clear)) {
-            (1.., _) => ExitCode::from(2),
-            (0, 1..) => ExitCode::from(1),
-            (0, 0) => ExitCode::SUCCESS,
-        })
+        Ok(self.totals.exit_code())
     }
 }
 

@@ -50,6 +50,8 @@ impl Csv {
             if self.first_row && !self.columns.iter().all(|name| is_column_name(&name.text(bytes))) {
                 self.columns.clear();
             }
+            // Columns are asked for without the bytes that name them.
+            self.columns.iter_mut().for_each(|name| name.keep(bytes));
             self.first_row = false;
         }
     }
@@ -89,6 +91,17 @@ impl Cursor for Csv {
         self.start = self.start.saturating_sub(self.at);
         self.end = None;
         self.at = 0;
+    }
+
+    /// None in the first row, which may name the columns.
+    fn column(&self) -> Option<u16> {
+        let column = u16::try_from(self.column).ok()?;
+        (!self.first_row).then_some(column)
+    }
+
+    fn column_name(&self, column: u16) -> Option<String> {
+        let columns = if self.first_row { &[][..] } else { &self.columns };
+        columns.get(usize::from(column)).map(|name| name.text(&[]))
     }
 
     fn field(&mut self, bytes: &[u8], at: Range<usize>) -> Field {

@@ -3,7 +3,7 @@
 //! Goes in: bytes of a window and a position. Comes out: a [`Field`]. A cursor moves only when
 //! asked, or when the next window begins; it keeps names, never values, all of bounded length.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::ops::Range;
 
 use super::{Field, FieldLookup};
@@ -27,6 +27,17 @@ impl Name {
         match self {
             Self::At(start, end) => text_of(bytes, *start..*end),
             Self::Copy(text) => text.to_string(),
+        }
+    }
+
+    /// As it was sent, at most [`MAX_NAME`] bytes.
+    pub(super) fn bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::At(start, end) => {
+                let end = (*end).min(bytes.len()).min(start.saturating_add(MAX_NAME));
+                bytes.get(*start..end).unwrap_or_default()
+            }
+            Self::Copy(text) => text.as_bytes(),
         }
     }
 
@@ -85,6 +96,15 @@ pub(super) trait Cursor: Clone {
     fn rebase(&mut self, bytes: &[u8]);
     /// The field around `at`; the cursor stands at its start.
     fn field(&mut self, bytes: &[u8], at: Range<usize>) -> Field;
+    /// The column it stands in.
+    fn column(&self) -> Option<u16> {
+        None
+    }
+    /// The name of a column it has come to.
+    fn column_name(&self, column: u16) -> Option<String> {
+        let _ = column;
+        None
+    }
 }
 
 /// A cursor at the start of the window, and one that follows the candidates.
@@ -113,16 +133,35 @@ impl<C: Cursor> Tracked<C> {
     }
 }
 
-impl<C: Cursor> FieldLookup for Tracked<C> {
+impl<C: Cursor> Tracked<C> {
+    /// The cursor at `at`.
+    fn walk_to(&self, bytes: &[u8], at: usize) -> RefMut<'_, C> {
+        let mut walk = self.walk.borrow_mut();
+        if walk.at() > at {
+            *walk = self.base.clone();
+        }
+        walk.run(bytes, at);
+        walk
+    }
+}
+
+impl<C: Cursor + Send + 'static> FieldLookup for Tracked<C> {
     fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field {
         let start = at.start.min(bytes.len());
         let at = start..at.end.clamp(start, bytes.len());
-        let mut walk = self.walk.borrow_mut();
-        if walk.at() > start {
-            *walk = self.base.clone();
-        }
-        walk.run(bytes, start);
-        walk.field(bytes, at)
+        self.walk_to(bytes, start).field(bytes, at)
+    }
+
+    fn column_at(&self, bytes: &[u8], at: usize) -> Option<u16> {
+        self.walk_to(bytes, at.min(bytes.len())).column()
+    }
+
+    fn column_name(&self, column: u16) -> Option<String> {
+        self.walk.borrow().column_name(column)
+    }
+
+    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
+        Some(Box::new(Self::new(self.base.clone())))
     }
 }
 

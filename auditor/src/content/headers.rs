@@ -39,6 +39,10 @@ impl FieldLookup for Headers {
             value,
         }
     }
+
+    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
+        Some(Box::new(Self))
+    }
 }
 
 /// The cookie at a place of a cookie header; none for the attributes of `Set-Cookie`.

@@ -25,4 +25,8 @@ impl FieldLookup for Path {
             ..Field::default()
         }
     }
+
+    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
+        Some(Box::new(Self))
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::ledger::Account;
 use crate::protocol::{Direction, Exchange, Part, Place};
+use crate::secret::Secret;
 
 use super::csv::Csv;
 use super::cursor::Tracked;
@@ -16,9 +17,11 @@ use super::form::Form;
 use super::headers::Headers;
 use super::json::Json;
 use super::path::Path;
+use super::protobuf;
 use super::sniff::{self, Kind};
 use super::sql::Sql;
 use super::text::Text;
+use super::utf16::Utf16;
 use super::window::{self, Buffer, Ending, Positions, Window};
 use super::xml::Xml;
 use super::{Document, FieldLookup, Format, escape};
@@ -158,6 +161,7 @@ struct Body {
     coding: Coding,
     decoded: bool,
     kind: Option<Kind>,
+    recoding: Recoding,
     lookup: Lookup,
     buffer: Buffer,
     /// Wire bytes whose account waits until it is known what the content is.
@@ -166,6 +170,13 @@ struct Body {
     expected: u64,
     /// Decoded bytes so far.
     position: u64,
+}
+
+/// How content becomes text that can be scanned.
+enum Recoding {
+    None,
+    Protobuf(Box<protobuf::Recoder>),
+    Utf16(Utf16),
 }
 
 enum Coding {
@@ -202,6 +213,7 @@ impl Body {
             decoded,
             lookup: Lookup::of(kind),
             kind,
+            recoding: Recoding::None,
             buffer: Buffer::default(),
             unsettled: 0,
             expected: part.offset,
@@ -252,6 +264,7 @@ impl Body {
         if self.kind == Some(Kind::Binary) {
             self.coding = Coding::Discard(Account::Binary);
         }
+        self.settle_recoded(receiver);
     }
 
     /// A complete part that needs no copy is shown where it lies.
@@ -264,13 +277,16 @@ impl Body {
         {
             return false;
         }
+        if self.kind.is_none() && Utf16::of(part.data).is_some() {
+            return false;
+        }
         let kind = self
             .kind
             .unwrap_or_else(|| sniff::kind(self.content_type.as_deref(), part.data));
         let Kind::Text { format, .. } = kind else {
             return false;
         };
-        if escape::has_escapes(format, part.data) {
+        if format == Format::Protobuf || escape::has_escapes(format, part.data) {
             return false;
         }
         self.settle(Account::Scanned, part.wire_bytes, receiver);
@@ -300,9 +316,42 @@ impl Body {
         }
     }
 
-    /// Decoded bytes join the window. A full one is shown once it is known that more follows: then
-    /// what it leaves to the next window has one.
-    fn add(&mut self, mut bytes: &[u8], mut source: u64, receiver: &mut dyn Receiver) {
+    /// Takes decoded bytes.
+    fn add(&mut self, bytes: &[u8], source: u64, receiver: &mut dyn Receiver) {
+        match std::mem::replace(&mut self.recoding, Recoding::None) {
+            Recoding::None => {
+                let undecided = if self.kind.is_none() {
+                    let room = sniff::SAMPLE.min(self.limits.window);
+                    bytes.len().min(room.saturating_sub(self.buffer.len()))
+                } else {
+                    bytes.len()
+                };
+                self.append(&bytes[..undecided], source, receiver);
+                if self.kind.is_none() && self.buffer.len() >= sniff::SAMPLE.min(self.limits.window) {
+                    self.decide(receiver);
+                }
+                if undecided < bytes.len() {
+                    self.add(&bytes[undecided..], source + undecided as u64, receiver);
+                }
+            }
+            Recoding::Protobuf(mut recoder) => {
+                recoder.feed(bytes, source, &mut |text, source| {
+                    self.append(text, source, receiver)
+                });
+                self.recoding = Recoding::Protobuf(recoder);
+            }
+            Recoding::Utf16(mut utf16) => {
+                utf16.feed(bytes, source, &mut |text, source| {
+                    self.append(text, source, receiver)
+                });
+                self.recoding = Recoding::Utf16(utf16);
+            }
+        }
+    }
+
+    /// Text joins the window. A full one is shown once it is known that more follows: then what it
+    /// leaves to the next window has one.
+    fn append(&mut self, mut bytes: &[u8], mut source: u64, receiver: &mut dyn Receiver) {
         while !bytes.is_empty() && self.kind != Some(Kind::Binary) {
             if self.buffer.len() >= self.limits.window {
                 self.show_window(Ending::Full, receiver);
@@ -315,19 +364,38 @@ impl Body {
             self.buffer.extend(&bytes[..room], source);
             bytes = &bytes[room..];
             source += room as u64;
-            if self.kind.is_none() && self.buffer.len() >= sniff::SAMPLE.min(self.limits.window) {
-                self.decide(receiver);
-            }
         }
     }
 
     /// Finds out what the content is, and settles what waited for that.
     fn decide(&mut self, receiver: &mut dyn Receiver) {
-        let kind = sniff::kind(self.content_type.as_deref(), self.buffer.expose());
+        let sample = self.buffer.expose();
+        let media = self.content_type.as_deref();
+        let mut recoding = Recoding::None;
+        let kind = match Utf16::of(sample) {
+            Some(mut utf16) => {
+                let mut text = Secret::default();
+                utf16.feed(sample, 0, &mut |character, _| text.extend(character));
+                recoding = Utf16::of(sample).map_or(Recoding::None, Recoding::Utf16);
+                sniff::kind(media, text.expose())
+            }
+            None => sniff::kind(media, sample),
+        };
+        if let Kind::Text {
+            format: Format::Protobuf,
+            ..
+        } = kind
+        {
+            recoding = Recoding::Protobuf(Box::default());
+        }
         self.kind = Some(kind);
         self.lookup = Lookup::of(Some(kind));
         if kind == Kind::Binary {
             self.buffer.clear();
+        } else if !matches!(recoding, Recoding::None) {
+            let mut raw = std::mem::take(&mut self.buffer);
+            self.recoding = recoding;
+            raw.drain(|bytes, source| self.add(bytes, source, receiver));
         }
         let unsettled = std::mem::take(&mut self.unsettled);
         self.take_wire(unsettled, receiver);
@@ -337,9 +405,47 @@ impl Body {
     fn take_wire(&mut self, bytes: u64, receiver: &mut dyn Receiver) {
         match self.kind {
             None => self.unsettled += bytes,
+            // What of it is text is known once it was read.
+            Some(_) if matches!(self.recoding, Recoding::Protobuf(_)) => self.unsettled += bytes,
             Some(Kind::Binary) => self.settle(Account::Binary, bytes, receiver),
             Some(Kind::Text { .. }) => self.settle(Account::Scanned, bytes, receiver),
         }
+    }
+
+    /// Settles what was made text of, and what held none.
+    fn settle_recoded(&mut self, receiver: &mut dyn Receiver) {
+        let Recoding::Protobuf(recoder) = &mut self.recoding else {
+            return;
+        };
+        let taken = recoder.taken();
+        // Of a compressed message only the share is known.
+        let (all, binary) = if self.decoded {
+            let binary = u128::from(self.unsettled) * u128::from(taken.binary) / u128::from(taken.all.max(1));
+            (self.unsettled, u64::try_from(binary).unwrap_or(u64::MAX))
+        } else {
+            (taken.all.min(self.unsettled), taken.binary)
+        };
+        let binary = binary.min(all);
+        self.unsettled -= all;
+        self.settle(Account::Binary, binary, receiver);
+        self.settle(Account::Scanned, all - binary, receiver);
+    }
+
+    /// Shows what waits for the rest of a field.
+    fn end_recoding(&mut self, gap: bool, receiver: &mut dyn Receiver) {
+        let Recoding::Protobuf(mut recoder) = std::mem::replace(&mut self.recoding, Recoding::None) else {
+            return;
+        };
+        let show: &mut protobuf::Show<'_> = &mut |text, source| self.append(text, source, receiver);
+        if gap {
+            recoder.give_up(show);
+        } else {
+            recoder.finish(show);
+        }
+        self.recoding = Recoding::Protobuf(recoder);
+        self.settle_recoded(receiver);
+        let rest = std::mem::take(&mut self.unsettled);
+        self.settle(Account::Scanned, rest, receiver);
     }
 
     fn settle(&self, account: Account, bytes: u64, receiver: &mut dyn Receiver) {
@@ -370,6 +476,9 @@ impl Body {
         if self.kind.is_none() && (last || self.buffer.len() > 0) {
             self.decide(receiver);
         }
+        if last {
+            self.end_recoding(false, receiver);
+        }
         if self.buffer.fresh() > 0 {
             self.show_window(if last { Ending::Last } else { Ending::Early }, receiver);
         }
@@ -384,6 +493,7 @@ impl Body {
         self.flush(true, receiver);
         self.buffer.clear();
         self.lookup = Lookup::of(self.kind);
+        self.end_recoding(true, receiver);
         if matches!(self.coding, Coding::Compressed(_)) {
             self.coding = Coding::Discard(Account::Gap);
         }
@@ -415,6 +525,7 @@ enum Lookup {
     Json(Tracked<Json>),
     Form(Tracked<Form>),
     Csv(Tracked<Csv>),
+    Protobuf(Tracked<protobuf::Fields>),
     Xml(Tracked<Xml>),
     Sql(Tracked<Sql>),
     Headers(Headers),
@@ -435,6 +546,7 @@ impl Lookup {
             Format::Headers => Self::Headers(Headers),
             Format::Path => Self::Path(Path),
             Format::Sql => Self::Sql(Tracked::new(Sql::default())),
+            Format::Protobuf => Self::Protobuf(Tracked::new(protobuf::Fields::default())),
             Format::Text => Self::Text(Text),
         }
     }
@@ -444,6 +556,7 @@ impl Lookup {
             Self::Json(lookup) => lookup,
             Self::Form(lookup) => lookup,
             Self::Csv(lookup) => lookup,
+            Self::Protobuf(lookup) => lookup,
             Self::Xml(lookup) => lookup,
             Self::Sql(lookup) => lookup,
             Self::Headers(lookup) => lookup,
@@ -458,6 +571,7 @@ impl Lookup {
             Self::Json(lookup) => lookup.advance(bytes, n),
             Self::Form(lookup) => lookup.advance(bytes, n),
             Self::Csv(lookup) => lookup.advance(bytes, n),
+            Self::Protobuf(lookup) => lookup.advance(bytes, n),
             Self::Xml(lookup) => lookup.advance(bytes, n),
             Self::Sql(lookup) => lookup.advance(bytes, n),
             Self::Headers(_) | Self::Path(_) | Self::Text(_) => {}

@@ -3,7 +3,7 @@
 //! Goes in: a declared content type, if any, and the first bytes. Comes out: a [`Kind`]. A
 //! declaration is believed only as far as the bytes agree; without one the bytes decide.
 
-use super::Format;
+use super::{Format, protobuf};
 
 /// Bytes that are looked at.
 pub const SAMPLE: usize = 1024;
@@ -21,7 +21,10 @@ pub enum Kind {
 }
 
 /// First bytes of formats without text (their specifications; the list of file(1)).
-const MAGIC: [&[u8]; 22] = [
+const MAGIC: [&[u8]; 24] = [
+    // Text, in UTF-32, which nothing here reads.
+    b"\xff\xfe\0\0",
+    b"\0\0\xfe\xff",
     b"\x89PNG",
     b"\xff\xd8\xff",
     b"GIF8",
@@ -50,9 +53,20 @@ const MAGIC: [&[u8]; 22] = [
 pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
     let media = content_type.map(media_type).unwrap_or_default();
-    if !looks_like_text(sample)
-        && (MAGIC.iter().any(|magic| sample.starts_with(magic)) || is_ftyp(sample) || is_binary_type(&media))
+    let is_text = looks_like_text(sample);
+    let is_protobuf_type = is_protobuf_type(&media);
+    // Short messages may be all text, but begin with the tag of a string, which is a line end.
+    if (!is_text || is_protobuf_type && sample.first() == Some(&b'\n'))
+        && !is_known_binary(sample)
+        && may_be_protobuf(&media)
+        && protobuf::is_message(sample, total(bytes), is_protobuf_type)
     {
+        return Kind::Text {
+            format: Format::Protobuf,
+            delimiter: 0,
+        };
+    }
+    if !is_text && (is_known_binary(sample) || is_binary_type(&media)) {
         return Kind::Binary;
     }
     let declared = declared(&media);
@@ -69,6 +83,32 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
         0
     };
     Kind::Text { format, delimiter }
+}
+
+/// What is known of the length of content whose first bytes these are: more than a sample may go
+/// on without end.
+fn total(bytes: &[u8]) -> u64 {
+    if bytes.len() < SAMPLE {
+        bytes.len() as u64
+    } else {
+        u64::MAX
+    }
+}
+
+fn is_protobuf_type(media: &str) -> bool {
+    matches!(
+        media,
+        "application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf"
+    )
+}
+
+/// Types that say nothing, or say so.
+fn may_be_protobuf(media: &str) -> bool {
+    matches!(media, "" | "application/octet-stream") || is_protobuf_type(media)
+}
+
+fn is_known_binary(sample: &[u8]) -> bool {
+    MAGIC.iter().any(|magic| sample.starts_with(magic)) || is_ftyp(sample)
 }
 
 /// `text/html; charset=utf-8` → `text/html`.
@@ -210,6 +250,11 @@ fn is_sql(text: &[u8]) -> bool {
         b"replace into ",
         b"drop table ",
         b"-- ",
+        b"--\n",
+        b"--\r\n",
+        b"/*!",
+        b"pragma foreign_keys",
+        b"copy ",
     ];
     let words = [
         &b"insert into "[..],
@@ -218,6 +263,10 @@ fn is_sql(text: &[u8]) -> bool {
         b" set ",
         b"values",
         b"copy ",
+        b" database dump",
+        b"sql dump",
+        b"mariadb dump",
+        b"begin transaction",
     ];
     starts.iter().any(|start| lower.starts_with(start))
         && words

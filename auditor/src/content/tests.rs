@@ -328,6 +328,62 @@ fn the_field_of_a_value_is_known_in_every_format() {
             "N",
         ),
         (Place::File, "just N here", None, None, &[], "N"),
+        (
+            Place::File,
+            r#"{"phones":["+1","N"]}"#,
+            Some("$.phones[1]"),
+            Some("phones"),
+            &[],
+            "N",
+        ),
+        (
+            Place::File,
+            r#"{"name":{"first":"N","last":"x"},"z":[{"a":[[1]]}]}"#,
+            Some("$.name.first"),
+            Some("first"),
+            &["last"],
+            "N",
+        ),
+        (
+            Place::File,
+            "level=info msg=\"paid by N ok\" user=ada\n",
+            None,
+            Some("msg"),
+            &["level", "user"],
+            "paid by N ok",
+        ),
+        (
+            Place::File,
+            "<165>1 2003-10-11T22:14:15Z host app - ID47 [pay@32473 iut=\"3\" pan=\"N\"] done\n",
+            None,
+            Some("pan"),
+            &["2003-10-11T22", "14", "iut"],
+            "N",
+        ),
+        (
+            Place::File,
+            "start\nkey=value card='N'\nkey=other\n",
+            None,
+            Some("card"),
+            &["key"],
+            "N",
+        ),
+        (
+            Place::File,
+            "--\n-- PostgreSQL database dump\n--\n-- don't\nCOPY public.users (id, pan, note) FROM stdin;\n1\tN\tx y\n\\.\n",
+            Some("public.users.pan"),
+            Some("pan"),
+            &["id", "note"],
+            "N",
+        ),
+        (
+            Place::File,
+            "create table `users` (\n `id` int(11),\n `pan` varchar(19) default 'a,b',\n primary key (`id`)\n);\ninsert into `users` values (1,'x'),(2,'N');\n",
+            Some("users.pan"),
+            Some("pan"),
+            &["id"],
+            "N",
+        ),
     ];
     for (place, text, path, key, siblings, value) in cases {
         let text = text.replace('N', NEEDLE).replace(&format!("I{NEEDLE}FO"), "INFO");
@@ -697,4 +753,75 @@ fn a_field_does_not_show_the_names_that_were_sent() {
     let shown = format!("{field:?}");
     assert!(!shown.contains(NEEDLE));
     assert!(shown.contains("$.{key}"));
+}
+
+#[test]
+fn a_column_has_one_number_and_name_throughout_a_file() {
+    struct Columns(Vec<(u16, Option<String>)>);
+    impl Receiver for Columns {
+        fn document(&mut self, _: &Origin<'_>, document: &Document<'_>) {
+            for at in memchr::memmem::find_iter(document.bytes, NEEDLE) {
+                let column = document.fields.column_at(document.bytes, at);
+                if at >= document.overlap
+                    && let Some(column) = column
+                {
+                    self.0.push((column, document.fields.column_name(column)));
+                }
+            }
+        }
+        fn settle(&mut self, _: Direction, _: Account, _: u64) {}
+    }
+    let rows = |row: &str| row.replace('#', NEEDLE).repeat(100);
+    for (text, expected) in [
+        (format!("id,pan\n{}", rows("1,#\n")), vec![(1, "pan", 100)]),
+        (
+            format!("INSERT INTO t (a, b) VALUES {};", rows("(1, '#'),\n")),
+            vec![(1, "b", 100)],
+        ),
+        (
+            rows("INSERT INTO t (a, b) VALUES (1, '#');\nINSERT INTO u (x, c) VALUES (f(1,2), #);\n"),
+            vec![(1, "b", 100), (3, "c", 100)],
+        ),
+        (
+            format!(
+                "COPY t (a, b) FROM stdin;\n{}\\.\n\nCOPY u (c) FROM stdin;\n{}\\.\nselect '{NEEDLE}';\n",
+                rows("1\t#\n"),
+                rows("#\n")
+            ),
+            vec![(1, "b", 100), (2, "c", 100)],
+        ),
+    ] {
+        let mut reader = Reader::new(small());
+        let mut columns = Columns(Vec::new());
+        let exchange = Arc::new(Exchange::default());
+        let part = Part {
+            exchange: &exchange,
+            direction: Direction::ToServer,
+            place: Place::File,
+            message: 0,
+            content_type: None,
+            content_encoding: None,
+            offset: 0,
+            last: true,
+            data: text.as_bytes(),
+            wire_bytes: text.len() as u64,
+        };
+        reader.part(&part, &mut columns);
+        let mut counts: Vec<(u16, String, usize)> = Vec::new();
+        for (column, name) in columns.0 {
+            let name = name.unwrap();
+            match counts.iter_mut().find(|(known, ..)| *known == column) {
+                Some((_, known, count)) => {
+                    assert_eq!(*known, name);
+                    *count += 1;
+                }
+                None => counts.push((column, name, 1)),
+            }
+        }
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(c, n, count)| (*c, n.as_str(), *count))
+            .collect();
+        assert_eq!(counts, expected, "{}", &text[..60]);
+    }
 }

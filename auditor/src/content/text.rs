@@ -31,8 +31,13 @@ impl FieldLookup for Text {
             path: None,
             key,
             siblings,
-            value: value_around(bytes, &line, &(start..end)),
+            value: quoted_around(bytes, &line, &(start..end))
+                .unwrap_or_else(|| value_around(bytes, &line, &(start..end))),
         }
+    }
+
+    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
+        Some(Box::new(Self))
     }
 }
 
@@ -103,6 +108,20 @@ fn names(bytes: &[u8], around: Range<usize>) -> Vec<String> {
     separators
         .filter_map(|at| key_before(bytes, around.start..around.start + at + 1))
         .collect()
+}
+
+/// The whole of a quoted value: from behind `="` to the next quote on the line.
+fn quoted_around(bytes: &[u8], line: &Range<usize>, at: &Range<usize>) -> Option<Range<usize>> {
+    let before = &bytes[line.start..at.start];
+    let open = before.iter().rposition(|b| matches!(b, b'"' | b'\''))?;
+    let escaped = usize::from(open > 0 && before[open - 1] == b'\\');
+    if !matches!(before[..open - escaped].last(), Some(b'=' | b':' | b' ')) {
+        return None;
+    }
+    let named = before[..open - escaped].trim_ascii_end().last();
+    let quote = before[open];
+    let close = memchr::memchr2(quote, b'\\', &bytes[at.end..line.end])?;
+    matches!(named, Some(b'=' | b':')).then(|| line.start + open + 1..at.end + close)
 }
 
 /// From behind the separator, quote or blank before the candidate to the one behind it.

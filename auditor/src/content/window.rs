@@ -37,10 +37,21 @@ impl Positions {
     /// The source position of a byte of the window.
     pub fn of(&self, at: usize) -> u64 {
         let index = self.0.partition_point(|(window, _)| *window <= at);
-        match index.checked_sub(1).map(|index| self.0[index]) {
-            Some((window, source)) => source + (at - window) as u64,
-            None => at as u64,
+        let Some((window, source)) = index.checked_sub(1).map(|index| self.0[index]) else {
+            return at as u64;
+        };
+        let position = source + (at - window) as u64;
+        // A run can be longer than its source: a number in decimal, the path in front of a value.
+        match self.0.get(index) {
+            Some((_, next)) => position.min(next.saturating_sub(1).max(source)),
+            None => position,
         }
+    }
+
+    /// Where the run that holds `at` ends; `usize::MAX` for the last one.
+    pub(super) fn run_end(&self, at: usize) -> usize {
+        let index = self.0.partition_point(|(window, _)| *window <= at);
+        self.0.get(index).map_or(usize::MAX, |(window, _)| *window)
     }
 
     /// The source range of a range of the window, from its first to behind its last byte.
@@ -63,16 +74,19 @@ impl Positions {
 
     /// Says that the byte at `window` comes from `source`.
     pub(super) fn mark(&mut self, window: usize, source: u64) {
-        if self.0.is_empty() || self.of(window) != source {
-            if self.0.last().is_some_and(|(last, _)| *last == window) {
+        if let Some((last, from)) = self.0.last().copied() {
+            if last <= window && from + (window - last) as u64 == source {
+                return;
+            }
+            if last == window {
                 self.0.pop();
             }
-            self.0.push((window, source));
         }
+        self.0.push((window, source));
     }
 
     /// Forgets the first `n` bytes of the window.
-    fn consume(&mut self, n: usize) {
+    pub(super) fn consume(&mut self, n: usize) {
         let first = self.of(n);
         self.0.retain(|(window, _)| *window > n);
         self.0.iter_mut().for_each(|(window, _)| *window -= n);
@@ -124,6 +138,17 @@ impl Buffer {
 
     pub(super) fn expose(&self) -> &[u8] {
         self.bytes.expose()
+    }
+
+    /// Hands over all it holds, to be read in another way: each run with its place.
+    pub(super) fn drain(&mut self, mut show: impl FnMut(&[u8], u64)) {
+        let all = std::mem::take(self);
+        let (bytes, mut at) = (all.bytes.expose(), 0);
+        while at < bytes.len() {
+            let end = all.positions.run_end(at).min(bytes.len());
+            show(&bytes[at..end], all.positions.of(at));
+            at = end;
+        }
     }
 
     pub(super) fn extend(&mut self, bytes: &[u8], source: u64) {

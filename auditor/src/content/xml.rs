@@ -25,6 +25,8 @@ pub(super) struct Xml {
     deeper: usize,
     /// Of the tag the cursor is in.
     attributes: Vec<Name>,
+    /// The last of them, also when there are more than are kept.
+    attribute: Option<Name>,
     /// Names of the elements at the top, which have no parent.
     roots: Vec<Name>,
 }
@@ -160,9 +162,11 @@ impl Cursor for Xml {
                     let end = rest.iter().position(|b| !is_name(*b));
                     self.at = end.map_or(to, |end| self.at + end);
                     if end.is_some() {
+                        let name = Name::At(self.start, self.at);
                         if self.attributes.len() < MAX_SIBLINGS {
-                            self.attributes.push(Name::At(self.start, self.at));
+                            self.attributes.push(name.clone());
                         }
+                        self.attribute = Some(name);
                         self.state = State::Tag;
                     }
                 }
@@ -196,6 +200,7 @@ impl Cursor for Xml {
         self.attributes
             .iter_mut()
             .chain(&mut self.roots)
+            .chain(&mut self.attribute)
             .for_each(|name| name.keep(bytes));
         self.start = self.start.saturating_sub(self.at);
         self.end = None;
@@ -220,7 +225,7 @@ impl Cursor for Xml {
             path.push_str("//*");
         }
         let value = self.start.min(at.start)..end;
-        if let (State::Attribute(_), Some(name)) = (self.state, self.attributes.last()) {
+        if let (State::Attribute(_), Some(name)) = (self.state, self.attribute.as_ref()) {
             let key = name.text(bytes);
             path.push_str("/@");
             path.push_str(safe_name(&key));

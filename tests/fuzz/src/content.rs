@@ -17,6 +17,8 @@ struct Asker {
 impl Receiver for Asker {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
         assert!(document.bytes.len() <= LIMITS);
+        let positions = (0..document.bytes.len()).map(|at| origin.positions.of(at));
+        assert!(positions.is_sorted(), "positions ascend");
         for start in (0..document.bytes.len()).step_by(7) {
             let at = start..(start + 5).min(document.bytes.len());
             let field = document.field_at(at.clone());
@@ -24,6 +26,9 @@ impl Receiver for Asker {
             assert!(field.siblings.len() <= 32);
             let source = origin.positions.of_range(&at);
             assert!(source.start <= source.end);
+            let column = document.fields.column_at(document.bytes, at.start);
+            let name = column.and_then(|column| document.fields.column_name(column));
+            assert!(name.is_none_or(|name| name.len() <= 3 * 128));
         }
     }
 
@@ -50,7 +55,8 @@ pub fn run(input: &[u8]) {
         Some("text/xml"),
         Some("text/csv"),
         Some("application/x-www-form-urlencoded"),
-    ][usize::from(*types) % 5];
+        Some("application/x-protobuf"),
+    ][usize::from(*types & 15) % 6];
     let encoding = [None, Some("gzip"), Some("deflate"), Some("br")][usize::from(*types >> 4) % 4];
     let exchange = Arc::new(Exchange::default());
     let mut reader = Reader::new(Limits {

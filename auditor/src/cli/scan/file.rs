@@ -17,17 +17,18 @@ use crate::protocol::http1::Http1;
 use crate::protocol::sniff::{self, Kind, MAX_START_LINE, Start};
 use crate::protocol::{Direction, Exchange, Parser, Part, Place, Sink};
 
+use super::ahead::{Ahead, Facts, Helpers};
 use super::lines::Lines;
 
 /// Bytes read at once.
 const BLOCK: usize = 64 * 1024;
 
-/// A detection and where it is.
-pub(super) struct Occurrence<'a> {
+/// A detection and where it is. It owns all it says and holds no value, so it may be kept.
+pub(super) struct Occurrence {
     pub(super) detection: Detection,
     pub(super) place: Place,
-    pub(super) content_type: Option<&'a str>,
-    pub(super) exchange: &'a Exchange,
+    pub(super) content_type: Option<Arc<str>>,
+    pub(super) exchange: Arc<Exchange>,
     /// In the file, or in the decoded body when that was compressed.
     pub(super) start: u64,
     pub(super) end: u64,
@@ -35,33 +36,69 @@ pub(super) struct Occurrence<'a> {
     pub(super) line: Option<u64>,
 }
 
+/// Stands between the scanner and the output of one file: what is found in a document may be
+/// held back until more of the file is known.
+///
+/// Documents of a file come in their order, each occurrence in order of its position.
+pub(super) trait Settle {
+    /// Takes what one document holds, and adds to `out` what may be told now.
+    fn settle(&mut self, found: Vec<Occurrence>, out: &mut Vec<Occurrence>);
+    /// The file has ended: adds to `out` what was held back and is to be told.
+    fn finish(&mut self, out: &mut Vec<Occurrence>);
+}
+
+/// Holds nothing back.
+pub(super) struct AtOnce;
+
+impl Settle for AtOnce {
+    fn settle(&mut self, mut found: Vec<Occurrence>, out: &mut Vec<Occurrence>) {
+        out.append(&mut found);
+    }
+
+    fn finish(&mut self, _: &mut Vec<Occurrence>) {}
+}
+
 /// How much of a file was searched, bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) scanned: u64,
-    pub(super) not_scanned: u64,
+    /// Why the others were not.
+    pub(super) not_scanned: Vec<(Account, u64)>,
+}
+
+/// Who works on a file.
+pub(super) struct Workers<'a> {
+    pub(super) scanner: &'a dyn Scan,
+    /// Threads that take windows of a long file.
+    pub(super) helpers: Option<&'a Helpers>,
+    /// Told of every block that was read, with its length.
+    pub(super) read: &'a dyn Fn(u64),
 }
 
 /// Scans one file.
 pub(super) fn scan(
     mut file: impl Read,
-    scanner: &dyn Scan,
-    found: &mut dyn FnMut(Occurrence<'_>),
+    workers: &Workers<'_>,
+    settle: &mut dyn Settle,
+    found: &mut dyn FnMut(Occurrence),
 ) -> io::Result<Extent> {
     let mut block = Zeroizing::new(vec![0; BLOCK]);
     let mut length = fill(&mut file, &mut block)?;
     let findings = Findings {
-        scanner,
+        scanner: workers.scanner,
+        ahead: Ahead::new(workers.helpers),
+        settle,
         found,
         lines: Lines::default(),
-        detections: Vec::new(),
+        ready: Vec::new(),
         extent: Extent::default(),
     };
     let mut input = match sniff::message_start(&block[..length]) {
         Start::Yes(kind) => Input::Http(Box::new(HttpFile::new(kind, findings))),
-        Start::More | Start::No => Input::Content(ContentFile::new(findings)),
+        Start::More | Start::No => Input::Content(Box::new(ContentFile::new(findings))),
     };
     while length > 0 {
+        (workers.read)(length as u64);
         input.feed(&block[..length]);
         length = fill(&mut file, &mut block)?;
     }
@@ -83,7 +120,7 @@ fn fill(file: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
 }
 
 enum Input<'a> {
-    Content(ContentFile<'a>),
+    Content(Box<ContentFile<'a>>),
     Http(Box<HttpFile<'a>>),
 }
 
@@ -100,9 +137,9 @@ impl Input<'_> {
             Self::Content(mut file) => {
                 file.feed(&[], true);
                 file.reader.finish(&mut file.findings);
-                file.findings.extent
+                file.findings.finish()
             }
-            Self::Http(mut file) => file.finish(),
+            Self::Http(file) => file.finish(),
         }
     }
 }
@@ -212,13 +249,13 @@ impl<'a> HttpFile<'a> {
         }
     }
 
-    fn finish(&mut self) -> Extent {
+    fn finish(mut self: Box<Self>) -> Extent {
         let line = std::mem::take(&mut self.line);
         self.messages(&line);
         self.parser.finish(Direction::ToServer, &mut self.messages);
         self.parser.finish(Direction::ToClient, &mut self.messages);
         self.messages.reader.finish(&mut self.messages.findings);
-        self.messages.findings.extent
+        self.messages.findings.finish()
     }
 }
 
@@ -292,38 +329,64 @@ impl Sink for Messages<'_> {
     }
 }
 
-/// Scans documents.
+/// Scans documents, or has them scanned, and hands on what was found in the order of the file.
 struct Findings<'a> {
     scanner: &'a dyn Scan,
-    found: &'a mut dyn FnMut(Occurrence<'_>),
+    ahead: Ahead<'a>,
+    settle: &'a mut dyn Settle,
+    found: &'a mut dyn FnMut(Occurrence),
     lines: Lines,
-    detections: Vec<Detection>,
+    ready: Vec<Occurrence>,
     extent: Extent,
+}
+
+impl Findings<'_> {
+    /// Hands on what is known of the windows in front, or all.
+    fn hand_on(&mut self, all: bool) {
+        while let Some(mut found) = self.ahead.next(all || self.ahead.is_full()) {
+            for occurrence in &mut found {
+                if occurrence.line.is_some() {
+                    occurrence.line = Some(self.lines.line_of(occurrence.start));
+                }
+            }
+            if !found.is_empty() {
+                self.settle.settle(found, &mut self.ready);
+                self.ready.drain(..).for_each(&mut *self.found);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Extent {
+        self.hand_on(true);
+        self.settle.finish(&mut self.ready);
+        self.ready.drain(..).for_each(&mut *self.found);
+        self.extent
+    }
 }
 
 impl Receiver for Findings<'_> {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
-        self.scanner.scan(document, &mut self.detections);
-        for detection in self.detections.drain(..) {
-            let source = origin.positions.of_range(&detection.range);
-            let line = (!origin.decoded).then(|| self.lines.line_of(source.start));
-            (self.found)(Occurrence {
-                detection,
-                place: origin.place,
-                content_type: origin.content_type,
-                exchange: origin.exchange,
-                start: source.start,
-                end: source.end,
-                line,
-            });
+        let facts = Facts::of(origin, document);
+        if !self.ahead.hand_out(origin, document, &facts) {
+            let found = facts.scan(self.scanner, document, origin.positions);
+            self.ahead.keep(found);
         }
+        self.hand_on(false);
     }
 
     fn settle(&mut self, _: Direction, account: Account, bytes: u64) {
         if account == Account::Scanned {
             self.extent.scanned += bytes;
-        } else {
-            self.extent.not_scanned += bytes;
+            return;
+        }
+        match self
+            .extent
+            .not_scanned
+            .iter_mut()
+            .find(|(known, _)| *known == account)
+        {
+            Some((_, sum)) => *sum += bytes,
+            None => self.extent.not_scanned.push((account, bytes)),
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-/// How far behind the end of what was read a line is still known, bytes: a header block and two
-/// windows, with room.
-const REACH: u64 = 512 * 1024;
+/// How far behind the end of what was read a line is still known, bytes: the windows under way and
+/// a header block, with room.
+const REACH: u64 = 2 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct Lines {

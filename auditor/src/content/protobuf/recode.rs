@@ -1,0 +1,404 @@
+//! Wire bytes become text, as they come.
+//!
+//! Goes in: pieces of a message with their place in the source. Comes out, to a closure: text with
+//! the place each run of it came from. Strings are shown as they are, whole numbers in decimal;
+//! each field begins with a mark and its path. At most [`LOOK`] bytes wait for the rest of a
+//! field, besides a piece itself. Every byte is looked at a fixed number of times, however deep it
+//! lies, and nothing is allocated per field.
+
+use crate::content::window::Positions;
+use crate::secret::Secret;
+
+use super::MARK;
+use super::path::{LONGEST, Path, decimal};
+use super::wire::{self, Item, Value};
+
+/// Bytes of a payload by which it is decided what that is.
+const LOOK: usize = 16 * 1024;
+/// Messages inside of each other that are followed; below, only text is.
+const MAX_DEPTH: usize = 32;
+
+/// Takes text and the source position of its first byte.
+pub(in crate::content) type Show<'a> = dyn FnMut(&[u8], u64) + 'a;
+
+/// Turns one message into text.
+#[derive(Default)]
+pub(in crate::content) struct Recoder {
+    pending: Secret,
+    positions: Positions,
+    /// Place of the first pending byte in the message.
+    base: u64,
+    /// Pending bytes without which it cannot go on.
+    needed: usize,
+    levels: Vec<Level>,
+    path: Path,
+    leaf: Option<Leaf>,
+    /// From and to where bytes are known to be printable; the one behind is not.
+    printable: (u64, u64),
+    taken: Taken,
+}
+
+/// Bytes that were decided on.
+#[derive(Clone, Copy, Default)]
+pub(in crate::content) struct Taken {
+    pub(in crate::content) all: u64,
+    /// Of these, payloads that hold no text.
+    pub(in crate::content) binary: u64,
+}
+
+/// A message inside of another.
+struct Level {
+    /// Place in the outermost message where it ends; that of a group is the end of what holds it.
+    end: u64,
+    /// Field number of a group, which has an end of its own.
+    group: Option<u32>,
+    /// Length of the path around it.
+    path: usize,
+}
+
+/// A payload that is not looked into.
+struct Leaf {
+    left: u64,
+    shown: bool,
+}
+
+enum Kind {
+    Message,
+    Text,
+    Binary,
+}
+
+/// Pending bytes and how far they were read.
+struct Input<'a> {
+    bytes: &'a [u8],
+    positions: &'a Positions,
+    at: usize,
+}
+
+impl Recoder {
+    /// Takes the next bytes.
+    pub(in crate::content) fn feed(&mut self, bytes: &[u8], source: u64, show: &mut Show<'_>) {
+        self.positions.mark(self.pending.len(), source);
+        self.pending.extend(bytes);
+        if self.pending.len() >= self.needed {
+            self.run(false, show);
+        }
+    }
+
+    /// Nothing follows: what waits is shown as it is.
+    pub(in crate::content) fn finish(&mut self, show: &mut Show<'_>) {
+        self.run(true, show);
+    }
+
+    /// Bytes are missing here: what follows is no message any more.
+    pub(in crate::content) fn give_up(&mut self, show: &mut Show<'_>) {
+        self.finish(show);
+        self.levels.clear();
+        self.path.truncate(0);
+        self.leaf = None;
+        self.begin(0, show);
+        self.leaf = Some(Leaf {
+            left: u64::MAX,
+            shown: true,
+        });
+    }
+
+    /// What was decided on since the last time.
+    pub(in crate::content) fn taken(&mut self) -> Taken {
+        std::mem::take(&mut self.taken)
+    }
+
+    fn run(&mut self, last: bool, show: &mut Show<'_>) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut positions = std::mem::take(&mut self.positions);
+        let mut input = Input {
+            bytes: pending.expose(),
+            positions: &positions,
+            at: 0,
+        };
+        self.needed = loop {
+            if let Some(more) = self.step(&mut input, last, show) {
+                break more;
+            }
+        };
+        let at = input.at;
+        if last && self.leaf.take().is_some_and(|leaf| leaf.shown) {
+            show(b"\n", positions.of(at));
+        }
+        self.base += at as u64;
+        self.taken.all += at as u64;
+        pending.consume(at);
+        positions.consume(at);
+        self.pending = pending;
+        self.positions = positions;
+    }
+
+    /// Goes on by one field, or by what is there of a payload; tells how many bytes it needs when
+    /// it cannot.
+    fn step(&mut self, input: &mut Input<'_>, last: bool, show: &mut Show<'_>) -> Option<usize> {
+        if self.leaf.is_some() {
+            return self.pass(input, show);
+        }
+        let position = self.base + input.at as u64;
+        while let Some(level) = self.levels.pop_if(|level| level.end == position) {
+            self.path.truncate(level.path);
+        }
+        let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+        let rest = &input.bytes[input.at..];
+        if rest.is_empty() {
+            return Some(1);
+        }
+        let bound = usize::try_from(end - position).map_or(rest.len(), |bound| bound.min(rest.len()));
+        let is_all = last || bound as u64 == end - position;
+        let rest = &rest[..bound];
+        match wire::item(rest) {
+            Item::Field {
+                number,
+                value,
+                tag,
+                length,
+            } => self.field(input, (number, value), (tag, length), is_all, show),
+            Item::More if !is_all => Some(rest.len() + 1),
+            Item::More | Item::Broken => {
+                self.rest(input, end, show);
+                None
+            }
+        }
+    }
+
+    fn field(
+        &mut self,
+        input: &mut Input<'_>,
+        (number, value): (u32, Value),
+        (tag, length): (usize, usize),
+        is_all: bool,
+        show: &mut Show<'_>,
+    ) -> Option<usize> {
+        match value {
+            Value::Delimited(payload) => {
+                return self.delimited(input, (number, payload), length, is_all, show);
+            }
+            Value::Varint(value) => self.number(input, (number, value), (tag, length), show),
+            Value::Fixed64(value) if is_whole64(value) => {
+                self.number(input, (number, value), (tag, length), show)
+            }
+            Value::Fixed32(value) if is_whole32(value) => {
+                self.number(input, (number, u64::from(value)), (tag, length), show);
+            }
+            Value::Fixed64(_) => self.taken.binary += 8,
+            Value::Fixed32(_) => self.taken.binary += 4,
+            Value::StartGroup if self.levels.len() < MAX_DEPTH => {
+                let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+                self.open(number, end, Some(number));
+            }
+            Value::EndGroup
+                if self
+                    .levels
+                    .last()
+                    .is_some_and(|level| level.group == Some(number)) =>
+            {
+                let level = self.levels.pop();
+                self.path.truncate(level.map_or(0, |level| level.path));
+            }
+            Value::StartGroup | Value::EndGroup => {
+                let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+                self.rest(input, end, show);
+                return None;
+            }
+        }
+        input.at += length;
+        None
+    }
+
+    /// A payload of `payload` bytes behind `head` bytes of tag and length.
+    fn delimited(
+        &mut self,
+        input: &mut Input<'_>,
+        (number, payload): (u32, u64),
+        head: usize,
+        is_all: bool,
+        show: &mut Show<'_>,
+    ) -> Option<usize> {
+        let start = self.base + (input.at + head) as u64;
+        let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+        if payload > end - start {
+            self.rest(input, end, show);
+            return None;
+        }
+        let there = &input.bytes[input.at + head..];
+        let look = usize::try_from(payload).map_or(LOOK, |payload| payload.min(LOOK));
+        if there.len() < look && !is_all {
+            return Some(head + look);
+        }
+        let look = &there[..look.min(there.len())];
+        let kind = self.kind(look, payload, start);
+        if matches!(kind, Kind::Message) {
+            self.open(number, start + payload, None);
+        } else {
+            let shown = matches!(kind, Kind::Text);
+            if payload == 0 {
+                input.at += head;
+                return None;
+            }
+            if shown {
+                self.begin_field(number, input.positions.of(input.at), show);
+            }
+            self.leaf = Some(Leaf { left: payload, shown });
+        }
+        input.at += head;
+        None
+    }
+
+    /// What a payload is, by its first bytes.
+    fn kind(&mut self, look: &[u8], payload: u64, start: u64) -> Kind {
+        if self.levels.len() < MAX_DEPTH
+            && !look.is_empty()
+            && wire::are_fields(look, payload)
+            // The tag of a string in field 1 is a line end, with which text hardly begins.
+            && (look[0] == b'\n' || !self.is_printable(look, start))
+        {
+            Kind::Message
+        } else if is_readable(look) {
+            Kind::Text
+        } else {
+            Kind::Binary
+        }
+    }
+
+    /// Whether all of `look`, which begins at `start`, is printable. Remembers how far it looked,
+    /// so that messages inside of each other are not looked at again and again.
+    fn is_printable(&mut self, look: &[u8], start: u64) -> bool {
+        let (from, to) = self.printable;
+        if start < from || start > to {
+            self.printable = (start, start + printable_length(look) as u64);
+        }
+        start + look.len() as u64 <= self.printable.1
+    }
+
+    fn open(&mut self, number: u32, end: u64, group: Option<u32>) {
+        let path = self.path.len();
+        self.path.push(number);
+        self.levels.push(Level { end, group, path });
+    }
+
+    /// What cannot be read up to `end` is shown as it is.
+    fn rest(&mut self, input: &Input<'_>, end: u64, show: &mut Show<'_>) {
+        self.begin(input.positions.of(input.at), show);
+        self.leaf = Some(Leaf {
+            left: end - (self.base + input.at as u64),
+            shown: true,
+        });
+    }
+
+    fn number(
+        &mut self,
+        input: &Input<'_>,
+        (number, value): (u32, u64),
+        (tag, length): (usize, usize),
+        show: &mut Show<'_>,
+    ) {
+        let source = |at| input.positions.of(input.at + at);
+        self.begin_field(number, source(0), show);
+        show(decimal(value, &mut [0; 20]), source(tag));
+        show(b"\n", source(length - 1) + 1);
+    }
+
+    /// The beginning of a field's line.
+    fn begin_field(&mut self, number: u32, source: u64, show: &mut Show<'_>) {
+        let around = self.path.len();
+        self.path.push(number);
+        self.begin(source, show);
+        self.path.truncate(around);
+    }
+
+    fn begin(&mut self, source: u64, show: &mut Show<'_>) {
+        let mut line = [MARK; LONGEST + 3];
+        let path = self.path.text();
+        let end = 1 + path.len();
+        line[1..end].copy_from_slice(path);
+        line[end..end + 2].copy_from_slice(b": ");
+        show(&line[..end + 2], source);
+    }
+
+    /// Passes on what is there of a payload.
+    fn pass(&mut self, input: &mut Input<'_>, show: &mut Show<'_>) -> Option<usize> {
+        let leaf = self.leaf.as_mut()?;
+        let there = input.bytes.len() - input.at;
+        let length = usize::try_from(leaf.left).map_or(there, |left| left.min(there));
+        let end = input.at + length;
+        leaf.left -= length as u64;
+        let more = (leaf.left > 0).then_some(1);
+        if leaf.shown {
+            input.show(end, show);
+        } else {
+            self.taken.binary += length as u64;
+        }
+        if more.is_none() {
+            if leaf.shown && end > 0 {
+                show(b"\n", input.positions.of(end - 1) + 1);
+            }
+            self.leaf = None;
+        }
+        input.at = end;
+        more
+    }
+}
+
+impl Input<'_> {
+    /// Shows what lies before `end`, without marks.
+    fn show(&self, end: usize, show: &mut Show<'_>) {
+        let mut at = self.at;
+        while at < end {
+            let run = self.positions.run_end(at).min(end);
+            let piece = &self.bytes[at..run];
+            let source = self.positions.of(at);
+            match memchr::memchr(MARK, piece) {
+                Some(0) => {
+                    show(b" ", source);
+                    at += 1;
+                }
+                Some(mark) => {
+                    show(&piece[..mark], source);
+                    at += mark;
+                }
+                None => {
+                    show(piece, source);
+                    at = run;
+                }
+            }
+        }
+    }
+}
+
+/// A fixed number is whole, and no floating-point one, when as such (IEEE 754) it would be smaller
+/// than anything that is measured: below 2^-767.
+fn is_whole64(value: u64) -> bool {
+    value >> 60 == 0
+}
+
+/// The same for 32 bits: below 2^-63.
+fn is_whole32(value: u32) -> bool {
+    value >> 29 == 0
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b)) || byte == 0x7f
+}
+
+/// Bytes in front that are UTF-8 without control characters.
+fn printable_length(bytes: &[u8]) -> usize {
+    let control = bytes.iter().position(|b| is_control(*b)).unwrap_or(bytes.len());
+    match str::from_utf8(&bytes[..control]) {
+        Ok(_) => control,
+        // A character that is cut off at the end is one.
+        Err(error) if error.error_len().is_none() && control == bytes.len() => control,
+        Err(error) => error.valid_up_to(),
+    }
+}
+
+/// Text in UTF-8, or in an older encoding that has ASCII in it.
+fn is_readable(bytes: &[u8]) -> bool {
+    let foreign = bytes.iter().filter(|b| !b.is_ascii()).count();
+    !bytes.iter().any(|b| is_control(*b))
+        && (4 * foreign <= bytes.len() || printable_length(bytes) == bytes.len())
+}
