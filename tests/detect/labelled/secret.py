@@ -8,7 +8,7 @@ import uuid
 import zlib
 
 from . import checks
-from .kind import BASE62, BASE64, BASE64URL, DIGITS, HEX, LOWER, UPPER, Kind, Source, one_of
+from .kind import BASE62, BASE64, BASE64URL, DIGITS, HEX, LOWER, UPPER, Draw, Judge, Kind, Source, one_of
 
 _BASE32 = UPPER + "234567"
 _HOSTS = ["db.internal.acme.io", "10.12.3.4", "mq-prod.acme.net", "redis.prod.svc.cluster.local", "pg-01.corp.acme.io"]
@@ -136,15 +136,22 @@ _HEADERS = ("json_key", "header", "log", "bare")
 _TOKEN = ("password", "bearer_token")
 
 
-def _kind(id: str, names: list[str], draw, **more) -> Kind:
-    return Kind(id, names, "secret", draw, None, _PUBLISHED, also=more.pop("also", _TOKEN), **more)
+def _sum_holds(value: str) -> bool:
+    """The last six characters are the checksum of what stands between them and the prefix."""
+    body = value.split("_", 1)[1]
+    return value.startswith("github_pat_") or checks.crc32_base62(body[:-6]) == body[-6:]
+
+
+def _kind(id: str, names: list[str], draw: Draw, judge: Judge | None = None, **more) -> Kind:
+    by = "CRC-32 in base 62" if judge else _PUBLISHED
+    return Kind(id, names, "secret", draw, judge, by, also=more.pop("also", _TOKEN), **more)
 
 
 KINDS = [
     _kind("aws_access_key_id", ["aws_access_key_id", "AWS_ACCESS_KEY_ID", "accessKeyId", "access_key"], _key_id),
     _kind("aws_secret_access_key", ["aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "secretAccessKey", "aws_secret"],
           lambda s: s.text(BASE64, 40), beside=lambda s: {"aws_access_key_id": _key_id(s)}),
-    _kind("github_token", ["github_token", "GITHUB_TOKEN", "gh_token", "token"], _github),
+    _kind("github_token", ["github_token", "GITHUB_TOKEN", "gh_token", "token"], _github, _sum_holds, fixed=11),
     _kind("gitlab_token", ["gitlab_token", "GITLAB_TOKEN", "PRIVATE-TOKEN", "ci_token"],
           lambda s: s.choice(["glpat-", "gldt-", "glrt-"]) + s.text(BASE64URL, 20)),
     _kind("slack_token", ["slack_token", "SLACK_BOT_TOKEN", "slack_webhook", "webhook_url"], _slack),
@@ -156,7 +163,7 @@ KINDS = [
     _kind("openai_key", ["openai_api_key", "OPENAI_API_KEY", "llm_key"], _openai),
     _kind("anthropic_key", ["anthropic_api_key", "ANTHROPIC_API_KEY", "llm_key"],
           lambda s: f"sk-ant-api03-{s.text(BASE64URL, 93)}AA"),
-    _kind("npm_token", ["npm_token", "NPM_TOKEN", "_authToken"], _npm),
+    _kind("npm_token", ["npm_token", "NPM_TOKEN", "_authToken"], _npm, _sum_holds, fixed=4),
     _kind("pypi_token", ["pypi_token", "PYPI_API_TOKEN", "twine_password"], _pypi),
     _kind("sendgrid_key", ["sendgrid_api_key", "SENDGRID_API_KEY", "mail_key"],
           lambda s: f"SG.{s.text(BASE64URL, 22)}.{s.text(BASE64URL, 43)}"),
