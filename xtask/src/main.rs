@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, tests and virtual machines of this repository. One file per command.
 
 mod build;
+mod cache;
 mod demo;
 mod deny;
 #[path = "../../auditor/build/toolchain.rs"]
