@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from stdnum import luhn
+
 from labelled import floors, negatives, payment
 from labelled.checks import compact
 from labelled.kind import HEX, Draw, Source
 from labelled.scan import Auditor, Found
 from labelled.verdicts import Verdicts
-from stdnum import luhn
 
 #: Values of each kind; at one in 10,000, twenty may be reported.
 VALUES = 200_000

@@ -36,7 +36,7 @@ from stdnum.si import emso
 from stdnum.tr import tckimlik
 
 from . import checks
-from .kind import Kind, Source, closed, grouped, one_of, shaped
+from .kind import Kind, Source, closed, grouped, shaped
 
 _CONSONANTS = "BCDFGLMNPRSTV"
 _ID_CARD = "0123456789CFGHJKLMNPRTVWXYZ"

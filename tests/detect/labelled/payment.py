@@ -6,7 +6,7 @@ from stdnum import bic, bitcoin, iban, luhn
 from stdnum.us import rtn
 
 from . import checks
-from .kind import BASE62, HEX, Kind, Source, closed, grouped, one_of, shaped
+from .kind import HEX, Kind, Source, grouped, shaped
 
 #: Issuer prefixes with a length, as the schemes publish them.
 ISSUERS = [

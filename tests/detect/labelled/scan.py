@@ -33,7 +33,7 @@ class Auditor:
 
     def detectors(self) -> dict[str, dict[str, object]]:
         """Rows of the catalogue this build has, by id."""
-        command = [self.program, "detectors", "list", "--format", "json"]
+        command: list[str | Path] = [self.program, "detectors", "list", "--format", "json"]
         rows = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         return {row["id"]: row for row in rows}
 
@@ -42,7 +42,8 @@ class Auditor:
 
         Raises when anything could not be read: exit code 2.
         """
-        command = [self.program, "scan", "--format", "json", "--min-confidence", confidence, "--states", "all", folder]
+        options = ["--format", "json", "--min-confidence", confidence, "--states", "all"]
+        command: list[str | Path] = [self.program, "scan", *options, folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
             for line in process.stdout:

@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 import zlib
+from collections.abc import Mapping
 
 from . import checks
 from .kind import BASE62, BASE64, BASE64URL, DIGITS, HEX, LOWER, UPPER, Draw, Judge, Kind, Source, one_of
@@ -79,7 +80,7 @@ def _pem(source: Source) -> str:
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----"])
 
 
-def _segment(data: dict[str, object]) -> str:
+def _segment(data: Mapping[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(data, separators=(",", ":")).encode()).decode().rstrip("=")
 
 

@@ -81,6 +81,10 @@ def _between(source: Source) -> str:
     return source.nonzero(6) + source.text("abcdefghjkmnpqrstuvwyz", 6) + source.digits(4)
 
 
+def _token(prefix: str) -> Callable[[Source], str]:
+    return lambda source: prefix + source.text(BASE62, 24)
+
+
 def _placeholder(source: Source) -> str:
     return source.choice(["[REDACTED]", "<EMAIL_ADDRESS>", "[Filtered]", "[FILTERED]", "{{x}}", "${x}", "{{{REDACTED-card}}}",
                           "REDACTED", "null", "n/a", "?", "***", "<REDACTED>", "[MASKED]"])
@@ -133,7 +137,7 @@ CASES = [
     Protected("password, PBKDF2", "password", "hashed", lambda s: f"pbkdf2_sha256$600000${s.text(BASE62, 12)}${s.text(BASE64, 43)}="),
     Protected("e-mail, sha256:", "email_address", "hashed", lambda s: "sha256:" + s.text(HEX, 64)),
     # Tokenised and encrypted.
-    *(Protected(f"card, {prefix}", "payment_card", "tokenised", lambda s, p=prefix: p + s.text(BASE62, 24))
+    *(Protected(f"card, {prefix}", "payment_card", "tokenised", _token(prefix))
       for prefix in ["tok_", "pm_", "card_", "src_"]),
     Protected("card, letters between six and four", "payment_card", "tokenised", _between),
     *(Protected(f"{detector}, Vault transit", detector, "encrypted", lambda s: f"vault:v1:{s.text(BASE64, 60)}==")
