@@ -65,6 +65,7 @@ class Comparison:
         places, explained = Places(found), set()
         beside: defaultdict[str, set[str]] = defaultdict(set)
         negatives: dict[str, str] = {}
+        self.missed: list[Label] = []
         for label in labels:
             beside[label.file].update(label.beside)
             hits = places.overlapping(label.file, label.start, label.end)
@@ -96,7 +97,9 @@ class Comparison:
                 self.scores[other].false[label.detector] += 1
         if not right and others:
             score.other[others[0]] += 1
-        elif not right:
+        if not right:
+            self.missed.append(label)
+        if not right and not others:
             score.protected += any(hit.detector == label.detector for hit in hits)
 
     def _state(self, label: Label, hits: list[Found]) -> None:
@@ -105,6 +108,8 @@ class Comparison:
             right = {hit.state for hit in hits if hit.detector == label.detector}
             got = "clear" if "clear" in right else min(right, default="not reported")
             self.hidden[label.label] += got != "clear"
+            if got != "clear":
+                self.missed.append(label)
         else:
             states = {hit.state for hit in hits}
             got = "clear" if "clear" in states else min(states, default="not reported")
@@ -181,6 +186,7 @@ def main() -> int:
     parser.add_argument("--auditor", type=Path, required=True, help="the program under test")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="write the set to this folder, which is new or holds the same seed's")
+    parser.add_argument("--missed", metavar="DETECTOR", help="with --keep: list the places of values that were not found")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="auditor-detect-"))
     try:
@@ -197,6 +203,9 @@ def main() -> int:
     print(f"seed {arguments.seed}: {len(labels)} places")
     print_detectors(comparison, built)
     print_states(comparison)
+    for label in comparison.missed:
+        if label.detector == arguments.missed:
+            print(f"missed {folder}/files/{label.file} bytes {label.start} to {label.end} ({label.label})")
     return judge(comparison, built).report()
 
 

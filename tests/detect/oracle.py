@@ -100,12 +100,15 @@ def compare(kind: Kind, values: list[str], lines: set[tuple[str, int]]) -> Tally
 
 
 def print_unjudged() -> None:
-    print("\nnot known to python-stdnum, checked against:")
-    for id in CLASSES:
-        kind = KINDS[id]
-        if kind.judge is None or kind.judged_by != "python-stdnum":
-            how = kind.judged_by if kind.judge else f"{kind.judged_by}, as what must be found; no oracle"
-            print(f"  {id:<24}{how}")
+    others = [KINDS[id] for id in CLASSES if KINDS[id].judged_by != "python-stdnum"]
+    print("\nnot known to python-stdnum, judged by:")
+    for kind in others:
+        if kind.judge:
+            print(f"  {kind.id:<24}{kind.judged_by}")
+    print("\nwithout a judge (no check digit, or none that is published); evaluate.py asks that these are found:")
+    for kind in others:
+        if not kind.judge:
+            print(f"  {kind.id:<24}{kind.judged_by}")
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from .kind import BASE62, DIGITS, UPPER
+from .kind import BASE62, UPPER
 
 _MRZ_WEIGHTS = (7, 3, 1)
 _VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9)))
@@ -94,7 +94,7 @@ def vin(value: str) -> bool:
     """49 CFR 565.15: transliteration, weights, mod 11 at the ninth place."""
     if not re.fullmatch(r"[A-HJ-NPR-Z0-9]{17}", value):
         return False
-    total = sum((_VIN_VALUES.get(c) or int(c)) * w if c in _VIN_VALUES or c in DIGITS else 0 for c, w in zip(value, _VIN_WEIGHTS))
+    total = sum((_VIN_VALUES[c] if c in _VIN_VALUES else int(c)) * w for c, w in zip(value, _VIN_WEIGHTS))
     return value[8] == "0123456789X"[total % 11]
 
 

@@ -13,8 +13,8 @@ _LOCALES = ["en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_BR", "nl_N
 #: Ranges of national plans that are assigned, mobile mostly.
 _PHONES = [
     "+1 415 6## ####", "(212) 7##-####", "+1-312-4##-####", "+1206783####", "+4915112######", "+49 171 2######", "0171 2######",
-    "+447700 2#####".replace("7700 2", "7712 "), "07911 1#####", "+33612######", "06 12 ## ## ##", "+34612######", "+39 347 1######",
-    "+31612######", "+48601######", "+4670174####", "+9053212#####".replace("12#####", "2######"), "+55 11 98###-####",
+    "+447712 ######", "07911 1#####", "+33612######", "06 12 ## ## ##", "+34612######", "+39 347 1######",
+    "+31612######", "+48601######", "+4670174####", "+905322######", "+55 11 98###-####",
     "+9198########", "+81 90 1### ####", "+8613812######",
 ]
 _RESERVED = (".example", ".test", ".invalid", ".localhost", "example.com", "example.org", "example.net")
@@ -57,7 +57,7 @@ def _ip(source: Source) -> str:
 
 def _mac(source: Source) -> str:
     # Vendor addresses: neither local nor multicast.
-    first = source.choice("02468ace"[:8]) + source.choice("048c")
+    first = source.choice("02468ace") + source.choice("048c")
     separator = source.choice([":", ":", "-"])
     return separator.join([first] + [source.text(HEX, 2) for _ in range(5)])
 
@@ -74,8 +74,8 @@ def _position(source: Source) -> dict[str, str]:
 KINDS = [
     Kind("email_address", ["email", "email_address", "emailAddress", "mail", "correo", "e_mail", "customer_email"], "e-mail",
          _email, None, "Faker's addresses outside of reserved zones"),
-    Kind("phone_number", ["phone", "phone_number", "phoneNumber", "mobile", "telefon", "telephone", "telefono", "handy", "msisdn"],
-         "phone", shaped(*_PHONES), None, "ranges of national numbering plans"),
+    Kind("phone_number", ["phone", "phone_number", "phoneNumber", "mobile", "telefon", "telephone", "telefono", "handy",
+                          "msisdn"], "phone", shaped(*_PHONES), None, "ranges of national numbering plans"),
     Kind("person_name", ["full_name", "customer_name", "fullName", "nombre_completo", "cardholder_name", "patient_name"], "name",
          _name, None, "Faker's names"),
     Kind("postal_address", ["address", "street_address", "shipping_address", "adresse", "direccion", "billing_address"],
@@ -92,7 +92,8 @@ KINDS = [
     Kind("imsi", ["imsi", "subscriber_imsi", "imsi_number", "sim_imsi"], "IMSI",
          lambda s: (s.choice(_MCC) + s.digits(10))[:15], imsi.is_valid, fixed=6),
     Kind("iccid", ["iccid", "sim_iccid", "sim_serial", "iccid_number"], "ICCID",
-         closed(lambda s: s.choice(["8949", "8901", "8944", "8933"]) + s.digits(14), luhn.calc_check_digit), luhn.is_valid, fixed=4),
+         closed(lambda s: s.choice(["8949", "8901", "8944", "8933"]) + s.digits(14), luhn.calc_check_digit),
+         luhn.is_valid, fixed=4),
     Kind("advertising_id", ["idfa", "gaid", "advertising_id", "advertisingId", "aaid", "ad_id"], "advertising id",
          lambda s: str(uuid.UUID(int=s.random.getrandbits(128), version=4)), None, "any UUID"),
     Kind("geolocation", ["latitude", "lat"], "position", lambda s: f"{s.random.uniform(-60, 70):.6f}", None,

@@ -132,8 +132,9 @@ def _rodne_cislo(source: Source) -> str:
 
 def _cnp(source: Source) -> str:
     day = source.date()
-    county = source.number(1, 46)
-    return f"{source.number(1, 2) + (4 if day.year >= 2000 else 0)}{day:%y%m%d}{county:02}{source.number(1, 999):03}{source.digits(1)}"
+    first = source.number(1, 2) + (4 if day.year >= 2000 else 0)
+    county, serial = source.number(1, 46), source.number(1, 999)
+    return f"{first}{day:%y%m%d}{county:02}{serial:03}{source.digits(1)}"
 
 
 def _egn(source: Source) -> str:

@@ -69,7 +69,8 @@ def _html(source: Source) -> str:
 
 def _stamp(source: Source) -> str:
     moment = source.moment()
-    return source.choice([moment.isoformat() + "Z", f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y%m%d%H%M%S}", f"{moment:%d/%b/%Y:%H:%M:%S +0000}"])
+    layout = source.choice(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%d/%b/%Y:%H:%M:%S +0000"])
+    return f"{moment:{layout}}"
 
 
 def _k8s(source: Source) -> str:

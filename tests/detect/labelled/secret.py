@@ -34,7 +34,8 @@ def _slack(source: Source) -> str:
         f"xoxb-{team}-{user}-{source.text(BASE62, 24)}",
         f"xoxp-{team}-{user}-{source.nonzero(13)}-{source.text(HEX, 32)}",
         f"xapp-1-A{source.text(UPPER + DIGITS, 10)}-{source.nonzero(13)}-{source.text(HEX, 64)}",
-        f"https://hooks.slack.com/services/T{source.text(UPPER + DIGITS, 8)}/B{source.text(UPPER + DIGITS, 10)}/{source.text(BASE62, 24)}",
+        "https://hooks.slack.com/services/"
+        f"T{source.text(UPPER + DIGITS, 8)}/B{source.text(UPPER + DIGITS, 10)}/{source.text(BASE62, 24)}",
     ])
 
 
@@ -157,7 +158,8 @@ KINDS = [
           lambda s: s.choice(["glpat-", "gldt-", "glrt-"]) + s.text(BASE64URL, 20)),
     _kind("slack_token", ["slack_token", "SLACK_BOT_TOKEN", "slack_webhook", "webhook_url"], _slack),
     _kind("stripe_key", ["stripe_key", "STRIPE_SECRET_KEY", "stripe_api_key", "apiKey"],
-          lambda s: s.choice(["sk_live_", "rk_live_"]) + s.text(BASE62, s.choice([24, 99])) if s.number(0, 3) else "whsec_" + s.text(BASE62, 32)),
+          one_of(lambda s: s.choice(["sk_live_", "rk_live_"]) + s.text(BASE62, s.choice([24, 99])),
+                 lambda s: "whsec_" + s.text(BASE62, 32))),
     _kind("google_api_key", ["google_api_key", "GOOGLE_API_KEY", "maps_key", "client_secret"], _google),
     _kind("azure_secret", ["azure_storage", "AZURE_CLIENT_SECRET", "storage_connection", "sas_url"], _azure,
           also=(*_TOKEN, "connection_string")),

@@ -134,7 +134,8 @@ CASES = [
     Protected("password, Argon2", "password", "hashed", _argon),
     Protected("password, crypt", "password", "hashed", lambda s: f"$6${s.text(BASE62, 8)}${s.text(BASE62 + './', 86)}"),
     Protected("password, SSHA", "password", "hashed", lambda s: "{SSHA}" + base64.b64encode(s.random.randbytes(28)).decode()),
-    Protected("password, PBKDF2", "password", "hashed", lambda s: f"pbkdf2_sha256$600000${s.text(BASE62, 12)}${s.text(BASE64, 43)}="),
+    Protected("password, PBKDF2", "password", "hashed",
+              lambda s: f"pbkdf2_sha256$600000${s.text(BASE62, 12)}${s.text(BASE64, 43)}="),
     Protected("e-mail, sha256:", "email_address", "hashed", lambda s: "sha256:" + s.text(HEX, 64)),
     # Tokenised and encrypted.
     *(Protected(f"card, {prefix}", "payment_card", "tokenised", _token(prefix))

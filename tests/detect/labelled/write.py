@@ -62,7 +62,8 @@ def carriers_of(kind: Kind) -> Iterator[Carrier]:
         elif carrier.name in _SPECIAL_CARRIERS:
             wanted = False
         else:
-            wanted = carrier.clue == "name" or letter == "negative" or letter == "A" or (carrier.clue == "word" and letter in "BC")
+            enough = {"name": True, "word": letter in ("A", "B", "C", "negative"), "none": letter in ("A", "negative")}
+            wanted = enough[carrier.clue]
         if wanted:
             yield carrier
 
