@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod cache;
 mod demo;
 mod deny;
 #[path = "../../auditor/build/toolchain.rs"]

@@ -2,6 +2,7 @@
 
 mod apt;
 mod needs;
+pub(crate) mod python;
 mod services;
 
 use std::{
@@ -70,6 +71,7 @@ struct Plan {
     linker: bool,
     link_toolchain: bool,
     rustup: bool,
+    python: bool,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
             linker: false,
             link_toolchain: false,
             rustup: true,
+            python: groups.contains(&Group::Test) && !python::is_there(),
         };
         if groups.contains(&Group::Build) {
             plan.add_ebpf(&Found::on_this_machine());
@@ -103,7 +106,7 @@ impl Plan {
     }
 
     fn is_empty(&self) -> bool {
-        self.packages.is_empty() && !self.linker && !self.link_toolchain
+        self.packages.is_empty() && !self.linker && !self.link_toolchain && !self.python
     }
 
     /// The commands for a person to type.
@@ -121,6 +124,11 @@ impl Plan {
         }
         if self.link_toolchain {
             text += &format!("rustup toolchain link {LINKED_NAME} /usr\n");
+        }
+        if self.python {
+            for command in python::commands().iter().flatten() {
+                text += &format!("{}\n", process::shown(command));
+            }
         }
         text
     }
@@ -144,6 +152,9 @@ fn install(plan: &Plan, groups: &[Group]) -> anyhow::Result<ExitCode> {
     }
     if plan.link_toolchain {
         process::run(process::command("rustup").args(["toolchain", "link", LINKED_NAME, "/usr"]))?;
+    }
+    if plan.python {
+        python::make()?;
     }
     verify(plan, groups)
 }
@@ -219,6 +230,7 @@ mod tests {
             linker: false,
             link_toolchain: false,
             rustup: true,
+            python: false,
         };
         plan.add_ebpf(found);
         plan

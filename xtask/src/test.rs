@@ -16,7 +16,7 @@ pub(crate) use tally::Tally;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Run only tests whose name contains this (with --only vm: scenarios).
+    /// Run only tests whose name contains this (with --only vm: scenarios); `detect` is the stage of that name.
     pub(crate) filter: Option<String>,
     /// Run only these stages.
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Add the long runs: fuzzing, the dependency check, and the tests that say they are long.
     #[arg(long)]
     pub(crate) full: bool,
+    /// What the values are drawn from that the detectors are measured with.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u32,
 }
 
 /// A part of the check that can be run by itself.
@@ -38,6 +41,8 @@ enum Stage {
     Unit,
     /// The real binary against real programs; needs root.
     Native,
+    /// The detectors: recall, precision, false alarms, and their validators against python-stdnum.
+    Detect,
     /// Alert rules, manifests and unit files.
     Deploy,
     /// The scenarios on Debian kernels.
@@ -47,6 +52,9 @@ enum Stage {
     /// A minute of every fuzz target; only with --full.
     Fuzz,
 }
+
+/// The filter that stands for a stage.
+const DETECT: &str = "detect";
 
 impl Stage {
     fn name(self) -> String {
@@ -59,6 +67,7 @@ impl Stage {
             Self::Lint => stages::lint(),
             Self::Unit => stages::unit(arguments),
             Self::Native => stages::native(arguments),
+            Self::Detect => stages::detect(arguments),
             Self::Deploy => stages::deploy(),
             Self::Vm => stages::vm(arguments),
             Self::Deny => stages::deny(),
@@ -70,6 +79,9 @@ impl Stage {
     fn left_out(self, arguments: &Arguments) -> Option<&'static str> {
         if arguments.skip.contains(&self) {
             return Some("left out with --skip");
+        }
+        if arguments.only.is_empty() && arguments.filter.as_deref() == Some(DETECT) {
+            return (self != Self::Detect).then_some("`detect` is a stage");
         }
         if !arguments.only.is_empty() {
             return (!arguments.only.contains(&self)).then_some("not among --only");

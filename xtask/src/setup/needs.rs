@@ -62,6 +62,7 @@ const TEST: &[Need] = &[
     need("openssl", "openssl"),
     need("buildah", "buildah"),
     need("/usr/bin/python3", "python3"),
+    need("/var/lib/dpkg/info/python3-venv.list", "python3-venv"),
     need("promtool", "prometheus"),
     need("ip", "iproute2"),
 ];

@@ -81,6 +81,26 @@ fn tests(cargo: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow
     Ok(tally)
 }
 
+/// The programs of tests/detect say `ok NAME` or `FAILED NAME: why`, like deploy/test.sh.
+pub(super) fn detect(arguments: &Arguments) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let auditor = build::auditor(Profile::Dev)?;
+    for program in ["evaluate", "rates", "oracle"] {
+        let mut command = process::command(setup::python::interpreter()?);
+        command
+            .arg(format!("tests/detect/{program}.py"))
+            .args(["--seed", &arguments.seed.to_string(), "--auditor"])
+            .arg(&auditor)
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        let failed = tally.failed;
+        let succeeded = lines(&mut command, |line| read_check(&mut tally, "detect", line))?;
+        if !succeeded && tally.failed == failed {
+            tally.fail(format!("detect: {program}.py ended with an error"));
+        }
+    }
+    Ok(tally)
+}
+
 /// deploy/test.sh says `ok NAME`, `FAILED NAME` or `skipped NAME: why`.
 pub(super) fn deploy() -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
@@ -91,18 +111,19 @@ pub(super) fn deploy() -> anyhow::Result<Tally> {
     }
     let mut command = process::command("sh");
     command.arg(&script).env("AUDITOR", build::auditor(Profile::Dev)?);
-    let succeeded = lines(&mut command, |line| read_deploy_line(&mut tally, line))?;
+    let succeeded = lines(&mut command, |line| read_check(&mut tally, "deploy", line))?;
     if !succeeded && tally.failed == 0 {
         tally.fail("deploy/test.sh ended with an error".to_owned());
     }
     Ok(tally)
 }
 
-fn read_deploy_line(tally: &mut Tally, line: &str) {
+/// Adds what a line of a stage that is a script says.
+fn read_check(tally: &mut Tally, stage: &str, line: &str) {
     match line.split_once(' ') {
         Some(("ok", _)) => tally.passed += 1,
-        Some(("FAILED", name)) => tally.fail(format!("deploy: {}", name.trim())),
-        Some(("skipped", name)) => tally.skip(format!("deploy: {}", name.trim())),
+        Some(("FAILED", name)) => tally.fail(format!("{stage}: {}", name.trim())),
+        Some(("skipped", name)) => tally.skip(format!("{stage}: {}", name.trim())),
         _ => {}
     }
 }
@@ -169,7 +190,7 @@ mod tests {
             "        line 3: x",
             "skipped manifests: no kubectl",
         ] {
-            read_deploy_line(&mut tally, line);
+            read_check(&mut tally, "deploy", line);
         }
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(tally.reasons, ["deploy: manifests: no kubectl"]);

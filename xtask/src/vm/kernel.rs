@@ -4,7 +4,7 @@
 //! the machine's own apt sources name.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::sources::{self, Mirrors};
-use crate::process;
+use crate::{cache, process};
 
 /// A kernel ready to boot.
 pub(super) struct Kernel {
@@ -43,24 +43,13 @@ pub(super) fn fetch(series: &str, refresh: bool) -> anyhow::Result<Kernel> {
         let known: Vec<_> = RELEASES.iter().map(|(known, _)| *known).collect();
         bail!("kernel {series} is not known; known are {}", known.join(", "));
     };
-    let folder = cache()?.join("kernels").join(series);
+    let folder = cache::folder()?.join("kernels").join(series);
     if !refresh && let Some(kernel) = cached(series, &folder) {
         return Ok(kernel);
     }
     download(series, release, &folder)
         .with_context(|| format!("kernel {series} can not be had from Debian"))?;
     cached(series, &folder).with_context(|| format!("the package of kernel {series} holds no image"))
-}
-
-/// `$XDG_CACHE_HOME/auditor` or `~/.cache/auditor`.
-fn cache() -> anyhow::Result<PathBuf> {
-    let base = match env::var_os("XDG_CACHE_HOME") {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => env::home_dir()
-            .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for kernels")?
-            .join(".cache"),
-    };
-    Ok(base.join("auditor"))
 }
 
 fn cached(series: &str, folder: &Path) -> Option<Kernel> {
