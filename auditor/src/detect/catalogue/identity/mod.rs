@@ -9,7 +9,6 @@ mod south_eastern;
 mod southern;
 #[cfg(test)]
 mod tests;
-mod us;
 mod western;
 mod africa;
 mod east_asia;
