@@ -148,7 +148,24 @@ pub(crate) fn base62_6(mut value: u32) -> [u8; 6] {
 pub(crate) type Validator = fn(&[u8]) -> bool;
 
 /// Check digits that own detectors can name.
-pub(crate) static BY_NAME: [(&str, Validator); 2] = [("luhn", luhn), ("iban_mod97", iban_mod97)];
+pub(crate) static BY_NAME: [(&str, Validator); 7] = [
+    ("luhn", luhn),
+    ("luhn_mod36", luhn36),
+    ("verhoeff", verhoeff),
+    ("iban_mod97", iban_mod97),
+    ("iso7064_mod97_10", |text| mod_97(text) == Some(1)),
+    ("iso7064_mod11_2", mod_11_2),
+    ("iso7064_mod11_10", mod_11_10),
+];
+
+/// The remainder by 97 of letters and digits read as one number, letters as 10 to 35 (ISO 7064).
+fn mod_97(text: &[u8]) -> Option<u32> {
+    text.iter().try_fold(0u32, |rest, &byte| {
+        let value = base36(byte)?;
+        Some((rest * if value < 10 { 10 } else { 100 } + value) % 97)
+    })
+}
+
 /// Sum of `digits`, each times its weight; `None` for anything but digits, or fewer than weights.
 /// Digits behind the last weight do not count.
 pub(crate) fn weighted(digits: &[u8], weights: &[u32]) -> Option<u32> {

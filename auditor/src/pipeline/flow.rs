@@ -11,7 +11,7 @@ use super::{Missed, Observed, Seen, Shared};
 use crate::{
     content::{Document, Field, Limits, Origin, Reader, Receiver},
     detect::{
-        Detection, catalogue,
+        Detection,
         sketch::{Miss, ScanSuspects as _, Spot, Suspects},
     },
     ledger::{Account, Ledger},

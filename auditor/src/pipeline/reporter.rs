@@ -351,6 +351,7 @@ impl Observed {
 fn in_a_sketch() -> Detection {
     Detection {
         detector: "",
+        row: &crate::detect::catalogue::DetectorInfo::BASE,
         state: State::Clear,
         confidence: Confidence::Low,
         score_bits: 0.0,

@@ -34,6 +34,7 @@ fn detection(value: u64, state: State) -> Detection {
     let score_bits = if state == State::Clear { 5.4 } else { 7.0 };
     Detection {
         detector: "payment_card",
+        row: &catalogue::DetectorInfo::BASE,
         state,
         confidence: Confidence::of_bits(score_bits),
         score_bits,

@@ -115,6 +115,17 @@ mod tests {
 
     use super::*;
     use crate::content::Format;
+    use crate::detect::candidate::Around;
+    use crate::detect::rows::RowId;
+
+    /// A place where every row may be named.
+    struct Anything;
+
+    impl Around for Anything {
+        fn may_speak_of(&self, _: RowId) -> bool {
+            true
+        }
+    }
 
     fn found(text: &[u8]) -> Option<(Range<usize>, State)> {
         let place = |at| Place {
@@ -138,7 +149,8 @@ mod tests {
             groups: &[length as u8],
             joint: Joint::None,
             goes_on: false,
-            named: &|_| true,
+            around: &Anything,
+            row: RowId::new(0)?,
         })?;
         Some((found.range, found.state))
     }

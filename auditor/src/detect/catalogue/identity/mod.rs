@@ -1,25 +1,25 @@
 //! Category `identity`: numbers that a state gives a person, one file per region.
 
+mod africa;
 mod baltic;
 mod british_isles;
 mod central;
+mod east_asia;
 mod german_speaking;
 mod nordic;
-mod south_eastern;
-mod southern;
-#[cfg(test)]
-mod tests;
-mod western;
-mod africa;
-mod east_asia;
 mod north_america;
 mod oceania;
 mod south_america;
 mod south_asia;
+mod south_eastern;
 mod southeast_asia;
+mod southern;
+#[cfg(test)]
+mod tests;
 mod travel;
 mod us;
 mod west_asia;
+mod western;
 
 use super::DetectorInfo;
 

@@ -42,13 +42,9 @@ pub(super) static CARD_TRACK: DetectorInfo = DetectorInfo {
     convention: Convention::Hidden,
     triggers: &[
         // After its percent sign, track 1 begins with `B` and the card number.
-        Trigger::Prefix {
-            prefixes: &[
-                "B22", "B30", "B34", "B35", "B36", "B37", "B38", "B39", "B40", "B41", "B42", "B43", "B44",
-                "B45", "B46", "B47", "B48", "B49", "B50", "B51", "B52", "B53", "B54", "B55", "B56", "B57",
-                "B58", "B59", "B60", "B61", "B62", "B63", "B64", "B65", "B66", "B67", "B68", "B69", "B81",
-                "B82", "B97",
-            ],
+        Trigger::Word {
+            lengths: 13..=20,
+            first: b"B",
             verify: track::first,
         },
         Trigger::Digits {

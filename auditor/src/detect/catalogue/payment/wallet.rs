@@ -41,6 +41,11 @@ pub(super) static BTC_ADDRESS: DetectorInfo = DetectorInfo {
             prefixes: &["bc1q", "bc1p", "BC1Q", "BC1P", "tb1q", "tb1p"],
             verify: bitcoin::verify,
         },
+        Trigger::Word {
+            lengths: 26..=35,
+            first: b"13mn2",
+            verify: bitcoin::verify,
+        },
         Trigger::Named {
             check: bitcoin::address,
         },
@@ -80,11 +85,9 @@ pub(super) static ETH_ADDRESS: DetectorInfo = DetectorInfo {
     source: "ERC-55",
     convention: Convention::LastFour,
     triggers: &[
-        Trigger::Prefix {
-            prefixes: &[
-                "0x0", "0x1", "0x2", "0x3", "0x4", "0x5", "0x6", "0x7", "0x8", "0x9", "0xa", "0xb", "0xc",
-                "0xd", "0xe", "0xf", "0xA", "0xB", "0xC", "0xD", "0xE", "0xF",
-            ],
+        Trigger::Word {
+            lengths: 42..=42,
+            first: b"0",
             verify: ethereum::verify,
         },
         Trigger::Named {

@@ -1,12 +1,15 @@
 //! Fields as a scanner reports them: the best reading of a value under its name, medium or better.
 
+use std::sync::LazyLock;
+
 use super::*;
-use crate::detect::{Confidence, explain};
+use crate::detect::{Confidence, Fingerprinter, Scanner, explain};
 
 type Told = Vec<(&'static str, State, bool)>;
 
 fn reported(key: Option<&str>, value: &str) -> Told {
-    explain(value, key)
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(Fingerprinter::new([0; 32])));
+    explain(&SCANNER, value, key)
         .into_iter()
         .filter(|found| found.confidence > Confidence::Low)
         .map(|found| (found.detector, found.state, found.under_masked))
