@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::mask;
 use super::rows::RowId;
 use super::{Evidence, State};
 use crate::content::Format;
@@ -30,6 +31,19 @@ pub(crate) fn neighbour_before(bytes: &[u8], at: usize) -> Option<u8> {
     let before = *bytes.get(at.checked_sub(1)?)?;
     let escaped = matches!(before, b'n' | b't' | b'r') && at >= 2 && bytes[at - 2] == b'\\';
     (!escaped).then_some(before)
+}
+
+/// True when a mask run stands right beside: what is clear is then the rest of a masked value.
+pub(crate) fn beside_mask(bytes: &[u8], range: Range<usize>) -> bool {
+    let before = range.start.checked_sub(1).map(|at| bytes[at]);
+    // Bullets and blocks are three bytes of UTF-8 that end in 0x80..0xbf.
+    let left = match before {
+        Some(b'*' | b'#') => true,
+        Some(0x80..=0xbf) => range.start >= 3 && mask::sure_at(bytes, range.start - 3).is_some(),
+        _ => false,
+    };
+    let at = range.end;
+    left || bytes.get(at) == Some(&b'#') || mask::sure_at(bytes, at).is_some()
 }
 
 /// How the groups of a number are joined.
@@ -84,7 +98,7 @@ impl Digits<'_> {
         if self.before().is_some_and(|b| b.is_ascii_alphanumeric()) {
             return true;
         }
-        if self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+        if self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) || beside_mask(self.bytes, start..end) {
             return true;
         }
         let joins = |byte: Option<&u8>| match (self.joint, byte) {

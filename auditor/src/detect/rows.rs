@@ -55,10 +55,6 @@ impl RowSet {
         Self(std::array::from_fn(|n| self.0[n] & other.0[n]))
     }
 
-    pub(crate) fn without(&self, other: &Self) -> Self {
-        Self(std::array::from_fn(|n| self.0[n] & !other.0[n]))
-    }
-
     /// The rows, in ascending order.
     pub(crate) fn iter(self) -> impl Iterator<Item = RowId> {
         self.0.into_iter().enumerate().flat_map(|(n, mut word)| {
@@ -103,7 +99,6 @@ mod tests {
             prop_assert_eq!(held, rows.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.is_empty(), rows.is_empty());
             prop_assert_eq!(set.and(&set), set);
-            prop_assert_eq!(set.without(&set), RowSet::EMPTY);
         }
     }
 }

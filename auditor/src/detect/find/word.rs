@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Around, Finder, proved};
 use crate::content::Format;
-use crate::detect::candidate::{Around as _, neighbour_before};
+use crate::detect::candidate::{Around as _, beside_mask, neighbour_before};
 use crate::detect::form::{Form, LONGEST, Shape};
 use crate::detect::scan::Found;
 use crate::detect::verify::iban;
@@ -186,7 +186,8 @@ fn is_inside_more(bytes: &[u8], range: &Range<usize>) -> bool {
     let left = left && before != Some(b'=');
     let right = bytes.get(range.end).is_some_and(|b| joins(*b)) && is_word(Some(range.end + 1));
     let slashes = before == Some(b'/') && bytes.get(range.end) == Some(&b'/');
-    left || right || slashes || bytes.get(range.end..range.end + 2) == Some(b"==")
+    let masked = beside_mask(bytes, range.clone());
+    left || right || slashes || masked || bytes.get(range.end..range.end + 2) == Some(b"==")
 }
 
 fn is_joined(bytes: &[u8], range: &Range<usize>) -> bool {
