@@ -42,9 +42,12 @@ impl Glance {
     }
 }
 
+/// A name, that of the object around it, and what they say.
+type Slot<'d> = (&'d [u8], &'d [u8], Glance);
+
 /// The names of one document seen last.
 pub(crate) struct Names<'d> {
-    slots: [Cell<(&'d [u8], &'d [u8], Glance)>; SLOTS],
+    slots: [Cell<Slot<'d>>; SLOTS],
 }
 
 impl Default for Names<'_> {
