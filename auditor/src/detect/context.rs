@@ -29,16 +29,6 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
     if matches!(format, Format::Csv | Format::Sql) {
         return Peek::Elsewhere;
     }
-    // What nearly all names in JSON look like.
-    if format == Format::Json
-        && let Some([before @ .., b'"', b':']) =
-            bytes.get(..at.saturating_sub(usize::from(quoted(bytes, at))))
-    {
-        let near = &before[before.len().saturating_sub(BACK)..];
-        if let Some(start) = memchr::memrchr(b'"', near) {
-            return Peek::Name(&near[start + 1..]);
-        }
-    }
     let floor = at.saturating_sub(BACK);
     let back_over = |mut end: usize, skip: fn(u8) -> bool| {
         while end > floor && skip(bytes[end - 1]) {
@@ -80,30 +70,24 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
     }
 }
 
-/// Whether the value at `at` has a quote right before it.
-fn quoted(bytes: &[u8], at: usize) -> bool {
-    at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'"')
-}
-
-/// The name of the object that holds the field whose name begins at `name`, when it stands close:
-/// `card` of `{"card":{"number":`. Empty when it does not, or when the field is in no object.
-pub(crate) fn parent(bytes: &[u8], name: usize) -> &[u8] {
-    let floor = name.saturating_sub(BACK);
+/// The name of the object that holds the field whose name begins at `name`: `card` of
+/// `{"card":{"number":`. `None` when no object begins within `back` bytes.
+pub(crate) fn parent(bytes: &[u8], name: usize, back: usize) -> Option<&[u8]> {
     let mut depth = 0;
-    for at in (floor..name).rev() {
+    for at in (name.saturating_sub(back)..name).rev() {
         match bytes[at] {
             b'}' => depth += 1,
             b'{' if depth > 0 => depth -= 1,
             b'{' => {
-                return match peek(bytes, at, Format::Json) {
+                return Some(match peek(bytes, at, Format::Json) {
                     Peek::Name(parent) => parent,
                     Peek::Nothing | Peek::Elsewhere => &[],
-                };
+                });
             }
             _ => {}
         }
     }
-    &[]
+    None
 }
 
 /// Rows at which words within a few words of the value hint, on the same line and inside the same

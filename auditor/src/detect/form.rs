@@ -141,6 +141,19 @@ impl Form {
             && self.separators == shape.separators
     }
 
+    /// Whether its first groups are as long as those of `shape`, and separated so.
+    pub(super) fn begins_like(&self, shape: &Shape) -> bool {
+        let count = shape.count;
+        self.count >= count
+            && self.groups[..count] == shape.groups[..count]
+            && self.separators[..count - 1] == shape.separators[..count - 1]
+    }
+
+    /// Whether its second group is of this length behind this separator.
+    pub(super) fn goes_on_with(&self, separator: u8, length: usize) -> bool {
+        self.separators[0] == separator && usize::from(self.groups[1]) == length
+    }
+
     /// What its grouping is worth: a random number is seldom written so.
     pub(super) fn grouping_bits(&self) -> f32 {
         match self.count {
@@ -153,8 +166,11 @@ impl Form {
 
 /// All forms of a scanner's rows.
 pub(super) struct Forms {
-    /// Forms that digits alone can have, by number of digits.
-    numbers: [Vec<Form>; LONGEST + 1],
+    /// Forms of one group that digits can have, by length: those of rows that need no name, and
+    /// the others.
+    numbers: [[Vec<Form>; LONGEST + 1]; 2],
+    /// Forms of several groups that digits can have, by number of digits.
+    grouped: [Vec<Form>; LONGEST + 1],
     /// Forms of one group that have or allow letters, by length.
     words: [Vec<Form>; LONGEST + 1],
     /// Forms of several groups with letters, by [`signature`] of the first.
@@ -164,7 +180,8 @@ pub(super) struct Forms {
 impl Default for Forms {
     fn default() -> Self {
         Self {
-            numbers: [const { Vec::new() }; LONGEST + 1],
+            numbers: [const { [const { Vec::new() }; LONGEST + 1] }; 2],
+            grouped: [const { Vec::new() }; LONGEST + 1],
             words: [const { Vec::new() }; LONGEST + 1],
             groups: [const { Vec::new() }; 3 * (LONGEST_GROUP + 1)],
         }
@@ -172,10 +189,13 @@ impl Default for Forms {
 }
 
 impl Forms {
-    pub(super) fn add(&mut self, form: Form) {
+    /// Adds a form; `free` when its row needs no name.
+    pub(super) fn add(&mut self, form: Form, free: bool) {
         let length = form.length;
-        if form.letters == 0 {
-            self.numbers[length].push(form);
+        if form.letters == 0 && form.count == 1 {
+            self.numbers[usize::from(!free)][length].push(form);
+        } else if form.letters == 0 {
+            self.grouped[length].push(form);
         }
         if form.is_of_digits() {
             return;
@@ -204,12 +224,34 @@ impl Forms {
         }
     }
 
-    pub(super) fn numbers(&self, digits: usize) -> &[Form] {
-        self.numbers.get(digits).map_or(&[], Vec::as_slice)
+    /// Forms of so many digits in one run, of rows that need no name or of the others.
+    pub(super) fn numbers(&self, digits: usize, free: bool) -> &[Form] {
+        self.numbers[usize::from(!free)]
+            .get(digits)
+            .map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn words(&self, length: usize) -> &[Form] {
-        self.words.get(length).map_or(&[], Vec::as_slice)
+    /// Forms of so many digits in groups.
+    pub(super) fn grouped(&self, digits: usize) -> &[Form] {
+        self.grouped.get(digits).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether digits of this number may have a form.
+    pub(super) fn has_numbers(&self, digits: usize) -> bool {
+        let lone = [true, false]
+            .iter()
+            .any(|free| !self.numbers(digits, *free).is_empty());
+        lone || !self.grouped(digits).is_empty()
+    }
+
+    /// Forms that a word may have, by its length and the places of its digits.
+    pub(super) fn words(&self, length: usize, digits: u64) -> impl Iterator<Item = &Form> {
+        let letters = ((1u64 << length.min(63)) - 1) & !digits;
+        self.words
+            .get(length)
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .filter(move |form| form.letters & digits == 0 && form.digits & letters == 0)
     }
 
     /// Forms of several groups that may begin with `group`.
@@ -280,14 +322,14 @@ mod tests {
     #[test]
     fn forms_are_found_by_their_first_group() {
         let mut forms = Forms::default();
-        forms.add(form("AA 99 99 99 A").unwrap());
-        forms.add(form("NN9-99A").unwrap());
-        forms.add(form("999-999").unwrap());
+        forms.add(form("AA 99 99 99 A").unwrap(), true);
+        forms.add(form("NN9-99A").unwrap(), true);
+        forms.add(form("999-999").unwrap(), true);
         assert_eq!(forms.beginning_with(b"AB").len(), 1);
         assert_eq!(forms.beginning_with(b"12").len(), 0);
         assert_eq!(forms.beginning_with(b"1b2").len(), 1);
         assert_eq!(forms.beginning_with(b"123").len(), 1);
-        assert_eq!(forms.numbers(6).len(), 1);
+        assert_eq!(forms.grouped(6).len(), 1);
     }
 
     #[test]

@@ -1,17 +1,22 @@
-//! What names say, remembered: the same few names come again and again in a document.
+//! What names say, remembered: the same few names come again and again.
 //!
 //! Goes in: a name as sent, and that of the object around it. Comes out: the detectors it may
-//! speak of. It borrows names for as long as one document is scanned, keeps [`SLOTS`] of them, and
-//! never allocates.
+//! speak of. A thread remembers [`SLOTS`] names by a keyed hash of 64 bits, from document to
+//! document; it keeps no name. A name that was not seen before costs a look into the vocabulary.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use foldhash::quality::RandomState;
 
 use super::key::{Meaning, Name, is_generic};
 use super::rows::RowSet;
 use super::vocabulary::Vocabulary;
 
-/// Names that are remembered.
-const SLOTS: usize = 64;
+/// Names that a thread remembers.
+const SLOTS: usize = 2048;
+/// Different answers that a thread remembers.
+const ANSWERS: usize = 4096;
 
 /// The part of a name's meaning that decides whether a candidate is looked at.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -42,48 +47,92 @@ impl Glance {
     }
 }
 
-/// A name, that of the object around it, and what they say.
-type Slot<'d> = (&'d [u8], &'d [u8], Glance);
+/// Which answer; the same numbers mean the same for one [`Names`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer(u16);
 
-/// The names of one document seen last.
-pub(crate) struct Names<'d> {
-    slots: [Cell<Slot<'d>>; SLOTS],
+impl Answer {
+    /// The name says nothing.
+    pub(crate) const NOTHING: Self = Self(0);
 }
 
-impl Default for Names<'_> {
-    fn default() -> Self {
-        // An empty name says nothing, as the default does.
-        Self {
-            slots: [const { Cell::new((&[], &[], Glance::NOTHING)) }; SLOTS],
-        }
+/// The names that a thread saw last, for one scanner.
+pub(crate) struct Names {
+    scanner: u64,
+    hasher: RandomState,
+    slots: Box<[Cell<(u64, Answer)>]>,
+    answers: RefCell<Vec<Glance>>,
+}
+
+thread_local! {
+    static KEPT: Cell<Option<Box<Names>>> = const { Cell::new(None) };
+}
+
+impl Names {
+    /// What this thread remembers for the scanner of this number.
+    pub(crate) fn taken(scanner: u64) -> Box<Self> {
+        KEPT.take()
+            .filter(|names| names.scanner == scanner)
+            .unwrap_or_else(|| {
+                Box::new(Self {
+                    scanner,
+                    hasher: RandomState::default(),
+                    slots: vec![Cell::new((0, Answer::NOTHING)); SLOTS].into_boxed_slice(),
+                    answers: RefCell::new(vec![Glance::NOTHING]),
+                })
+            })
     }
-}
 
-impl<'d> Names<'d> {
-    pub(crate) fn glance(&self, vocabulary: &Vocabulary, name: &'d [u8], parent: &'d [u8]) -> Glance {
-        let slot = &self.slots[slot_of(name, parent)];
-        let (known, around, glance) = slot.get();
-        if known == name && around == parent {
-            return glance;
-        }
-        let glance = Glance::of(vocabulary, name, parent);
-        slot.set((name, parent, glance));
-        glance
+    /// Keeps it for the next document.
+    pub(crate) fn keep(self: Box<Self>) {
+        KEPT.set(Some(self));
     }
-}
 
-/// From the first and last eight bytes and the lengths.
-fn slot_of(name: &[u8], parent: &[u8]) -> usize {
-    let word = |bytes: &[u8]| {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        u64::from_le_bytes(word)
-    };
-    let head = word(&name[..name.len().min(8)]);
-    let tail = word(&name[name.len().saturating_sub(8)..]);
-    let lengths = name.len() as u64 ^ (parent.len() as u64) << 8;
-    let mixed = (head ^ tail.rotate_left(21) ^ lengths).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> (u64::BITS - SLOTS.ilog2())) as usize
+    /// What a name says.
+    #[inline]
+    pub(crate) fn answer(&self, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(name);
+        if !parent.is_empty() {
+            hasher.write(parent);
+        }
+        // Zero marks an empty slot.
+        let hash = hasher.finish() | 1;
+        let slot = &self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize];
+        let (known, answer) = slot.get();
+        if known == hash {
+            return answer;
+        }
+        let answer = self.find(Glance::of(vocabulary, name, parent));
+        slot.set((hash, answer));
+        answer
+    }
+
+    #[inline]
+    pub(crate) fn glance(&self, answer: Answer) -> Glance {
+        if answer == Answer::NOTHING {
+            return Glance::NOTHING;
+        }
+        let answers = self.answers.borrow();
+        answers
+            .get(usize::from(answer.0))
+            .copied()
+            .unwrap_or(Glance::NOTHING)
+    }
+
+    #[inline(never)]
+    fn find(&self, glance: Glance) -> Answer {
+        let mut answers = self.answers.borrow_mut();
+        if let Some(at) = answers.iter().position(|known| *known == glance) {
+            return Answer(at as u16);
+        }
+        if answers.len() == ANSWERS {
+            answers.truncate(1);
+            self.slots.iter().for_each(|slot| slot.set((0, Answer::NOTHING)));
+        }
+        answers.push(glance);
+        Answer(answers.len() as u16 - 1)
+    }
 }
 
 #[cfg(test)]
@@ -99,15 +148,14 @@ mod tests {
             names in prop::collection::vec(prop_oneof!["[a-z_.]{0,12}", Just("card.number".to_owned()), Just("ssn".to_owned())], 0..200),
         ) {
             let vocabulary = Vocabulary::new(catalogue::all());
-            let memory = Names::default();
+            let memory = Names::taken(0);
             for name in &names {
                 for parent in [b"".as_slice(), b"card"] {
-                    let said = memory.glance(&vocabulary, name.as_bytes(), parent);
-                    if !name.is_empty() {
-                        prop_assert_eq!(said, Glance::of(&vocabulary, name.as_bytes(), parent));
-                    }
+                    let said = memory.glance(memory.answer(&vocabulary, name.as_bytes(), parent));
+                    prop_assert_eq!(said, Glance::of(&vocabulary, name.as_bytes(), parent));
                 }
             }
+            memory.keep();
         }
     }
 }

@@ -300,27 +300,77 @@ fn partial(vocabulary: &Vocabulary, name: &Name, from: usize, to: usize) -> RowS
 /// letters; a plural s does not count.
 pub(crate) fn hints(vocabulary: &Vocabulary, text: &[u8]) -> RowSet {
     let mut rows = RowSet::EMPTY;
-    let mut before: Option<Name> = None;
+    let mut before = Word::default();
     let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
     for word in text.split(|b| !is_letter(b)).filter(|word| word.len() > 1) {
-        let name = Name::of(word);
-        let singular = name.joined().strip_suffix(b"s").unwrap_or(name.joined());
-        let alone = [name.joined(), singular]
-            .into_iter()
-            .filter_map(|word| vocabulary.find(word, Hash::of(word)));
-        for named in alone {
-            rows = rows.or(&named.hints);
+        let word = Word::of(word);
+        for named in [word.find(vocabulary), word.singular().find(vocabulary)] {
+            rows = named.map_or(rows, |named| rows.or(&named.hints));
         }
-        if let Some(mut joined) = before {
-            joined.push(word);
-            let both = joined.joined();
-            if let Some(named) = vocabulary.find(both, Hash::of(both)) {
-                rows = rows.or(&named.hints).or(&named.keys);
-            }
+        if let Some(named) = before.joined(&word).find(vocabulary) {
+            rows = rows.or(&named.hints).or(&named.keys);
         }
-        before = Some(name);
+        before = word;
     }
     rows
+}
+
+/// A word in normal form.
+#[derive(Clone, Copy)]
+struct Word {
+    text: [u8; LONGEST],
+    length: usize,
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self {
+            text: [0; LONGEST],
+            length: 0,
+        }
+    }
+}
+
+impl Word {
+    fn of(raw: &[u8]) -> Self {
+        let mut word = Self::default();
+        if raw.is_ascii() {
+            word.push(raw);
+            word.text.make_ascii_lowercase();
+        } else {
+            word.push(Name::of(raw).joined());
+        }
+        word
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        let room = LONGEST - self.length;
+        let text = &text[..text.len().min(room)];
+        self.text[self.length..self.length + text.len()].copy_from_slice(text);
+        self.length += text.len();
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    /// Without the s of a plural.
+    fn singular(mut self) -> Self {
+        self.length -= usize::from(self.text().ends_with(b"s"));
+        self
+    }
+
+    /// This word and the next as one.
+    fn joined(mut self, next: &Self) -> Self {
+        if self.length > 0 {
+            self.push(next.text());
+        }
+        self
+    }
+
+    fn find<'v>(&self, vocabulary: &'v Vocabulary) -> Option<&'v Named> {
+        vocabulary.find(self.text(), Hash::of(self.text()))
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 //! around values that passed their verifier. Time is linear in the input, whatever it holds.
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::block::Classifier;
 use super::candidate::{Digits, Match, Place, Proof, Value};
-use super::catalogue::{self, DetectorInfo, Trigger};
+use super::catalogue::{self, DetectorInfo, Needs, Trigger};
 use super::find::Finder;
 use super::fingerprint::Fingerprinter;
 use super::form::{Form, Forms};
@@ -51,9 +52,14 @@ pub(super) struct WordTrigger {
     pub(super) verify: PlaceVerifier,
 }
 
+/// Scanners made so far, and one.
+static SCANNERS: AtomicU64 = AtomicU64::new(1);
+
 /// Finds values in documents. One serves all threads.
 pub struct Scanner {
     pub(super) fingerprinter: Fingerprinter,
+    /// Tells scanners apart.
+    pub(super) number: u64,
     pub(super) rows: Vec<&'static DetectorInfo>,
     pub(super) vocabulary: Vocabulary,
     pub(super) classifier: Classifier,
@@ -63,6 +69,10 @@ pub struct Scanner {
     pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_at: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_word: Vec<(RowId, WordTrigger)>,
+    /// Lengths of words that `by_word` asks for.
+    pub(super) word_lengths: u64,
+    /// Digits of the shortest number any row asks for.
+    pub(super) shortest: usize,
     /// By row.
     pub(super) by_name: Vec<Option<ValueJudge>>,
     /// Rows that have an entry in `by_name`.
@@ -115,6 +125,7 @@ impl Scanner {
         let mut prefixes = Vec::new();
         let mut made = Self {
             fingerprinter,
+            number: SCANNERS.fetch_add(1, Ordering::Relaxed),
             vocabulary: Vocabulary::new(&rows),
             classifier: Classifier::new(),
             prefixes: Prefixes::new([]),
@@ -123,6 +134,8 @@ impl Scanner {
             by_country: Vec::new(),
             by_at: Vec::new(),
             by_word: Vec::new(),
+            word_lengths: 0,
+            shortest: 0,
             by_name: vec![None; rows.len()],
             named_rows: RowSet::EMPTY,
             numbers: RowSet::EMPTY,
@@ -131,7 +144,7 @@ impl Scanner {
         };
         for (id, row) in numbered(&rows) {
             for trigger in row.triggers {
-                made.add(id, trigger, &mut prefixes);
+                made.add(id, row.needs, trigger, &mut prefixes);
             }
         }
         for (at, own) in own.into_iter().enumerate() {
@@ -151,6 +164,15 @@ impl Scanner {
             made.own.push((id, own));
         }
         made.prefixes = Prefixes::new(prefixes);
+        made.word_lengths = made
+            .by_word
+            .iter()
+            .flat_map(|(_, word)| word.lengths.clone())
+            .filter(|length| *length < 64)
+            .fold(0, |lengths, length| lengths | 1 << length);
+        made.shortest = (0..LENGTHS)
+            .find(|length| !made.by_length[*length].is_empty() || made.forms.has_numbers(*length))
+            .unwrap_or(LENGTHS);
         made.rows = rows;
         made
     }
@@ -189,6 +211,7 @@ impl Scanner {
     fn add(
         &mut self,
         id: RowId,
+        needs: Needs,
         trigger: &Trigger,
         prefixes: &mut Vec<(&'static str, (RowId, PrefixJudge))>,
     ) {
@@ -213,10 +236,11 @@ impl Scanner {
             ),
             Trigger::Form { forms, check } => {
                 self.numbers.insert(id);
+                let free = matches!(needs, Needs::Nothing | Needs::KeyOrSibling);
                 forms
                     .iter()
                     .filter_map(|form| Form::read(id, form, check))
-                    .for_each(|form| self.forms.add(form));
+                    .for_each(|form| self.forms.add(form, free));
             }
             Trigger::Word {
                 ref lengths,

@@ -28,6 +28,8 @@ pub(super) struct Masks {
     pub(super) rare: u64,
     /// Equal to [`Signs::escape`].
     pub(super) escapes: u64,
+    /// Double quotes.
+    pub(super) quotes: u64,
 }
 
 /// Which bytes mean something in a format; repeats do no harm.
@@ -100,6 +102,7 @@ mod tests {
             starts: bits(&|b| signs.starts.contains(&b)),
             rare: bits(&|b| signs.rare.contains(&b)),
             escapes: bits(&|b| b == signs.escape),
+            quotes: bits(&|b| b == b'"'),
         }
     }
 

@@ -36,6 +36,7 @@ fn with_neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) 
             starts: gather(quarters.map(|part| any(part, &signs.starts))),
             rare: gather(quarters.map(|part| any(part, &signs.rare))),
             escapes: gather(quarters.map(|part| same(part, signs.escape))),
+            quotes: gather(quarters.map(|part| same(part, b'"'))),
         };
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks;
             starts: map(block, |word| any(word, &signs.starts)),
             rare: map(block, |word| any(word, &signs.rare)),
             escapes: map(block, |word| same(word, signs.escape)),
+            quotes: map(block, |word| same(word, b'"')),
         };
     }
 }

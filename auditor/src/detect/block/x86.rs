@@ -66,6 +66,7 @@ fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) 
             starts: join(starts(low), starts(high)),
             rare: join(rare(low), rare(high)),
             escapes: join(same(low, signs.escape), same(high, signs.escape)),
+            quotes: join(same(low, b'"'), same(high, b'"')),
         };
     }
 }
@@ -87,6 +88,7 @@ fn with_avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]
             starts: any(&signs.starts),
             rare: any(&signs.rare),
             escapes: same(signs.escape),
+            quotes: same(b'"'),
         };
     }
 }

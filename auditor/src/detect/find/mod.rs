@@ -17,10 +17,14 @@ use super::candidate::{self, Around as _, Match, Place, Proof, neighbour_before}
 use super::catalogue::Needs;
 use super::context::{self, Peek};
 use super::form::Form;
-use super::glance::{Glance, Names};
+use super::glance::{Answer, Glance, Names};
 use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
+
+/// How far back the object around a field is looked for, bytes. Of a field further behind, a name
+/// that says nothing by itself says nothing.
+const PARENT: usize = 512;
 
 /// Finds what passes a check in one document.
 pub(super) struct Finder<'s, 'd> {
@@ -28,7 +32,17 @@ pub(super) struct Finder<'s, 'd> {
     document: &'d Document<'d>,
     bytes: &'d [u8],
     format: Format,
-    names: Names<'d>,
+    names: Box<Names>,
+    /// Where the block that is looked at begins.
+    at: usize,
+    /// Words, digits and quotes of that block, and the quotes of the one before.
+    words: u64,
+    digits: u64,
+    quotes: u64,
+    quotes_before: u64,
+    /// The last generic name that was read with the object around it: where it begins, and where
+    /// the object's own name is.
+    parent: (usize, Range<usize>),
     /// What the columns of a table say, once asked.
     columns: Vec<Option<Glance>>,
     /// End of the word that was looked at last.
@@ -45,7 +59,13 @@ impl<'s, 'd> Finder<'s, 'd> {
             document,
             bytes: document.bytes,
             format: document.format,
-            names: Names::default(),
+            names: Names::taken(scanner.number),
+            at: 0,
+            words: 0,
+            digits: 0,
+            quotes: 0,
+            quotes_before: 0,
+            parent: (0, 0..0),
             columns: Vec::new(),
             word_end: 0,
             value_end: 0,
@@ -68,6 +88,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         loop {
             let count = scanner.classifier.blocks(self.bytes, at, &signs, &mut masks);
             if count == 0 {
+                self.names.keep();
                 return self.found;
             }
             for masks in &masks[..count] {
@@ -90,14 +111,92 @@ impl<'s, 'd> Finder<'s, 'd> {
             word: words >> 63,
             digit: digits >> 63,
         };
+        self.at = at;
+        (self.words, self.digits) = (words, masks.digits);
+        (self.quotes, self.quotes_before) = (masks.quotes, self.quotes);
         each(word_starts, at, |at| {
             if self.scanner.prefixes.may_be_at(self.bytes, at) {
                 self.prefix(at);
             }
         });
-        each(digit_starts, at, |at| self.digits(at));
         each(masks.starts, at, |at| self.value(at + 1));
+        each(digit_starts, at, |at| self.number_or_word(at));
         each(masks.rare, at, |at| self.rare(at));
+    }
+
+    /// Where the word begins that holds the byte at `at` of this block.
+    #[inline]
+    fn word_start(&self, at: usize) -> usize {
+        let behind = at.wrapping_sub(self.at);
+        let others = if behind < BLOCK {
+            !self.words & ((1 << behind) - 1)
+        } else {
+            0
+        };
+        if others != 0 {
+            return self.at + (u64::BITS - others.leading_zeros()) as usize;
+        }
+        let letters = |b: &&u8| b.is_ascii_alphanumeric();
+        let before = &self.bytes[at.saturating_sub(BLOCK)..at];
+        let start = at - before.iter().rev().take_while(letters).count();
+        // The first letter may belong to an escape.
+        let escaped = start > 0
+            && start < at
+            && self.bytes[start - 1] == b'\\'
+            && matches!(self.bytes[start], b'n' | b't' | b'r');
+        start + usize::from(escaped)
+    }
+
+    /// Where the word ends that holds the byte at `at` of this block.
+    #[inline]
+    fn word_end(&self, at: usize) -> usize {
+        let behind = at.wrapping_sub(self.at);
+        if behind < BLOCK {
+            let letters = (!(self.words >> behind)).trailing_zeros() as usize;
+            if behind + letters < BLOCK {
+                return at + letters;
+            }
+        }
+        at + self.bytes[at..]
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric())
+            .count()
+    }
+
+    /// Places of the digits of a word of at most 63 bytes.
+    #[inline]
+    fn digits_of(&self, word: &Range<usize>) -> u64 {
+        let all = (1u64 << word.len().min(63)) - 1;
+        match word.start.checked_sub(self.at) {
+            Some(start) if word.end <= self.at + BLOCK => self.digits >> start & all,
+            _ => self.bytes[word.clone()]
+                .iter()
+                .take(63)
+                .enumerate()
+                .fold(0, |places, (n, b)| places | u64::from(b.is_ascii_digit()) << n),
+        }
+    }
+
+    /// The last double quote before `at`, in this block or the one before.
+    #[inline]
+    fn quote_before(&self, at: usize) -> Option<usize> {
+        let behind = at.checked_sub(self.at).filter(|behind| *behind < BLOCK);
+        let here = behind.map_or(0, |behind| self.quotes & ((1 << behind) - 1));
+        if here != 0 {
+            return Some(self.at + 63 - here.leading_zeros() as usize);
+        }
+        let before = match self.at.checked_sub(at) {
+            Some(back) if back > 0 => self.quotes_before & (u64::MAX >> back.min(63)),
+            _ => self.quotes_before,
+        };
+        (before != 0).then(|| self.at - 1 - before.leading_zeros() as usize)
+    }
+
+    /// The name in JSON that stands before a colon at `colon`.
+    #[inline]
+    fn json_name(&self, colon: usize) -> Option<Range<usize>> {
+        let end = colon.checked_sub(1).filter(|end| self.bytes[*end] == b'"')?;
+        Some(self.quote_before(end)? + 1..end)
     }
 
     #[inline(never)]
@@ -116,11 +215,15 @@ impl<'s, 'd> Finder<'s, 'd> {
 
     /// The first digit in a row: of a number, or inside of a word.
     #[inline]
-    fn digits(&mut self, at: usize) {
+    fn number_or_word(&mut self, at: usize) {
         if at < self.word_end {
             return;
         }
-        let is_inside = neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric());
+        let behind = at - self.at;
+        let is_inside = match behind {
+            0 => neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric()),
+            _ => self.words >> (behind - 1) & 1 != 0,
+        };
         if is_inside {
             self.word(at);
         } else {
@@ -157,36 +260,80 @@ impl<'s, 'd> Finder<'s, 'd> {
 
     /// What is known of the name of a value that begins at `at`.
     fn named(&mut self, at: usize) -> Option<Glance> {
-        match context::peek(self.bytes, at, self.format) {
-            Peek::Name(name) => Some(self.glance(name)),
-            Peek::Nothing => None,
-            Peek::Elsewhere => Some(self.column(at).unwrap_or(Glance {
-                generic: true,
-                ..Glance::NOTHING
-            })),
+        let name = match self.peek(at) {
+            Peek::Name(name) => name,
+            Peek::Nothing => return None,
+            Peek::Elsewhere => {
+                return Some(self.column(at).unwrap_or(Glance {
+                    generic: true,
+                    ..Glance::NOTHING
+                }));
+            }
+        };
+        Some(self.glance(name))
+    }
+
+    /// The name of a value that begins at `at`, quotes or not.
+    #[inline]
+    fn peek(&self, at: usize) -> Peek<'d> {
+        if self.format == Format::Json {
+            let quote = at
+                .checked_sub(1)
+                .is_some_and(|before| self.bytes.get(before) == Some(&b'"'));
+            let colon = at.checked_sub(1 + usize::from(quote));
+            let name = colon
+                .filter(|colon| self.bytes[*colon] == b':')
+                .and_then(|colon| self.json_name(colon));
+            if let Some(name) = name {
+                return Peek::Name(&self.bytes[name]);
+            }
         }
+        context::peek(self.bytes, at, self.format)
     }
 
     /// What a name says; one that says nothing by itself is read with the object around it.
-    fn glance(&self, name: &'d [u8]) -> Glance {
-        let vocabulary = &self.scanner.vocabulary;
-        let glance = self.names.glance(vocabulary, name, &[]);
+    #[inline]
+    fn glance(&mut self, name: &'d [u8]) -> Glance {
+        let scanner = self.scanner;
+        let answer = self.names.answer(&scanner.vocabulary, name, &[]);
+        if answer == Answer::NOTHING {
+            return Glance::NOTHING;
+        }
+        let glance = self.names.glance(answer);
         if !glance.generic || self.format != Format::Json {
             return glance;
         }
-        let start = name.as_ptr().addr() - self.bytes.as_ptr().addr();
-        match context::parent(self.bytes, start) {
-            [] => glance,
-            parent => {
-                let both = self
-                    .names
-                    .glance(vocabulary, name, parent.strip_suffix(b"s").unwrap_or(parent));
-                Glance {
-                    rows: both.rows,
-                    generic: false,
-                }
-            }
+        let parent = self.parent_of(name);
+        if parent.is_empty() {
+            return Glance {
+                generic: false,
+                ..glance
+            };
         }
+        let parent = parent.strip_suffix(b"s").unwrap_or(parent);
+        self.names
+            .glance(self.names.answer(&scanner.vocabulary, name, parent))
+    }
+
+    /// The name of the JSON object that holds the field `name`, when it begins close by.
+    fn parent_of(&mut self, name: &'d [u8]) -> &'d [u8] {
+        let start = name.as_ptr().addr() - self.bytes.as_ptr().addr();
+        let (known, _) = self.parent;
+        // The name looked at last may be in the same object: then no brace stands between.
+        let since = known..start.max(known);
+        let same =
+            known > 0 && since.len() <= PARENT && memchr::memchr2(b'{', b'}', &self.bytes[since]).is_none();
+        if !same {
+            let parent = context::parent(self.bytes, start, PARENT).unwrap_or_default();
+            let at = parent.as_ptr().addr().wrapping_sub(self.bytes.as_ptr().addr());
+            self.parent.1 = if parent.is_empty() {
+                0..0
+            } else {
+                at..at + parent.len()
+            };
+        }
+        self.parent.0 = start;
+        &self.bytes[self.parent.1.clone()]
     }
 
     /// What the column says that the cell at `at` is in; `None` outside of tables.
@@ -220,8 +367,8 @@ fn proved(range: Range<usize>, form: &Form, proof: Proof, joined: bool) -> Match
     found
 }
 
-/// What stands around a candidate, found out when first asked.
-/// May say yes for no reason (names that are further away), never no wrongly.
+/// What stands around a candidate. May say yes for no reason (names that are further away), never
+/// no wrongly.
 struct Around<'f, 's, 'd> {
     finder: &'f Finder<'s, 'd>,
     range: Range<usize>,
@@ -251,6 +398,11 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
             range,
             hints: OnceCell::new(),
         }
+    }
+
+    /// What the name says, if there is one.
+    fn named(&self) -> Option<&Glance> {
+        self.named.as_ref()
     }
 
     /// Whether the row can be reported here at all.

@@ -5,26 +5,80 @@ use std::ops::Range;
 use super::{Around, Finder, proved};
 use crate::content::Format;
 use crate::detect::candidate::{Digits, Joint};
-use crate::detect::form::{GROUPS, Shape};
+use crate::detect::form::{Form, GROUPS, Shape};
 use crate::detect::rows::RowId;
 use crate::detect::scan::{Found, LENGTHS};
 
 impl Finder<'_, '_> {
     /// Looks at the number that begins at `at`, alone and with the groups behind it.
+    #[inline]
     pub(super) fn number(&mut self, at: usize) {
+        let bytes = self.bytes;
         let first = run(self.bytes, at);
-        let behind = self.bytes.get(at + first);
-        if behind.is_some_and(u8::is_ascii_alphanumeric) {
+        let end = at + first;
+        if bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
             // `12345678Z`: a word that begins with digits.
             self.word(at);
             return;
         }
+        let next = next_group(bytes, end, self.format);
+        if next.is_some() {
+            if first == 4 && self.skip_time(at) {
+                return;
+            }
+            self.joined_number(at, first);
+        } else if first >= self.scanner.shortest && first < LENGTHS {
+            self.lone_number(at, end);
+        }
+        self.groups(at, end);
+    }
+
+    /// Passes over a date, and a time of day behind it (ISO 8601): no number that anything asks for
+    /// is written so.
+    fn skip_time(&mut self, at: usize) -> bool {
+        let [
+            _,
+            _,
+            _,
+            _,
+            b'-',
+            b'0'..=b'1',
+            b'0'..=b'9',
+            b'-',
+            b'0'..=b'3',
+            b'0'..=b'9',
+            rest @ ..,
+        ] = &self.bytes[at..]
+        else {
+            return false;
+        };
+        if rest.first().is_some_and(|b| b.is_ascii_digit() || *b == b'-') {
+            return false;
+        }
+        let time = rest
+            .iter()
+            .take(24)
+            .take_while(|b| b.is_ascii_digit() || matches!(b, b'T' | b':' | b'.' | b'Z' | b'+'))
+            .count();
+        self.word_end = at + 10 + time;
+        true
+    }
+
+    #[inline(never)]
+    fn lone_number(&mut self, at: usize, end: usize) {
+        let mut shape = Shape::default();
+        shape.push(0, &self.bytes[at..end]);
+        self.digits_at(at..end, &shape, Joint::None, false);
+    }
+
+    #[inline(never)]
+    fn joined_number(&mut self, at: usize, first: usize) {
         let mut shape = Shape::default();
         let (mut joint, mut length, mut start, mut separator) = (Joint::None, first, at, 0);
         for count in 1..=GROUPS {
             if shape.length + length >= LENGTHS || !shape.push(separator, &self.bytes[start..start + length])
             {
-                break;
+                return;
             }
             let end = start + length;
             let next = next_group(self.bytes, end, self.format);
@@ -34,7 +88,7 @@ impl Finder<'_, '_> {
                 self.digits_at(at..end, &shape, joint, goes_on);
             }
             let Some((next, byte)) = next else {
-                break;
+                return;
             };
             joint = match (joint, byte) {
                 (Joint::None, Some(byte)) if count == 1 => Joint::Uniform(byte),
@@ -44,15 +98,14 @@ impl Finder<'_, '_> {
             separator = byte.unwrap_or(0);
             (start, length) = (next, run(self.bytes, next));
         }
-        self.groups(at);
     }
 
     /// Asks the rows whether digits are theirs.
     fn digits_at(&mut self, range: Range<usize>, shape: &Shape, joint: Joint, goes_on: bool) {
         let scanner = self.scanner;
         let total = shape.length;
-        let (rows, forms) = (&scanner.by_length[total], scanner.forms.numbers(total));
-        if rows.is_empty() && forms.is_empty() {
+        let rows = &scanner.by_length[total];
+        if rows.is_empty() && !scanner.forms.has_numbers(total) {
             return;
         }
         let mut found = std::mem::take(&mut self.found);
@@ -70,23 +123,35 @@ impl Finder<'_, '_> {
         for (row, verify) in rows {
             found.extend(verify(&number(*row)).map(|found| Found::Verified(*row, found)));
         }
-        for form in forms.iter().filter(|form| form.fits(shape)) {
-            if !around.allows(form.row) {
-                continue;
-            }
+        let mut ask = |form: &Form| {
             let Some(proof) = (form.check)(shape.text()) else {
-                continue;
+                return;
             };
             let number = number(form.row);
             let is_cut_out = number.is_inside_more() || number.is_in_series() || number.is_in_uuid();
-            if is_cut_out || shape.text().iter().all(|b| *b == shape.text[0]) {
-                continue;
+            if is_cut_out || shape.text().iter().all(|b| *b == shape.text[0]) || !around.allows(form.row) {
+                return;
             }
             let joined = number.is_joined_to_word();
             found.push(Found::Verified(
                 form.row,
                 proved(range.clone(), form, proof, joined),
             ));
+        };
+        if joint != Joint::None {
+            let fitting = |form: &&Form| form.fits(shape);
+            scanner.forms.grouped(total).iter().filter(fitting).for_each(ask);
+        } else {
+            scanner.forms.numbers(total, true).iter().for_each(&mut ask);
+            let needing = scanner.forms.numbers(total, false).iter();
+            match around.named() {
+                Some(glance) if !glance.generic => {
+                    needing
+                        .filter(|form| glance.rows.contains(form.row))
+                        .for_each(ask);
+                }
+                _ => needing.for_each(ask),
+            }
         }
         self.found = found;
     }
@@ -102,6 +167,7 @@ fn run(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Where the next group of a number begins, and the separator when it is a single byte.
+#[inline]
 fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option<u8>)> {
     let joins =
         |b: u8| matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/') || (b == b'+' && format == Format::Form);

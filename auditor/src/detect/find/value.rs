@@ -28,7 +28,11 @@ impl Finder<'_, '_> {
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
-        let glance = match context::peek(bytes, start, self.format) {
+        let peeked = match at.checked_sub(1).filter(|_| self.format == Format::Json) {
+            Some(colon) if bytes[colon] == b':' => self.json_name(colon).map(|name| Peek::Name(&bytes[name])),
+            _ => None,
+        };
+        let glance = match peeked.unwrap_or_else(|| context::peek(bytes, start, self.format)) {
             Peek::Name(name) => self.glance(name),
             Peek::Nothing => Glance {
                 generic: at == 0,

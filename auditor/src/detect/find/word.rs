@@ -17,36 +17,38 @@ impl Finder<'_, '_> {
     /// Looks at the word around the digit at `at`, the first of its digits, once.
     pub(super) fn word(&mut self, at: usize) {
         let bytes = self.bytes;
-        let letters = bytes[at.saturating_sub(BACK)..at]
-            .iter()
-            .rev()
-            .take_while(|b| b.is_ascii_alphanumeric())
-            .count();
-        let start = behind_escape(bytes, at - letters, at);
-        let end = at + alphanumerics(&bytes[at..]);
+        let (start, end) = (self.word_start(at), self.word_end(at));
         self.word_end = end;
-        if letters == BACK {
+        let length = end - start;
+        if length > LONGEST || at - start >= BACK {
             return;
         }
         let word = start..end;
+        if length == 8 && is_uuid(bytes, start) {
+            self.word_end = start + UUID;
+            return;
+        }
         self.country(&word);
         self.whole_word(&word);
-        self.place_in_word(&word);
-        self.groups(at);
+        if self.scanner.word_lengths & (1 << length) != 0 {
+            self.place_in_word(&word);
+        }
+        self.groups(at, end);
     }
 
     /// Forms of one group.
     fn whole_word(&mut self, word: &Range<usize>) {
         let scanner = self.scanner;
-        let forms = scanner.forms.words(word.len());
+        let digits = self.digits_of(word);
+        let mut forms = scanner.forms.words(word.len(), digits).peekable();
         let mut shape = Shape::default();
-        if forms.is_empty() || !shape.push(0, &self.bytes[word.clone()]) {
-            return;
+        if forms.peek().is_some() && shape.push(0, &self.bytes[word.clone()]) {
+            self.forms_at(word, &shape, forms);
         }
-        self.forms_at(word, &shape, forms);
     }
 
     /// Rows that judge words by their length and first byte.
+    #[inline(never)]
     fn place_in_word(&mut self, word: &Range<usize>) {
         let scanner = self.scanner;
         for (row, trigger) in &scanner.by_word {
@@ -70,17 +72,28 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// Forms of several groups with letters, around the first digit at `at`.
-    pub(super) fn groups(&mut self, at: usize) {
+    /// Forms of several groups with letters, around the word that has its first digit at `at` and
+    /// ends at `end`.
+    #[inline]
+    pub(super) fn groups(&mut self, at: usize, end: usize) {
         let bytes = self.bytes;
-        let letters = bytes[at.saturating_sub(BACK)..at]
-            .iter()
-            .rev()
-            .take_while(|b| b.is_ascii_alphanumeric())
-            .count();
-        let mut start = behind_escape(bytes, at - letters, at);
-        self.groups_from(start);
-        // Groups of letters alone may stand before: `AB 12 34 56 C`.
+        let start = self.word_start(at);
+        let goes_on = bytes.get(end).is_some_and(|b| joins(*b, self.format))
+            && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric);
+        if goes_on {
+            self.groups_from(start);
+        }
+        let follows =
+            start >= 2 && joins(bytes[start - 1], self.format) && bytes[start - 2].is_ascii_alphabetic();
+        if follows {
+            self.groups_before(start);
+        }
+    }
+
+    /// Groups of letters alone may stand before a word: `AB 12 34 56 C`.
+    #[inline(never)]
+    fn groups_before(&mut self, mut start: usize) {
+        let bytes = self.bytes;
         for _ in 0..2 {
             let Some(end) = start.checked_sub(1).filter(|end| joins(bytes[*end], self.format)) else {
                 return;
@@ -108,29 +121,52 @@ impl Finder<'_, '_> {
         let bytes = self.bytes;
         let first = alphanumerics(&bytes[start..bytes.len().min(start + 20)]);
         let forms = scanner.forms.beginning_with(&bytes[start..start + first]);
-        if forms.is_empty() {
+        let Some(separator) = self.separator(start + first) else {
             return;
+        };
+        let second = start + first + 1;
+        let length = alphanumerics(&bytes[second.min(bytes.len())..bytes.len().min(second + 20)]);
+        if forms.iter().any(|form| form.goes_on_with(separator, length)) {
+            self.groups_like(start, first, forms);
         }
+    }
+
+    #[inline(never)]
+    fn groups_like(&mut self, start: usize, first: usize, forms: &[Form]) {
+        let bytes = self.bytes;
         let mut shape = Shape::default();
         let (mut at, mut length, mut separator) = (start, first, 0);
         while shape.push(separator, &bytes[at..at + length]) {
             let end = at + length;
-            if shape.count > 1 {
-                self.forms_at(&(start..end), &shape, forms);
+            if !forms.iter().any(|form| form.begins_like(&shape)) {
+                return;
             }
-            separator = match bytes.get(end) {
-                Some(b'+') if self.format == Format::Form => b' ',
-                Some(byte) if joins(*byte, self.format) => *byte,
-                _ => return,
+            if shape.count > 1 {
+                self.forms_at(&(start..end), &shape, forms.iter());
+            }
+            let Some(next) = self.separator(end) else {
+                return;
             };
+            separator = next;
             at = end + 1;
-            length = alphanumerics(&bytes[at..bytes.len().min(at + LONGEST + 1)]);
+            length = alphanumerics(&bytes[at.min(bytes.len())..bytes.len().min(at + LONGEST + 1)]);
         }
     }
 
-    fn forms_at(&mut self, range: &Range<usize>, shape: &Shape, forms: &[Form]) {
+    /// The separator at `at`, if one stands there.
+    fn separator(&self, at: usize) -> Option<u8> {
+        match *self.bytes.get(at)? {
+            b'+' if self.format == Format::Form => Some(b' '),
+            byte => joins(byte, self.format).then_some(byte),
+        }
+    }
+
+    fn forms_at<'f>(&mut self, range: &Range<usize>, shape: &Shape, forms: impl Iterator<Item = &'f Form>) {
         let bytes = self.bytes;
-        for form in forms.iter().filter(|form| form.fits(shape)) {
+        for form in forms.filter(|form| form.fits(shape)) {
+            let Some(proof) = (form.check)(shape.text()) else {
+                continue;
+            };
             if is_inside_more(bytes, range) {
                 return;
             }
@@ -139,9 +175,6 @@ impl Finder<'_, '_> {
                 continue;
             }
             let named = around.may_speak_of(form.row);
-            let Some(proof) = (form.check)(shape.text()) else {
-                continue;
-            };
             let joined = is_joined(bytes, range);
             let mut found = proved(range.clone(), form, proof, joined);
             if !named && has_both_cases(&bytes[range.clone()]) {
@@ -152,16 +185,24 @@ impl Finder<'_, '_> {
     }
 }
 
+/// Bytes of a UUID as text.
+const UUID: usize = 36;
+
+/// Whether a UUID (RFC 9562) begins at `at`.
+fn is_uuid(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..at + UUID).is_some_and(|text| {
+        let dashes = [8, 13, 18, 23];
+        dashes.iter().all(|dash| text[*dash] == b'-')
+            && text
+                .iter()
+                .enumerate()
+                .all(|(n, b)| b.is_ascii_hexdigit() || dashes.contains(&n))
+    })
+}
+
 /// Letters and digits at the start of `bytes`.
 fn alphanumerics(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| b.is_ascii_alphanumeric()).count()
-}
-
-/// Where a word begins that seems to begin at `start`, when its first letter belongs to an escape.
-fn behind_escape(bytes: &[u8], start: usize, at: usize) -> usize {
-    let escaped =
-        start < at && start > 0 && bytes[start - 1] == b'\\' && matches!(bytes[start], b'n' | b't' | b'r');
-    start + usize::from(escaped)
 }
 
 fn joins(byte: u8, format: Format) -> bool {
