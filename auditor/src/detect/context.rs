@@ -49,7 +49,8 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
                     b.is_ascii_alphanumeric() || b >= 0x80 || b"_-.[]".contains(&b)
                 })
             };
-            if start == end {
+            // `10:11`, `2026-02-03T10:11`: no name begins with a digit.
+            if start == end || bytes[start].is_ascii_digit() {
                 Peek::Nothing
             } else {
                 Peek::Name(&bytes[start..end])

@@ -79,6 +79,14 @@ impl Shape {
         true
     }
 
+    /// Appends one more letter or digit to the last group; nothing when there are too many.
+    pub(super) fn extend(&mut self, byte: u8) {
+        if self.length < LONGEST {
+            self.text[self.length] = byte.to_ascii_uppercase();
+            self.length += 1;
+        }
+    }
+
     /// The letters and digits, in upper case.
     pub(super) fn text(&self) -> &[u8] {
         &self.text[..self.length]

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::quality::RandomState;
 
-use super::key::{Meaning, Name, is_generic};
+use super::key::{self, Meaning, Name, is_generic};
 use super::rows::RowSet;
 use super::vocabulary::Vocabulary;
 
@@ -23,21 +23,36 @@ const ANSWERS: usize = 4096;
 pub(crate) struct Glance {
     /// Rows it names.
     pub(crate) rows: RowSet,
+    /// Rows beside whose values such a field usually stands.
+    pub(crate) beside: RowSet,
     /// Says nothing without the object around it: `number`, `value`.
     pub(crate) generic: bool,
+    /// Speaks of an id, a time or an amount.
+    pub(crate) against: Option<&'static str>,
 }
 
 impl Glance {
     pub(crate) const NOTHING: Self = Self {
         rows: RowSet::EMPTY,
+        beside: RowSet::EMPTY,
         generic: false,
+        against: None,
+    };
+
+    /// In a place whose name is not known.
+    pub(crate) const UNKNOWN: Self = Self {
+        generic: true,
+        ..Self::NOTHING
     };
 
     pub(crate) fn of(vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Self {
         let last = name.rsplit(|b| *b == b'.').next().unwrap_or(name);
+        let meaning = Meaning::of(vocabulary, name, parent);
         Self {
-            rows: Meaning::of(vocabulary, name, parent).named(),
+            rows: meaning.named(),
+            beside: key::named(vocabulary, name).map_or(RowSet::EMPTY, |named| named.siblings),
             generic: parent.is_empty() && is_generic(Name::of(last).joined()),
+            against: meaning.against,
         }
     }
 

@@ -296,6 +296,12 @@ fn partial(vocabulary: &Vocabulary, name: &Name, from: usize, to: usize) -> RowS
     rows
 }
 
+/// What the whole of a name is in the vocabulary for.
+pub(crate) fn named<'v>(vocabulary: &'v Vocabulary, name: &[u8]) -> Option<&'v Named> {
+    let name = Name::of(name);
+    vocabulary.find(name.joined(), name.hash)
+}
+
 /// Rows that words in `text` hint at, each word alone and joined with the one before it. Words are
 /// letters; a plural s does not count.
 pub(crate) fn hints(vocabulary: &Vocabulary, text: &[u8]) -> RowSet {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::candidate::Match;
 use super::catalogue::{DetectorInfo, Needs};
 use super::evidence;
-use super::key::{Meaning, Name, Promise, Strength};
+use super::key::{self, Meaning, Promise, Strength};
 use super::rows::RowId;
 use super::scan::Scanner;
 use super::state::{self, Protected};
@@ -124,7 +124,11 @@ impl<'a> Scene<'a> {
         if hinted {
             add(CLUE, "a word near by speaks of such values");
         }
-        let beside = self.field.siblings.iter().any(|sibling| is_sibling(sibling, row));
+        let beside = self
+            .field
+            .siblings
+            .iter()
+            .any(|sibling| self.stands_beside(sibling, id));
         if beside {
             add(CLUE, "a field beside it usually stands beside such values");
         }
@@ -172,6 +176,12 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Whether a field called `name` usually stands beside values of the row.
+    fn stands_beside(&self, name: &str, row: RowId) -> bool {
+        key::named(&self.scanner.vocabulary, name.as_bytes())
+            .is_some_and(|named| named.siblings.contains(row))
+    }
+
     /// Whether the name promises a protected value; `access_token` promises nothing of a secret.
     fn promises(&self, row: &DetectorInfo) -> bool {
         match self.meaning.promise {
@@ -188,11 +198,6 @@ fn bits_of(strength: Strength) -> f32 {
         Strength::Family => FAMILY,
         Strength::Partial => PARTIAL,
     }
-}
-
-fn is_sibling(name: &str, row: &DetectorInfo) -> bool {
-    let name = Name::of(name.as_bytes());
-    row.siblings.iter().any(|known| known.as_bytes() == name.joined())
 }
 
 /// The name of the object around a field: `card` of `$.buyer.cards[1].number`.

@@ -57,6 +57,7 @@ enum Role {
     Key,
     Family,
     Hint,
+    Sibling,
 }
 
 /// The rows a name belongs to.
@@ -68,6 +69,8 @@ pub(crate) struct Named {
     pub(crate) families: RowSet,
     /// Rows that it hints at as part of a name or near a value.
     pub(crate) hints: RowSet,
+    /// Rows beside whose values such a field usually stands.
+    pub(crate) siblings: RowSet,
 }
 
 struct Entry {
@@ -92,7 +95,8 @@ impl Vocabulary {
                 let keys = row.keys.iter().map(move |name| (*name, Role::Key, id));
                 let families = families.map(move |name| (*name, Role::Family, id));
                 let hints = row.words.iter().map(move |name| (*name, Role::Hint, id));
-                keys.chain(families).chain(hints)
+                let siblings = row.siblings.iter().map(move |name| (*name, Role::Sibling, id));
+                keys.chain(families).chain(hints).chain(siblings)
             })
             .filter(|(name, ..)| name.len() <= LONGEST)
             .collect();
@@ -110,6 +114,7 @@ impl Vocabulary {
                 Role::Key => named.keys.insert(row),
                 Role::Family => named.families.insert(row),
                 Role::Hint => named.hints.insert(row),
+                Role::Sibling => named.siblings.insert(row),
             }
         }
         entries.truncate(usize::from(u16::MAX - 1));
@@ -210,7 +215,7 @@ mod tests {
             let vocabulary = Vocabulary::new(catalogue::all());
             let known = catalogue::all().iter().any(|row| {
                 let families = row.families.iter().flat_map(|family| family.iter());
-                row.keys.iter().chain(row.words).chain(families).any(|name| *name == text)
+                row.keys.iter().chain(row.words).chain(row.siblings).chain(families).any(|name| *name == text)
             });
             prop_assert_eq!(vocabulary.find(text.as_bytes(), Hash::of(text.as_bytes())).is_some(), known);
         }

@@ -16,7 +16,8 @@ use super::block::{BLOCK, BLOCKS, Masks, Signs};
 use super::candidate::{self, Around as _, Match, Place, Proof, neighbour_before};
 use super::catalogue::Needs;
 use super::context::{self, Peek};
-use super::form::Form;
+use super::evidence;
+use super::form::{Form, Shape};
 use super::glance::{Answer, Glance, Names};
 use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
@@ -43,6 +44,12 @@ pub(super) struct Finder<'s, 'd> {
     /// The last generic name that was read with the object around it: where it begins, and where
     /// the object's own name is.
     parent: (usize, Range<usize>),
+    /// The last element of a JSON array that was looked at, and what the array's name says.
+    array: (usize, Glance),
+    /// Rows beside whose values some field of the document usually stands.
+    beside: RowSet,
+    /// What passed a check that proves little, without a name: kept when a sibling turns up.
+    weak: Vec<(Form, Range<usize>)>,
     /// What the columns of a table say, once asked.
     columns: Vec<Option<Glance>>,
     /// End of the word that was looked at last.
@@ -66,6 +73,9 @@ impl<'s, 'd> Finder<'s, 'd> {
             quotes: 0,
             quotes_before: 0,
             parent: (0, 0..0),
+            array: (0, Glance::NOTHING),
+            beside: RowSet::EMPTY,
+            weak: Vec::new(),
             columns: Vec::new(),
             word_end: 0,
             value_end: 0,
@@ -88,14 +98,32 @@ impl<'s, 'd> Finder<'s, 'd> {
         loop {
             let count = scanner.classifier.blocks(self.bytes, at, &signs, &mut masks);
             if count == 0 {
-                self.names.keep();
-                return self.found;
+                return self.end();
             }
             for masks in &masks[..count] {
                 self.block(at, masks, &mut carry);
                 at += BLOCK;
             }
         }
+    }
+
+    fn end(mut self) -> Vec<Found> {
+        for (form, range) in std::mem::take(&mut self.weak) {
+            if !self.beside.contains(form.row) {
+                continue;
+            }
+            let mut shape = Shape::default();
+            let text = self.bytes[range.clone()].iter().copied();
+            text.filter(u8::is_ascii_alphanumeric).for_each(|byte| {
+                shape.extend(byte);
+            });
+            if let Some(proof) = (form.check)(shape.text()) {
+                let found = proved(range, &form, proof, false);
+                self.found.push(Found::Verified(form.row, found));
+            }
+        }
+        self.names.keep();
+        self.found
     }
 
     #[inline]
@@ -264,10 +292,10 @@ impl<'s, 'd> Finder<'s, 'd> {
             Peek::Name(name) => name,
             Peek::Nothing => return None,
             Peek::Elsewhere => {
-                return Some(self.column(at).unwrap_or(Glance {
-                    generic: true,
-                    ..Glance::NOTHING
-                }));
+                return Some(match self.format {
+                    Format::Json => self.array(at),
+                    _ => self.column(at).unwrap_or(Glance::UNKNOWN),
+                });
             }
         };
         Some(self.glance(name))
@@ -300,6 +328,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             return Glance::NOTHING;
         }
         let glance = self.names.glance(answer);
+        self.beside = self.beside.or(&glance.beside);
         if !glance.generic || self.format != Format::Json {
             return glance;
         }
@@ -313,6 +342,35 @@ impl<'s, 'd> Finder<'s, 'd> {
         let parent = parent.strip_suffix(b"s").unwrap_or(parent);
         self.names
             .glance(self.names.answer(&scanner.vocabulary, name, parent))
+    }
+
+    /// What the name of the JSON array says that holds the element at `at`.
+    fn array(&mut self, at: usize) -> Glance {
+        let bytes = self.bytes;
+        let (known, glance) = self.array;
+        let since = known..at.max(known);
+        let same = known > 0 && since.len() <= PARENT && memchr::memchr2(b'[', b']', &bytes[since]).is_none();
+        let glance = if same {
+            glance
+        } else {
+            let near = &bytes[at.saturating_sub(PARENT)..at];
+            let opened = memchr::memrchr2(b'[', b']', near).filter(|open| near[*open] == b'[');
+            let name = opened.and_then(|open| {
+                let colon = (at - near.len() + open).checked_sub(1)?;
+                let colon = if bytes[colon] == b' ' {
+                    colon.checked_sub(1)?
+                } else {
+                    colon
+                };
+                let end = colon.checked_sub(1).filter(|_| bytes[colon] == b':')?;
+                let before = &bytes[end.saturating_sub(PARENT)..end];
+                let start = memchr::memrchr(b'"', before).filter(|_| bytes[end] == b'"')?;
+                Some(&before[start + 1..])
+            });
+            name.map_or(Glance::UNKNOWN, |name| self.glance(name))
+        };
+        self.array = (at, glance);
+        glance
     }
 
     /// The name of the JSON object that holds the field `name`, when it begins close by.
@@ -367,6 +425,10 @@ fn proved(range: Range<usize>, form: &Form, proof: Proof, joined: bool) -> Match
     found
 }
 
+/// Least bits of a value that is kept without a name, a word or a sibling: what proves less would
+/// cost a look at the field around one number in ten, and only to be dropped.
+const UNNAMED: f32 = 5.0;
+
 /// What stands around a candidate. May say yes for no reason (names that are further away), never
 /// no wrongly.
 struct Around<'f, 's, 'd> {
@@ -398,6 +460,17 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
             range,
             hints: OnceCell::new(),
         }
+    }
+
+    /// Whether a value of so many bits, written as `text`, is too weak to be kept without a name.
+    fn is_weak(&self, form: &Form, proof: &Proof, text: &[u8]) -> bool {
+        let bits = proof.bits + form.grouping_bits();
+        if bits >= 20.0 || self.may_speak_of(form.row) {
+            return false;
+        }
+        let against = self.named.and_then(|glance| glance.against);
+        let against: f32 = evidence::against(text, against, None).map(|(bits, _)| bits).sum();
+        bits + against < UNNAMED
     }
 
     /// What the name says, if there is one.

@@ -109,6 +109,7 @@ impl Finder<'_, '_> {
             return;
         }
         let mut found = std::mem::take(&mut self.found);
+        let mut weak = std::mem::take(&mut self.weak);
         let around = Around::of(self, range.clone());
         let number = |row: RowId| Digits {
             bytes: around.finder.bytes,
@@ -132,6 +133,10 @@ impl Finder<'_, '_> {
             if is_cut_out || shape.text().iter().all(|b| *b == shape.text[0]) || !around.allows(form.row) {
                 return;
             }
+            if around.is_weak(form, &proof, &around.finder.bytes[range.clone()]) {
+                weak.push((*form, range.clone()));
+                return;
+            }
             let joined = number.is_joined_to_word();
             found.push(Found::Verified(
                 form.row,
@@ -153,7 +158,7 @@ impl Finder<'_, '_> {
                 _ => needing.for_each(ask),
             }
         }
-        self.found = found;
+        (self.found, self.weak) = (found, weak);
     }
 }
 

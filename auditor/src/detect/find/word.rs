@@ -174,6 +174,10 @@ impl Finder<'_, '_> {
             if !around.allows(form.row) {
                 continue;
             }
+            if around.is_weak(form, &proof, &bytes[range.clone()]) {
+                self.weak.push((*form, range.clone()));
+                continue;
+            }
             let named = around.may_speak_of(form.row);
             let joined = is_joined(bytes, range);
             let mut found = proved(range.clone(), form, proof, joined);
