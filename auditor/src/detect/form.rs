@@ -262,18 +262,19 @@ impl Forms {
             .filter(move |form| form.letters & digits == 0 && form.digits & letters == 0)
     }
 
-    /// Forms of several groups that may begin with `group`.
-    pub(super) fn beginning_with(&self, group: &[u8]) -> &[Form] {
-        if group.len() > LONGEST_GROUP {
+    /// Forms of several groups that may begin with a group of so many letters and digits, with
+    /// digits in these places.
+    #[inline]
+    pub(super) fn beginning_with(&self, length: usize, digits: u64) -> &[Form] {
+        if length > LONGEST_GROUP {
             return &[];
         }
-        let digits = group.iter().filter(|b| b.is_ascii_digit()).count();
-        let kind = match digits {
+        let kind = match digits.count_ones() as usize {
             0 => Kind::Letters,
-            n if n == group.len() => Kind::Digits,
+            n if n == length => Kind::Digits,
             _ => Kind::Mixed,
         };
-        &self.groups[signature(kind, group.len())]
+        &self.groups[signature(kind, length)]
     }
 }
 
@@ -333,10 +334,10 @@ mod tests {
         forms.add(form("AA 99 99 99 A").unwrap(), true);
         forms.add(form("NN9-99A").unwrap(), true);
         forms.add(form("999-999").unwrap(), true);
-        assert_eq!(forms.beginning_with(b"AB").len(), 1);
-        assert_eq!(forms.beginning_with(b"12").len(), 0);
-        assert_eq!(forms.beginning_with(b"1b2").len(), 1);
-        assert_eq!(forms.beginning_with(b"123").len(), 1);
+        assert_eq!(forms.beginning_with(2, 0b00).len(), 1);
+        assert_eq!(forms.beginning_with(2, 0b11).len(), 0);
+        assert_eq!(forms.beginning_with(3, 0b101).len(), 1);
+        assert_eq!(forms.beginning_with(3, 0b111).len(), 1);
         assert_eq!(forms.grouped(6).len(), 1);
     }
 

@@ -4,7 +4,7 @@
 //! speak of. A thread remembers [`SLOTS`] names by a keyed hash of 64 bits, from document to
 //! document; it keeps no name. A name that was not seen before costs a look into the vocabulary.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::quality::RandomState;
@@ -16,7 +16,7 @@ use super::vocabulary::Vocabulary;
 /// Names that a thread remembers.
 const SLOTS: usize = 2048;
 /// Different answers that a thread remembers.
-const ANSWERS: usize = 4096;
+pub(crate) const ANSWERS: usize = 4096;
 
 /// The part of a name's meaning that decides whether a candidate is looked at.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -67,16 +67,29 @@ impl Glance {
 pub(crate) struct Answer(u16);
 
 impl Answer {
-    /// The name says nothing.
-    pub(crate) const NOTHING: Self = Self(0);
+    const NOTHING: Self = Self(0);
+    /// Set when it is of any value.
+    const OF_ANY: u16 = 1 << 15;
+
+    /// [`Glance::is_of_any`], without looking the answer up.
+    #[inline]
+    pub(crate) fn is_of_any(self) -> bool {
+        self.0 & Self::OF_ANY != 0
+    }
+
+    /// Below [`ANSWERS`].
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0 & !Self::OF_ANY) % ANSWERS
+    }
 }
 
 /// The names that a thread saw last, for one scanner.
 pub(crate) struct Names {
     scanner: u64,
     hasher: RandomState,
-    slots: Box<[Cell<(u64, Answer)>]>,
-    answers: RefCell<Vec<Glance>>,
+    slots: Box<[(u64, Answer); SLOTS]>,
+    answers: Vec<Glance>,
 }
 
 thread_local! {
@@ -92,8 +105,8 @@ impl Names {
                 Box::new(Self {
                     scanner,
                     hasher: RandomState::default(),
-                    slots: vec![Cell::new((0, Answer::NOTHING)); SLOTS].into_boxed_slice(),
-                    answers: RefCell::new(vec![Glance::NOTHING]),
+                    slots: Box::new([(0, Answer::NOTHING); SLOTS]),
+                    answers: vec![Glance::NOTHING],
                 })
             })
     }
@@ -105,7 +118,7 @@ impl Names {
 
     /// What a name says.
     #[inline]
-    pub(crate) fn answer(&self, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
+    pub(crate) fn answer(&mut self, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(name);
         if !parent.is_empty() {
@@ -113,40 +126,40 @@ impl Names {
         }
         // Zero marks an empty slot.
         let hash = hasher.finish() | 1;
-        let slot = &self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize];
-        let (known, answer) = slot.get();
+        let (known, answer) = self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize];
         if known == hash {
             return answer;
         }
-        let answer = self.find(Glance::of(vocabulary, name, parent));
-        slot.set((hash, answer));
-        answer
+        self.find(hash, Glance::of(vocabulary, name, parent))
     }
 
-    #[inline]
-    pub(crate) fn glance(&self, answer: Answer) -> Glance {
-        if answer == Answer::NOTHING {
-            return Glance::NOTHING;
-        }
-        let answers = self.answers.borrow();
+    pub(crate) fn glance(&self, answer: Answer) -> &Glance {
+        self.answers.get(answer.index()).unwrap_or(&Glance::NOTHING)
+    }
+
+    /// Rows beside whose values fields with these answers usually stand; a bit for each answer.
+    pub(crate) fn beside(&self, seen: &[u64; ANSWERS / 64]) -> RowSet {
+        let answers = self.answers.iter().enumerate();
         answers
-            .get(usize::from(answer.0))
-            .copied()
-            .unwrap_or(Glance::NOTHING)
+            .filter(|(n, _)| seen[n / 64] >> (n % 64) & 1 != 0)
+            .fold(RowSet::EMPTY, |rows, (_, glance)| rows.or(&glance.beside))
     }
 
     #[inline(never)]
-    fn find(&self, glance: Glance) -> Answer {
-        let mut answers = self.answers.borrow_mut();
-        if let Some(at) = answers.iter().position(|known| *known == glance) {
-            return Answer(at as u16);
+    fn find(&mut self, hash: u64, glance: Glance) -> Answer {
+        if self.answers.len() == ANSWERS {
+            self.answers.truncate(1);
+            self.slots.fill((0, Answer::NOTHING));
         }
-        if answers.len() == ANSWERS {
-            answers.truncate(1);
-            self.slots.iter().for_each(|slot| slot.set((0, Answer::NOTHING)));
+        let known = self.answers.iter().position(|known| *known == glance);
+        let index = known.unwrap_or(self.answers.len());
+        let flag = if glance.is_of_any() { Answer::OF_ANY } else { 0 };
+        if known.is_none() {
+            self.answers.push(glance);
         }
-        answers.push(glance);
-        Answer(answers.len() as u16 - 1)
+        let answer = Answer(index as u16 | flag);
+        self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize] = (hash, answer);
+        answer
     }
 }
 
@@ -163,10 +176,12 @@ mod tests {
             names in prop::collection::vec(prop_oneof!["[a-z_.]{0,12}", Just("card.number".to_owned()), Just("ssn".to_owned())], 0..200),
         ) {
             let vocabulary = Vocabulary::new(catalogue::all());
-            let memory = Names::taken(0);
+            let mut memory = Names::taken(0);
             for name in &names {
                 for parent in [b"".as_slice(), b"card"] {
-                    let said = memory.glance(memory.answer(&vocabulary, name.as_bytes(), parent));
+                    let answer = memory.answer(&vocabulary, name.as_bytes(), parent);
+                    let said = *memory.glance(answer);
+                    prop_assert_eq!(said.is_of_any(), answer.is_of_any());
                     prop_assert_eq!(said, Glance::of(&vocabulary, name.as_bytes(), parent));
                 }
             }

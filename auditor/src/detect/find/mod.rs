@@ -18,7 +18,7 @@ use super::catalogue::Needs;
 use super::context::{self, Peek};
 use super::evidence;
 use super::form::{Form, Shape};
-use super::glance::{Answer, Glance, Names};
+use super::glance::{ANSWERS, Answer, Glance, Names};
 use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
@@ -46,8 +46,8 @@ pub(super) struct Finder<'s, 'd> {
     parent: (usize, Range<usize>),
     /// The last element of a JSON array that was looked at, and what the array's name says.
     array: (usize, Glance),
-    /// Rows beside whose values some field of the document usually stands.
-    beside: RowSet,
+    /// What the document's names said, a bit for each answer.
+    seen: [u64; ANSWERS / 64],
     /// What passed a check that proves little, without a name: kept when a sibling turns up.
     weak: Vec<(Form, Range<usize>)>,
     /// What the columns of a table say, once asked.
@@ -74,7 +74,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             quotes_before: 0,
             parent: (0, 0..0),
             array: (0, Glance::NOTHING),
-            beside: RowSet::EMPTY,
+            seen: [0; ANSWERS / 64],
             weak: Vec::new(),
             columns: Vec::new(),
             word_end: 0,
@@ -108,8 +108,13 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     fn end(mut self) -> Vec<Found> {
+        let beside = if self.weak.is_empty() {
+            RowSet::EMPTY
+        } else {
+            self.names.beside(&self.seen)
+        };
         for (form, range) in std::mem::take(&mut self.weak) {
-            if !self.beside.contains(form.row) {
+            if !beside.contains(form.row) {
                 continue;
             }
             let mut shape = Shape::default();
@@ -319,29 +324,36 @@ impl<'s, 'd> Finder<'s, 'd> {
         context::peek(self.bytes, at, self.format)
     }
 
-    /// What a name says; one that says nothing by itself is read with the object around it.
+    /// What a name says by itself.
     #[inline]
+    fn answer(&mut self, name: &'d [u8]) -> Answer {
+        let answer = self.names.answer(&self.scanner.vocabulary, name, &[]);
+        self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
+        answer
+    }
+
+    /// What a name says; one that says nothing by itself is read with the object around it.
     fn glance(&mut self, name: &'d [u8]) -> Glance {
-        let scanner = self.scanner;
-        let answer = self.names.answer(&scanner.vocabulary, name, &[]);
-        if answer == Answer::NOTHING {
-            return Glance::NOTHING;
-        }
-        let glance = self.names.glance(answer);
-        self.beside = self.beside.or(&glance.beside);
-        if !glance.generic || self.format != Format::Json {
+        let answer = self.answer(name);
+        let glance = *self.names.glance(answer);
+        if !glance.generic || self.format == Format::Xml {
             return glance;
         }
-        let parent = self.parent_of(name);
-        if parent.is_empty() {
-            return Glance {
-                generic: false,
-                ..glance
-            };
+        let alone = Glance {
+            generic: false,
+            ..glance
+        };
+        if self.format != Format::Json {
+            return alone;
         }
-        let parent = parent.strip_suffix(b"s").unwrap_or(parent);
-        self.names
-            .glance(self.names.answer(&scanner.vocabulary, name, parent))
+        match self.parent_of(name) {
+            [] => alone,
+            parent => {
+                let parent = parent.strip_suffix(b"s").unwrap_or(parent);
+                let answer = self.names.answer(&self.scanner.vocabulary, name, parent);
+                *self.names.glance(answer)
+            }
+        }
     }
 
     /// What the name of the JSON array says that holds the element at `at`.
@@ -442,6 +454,7 @@ impl candidate::Around for Around<'_, '_, '_> {
     fn may_speak_of(&self, row: RowId) -> bool {
         match &self.named {
             Some(glance) => glance.generic || glance.rows.contains(row),
+            None if self.is_glued() => false,
             None => self
                 .hints
                 .get_or_init(|| {
@@ -460,6 +473,13 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
             range,
             hints: OnceCell::new(),
         }
+    }
+
+    /// Whether it stands right behind what joins it to something longer, as in a path: then no
+    /// word near by speaks of it.
+    fn is_glued(&self) -> bool {
+        let before = self.range.start.checked_sub(1).map(|at| self.finder.bytes[at]);
+        matches!(before, Some(b'/' | b'_' | b'-' | b'='))
     }
 
     /// Whether a value of so many bits, written as `text`, is too weak to be kept without a name.

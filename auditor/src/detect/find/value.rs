@@ -28,23 +28,24 @@ impl Finder<'_, '_> {
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
-        let peeked = match at.checked_sub(1).filter(|_| self.format == Format::Json) {
-            Some(colon) if bytes[colon] == b':' => self.json_name(colon).map(|name| Peek::Name(&bytes[name])),
+        let name = match at.checked_sub(1).filter(|_| self.format == Format::Json) {
+            Some(colon) if bytes[colon] == b':' => self.json_name(colon),
             _ => None,
         };
-        let glance = match peeked.unwrap_or_else(|| context::peek(bytes, start, self.format)) {
-            Peek::Name(name) => self.glance(name),
-            Peek::Nothing => Glance {
-                generic: at == 0,
-                ..Glance::NOTHING
-            },
-            Peek::Elsewhere => match self.column(start) {
-                Some(glance) => glance,
-                None => Glance {
-                    generic: true,
-                    ..Glance::NOTHING
-                },
-            },
+        let peeked = match name {
+            Some(name) => Peek::Name(&bytes[name]),
+            None => context::peek(bytes, start, self.format),
+        };
+        let glance = match peeked {
+            Peek::Name(name) => {
+                if !self.answer(name).is_of_any() && !self.may_be_placeholder(start) {
+                    return;
+                }
+                self.glance(name)
+            }
+            Peek::Nothing if at == 0 => Glance::UNKNOWN,
+            Peek::Nothing => Glance::NOTHING,
+            Peek::Elsewhere => self.column(start).unwrap_or(Glance::UNKNOWN),
         };
         if glance.is_of_any() || self.may_be_placeholder(start) {
             self.value_of(start, &glance);

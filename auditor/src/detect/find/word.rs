@@ -118,14 +118,17 @@ impl Finder<'_, '_> {
     /// Forms of several groups, the first of which begins at `start`.
     fn groups_from(&mut self, start: usize) {
         let scanner = self.scanner;
-        let bytes = self.bytes;
-        let first = alphanumerics(&bytes[start..bytes.len().min(start + 20)]);
-        let forms = scanner.forms.beginning_with(&bytes[start..start + first]);
-        let Some(separator) = self.separator(start + first) else {
+        let end = self.word_end(start);
+        let first = end - start;
+        let Some(separator) = self.separator(end).filter(|_| first <= LONGEST) else {
             return;
         };
-        let second = start + first + 1;
-        let length = alphanumerics(&bytes[second.min(bytes.len())..bytes.len().min(second + 20)]);
+        let forms = scanner.forms.beginning_with(first, self.digits_of(&(start..end)));
+        if forms.is_empty() {
+            return;
+        }
+        let second = end + 1;
+        let length = self.word_end(second.min(self.bytes.len())) - second.min(self.bytes.len());
         if forms.iter().any(|form| form.goes_on_with(separator, length)) {
             self.groups_like(start, first, forms);
         }
