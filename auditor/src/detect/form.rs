@@ -64,6 +64,15 @@ impl Shape {
         if let Some(last) = self.count.checked_sub(1) {
             self.separators[last] = separator;
         }
+        if group.iter().all(u8::is_ascii_digit) {
+            let end = self.length + group.len();
+            self.text[self.length..end].copy_from_slice(group);
+            self.digits |= ((1 << group.len()) - 1) << self.length;
+            self.length = end;
+            self.groups[self.count] = group.len() as u8;
+            self.count += 1;
+            return true;
+        }
         for byte in group {
             self.text[self.length] = byte.to_ascii_uppercase();
             let bit = 1 << self.length;

@@ -67,7 +67,10 @@ impl Glance {
 pub(crate) struct Answer(u16);
 
 impl Answer {
-    const NOTHING: Self = Self(0);
+    /// [`Glance::NOTHING`].
+    pub(crate) const NOTHING: Self = Self(0);
+    /// [`Glance::UNKNOWN`].
+    pub(crate) const UNKNOWN: Self = Self(1 | Self::OF_ANY);
     /// Set when it is of any value.
     const OF_ANY: u16 = 1 << 15;
 
@@ -106,7 +109,7 @@ impl Names {
                     scanner,
                     hasher: RandomState::default(),
                     slots: Box::new([(0, Answer::NOTHING); SLOTS]),
-                    answers: vec![Glance::NOTHING],
+                    answers: vec![Glance::NOTHING, Glance::UNKNOWN],
                 })
             })
     }
@@ -145,10 +148,28 @@ impl Names {
             .fold(RowSet::EMPTY, |rows, (_, glance)| rows.or(&glance.beside))
     }
 
+    /// The same answer of a name that turned out to have no object around it.
+    pub(crate) fn alone(&mut self, answer: Answer) -> Answer {
+        let glance = *self.glance(answer);
+        if glance.rows.is_empty() && glance.beside.is_empty() && glance.against.is_none() {
+            return Answer::NOTHING;
+        }
+        self.intern(Glance {
+            generic: false,
+            ..glance
+        })
+    }
+
     #[inline(never)]
     fn find(&mut self, hash: u64, glance: Glance) -> Answer {
+        let answer = self.intern(glance);
+        self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize] = (hash, answer);
+        answer
+    }
+
+    fn intern(&mut self, glance: Glance) -> Answer {
         if self.answers.len() == ANSWERS {
-            self.answers.truncate(1);
+            self.answers.truncate(2);
             self.slots.fill((0, Answer::NOTHING));
         }
         let known = self.answers.iter().position(|known| *known == glance);
@@ -157,9 +178,7 @@ impl Names {
         if known.is_none() {
             self.answers.push(glance);
         }
-        let answer = Answer(index as u16 | flag);
-        self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize] = (hash, answer);
-        answer
+        Answer(index as u16 | flag)
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) struct Finder<'s, 'd> {
     at: usize,
     /// Words, digits and quotes of that block, and the quotes of the one before.
     words: u64,
+    /// Words of the block before, and letters and digits of the next one; zero when not known.
+    words_before: u64,
+    words_next: u64,
     digits: u64,
     quotes: u64,
     quotes_before: u64,
@@ -45,13 +48,13 @@ pub(super) struct Finder<'s, 'd> {
     /// the object's own name is.
     parent: (usize, Range<usize>),
     /// The last element of a JSON array that was looked at, and what the array's name says.
-    array: (usize, Glance),
+    array: (usize, Answer),
     /// What the document's names said, a bit for each answer.
     seen: [u64; ANSWERS / 64],
     /// What passed a check that proves little, without a name: kept when a sibling turns up.
     weak: Vec<(Form, Range<usize>)>,
     /// What the columns of a table say, once asked.
-    columns: Vec<Option<Glance>>,
+    columns: Vec<Option<Answer>>,
     /// End of the word that was looked at last.
     word_end: usize,
     /// End of the value that was looked at last.
@@ -69,11 +72,13 @@ impl<'s, 'd> Finder<'s, 'd> {
             names: Names::taken(scanner.number),
             at: 0,
             words: 0,
+            words_before: 0,
+            words_next: 0,
             digits: 0,
             quotes: 0,
             quotes_before: 0,
             parent: (0, 0..0),
-            array: (0, Glance::NOTHING),
+            array: (0, Answer::NOTHING),
             seen: [0; ANSWERS / 64],
             weak: Vec::new(),
             columns: Vec::new(),
@@ -100,8 +105,11 @@ impl<'s, 'd> Finder<'s, 'd> {
             if count == 0 {
                 return self.end();
             }
-            for masks in &masks[..count] {
-                self.block(at, masks, &mut carry);
+            for n in 0..count {
+                let next = masks[..count]
+                    .get(n + 1)
+                    .map_or(0, |next| next.digits | next.letters);
+                self.block(at, &masks[n], next, &mut carry);
                 at += BLOCK;
             }
         }
@@ -132,7 +140,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     #[inline]
-    fn block(&mut self, at: usize, masks: &Masks, carry: &mut Carry) {
+    fn block(&mut self, at: usize, masks: &Masks, next: u64, carry: &mut Carry) {
         // The letter of an escape such as `\n` belongs to no word.
         let escaped = masks.escapes << 1 | carry.escape;
         let words = (masks.digits | masks.letters) & !escaped;
@@ -145,7 +153,8 @@ impl<'s, 'd> Finder<'s, 'd> {
             digit: digits >> 63,
         };
         self.at = at;
-        (self.words, self.digits) = (words, masks.digits);
+        (self.words_before, self.words, self.words_next) = (self.words, words, next);
+        self.digits = masks.digits;
         (self.quotes, self.quotes_before) = (masks.quotes, self.quotes);
         each(word_starts, at, |at| {
             if self.scanner.prefixes.may_be_at(self.bytes, at) {
@@ -169,6 +178,10 @@ impl<'s, 'd> Finder<'s, 'd> {
         if others != 0 {
             return self.at + (u64::BITS - others.leading_zeros()) as usize;
         }
+        let before = !self.words_before;
+        if behind < BLOCK && before != 0 && before != u64::MAX {
+            return self.at - before.leading_zeros() as usize;
+        }
         let letters = |b: &&u8| b.is_ascii_alphanumeric();
         let before = &self.bytes[at.saturating_sub(BLOCK)..at];
         let start = at - before.iter().rev().take_while(letters).count();
@@ -188,6 +201,10 @@ impl<'s, 'd> Finder<'s, 'd> {
             let letters = (!(self.words >> behind)).trailing_zeros() as usize;
             if behind + letters < BLOCK {
                 return at + letters;
+            }
+            let next = (!self.words_next).trailing_zeros() as usize;
+            if 0 < next && next < BLOCK {
+                return self.at + BLOCK + next;
             }
         }
         at + self.bytes[at..]
@@ -292,18 +309,13 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// What is known of the name of a value that begins at `at`.
-    fn named(&mut self, at: usize) -> Option<Glance> {
-        let name = match self.peek(at) {
-            Peek::Name(name) => name,
-            Peek::Nothing => return None,
-            Peek::Elsewhere => {
-                return Some(match self.format {
-                    Format::Json => self.array(at),
-                    _ => self.column(at).unwrap_or(Glance::UNKNOWN),
-                });
-            }
-        };
-        Some(self.glance(name))
+    fn named(&mut self, at: usize) -> Option<Answer> {
+        match self.peek(at) {
+            Peek::Name(name) => Some(self.answer_within(name)),
+            Peek::Nothing => None,
+            Peek::Elsewhere if self.format == Format::Json => Some(self.array(at)),
+            Peek::Elsewhere => Some(self.column(at)),
+        }
     }
 
     /// The name of a value that begins at `at`, quotes or not.
@@ -333,37 +345,30 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// What a name says; one that says nothing by itself is read with the object around it.
-    fn glance(&mut self, name: &'d [u8]) -> Glance {
+    fn answer_within(&mut self, name: &'d [u8]) -> Answer {
         let answer = self.answer(name);
-        let glance = *self.names.glance(answer);
-        if !glance.generic || self.format == Format::Xml {
-            return glance;
+        if !answer.is_of_any() || self.format == Format::Xml || !self.names.glance(answer).generic {
+            return answer;
         }
-        let alone = Glance {
-            generic: false,
-            ..glance
+        let parent = match self.format {
+            Format::Json => self.parent_of(name),
+            _ => &[],
         };
-        if self.format != Format::Json {
-            return alone;
+        if parent.is_empty() {
+            return self.names.alone(answer);
         }
-        match self.parent_of(name) {
-            [] => alone,
-            parent => {
-                let parent = parent.strip_suffix(b"s").unwrap_or(parent);
-                let answer = self.names.answer(&self.scanner.vocabulary, name, parent);
-                *self.names.glance(answer)
-            }
-        }
+        let parent = parent.strip_suffix(b"s").unwrap_or(parent);
+        self.names.answer(&self.scanner.vocabulary, name, parent)
     }
 
     /// What the name of the JSON array says that holds the element at `at`.
-    fn array(&mut self, at: usize) -> Glance {
+    fn array(&mut self, at: usize) -> Answer {
         let bytes = self.bytes;
-        let (known, glance) = self.array;
+        let (known, answer) = self.array;
         let since = known..at.max(known);
         let same = known > 0 && since.len() <= PARENT && memchr::memchr2(b'[', b']', &bytes[since]).is_none();
-        let glance = if same {
-            glance
+        let answer = if same {
+            answer
         } else {
             let near = &bytes[at.saturating_sub(PARENT)..at];
             let opened = memchr::memrchr2(b'[', b']', near).filter(|open| near[*open] == b'[');
@@ -379,10 +384,10 @@ impl<'s, 'd> Finder<'s, 'd> {
                 let start = memchr::memrchr(b'"', before).filter(|_| bytes[end] == b'"')?;
                 Some(&before[start + 1..])
             });
-            name.map_or(Glance::UNKNOWN, |name| self.glance(name))
+            name.map_or(Answer::UNKNOWN, |name| self.answer_within(name))
         };
-        self.array = (at, glance);
-        glance
+        self.array = (at, answer);
+        answer
     }
 
     /// The name of the JSON object that holds the field `name`, when it begins close by.
@@ -406,21 +411,27 @@ impl<'s, 'd> Finder<'s, 'd> {
         &self.bytes[self.parent.1.clone()]
     }
 
-    /// What the column says that the cell at `at` is in; `None` outside of tables.
-    fn column(&mut self, at: usize) -> Option<Glance> {
+    /// What the column says that the cell at `at` is in.
+    fn column(&mut self, at: usize) -> Answer {
         if !matches!(self.format, Format::Csv | Format::Sql) {
-            return None;
+            return Answer::UNKNOWN;
         }
         let fields = self.document.fields;
-        let column = fields.column_at(self.bytes, at)?;
+        let Some(column) = fields.column_at(self.bytes, at) else {
+            return Answer::UNKNOWN;
+        };
         let index = usize::from(column);
         if index >= self.columns.len() {
             self.columns.resize(index + 1, None);
         }
-        Some(*self.columns[index].get_or_insert_with(|| {
-            let name = fields.column_name(column).unwrap_or_default();
-            Glance::of(&self.scanner.vocabulary, name.as_bytes(), &[])
-        }))
+        if let Some(answer) = self.columns[index] {
+            return answer;
+        }
+        let name = fields.column_name(column).unwrap_or_default();
+        let answer = self.names.answer(&self.scanner.vocabulary, name.as_bytes(), &[]);
+        self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
+        self.columns[index] = Some(answer);
+        answer
     }
 }
 
@@ -446,13 +457,13 @@ const UNNAMED: f32 = 5.0;
 struct Around<'f, 's, 'd> {
     finder: &'f Finder<'s, 'd>,
     range: Range<usize>,
-    named: Option<Glance>,
+    named: Option<Answer>,
     hints: OnceCell<RowSet>,
 }
 
 impl candidate::Around for Around<'_, '_, '_> {
     fn may_speak_of(&self, row: RowId) -> bool {
-        match &self.named {
+        match self.named() {
             Some(glance) => glance.generic || glance.rows.contains(row),
             None if self.is_glued() => false,
             None => self
@@ -488,14 +499,14 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
         if bits >= 20.0 || self.may_speak_of(form.row) {
             return false;
         }
-        let against = self.named.and_then(|glance| glance.against);
+        let against = self.named().and_then(|glance| glance.against);
         let against: f32 = evidence::against(text, against, None).map(|(bits, _)| bits).sum();
         bits + against < UNNAMED
     }
 
     /// What the name says, if there is one.
     fn named(&self) -> Option<&Glance> {
-        self.named.as_ref()
+        self.named.map(|answer| self.finder.names.glance(answer))
     }
 
     /// Whether the row can be reported here at all.

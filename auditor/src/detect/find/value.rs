@@ -4,7 +4,7 @@ use super::Finder;
 use crate::content::Format;
 use crate::detect::candidate::Value;
 use crate::detect::context::{self, Peek};
-use crate::detect::glance::Glance;
+use crate::detect::glance::{Answer, Glance};
 use crate::detect::rows::RowSet;
 use crate::detect::scan::{Found, ValueJudge};
 use crate::detect::state;
@@ -36,18 +36,19 @@ impl Finder<'_, '_> {
             Some(name) => Peek::Name(&bytes[name]),
             None => context::peek(bytes, start, self.format),
         };
-        let glance = match peeked {
+        let answer = match peeked {
             Peek::Name(name) => {
                 if !self.answer(name).is_of_any() && !self.may_be_placeholder(start) {
                     return;
                 }
-                self.glance(name)
+                self.answer_within(name)
             }
-            Peek::Nothing if at == 0 => Glance::UNKNOWN,
-            Peek::Nothing => Glance::NOTHING,
-            Peek::Elsewhere => self.column(start).unwrap_or(Glance::UNKNOWN),
+            Peek::Nothing if at == 0 => Answer::UNKNOWN,
+            Peek::Nothing => Answer::NOTHING,
+            Peek::Elsewhere => self.column(start),
         };
-        if glance.is_of_any() || self.may_be_placeholder(start) {
+        if answer.is_of_any() || self.may_be_placeholder(start) {
+            let glance = *self.names.glance(answer);
             self.value_of(start, &glance);
         }
     }
