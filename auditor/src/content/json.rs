@@ -26,6 +26,10 @@ pub(super) struct Json {
     depth: usize,
     /// Levels below those followed.
     deeper: usize,
+    /// An object ended at the top level; a line end behind it begins the next document.
+    closed: bool,
+    /// Each line is a document: what lies before the last one need not be followed.
+    lines: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -55,7 +59,10 @@ impl Json {
             b'{' => self.open(false),
             b'[' => self.open(true),
             b'}' | b']' if self.deeper > 0 => self.deeper -= 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.closed = self.depth == 0;
+            }
             b',' => {
                 if let Some(top) = self.top() {
                     top.index += 1;
@@ -71,8 +78,23 @@ impl Json {
                 let key = self.top().is_some_and(|top| top.wants_key);
                 self.begin(State::Text { key, escaped: false }, self.at);
             }
-            b' ' | b'\t' | b'\r' | b'\n' => {}
+            b'\n' => self.lines |= self.closed && self.depth == 0,
+            b' ' | b'\t' | b'\r' => {}
             _ => self.begin(State::Scalar, self.at - 1),
+        }
+    }
+
+    /// Moves to the last document that begins a line before `to`.
+    fn skip_lines(&mut self, bytes: &[u8], to: usize) {
+        let last = memchr::memrchr(b'\n', &bytes[self.at.min(to)..to]);
+        let Some(start) = last.map(|end| self.at + end + 1) else {
+            return;
+        };
+        if bytes.get(start) == Some(&b'{') {
+            self.at = start;
+            self.state = State::Between;
+            self.depth = 0;
+            self.deeper = 0;
         }
     }
 
@@ -182,6 +204,9 @@ impl Cursor for Json {
     }
 
     fn run(&mut self, bytes: &[u8], to: usize) {
+        if self.lines {
+            self.skip_lines(bytes, to);
+        }
         while self.at < to {
             match self.state {
                 State::Between => self.between(bytes[self.at]),

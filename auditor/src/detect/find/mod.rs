@@ -23,6 +23,9 @@ use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
 
+/// What stands before the path of a field of protocol buffers.
+const PATH: u8 = 0x1e;
+
 /// How far back the object around a field is looked for, bytes. Of a field further behind, a name
 /// that says nothing by itself says nothing.
 const PARENT: usize = 512;
@@ -267,6 +270,12 @@ impl<'s, 'd> Finder<'s, 'd> {
     #[inline]
     fn number_or_word(&mut self, at: usize) {
         if at < self.word_end {
+            return;
+        }
+        if self.format == Format::Protobuf && neighbour_before(self.bytes, at) == Some(PATH) {
+            // The numbers of fields are no numbers of the content.
+            let path = memchr::memchr(b':', &self.bytes[at..]).unwrap_or(0);
+            self.word_end = at + path;
             return;
         }
         let behind = at - self.at;
