@@ -170,24 +170,49 @@ impl Finder<'_, '_> {
 /// Bytes of the value at the start of `rest`; a phrase may hold words.
 fn value_length(rest: &[u8], quote: Option<u8>, format: Format, is_phrase: bool) -> usize {
     if let Some(quote) = quote {
-        let end = rest.iter().position(|b| *b == quote).unwrap_or(rest.len());
+        // `O''Brien`, `2"" pipe`: two quotes are one in SQL and in separated values.
+        let doubled = matches!(format, Format::Sql | Format::Csv);
+        let mut end = 0;
+        loop {
+            end += rest[end..]
+                .iter()
+                .position(|b| *b == quote)
+                .unwrap_or(rest.len() - end);
+            if !doubled || rest.get(end + 1) != Some(&quote) {
+                break;
+            }
+            end += 2;
+        }
         return if end > 0 && rest[end - 1] == b'\\' {
             end - 1
         } else {
             end
         };
     }
+    // Escapes are undone, so nothing else ends a parameter; nor the text of an element.
+    let end = match format {
+        Format::Form => Some(b'&'),
+        Format::Xml => Some(b'<'),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let ends = |b: &u8| *b == end || format == Format::Form && matches!(b, b'\n' | b'\r');
+        let found = rest.iter().skip(1).position(ends);
+        return found.map_or(rest.len(), |found| found + 1);
+    }
     let brackets = matches!(rest.first(), Some(b'[' | b'{' | b'<' | b'$'));
     let ends = |at: usize| match rest[at] {
         b'\n' | b'\r' | b'"' => true,
-        b'&' => format != Format::Xml,
+        b'&' => true,
         b'<' => at > 0,
         b'|' => format == Format::Csv || is_phrase,
         b'\t' if format == Format::Csv || format == Format::Sql => true,
+        // A header's value is the rest of its line; cookies stand behind `=`.
+        b',' | b';' if format == Format::Headers && is_phrase => false,
         b',' | b';' => !rest.starts_with(b"$argon2"),
         b')' => format == Format::Sql,
         b'}' | b']' => format == Format::Json || !brackets,
-        b' ' | b'\t' if format == Format::Xml || format == Format::Csv => false,
+        b' ' | b'\t' if format == Format::Csv => false,
         b' ' | b'\t' if is_phrase => rest.get(at + 1) == Some(&b' '),
         b' ' | b'\t' => rest
             .get(at + 1)

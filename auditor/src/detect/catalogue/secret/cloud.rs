@@ -100,11 +100,17 @@ pub(super) static AZURE_SECRET: DetectorInfo = DetectorInfo {
             verify: azure::verify_key,
         },
         Trigger::Prefix {
-            prefixes: &["sig="],
+            // `26sig=` stands in a URL that is a parameter itself: `%26sig=`.
+            prefixes: &["sig=", "26sig="],
             verify: azure::verify_signature,
         },
         Trigger::Named {
             check: azure::check_client_secret,
+        },
+        Trigger::Word {
+            lengths: 5..=5,
+            first: b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            verify: azure::verify_client_secret,
         },
     ],
     ..CREDENTIAL

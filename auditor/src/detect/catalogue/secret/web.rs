@@ -97,7 +97,19 @@ pub(super) static CONNECTION_STRING: DetectorInfo = DetectorInfo {
     convention: Convention::Secret(0),
     triggers: &[
         Trigger::Prefix {
-            prefixes: &["Password=", "password=", "PASSWORD=", "Pwd=", "pwd=", "PWD="],
+            // In a cookie a semicolon stands as `%3B`.
+            prefixes: &[
+                "Password=",
+                "password=",
+                "PASSWORD=",
+                "Pwd=",
+                "pwd=",
+                "PWD=",
+                "3BPassword=",
+                "3BPwd=",
+                "3Bpassword=",
+                "3Bpwd=",
+            ],
             verify: connection_string::verify,
         },
         Trigger::At {
