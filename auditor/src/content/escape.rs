@@ -114,12 +114,17 @@ struct Taken {
 fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
     let keep = |byte: u8| match format {
         Format::Path => byte == b'/',
-        // A line end would begin another header, a semicolon another cookie.
-        Format::Headers => matches!(byte, b'&' | b';' | 0x7f) || byte < b' ',
+        // A line end would begin another header.
+        Format::Headers => byte < b' ' || byte == 0x7f,
         _ => byte == b'&',
     };
+    // The tracks of cards begin with `%B4`, and headers need not escape anything: no character begins
+    // with the second byte of one.
+    let is_stray = |byte: u8, decoded: &[u8]| {
+        format == Format::Headers && matches!(byte, 0x80..0xc0) && decoded.last().is_none_or(u8::is_ascii)
+    };
     match percent(rest) {
-        Some(byte) if !keep(byte) => {
+        Some(byte) if !keep(byte) && !is_stray(byte, decoded) => {
             decoded.push(byte);
             Taken {
                 source: 3,
@@ -199,8 +204,9 @@ mod tests {
             (
                 Format::Headers,
                 "Cookie: a=b%40c.de+d%3Be%0d%0Af%26\r\n",
-                Some("Cookie: a=b@c.de+d%3Be%0d%0Af%26\r\n"),
+                Some("Cookie: a=b@c.de+d;e%0d%0Af&\r\n"),
             ),
+            (Format::Headers, "T: %B4111%C3%BCx", Some("T: %B4111üx")),
             (
                 Format::Json,
                 r#"{"a":"b\u0040c","d":"e\/f\\u0040\u0022\n"}"#,

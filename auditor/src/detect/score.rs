@@ -56,6 +56,7 @@ impl<'a> Scene<'a> {
         let vocabulary = &self.scanner.vocabulary;
         let inner = state::placeholder_name(text).map(|name| Meaning::of(vocabulary, name, b""));
         let meanings = [Some(&self.meaning), inner.as_ref()];
+        let is_iban = value.mask.is_some_and(|mask| mask.is_iban(text));
         let (row, strength) = meanings
             .into_iter()
             .flatten()
@@ -64,7 +65,11 @@ impl<'a> Scene<'a> {
                 rows.filter_map(|row| Some((row, meaning.strength(row)?)))
             })
             .filter(|(row, _)| !value.card_only || self.info(*row).id == "payment_card")
-            .max_by_key(|(row, strength)| (*strength, std::cmp::Reverse(*row)))?;
+            .max_by_key(|(row, strength)| {
+                // An account's number may be an IBAN, whose mask keeps more.
+                let is_iban = is_iban && self.info(*row).id == "iban";
+                (is_iban, *strength, std::cmp::Reverse(*row))
+            })?;
         let (state, under_masked) = value.judge(self.info(row).convention);
         // Too little is hidden to say that this is such a value at all.
         if under_masked

@@ -11,6 +11,8 @@ use crate::detect::state;
 
 /// Longest value that a name is asked about, bytes.
 const LONGEST: usize = state::LONGEST;
+/// How far before a value the start of its header is looked for, bytes.
+const LONGEST_LINE: usize = 4 * 1024;
 
 /// A value as it stands in a document.
 struct Extent {
@@ -25,6 +27,16 @@ impl Finder<'_, '_> {
     pub(super) fn value(&mut self, at: usize) {
         let bytes = self.bytes;
         let mut start = at;
+        if self.format == Format::Sql && at > 0 && bytes[at - 1] == b'\'' {
+            // `N'…'`, `E'…'`: behind other quotes a string ends, or was looked at already.
+            let is_marked = at >= 3
+                && matches!(bytes[at - 2], b'N' | b'n' | b'E' | b'e')
+                && !bytes[at - 3].is_ascii_alphanumeric();
+            if !is_marked {
+                return;
+            }
+            start = at - 1;
+        }
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
@@ -145,9 +157,31 @@ impl Finder<'_, '_> {
             && bytes[..start].trim_ascii_end().last() == Some(&b':');
         Some(Extent {
             start,
-            end: start + value_length(rest, quote, self.format, is_phrase),
+            end: start
+                + match quote {
+                    None if self.is_in_cookie(start) => {
+                        let ends = |b: &u8| matches!(b, b';' | b'\r' | b'\n');
+                        rest.iter().position(ends).unwrap_or(rest.len())
+                    }
+                    _ => value_length(rest, quote, self.format, is_phrase),
+                },
             quoted: quote.is_some(),
         })
+    }
+
+    /// Whether `at` is in a Cookie or Set-Cookie line, whose escapes are undone: only a semicolon
+    /// ends a value there.
+    fn is_in_cookie(&self, at: usize) -> bool {
+        if self.format != Format::Headers {
+            return false;
+        }
+        let before = &self.bytes[at.saturating_sub(LONGEST_LINE)..at];
+        let line = memchr::memrchr(b'\n', before).map_or(before, |end| &before[end + 1..]);
+        let starts = |name: &[u8]| {
+            line.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        starts(b"cookie:") || starts(b"set-cookie:")
     }
 
     /// Keeps the value when it is protected and its name, or it itself, may tell its kind.

@@ -189,6 +189,11 @@ pub(super) static NEWRELIC_KEY: DetectorInfo = DetectorInfo {
         Trigger::Named {
             check: keyed::check_newrelic,
         },
+        Trigger::Word {
+            lengths: 40..=40,
+            first: b"0123456789abcdefghijklmnopqrstuvwxyz",
+            verify: keyed::verify_newrelic,
+        },
     ],
     ..CREDENTIAL
 };

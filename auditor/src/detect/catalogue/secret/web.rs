@@ -97,19 +97,7 @@ pub(super) static CONNECTION_STRING: DetectorInfo = DetectorInfo {
     convention: Convention::Secret(0),
     triggers: &[
         Trigger::Prefix {
-            // In a cookie a semicolon stands as `%3B`.
-            prefixes: &[
-                "Password=",
-                "password=",
-                "PASSWORD=",
-                "Pwd=",
-                "pwd=",
-                "PWD=",
-                "3BPassword=",
-                "3BPwd=",
-                "3Bpassword=",
-                "3Bpwd=",
-            ],
+            prefixes: &["Password=", "password=", "PASSWORD=", "Pwd=", "pwd=", "PWD="],
             verify: connection_string::verify,
         },
         Trigger::At {

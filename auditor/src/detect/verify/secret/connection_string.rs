@@ -52,11 +52,8 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let start = start + skip;
     let rest = rest.get(skip..)?;
     let value = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
-    // The semicolon of a cookie's value keeps its escape, as does the `&` of a parameter's.
-    let escape = [b"%3B".as_slice(), b"%3b", b"%26"]
-        .iter()
-        .filter_map(|escape| memchr::memmem::find(value, escape))
-        .min();
+    // The `&` of a parameter's value keeps its escape.
+    let escape = memchr::memmem::find(value, b"%26").filter(|_| place.format == Format::Form);
     let value = &value[..escape.unwrap_or(value.len())];
     if value.is_empty() || !is_connection_string(place, start + value.len()) {
         return None;
