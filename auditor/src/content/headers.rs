@@ -89,9 +89,14 @@ fn header_names(bytes: &[u8], line_start: usize, line_end: usize, own: &str) -> 
         .split(|b| *b == b'\n')
         .filter_map(|line| Some(text_of(line, 0..memchr::memchr(b':', line)?)))
         .filter(|name| name != own)
-        .map(|name| match name.strip_prefix(['X', 'x']).and_then(|name| name.strip_prefix('-')) {
-            Some(rest) => rest.to_owned(),
-            None => name,
+        .map(|name| {
+            match name
+                .strip_prefix(['X', 'x'])
+                .and_then(|name| name.strip_prefix('-'))
+            {
+                Some(rest) => rest.to_owned(),
+                None => name,
+            }
         });
     siblings(names, None)
 }

@@ -5,9 +5,9 @@ use crate::content::Format;
 use crate::detect::candidate::Value;
 use crate::detect::context::{self, Peek};
 use crate::detect::glance::Glance;
-use crate::detect::rows::RowSet;
+use crate::detect::rows::{RowId, RowSet};
 use crate::detect::scan::{Found, ValueJudge};
-use crate::detect::state;
+use crate::detect::{mask, state};
 
 /// Longest value that a name is asked about, bytes.
 const LONGEST: usize = state::LONGEST;
@@ -103,14 +103,24 @@ impl Finder<'_, '_> {
         };
         for row in rows.iter() {
             let found = match self.scanner.by_name[row.index()] {
-                Some(ValueJudge::Check(check)) => {
-                    check(&value).map(|proof| proof.into_match(start..start + text.len()))
-                }
+                Some(ValueJudge::Check(check)) => check(&value).map(|proof| {
+                    let mut found = proof.into_match(start..start + text.len());
+                    found.under_masked = self.leaves_too_much(row, text);
+                    found
+                }),
                 Some(ValueJudge::Own(own)) => self.scanner.own[own].1.named(&value, start),
                 None => None,
             };
             self.push(row, found);
         }
+    }
+
+    /// Whether part of a value that counts as clear is hidden: `abcdefgh****1234`.
+    fn leaves_too_much(&self, row: RowId, text: &[u8]) -> bool {
+        // Values hold `xx` and `##` by chance.
+        let is_hidden = |at| mask::run_at(text, at).is_some_and(|(_, count)| count > 1);
+        memchr::memchr2(b'*', 0xE2, text).is_some_and(|at| mask::sure_at(text, at).is_some() && is_hidden(at))
+            && state::of(text).is_some_and(|found| found.judge(self.scanner.rows[row.index()].convention).1)
     }
 
     /// Asks the rows about the strings and numbers of a JSON array that begins behind `at`.
@@ -254,4 +264,39 @@ fn value_length(rest: &[u8], quote: Option<u8>, format: Format, is_phrase: bool)
         _ => false,
     };
     (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ends_where_its_format_says() {
+        for (rest, quote, format, is_phrase, expected) in [
+            (
+                "12 Main St, Springfield&b=1",
+                None,
+                Format::Form,
+                false,
+                "12 Main St, Springfield",
+            ),
+            ("IG Metall", None, Format::Form, false, "IG Metall"),
+            ("a, b; c & d</name>", None, Format::Xml, false, "a, b; c & d"),
+            ("O''Brien', 'x'", Some(b'\''), Format::Sql, false, "O''Brien"),
+            ("2\"\" pipe\",x", Some(b'"'), Format::Csv, false, "2\"\" pipe"),
+            (
+                "12 Main St, Springfield\r\nB: c",
+                None,
+                Format::Headers,
+                true,
+                "12 Main St, Springfield",
+            ),
+            ("abc, b=1", None, Format::Headers, false, "abc"),
+            ("abc took_ms=1", None, Format::Text, false, "abc"),
+            ("12, 'x')", None, Format::Sql, false, "12"),
+        ] {
+            let length = value_length(rest.as_bytes(), quote, format, is_phrase);
+            assert_eq!(&rest[..length], expected, "{rest}");
+        }
+    }
 }

@@ -90,7 +90,10 @@ pub(crate) fn genetic(value: &Value<'_>) -> Option<Proof> {
     }
     let digits = |text: &[u8]| (3..=12).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     // `rs429358`, `rs429358 CT`, `rs429358(C;T)`.
-    let first = text.split(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let first = text
+        .split(|b| !b.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
     if text.len() <= 40 && first.strip_prefix(b"rs").is_some_and(digits) {
         return Some(Proof::new(4.0, "is the id of a variant in dbSNP"));
     }

@@ -96,10 +96,17 @@ fn hidden_value(place: &Place<'_>, start: usize) -> Option<Match> {
 pub(crate) fn verify_client_secret(place: &Place<'_>) -> Option<Match> {
     let text = &place.bytes[place.at..];
     // Most words end here.
-    if text.get(3..6).is_none_or(|mark| !mark[0].is_ascii_digit() || mark[1..] != *b"Q~") {
+    if text
+        .get(3..6)
+        .is_none_or(|mark| !mark[0].is_ascii_digit() || mark[1..] != *b"Q~")
+    {
         return None;
     }
-    let length = text.iter().take(41).take_while(|b| is_of_client_secret(b)).count();
+    let length = text
+        .iter()
+        .take(41)
+        .take_while(|b| is_of_client_secret(b))
+        .count();
     // The full stop of a sentence.
     let secret = text[..length].strip_suffix(b".").unwrap_or(&text[..length]);
     let is_inside = place.before(place.at).is_some_and(|b| is_of_client_secret(&b));
