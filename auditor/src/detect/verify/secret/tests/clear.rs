@@ -102,8 +102,6 @@ fn every_vendors_token_is_told_in_clear() {
             "jdbc:mysql://db/app?user=svc&password=hunter2".into(),
         ),
         ("connection_string", "svc:hunter2@tcp(db:3306)/app".into()),
-        ("azure_secret", format!("abc8Q~{}", base62(34))),
-        ("newrelic_key", format!("{}NRAL", hex(36))),
         ("session_cookie", format!("Cookie: a=b; session={}", base62(32))),
         (
             "session_cookie",
