@@ -1,5 +1,5 @@
-//! Undoes escapes that hide a value from the scanner: `%40` in forms, paths and queries, `\u0040`
-//! and `\/` in JSON.
+//! Undoes escapes that hide a value from the scanner: `%40` in forms, paths, queries and headers
+//! (cookies, referrers), `\u0040` and `\/` in JSON.
 //!
 //! Goes in: bytes of a window. Comes out: the decoded bytes and which source byte each run of
 //! them came from; `None`, without a copy, when there is nothing to undo. Escapes that stand for
@@ -31,7 +31,7 @@ impl Decoded {
 pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
     match format {
         Format::Form => memchr::memchr2(b'%', b'+', bytes).is_some(),
-        Format::Path => memchr::memchr(b'%', bytes).is_some(),
+        Format::Path | Format::Headers => memchr::memchr(b'%', bytes).is_some(),
         Format::Json => memchr::memchr(b'\\', bytes).is_some_and(|at| {
             memmem::find(&bytes[at..], b"\\u").is_some() || memmem::find(&bytes[at..], b"\\/").is_some()
         }),
@@ -43,7 +43,7 @@ pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
 pub(super) fn unfinished(format: Format, bytes: &[u8]) -> usize {
     let near = &bytes[bytes.len().saturating_sub(5)..];
     let escape = match format {
-        Format::Form | Format::Path => near.iter().rev().take(2).position(|b| *b == b'%'),
+        Format::Form | Format::Path | Format::Headers => near.iter().rev().take(2).position(|b| *b == b'%'),
         Format::Json => near.iter().rev().position(|b| *b == b'\\').filter(|behind| {
             let backslashes = bytes[..bytes.len() - behind]
                 .iter()
@@ -80,7 +80,8 @@ pub(super) fn undo(format: Format, bytes: &[u8]) -> Option<Decoded> {
     while at < bytes.len() {
         let next = match format {
             Format::Json => memchr::memchr(b'\\', &bytes[at..]),
-            _ => memchr::memchr2(b'%', b'+', &bytes[at..]),
+            Format::Form => memchr::memchr2(b'%', b'+', &bytes[at..]),
+            _ => memchr::memchr(b'%', &bytes[at..]),
         };
         let plain = next.unwrap_or(bytes.len() - at);
         decoded.extend_from_slice(&bytes[at..at + plain]);
@@ -113,10 +114,17 @@ struct Taken {
 fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken {
     let keep = |byte: u8| match format {
         Format::Path => byte == b'/',
+        // A line end would begin another header.
+        Format::Headers => byte < b' ' || byte == 0x7f,
         _ => byte == b'&',
     };
+    // The tracks of cards begin with `%B4`, and headers need not escape anything: no character begins
+    // with the second byte of one.
+    let is_stray = |byte: u8, decoded: &[u8]| {
+        format == Format::Headers && matches!(byte, 0x80..0xc0) && decoded.last().is_none_or(u8::is_ascii)
+    };
     match percent(rest) {
-        Some(byte) if !keep(byte) => {
+        Some(byte) if !keep(byte) && !is_stray(byte, decoded) => {
             decoded.push(byte);
             Taken {
                 source: 3,
@@ -193,6 +201,12 @@ mod tests {
             (Format::Form, "a=1%262&b=%zz%4", Some("a=1%262&b=%zz%4")),
             (Format::Form, "a=b", None),
             (Format::Path, "/a%40b%2Fc+d", Some("/a@b%2Fc+d")),
+            (
+                Format::Headers,
+                "Cookie: a=b%40c.de+d%3Be%0d%0Af%26\r\n",
+                Some("Cookie: a=b@c.de+d;e%0d%0Af&\r\n"),
+            ),
+            (Format::Headers, "T: %B4111%C3%BCx", Some("T: %B4111üx")),
             (
                 Format::Json,
                 r#"{"a":"b\u0040c","d":"e\/f\\u0040\u0022\n"}"#,

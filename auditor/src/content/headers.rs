@@ -47,12 +47,20 @@ impl FieldLookup for Headers {
 
 /// The cookie at a place of a cookie header; none for the attributes of `Set-Cookie`.
 fn cookie(bytes: &[u8], header: &str, value: &Range<usize>, at: &Range<usize>) -> Option<Field> {
-    let start = memchr::memrchr(b';', &bytes[value.start..at.start])
+    // Semicolon and space, as RFC 6265 has it; a semicolon alone may be of a value then, whose escapes
+    // are undone. Some clients leave out all spaces.
+    let all = &bytes[value.start..value.end.max(at.end)];
+    let separator: &[u8] = if memchr::memmem::find(all, b"; ").is_some() {
+        b"; "
+    } else {
+        b";"
+    };
+    let start = memchr::memmem::rfind(&bytes[value.start..at.start], separator)
         .map_or(value.start, |semicolon| value.start + semicolon + 1);
     if header == "set-cookie" && start != value.start {
         return None;
     }
-    let end = memchr::memchr(b';', &bytes[at.end..value.end.max(at.end)])
+    let end = memchr::memmem::find(&bytes[at.end..value.end.max(at.end)], separator)
         .map_or(value.end, |semicolon| at.end + semicolon);
     let equals = start + memchr::memchr(b'=', &bytes[start..at.start])?;
     let name = text_of(bytes, start..equals).trim().to_owned();
@@ -74,13 +82,23 @@ fn cookie(bytes: &[u8], header: &str, value: &Range<usize>, at: &Range<usize>) -
     })
 }
 
-/// Names of the headers around a line.
+/// Names of the headers around a line, without the `X-` that says nothing.
 fn header_names(bytes: &[u8], line_start: usize, line_end: usize, own: &str) -> Vec<String> {
     let near = &bytes[line_start.saturating_sub(REACH)..bytes.len().min(line_end + REACH)];
     let names = near
         .split(|b| *b == b'\n')
-        .filter_map(|line| Some(text_of(line, 0..memchr::memchr(b':', line)?)));
-    siblings(names, Some(own))
+        .filter_map(|line| Some(text_of(line, 0..memchr::memchr(b':', line)?)))
+        .filter(|name| name != own)
+        .map(|name| {
+            match name
+                .strip_prefix(['X', 'x'])
+                .and_then(|name| name.strip_prefix('-'))
+            {
+                Some(rest) => rest.to_owned(),
+                None => name,
+            }
+        });
+    siblings(names, None)
 }
 
 /// `value` without space at its ends, but never less than `at`.

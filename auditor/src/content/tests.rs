@@ -238,6 +238,15 @@ fn the_field_of_a_value_is_known_in_every_format() {
             &["a", "b"],
             "N",
         ),
+        // Without spaces, and with semicolons that were escaped in a value.
+        (
+            Place::RequestHeaders,
+            "Cookie: a=1;pan=N;b=2\r\n",
+            Some("cookie.pan"),
+            Some("pan"),
+            &["a", "b"],
+            "N",
+        ),
         (
             Place::ResponseHeaders,
             "Set-Cookie: pan=N; Path=/\r\n",

@@ -242,14 +242,15 @@ impl Meaning {
             meaning.promise = Some(promise);
             from = 1;
         }
-        let mut starts = [0, from];
+        let first = from;
         while from + 1 < to && WHOSE.contains(&name.span(from, from + 1)) {
             from += 1;
-            starts[1] = from;
         }
-        let spans = [(0, name.words), (starts[1], to), (0, to)];
-        for named in spans
+        // `X-New-Relic-Key`, `X-Customer-Name`: a word that may be left out need not be.
+        let spans = (first..=from).map(|start| (start, to));
+        for named in [(0, name.words), (0, to)]
             .into_iter()
+            .chain(spans)
             .filter_map(|(from, to)| name.find(vocabulary, from, to))
         {
             meaning.exact = meaning.exact.or(&named.keys);

@@ -4,6 +4,7 @@
 //! convention allows them. Never allocates.
 
 use super::catalogue::Convention;
+use super::verify::iban;
 
 /// Longest masked value that is looked at, bytes.
 pub(crate) const LONGEST: usize = 128;
@@ -127,6 +128,12 @@ impl Mask {
     /// Characters in all, separators left out.
     pub(crate) fn total(&self) -> usize {
         self.head + self.hidden + self.middle + self.tail
+    }
+
+    /// Whether it may be of an IBAN: as long, and behind the letters of a country that has them.
+    pub(crate) fn is_iban(&self, text: &[u8]) -> bool {
+        let is_country = |text: &[u8]| matches!(*text, [a, b, ..] if iban::is_country(a, b));
+        self.country && (15..=34).contains(&self.total()) && is_country(text.trim_ascii_start())
     }
 
     /// Whether what it leaves is within the convention.

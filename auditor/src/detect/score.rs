@@ -56,6 +56,7 @@ impl<'a> Scene<'a> {
         let vocabulary = &self.scanner.vocabulary;
         let inner = state::placeholder_name(text).map(|name| Meaning::of(vocabulary, name, b""));
         let meanings = [Some(&self.meaning), inner.as_ref()];
+        let is_iban = value.mask.is_some_and(|mask| mask.is_iban(text));
         let (row, strength) = meanings
             .into_iter()
             .flatten()
@@ -65,6 +66,9 @@ impl<'a> Scene<'a> {
             })
             .filter(|(row, _)| !value.card_only || self.info(*row).id == "payment_card")
             .max_by_key(|(row, strength)| (*strength, std::cmp::Reverse(*row)))?;
+        // An account's number may be an IBAN, whose mask keeps more.
+        let iban = (is_iban && self.info(row).id == "bank_account").then(|| self.scanner.row("iban"));
+        let (row, is_iban) = iban.flatten().map_or((row, false), |iban| (iban, true));
         let (state, under_masked) = value.judge(self.info(row).convention);
         // Too little is hidden to say that this is such a value at all.
         if under_masked
@@ -76,7 +80,12 @@ impl<'a> Scene<'a> {
         }
         let mut found = Match::new(range, state).because(value.bits, format!("is {}", value.how));
         if self.meaning.strength(row).is_none() {
-            found = found.because(bits_of(strength), "the placeholder names the kind of value");
+            let reason = if is_iban {
+                "the field has a name of bank accounts, and the mask a country"
+            } else {
+                "the placeholder names the kind of value"
+            };
+            found = found.because(bits_of(strength), reason);
         }
         found.under_masked = under_masked;
         Some((row, found))

@@ -64,6 +64,7 @@ pub(crate) fn may_be_protected(value: &[u8]) -> bool {
             Some(b'{' | b'2' | b'a' | b'6' | b'5' | b'1' | b's' | b'y')
         ),
         b'+' => leads_to_mask(&value[1..]),
+        b'&' => value.starts_with(b"&lt;"),
         b'0'..=b'9' => leads_to_mask(value) || is_hex_run(value) || six_then_letters(value),
         b'a'..=b'f' | b'A'..=b'F' if is_hex_run(value) => true,
         b'a'..=b'z' | b'A'..=b'Z' => {
@@ -219,12 +220,14 @@ pub(crate) fn placeholder_name(value: &[u8]) -> Option<&[u8]> {
     if value.len() > 64 {
         return None;
     }
-    let pairs: [(&[u8], &[u8]); 6] = [
+    let pairs: [(&[u8], &[u8]); 7] = [
         (b"{{{", b"}}}"),
         (b"{{", b"}}"),
         (b"${", b"}"),
         (b"[", b"]"),
         (b"<", b">"),
+        // In XML.
+        (b"&lt;", b"&gt;"),
         (b"(", b")"),
     ];
     let (open, inner) = pairs.iter().find_map(|(open, close)| {
@@ -243,7 +246,7 @@ pub(crate) fn placeholder_name(value: &[u8]) -> Option<&[u8]> {
     // `(mobile)` and `<b>` are ordinary text, `[null]` and `[true]` are JSON.
     let plain = match open {
         b"(" => says_so,
-        b"<" | b"[" => says_so || upper,
+        b"<" | b"&lt;" | b"[" => says_so || upper,
         _ => true,
     };
     (named && plain).then_some(inner)
@@ -336,6 +339,7 @@ mod tests {
         for (value, state) in [
             ("[REDACTED]", State::Masked),
             ("<EMAIL_ADDRESS>", State::Masked),
+            ("&lt;EMAIL_ADDRESS&gt;", State::Masked),
             ("[Filtered]", State::Masked),
             ("[FILTERED]", State::Masked),
             ("{{card}}", State::Masked),

@@ -199,8 +199,9 @@ def _header(source: Source, cell: Cell) -> Document:
 
 def _cookie(source: Source, cell: Cell) -> Document:
     document = _request("GET /").text(f"Cookie: theme=dark; {urllib.parse.quote(cell.name)}=")
-    document.value(urllib.parse.quote(cell.values[0], safe="")).text("; lang=en\r\n\r\n")
-    return document
+    document.value(urllib.parse.quote(cell.values[0], safe=""))
+    document.text("".join(f"; {k}={urllib.parse.quote(v, safe='')}" for k, v in cell.beside.items()))
+    return document.text("; lang=en\r\n\r\n")
 
 
 def _set_cookie(source: Source, cell: Cell) -> Document:

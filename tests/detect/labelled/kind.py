@@ -95,6 +95,8 @@ class Kind:
     beside: Callable[[Source], dict[str, str]] | None = None
     #: The value has line breaks, or is a whole header: only some carriers can hold it.
     carriers: Sequence[str] = field(default=())
+    #: The catalogue promises it under a name only, whatever its class: keys without a mark of their own.
+    needs_name: bool = False
     #: Detectors that are right about it too.
     also: Sequence[str] = ()
     #: First characters that the oracle leaves as they are: an issuer or a country, of which it has no list.

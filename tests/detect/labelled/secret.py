@@ -48,8 +48,9 @@ def _azure(source: Source) -> str:
     key = base64.b64encode(source.random.randbytes(64)).decode()
     return source.choice([
         f"DefaultEndpointsProtocol=https;AccountName=acmeprod;AccountKey={key};EndpointSuffix=core.windows.net",
-        f"{source.text(BASE62, 3)}8Q~{source.text(BASE62 + '_-.~', 34)}",
-        "https://acmeprod.blob.core.windows.net/backups?sv=2022-11-02&sr=c&sp=rl&sig="
+        f"{source.text(BASE62, 3)}8Q~{source.text(BASE62 + '_-.~', 33)}{source.text(BASE62, 1)}",
+        # `se`, when it ends, is required unless a stored policy (`si`) says it.
+        "https://acmeprod.blob.core.windows.net/backups?sv=2022-11-02&se=2026-01-31T12%3A00%3A00Z&sr=c&sp=rl&sig="
         + base64.b64encode(source.random.randbytes(32)).decode().replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
     ])
 
@@ -171,7 +172,8 @@ KINDS = [
     _kind("sendgrid_key", ["sendgrid_api_key", "SENDGRID_API_KEY", "mail_key"],
           lambda s: f"SG.{s.text(BASE64URL, 22)}.{s.text(BASE64URL, 43)}"),
     _kind("mailgun_key", ["mailgun_api_key", "MAILGUN_API_KEY", "mailgun_key"],
-          one_of(lambda s: "key-" + s.text(HEX, 32), lambda s: f"{s.text(HEX, 32)}-{s.text(HEX, 8)}-{s.text(HEX, 8)}")),
+          one_of(lambda s: "key-" + s.text(HEX, 32), lambda s: f"{s.text(HEX, 32)}-{s.text(HEX, 8)}-{s.text(HEX, 8)}"),
+          needs_name=True),
     _kind("mailchimp_key", ["mailchimp_api_key", "MAILCHIMP_API_KEY", "mailchimp"],
           lambda s: f"{s.text(HEX, 32)}-us{s.number(1, 21)}"),
     _kind("twilio_key", ["twilio_api_key", "TWILIO_API_KEY", "twilio_sid"], lambda s: "SK" + s.text(HEX, 32)),
@@ -182,7 +184,7 @@ KINDS = [
     _kind("doppler_token", ["doppler_token", "DOPPLER_TOKEN", "doppler"], lambda s: "dp.pt." + s.text(BASE62, 43)),
     _kind("newrelic_key", ["newrelic_key", "NEW_RELIC_LICENSE_KEY", "new_relic_api_key"],
           one_of(lambda s: "NRAK-" + s.text(UPPER + DIGITS, 27), lambda s: s.text(HEX, 36) + "NRAL")),
-    _kind("datadog_key", ["datadog_api_key", "DD_API_KEY", "dd_app_key"], lambda s: s.text(HEX, s.choice([32, 32, 40]))),
+    _kind("datadog_key", ["datadog_api_key", "DD_API_KEY", "dd_app_key"], lambda s: s.text(HEX, s.choice([32, 32, 40])), needs_name=True),
     _kind("private_key", ["private_key", "ssh_key", "tls_key", "privateKey", "signing_key"], _pem,
           carriers=("json_key", "json_nested", "json_list", "ndjson", "form", "bare")),
     _kind("jwt", ["jwt", "access_token", "id_token", "session_token", "idToken"], make_jwt),

@@ -16,7 +16,9 @@ def _amount(source: Source) -> str:
 _LIST = "words of a short list"
 
 KINDS = [
-    Kind("race_ethnicity", ["race", "ethnicity", "ethnic_origin", "raceEthnicity", "herkunft"], "race",
+    Kind("race_ethnicity", ["race", "ethnicity", "ethnic_origin", "raceEthnicity",
+                            # Not `herkunft` alone: that is where data, goods and visitors come from, too.
+                            "ethnische_herkunft"], "race",
          _one("Hispanic or Latino", "Black or African American", "White", "Asian", "Native Hawaiian", "Roma", "Arab", "Mixed"),
          None, _LIST),
     Kind("religion", ["religion", "religious_affiliation", "konfession", "faith", "religione"], "religion",

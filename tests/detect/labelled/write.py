@@ -63,7 +63,8 @@ def carriers_of(kind: Kind) -> Iterator[Carrier]:
             wanted = False
         else:
             enough = {"name": True, "word": letter in ("A", "B", "C", "negative"), "none": letter in ("A", "negative")}
-            wanted = enough[carrier.clue]
+            # Text around a value holds no fields beside it.
+            wanted = enough[carrier.clue] and (carrier.clue == "name" or not (kind.needs_name or kind.beside))
         if wanted:
             yield carrier
 

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::Finder;
 use crate::detect::State;
-use crate::detect::candidate::Match;
+use crate::detect::candidate::{Match, neighbour_before};
 use crate::detect::context;
 use crate::detect::mask::Mask;
 use crate::detect::rows::RowId;
+use crate::detect::verify::iban;
 
 impl Finder<'_, '_> {
     /// Looks at a mask run anywhere in text: its shape, or a word near by, may tell its kind.
@@ -96,6 +97,14 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
             break;
         }
         start -= 1;
+    }
+    // The country of an IBAN whose beginning is clear: `DE12345678******0000`.
+    if let Some([first, second]) = start.checked_sub(2).map(|from| &bytes[from..start])
+        && bytes[start].is_ascii_digit()
+        && iban::is_country(*first, *second)
+        && !neighbour_before(bytes, start - 2).is_some_and(|b| b.is_ascii_alphanumeric())
+    {
+        start -= 2;
     }
     let mut end = at;
     while end < bytes.len() && end - at < 48 {

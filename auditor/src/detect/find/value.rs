@@ -5,12 +5,14 @@ use crate::content::Format;
 use crate::detect::candidate::Value;
 use crate::detect::context::{self, Peek};
 use crate::detect::glance::{Answer, Glance};
-use crate::detect::rows::RowSet;
+use crate::detect::rows::{RowId, RowSet};
 use crate::detect::scan::{Found, ValueJudge};
-use crate::detect::state;
+use crate::detect::{mask, state};
 
 /// Longest value that a name is asked about, bytes.
 const LONGEST: usize = state::LONGEST;
+/// How far before a value the start of its header is looked for, bytes.
+const LONGEST_LINE: usize = 4 * 1024;
 
 /// A value as it stands in a document.
 struct Extent {
@@ -25,6 +27,16 @@ impl Finder<'_, '_> {
     pub(super) fn value(&mut self, at: usize) {
         let bytes = self.bytes;
         let mut start = at;
+        if self.format == Format::Sql && at > 0 && bytes[at - 1] == b'\'' {
+            // `N'…'`, `E'…'`: behind other quotes a string ends, or was looked at already.
+            let is_marked = at >= 3
+                && matches!(bytes[at - 2], b'N' | b'n' | b'E' | b'e')
+                && !bytes[at - 3].is_ascii_alphanumeric();
+            if !is_marked {
+                return;
+            }
+            start = at - 1;
+        }
         while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
             start += 1;
         }
@@ -97,14 +109,24 @@ impl Finder<'_, '_> {
         };
         for row in rows.iter() {
             let found = match self.scanner.by_name[row.index()] {
-                Some(ValueJudge::Check(check)) => {
-                    check(&value).map(|proof| proof.into_match(start..start + text.len()))
-                }
+                Some(ValueJudge::Check(check)) => check(&value).map(|proof| {
+                    let mut found = proof.into_match(start..start + text.len());
+                    found.under_masked = self.leaves_too_much(row, text);
+                    found
+                }),
                 Some(ValueJudge::Own(own)) => self.scanner.own[own].1.named(&value, start),
                 None => None,
             };
             self.push(row, found);
         }
+    }
+
+    /// Whether part of a value that counts as clear is hidden: `abcdefgh****1234`.
+    fn leaves_too_much(&self, row: RowId, text: &[u8]) -> bool {
+        // Values hold `xx` and `##` by chance.
+        let is_hidden = |at| mask::run_at(text, at).is_some_and(|(_, count)| count > 1);
+        memchr::memchr2(b'*', 0xE2, text).is_some_and(|at| mask::sure_at(text, at).is_some() && is_hidden(at))
+            && state::of(text).is_some_and(|found| found.judge(self.scanner.rows[row.index()].convention).1)
     }
 
     /// Asks the rows about the strings and numbers of a JSON array that begins behind `at`.
@@ -151,9 +173,31 @@ impl Finder<'_, '_> {
             && bytes[..start].trim_ascii_end().last() == Some(&b':');
         Some(Extent {
             start,
-            end: start + value_length(rest, quote, self.format, is_phrase),
+            end: start
+                + match quote {
+                    None if self.is_in_cookie(start) => {
+                        let ends = |b: &u8| matches!(b, b';' | b'\r' | b'\n');
+                        rest.iter().position(ends).unwrap_or(rest.len())
+                    }
+                    _ => value_length(rest, quote, self.format, is_phrase),
+                },
             quoted: quote.is_some(),
         })
+    }
+
+    /// Whether `at` is in a Cookie or Set-Cookie line, whose escapes are undone: only a semicolon
+    /// ends a value there.
+    fn is_in_cookie(&self, at: usize) -> bool {
+        if self.format != Format::Headers {
+            return false;
+        }
+        let before = &self.bytes[at.saturating_sub(LONGEST_LINE)..at];
+        let line = memchr::memrchr(b'\n', before).map_or(before, |end| &before[end + 1..]);
+        let starts = |name: &[u8]| {
+            line.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        starts(b"cookie:") || starts(b"set-cookie:")
     }
 
     /// Keeps the value when it is protected and its name, or it itself, may tell its kind.
@@ -176,24 +220,49 @@ impl Finder<'_, '_> {
 /// Bytes of the value at the start of `rest`; a phrase may hold words.
 fn value_length(rest: &[u8], quote: Option<u8>, format: Format, is_phrase: bool) -> usize {
     if let Some(quote) = quote {
-        let end = rest.iter().position(|b| *b == quote).unwrap_or(rest.len());
+        // `O''Brien`, `2"" pipe`: two quotes are one in SQL and in separated values.
+        let doubled = matches!(format, Format::Sql | Format::Csv);
+        let mut end = 0;
+        loop {
+            end += rest[end..]
+                .iter()
+                .position(|b| *b == quote)
+                .unwrap_or(rest.len() - end);
+            if !doubled || rest.get(end + 1) != Some(&quote) {
+                break;
+            }
+            end += 2;
+        }
         return if end > 0 && rest[end - 1] == b'\\' {
             end - 1
         } else {
             end
         };
     }
+    // Escapes are undone, so nothing else ends a parameter; nor the text of an element.
+    let end = match format {
+        Format::Form => Some(b'&'),
+        Format::Xml => Some(b'<'),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let ends = |b: &u8| *b == end || format == Format::Form && matches!(b, b'\n' | b'\r');
+        let found = rest.iter().skip(1).position(ends);
+        return found.map_or(rest.len(), |found| found + 1);
+    }
     let brackets = matches!(rest.first(), Some(b'[' | b'{' | b'<' | b'$'));
     let ends = |at: usize| match rest[at] {
         b'\n' | b'\r' | b'"' => true,
-        b'&' => format != Format::Xml,
+        b'&' => true,
         b'<' => at > 0,
         b'|' => format == Format::Csv || is_phrase,
         b'\t' if format == Format::Csv || format == Format::Sql => true,
+        // A header's value is the rest of its line; cookies stand behind `=`.
+        b',' | b';' if format == Format::Headers && is_phrase => false,
         b',' | b';' => !rest.starts_with(b"$argon2"),
         b')' => format == Format::Sql,
         b'}' | b']' => format == Format::Json || !brackets,
-        b' ' | b'\t' if format == Format::Xml || format == Format::Csv => false,
+        b' ' | b'\t' if format == Format::Csv => false,
         b' ' | b'\t' if is_phrase => rest.get(at + 1) == Some(&b' '),
         b' ' | b'\t' => rest
             .get(at + 1)
@@ -201,4 +270,39 @@ fn value_length(rest: &[u8], quote: Option<u8>, format: Format, is_phrase: bool)
         _ => false,
     };
     (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ends_where_its_format_says() {
+        for (rest, quote, format, is_phrase, expected) in [
+            (
+                "12 Main St, Springfield&b=1",
+                None,
+                Format::Form,
+                false,
+                "12 Main St, Springfield",
+            ),
+            ("IG Metall", None, Format::Form, false, "IG Metall"),
+            ("a, b; c & d</name>", None, Format::Xml, false, "a, b; c & d"),
+            ("O''Brien', 'x'", Some(b'\''), Format::Sql, false, "O''Brien"),
+            ("2\"\" pipe\",x", Some(b'"'), Format::Csv, false, "2\"\" pipe"),
+            (
+                "12 Main St, Springfield\r\nB: c",
+                None,
+                Format::Headers,
+                true,
+                "12 Main St, Springfield",
+            ),
+            ("abc, b=1", None, Format::Headers, false, "abc"),
+            ("abc took_ms=1", None, Format::Text, false, "abc"),
+            ("12, 'x')", None, Format::Sql, false, "12"),
+        ] {
+            let length = value_length(rest.as_bytes(), quote, format, is_phrase);
+            assert_eq!(&rest[..length], expected, "{rest}");
+        }
+    }
 }

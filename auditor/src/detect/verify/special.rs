@@ -89,8 +89,16 @@ pub(crate) fn genetic(value: &Value<'_>) -> Option<Proof> {
         return Some(Proof::new(6.0, "is a sequence of bases"));
     }
     let digits = |text: &[u8]| (3..=12).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
-    if text.strip_prefix(b"rs").is_some_and(digits) {
+    // `rs429358`, `rs429358 CT`, `rs429358(C;T)`.
+    let first = text
+        .split(|b| !b.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    if text.len() <= 40 && first.strip_prefix(b"rs").is_some_and(digits) {
         return Some(Proof::new(4.0, "is the id of a variant in dbSNP"));
+    }
+    if text.len() <= 40 && text.starts_with(b"HLA-") && text.get(4).is_some_and(u8::is_ascii_uppercase) {
+        return Some(Proof::new(4.0, "is an allele or antigen of the HLA system"));
     }
     let hgvs = |mark: &[u8]| {
         memchr::memmem::find(text, mark)
@@ -214,6 +222,10 @@ fn words(value: &Value<'_>, lexicon: &str) -> Option<Proof> {
             .filter(|part| !part.is_empty())
             .take(MOST_WORDS)
     };
+    // `DUI 2019`.
+    if text.len() <= 40 && parts().next().is_some() && parts().all(|part| is_known(part, lexicon)) {
+        return Some(Proof::new(3.0, "holds nothing but words of the lexicon"));
+    }
     // Short words mean too many things inside of others.
     if text.len() <= 120 && parts().any(|part| part.len() > 3 && is_known(part, lexicon)) {
         return Some(Proof::new(3.0, "holds a word of the lexicon"));
@@ -305,6 +317,8 @@ mod tests {
             (crime, "felony conviction", Some(3.0)),
             (crime, "vorbestraft", Some(4.0)),
             (crime, "yes", Some(1.0)),
+            (crime, "DUI 2019", Some(3.0)),
+            (crime, "2019", None),
             (crime, "17", None),
             (
                 biometric,
@@ -316,6 +330,9 @@ mod tests {
             (biometric, "enabled", None),
             (genetic, "ACGTACGTTAGC", Some(6.0)),
             (genetic, "rs429358", Some(4.0)),
+            (genetic, "rs429358 CT", Some(4.0)),
+            (genetic, "HLA-B27 positive", Some(4.0)),
+            (genetic, "rs42935x CT", None),
             (genetic, "BRCA1 c.68_69delAG", Some(3.0)),
             (genetic, "A/G", Some(2.0)),
             (genetic, "Pathogenic", Some(4.0)),

@@ -100,11 +100,17 @@ pub(super) static AZURE_SECRET: DetectorInfo = DetectorInfo {
             verify: azure::verify_key,
         },
         Trigger::Prefix {
-            prefixes: &["sig="],
+            // `26sig=` stands in a URL that is a parameter itself: `%26sig=`.
+            prefixes: &["sig=", "26sig="],
             verify: azure::verify_signature,
         },
         Trigger::Named {
             check: azure::check_client_secret,
+        },
+        Trigger::Word {
+            lengths: 5..=5,
+            first: b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            verify: azure::verify_client_secret,
         },
     ],
     ..CREDENTIAL
@@ -182,6 +188,11 @@ pub(super) static NEWRELIC_KEY: DetectorInfo = DetectorInfo {
         },
         Trigger::Named {
             check: keyed::check_newrelic,
+        },
+        Trigger::Word {
+            lengths: 40..=40,
+            first: b"0123456789abcdefghijklmnopqrstuvwxyz",
+            verify: keyed::verify_newrelic,
         },
     ],
     ..CREDENTIAL

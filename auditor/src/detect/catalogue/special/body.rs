@@ -245,7 +245,7 @@ pub(super) static GENETIC: DetectorInfo = DetectorInfo {
     words: &["genetic", "genotype", "dna"],
     siblings: &[],
     explanation: "A sequence of bases, a variant, a genotype or a genetic finding in a field named so.",
-    source: "Regulation (EU) 2016/679, article 9(1); HGVS nomenclature; dbSNP",
+    source: "Regulation (EU) 2016/679, article 9(1); HGVS nomenclature; dbSNP; WHO nomenclature of HLA",
     needs: Needs::Key,
     convention: Convention::Hidden,
     triggers: &[Trigger::Named {

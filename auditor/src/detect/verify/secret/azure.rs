@@ -43,15 +43,16 @@ pub(crate) fn verify_key(place: &Place<'_>) -> Option<Match> {
 }
 
 /// Judges `sig=`: 32 bytes in base 64, percent-encoded, beside the other parameters of a shared
-/// access signature (`sv`, `se`, `sp`, `skn`).
+/// access signature: two of `sv`, `se`, `sp`, `sr`, `si`, `skn`.
 pub(crate) fn verify_signature(place: &Place<'_>) -> Option<Match> {
     if !place
         .before(place.at)
-        .is_none_or(|b| matches!(b, b'?' | b'&' | b' ' | b'"' | b';'))
+        .is_none_or(|b| matches!(b, b'?' | b'&' | b' ' | b'"' | b';' | b'%'))
     {
         return None;
     }
-    let start = place.at + b"sig=".len();
+    let name = place.bytes[place.at..].iter().position(|b| *b == b'=')?;
+    let start = place.at + name + 1;
     let rest = &place.bytes[start..];
     let (mut length, mut count) = (0, 0);
     while count <= 44 {
@@ -65,7 +66,7 @@ pub(crate) fn verify_signature(place: &Place<'_>) -> Option<Match> {
     let is_signed = || {
         let from = place.at.saturating_sub(AROUND);
         let around = &place.bytes[from..place.bytes.len().min(start + AROUND)];
-        [b"se=".as_slice(), b"sv=", b"skn="]
+        [b"se=".as_slice(), b"sv=", b"skn=", b"sp=", b"sr=", b"si="]
             .iter()
             .filter(|name| memchr::memmem::find(around, name).is_some())
             .count()
@@ -91,18 +92,48 @@ fn hidden_value(place: &Place<'_>, start: usize) -> Option<Match> {
     Some(found)
 }
 
-/// Judges the whole value of a field: a client secret of the Microsoft identity platform, three
-/// characters, a digit, `Q~` and 31 to 34 characters.
+/// Judges a client secret that begins with the word at the place.
+pub(crate) fn verify_client_secret(place: &Place<'_>) -> Option<Match> {
+    let text = &place.bytes[place.at..];
+    // Most words end here.
+    if text
+        .get(3..6)
+        .is_none_or(|mark| !mark[0].is_ascii_digit() || mark[1..] != *b"Q~")
+    {
+        return None;
+    }
+    let length = text
+        .iter()
+        .take(41)
+        .take_while(|b| is_of_client_secret(b))
+        .count();
+    // The full stop of a sentence.
+    let secret = text[..length].strip_suffix(b".").unwrap_or(&text[..length]);
+    let is_inside = place.before(place.at).is_some_and(|b| is_of_client_secret(&b));
+    let proof = client_secret(secret).filter(|_| !is_inside)?;
+    Some(proof.into_match(place.at..place.at + secret.len()))
+}
+
+/// Judges the whole value of a field as a client secret.
 pub(crate) fn check_client_secret(value: &Value<'_>) -> Option<Proof> {
-    let (head, rest) = value.text.split_at_checked(6)?;
-    let is_member = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'~' | b'.' | b'-');
+    client_secret(value.text)
+}
+
+/// A client secret of the Microsoft identity platform: three characters, a digit, `Q~` and 31 to 34
+/// characters.
+fn client_secret(text: &[u8]) -> Option<Proof> {
+    let (head, rest) = text.split_at_checked(6)?;
     let shaped = head[3].is_ascii_digit()
         && head.ends_with(b"Q~")
-        && head[..3].iter().all(is_member)
+        && head[..3].iter().all(is_of_client_secret)
         && (31..=34).contains(&rest.len())
-        && rest.iter().all(is_member);
+        && rest.iter().all(is_of_client_secret);
     (shaped && !dummy::is_filler(rest))
         .then(|| Proof::new(12.0, "has the mark and length of Microsoft's client secrets"))
+}
+
+fn is_of_client_secret(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'.' | b'-')
 }
 
 fn is_base64(byte: u8) -> bool {

@@ -36,9 +36,6 @@ const PARAMETERS: [&[u8]; 16] = [
 
 /// Judges the value behind `Password=` or `Pwd=`.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
-    if place.format == Format::Form {
-        return None;
-    }
     let text = &place.bytes[place.at..];
     let name = text.iter().take(16).position(|b| *b == b'=')? + 1;
     let start = place.at + name;
@@ -55,6 +52,9 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let start = start + skip;
     let rest = rest.get(skip..)?;
     let value = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+    // The `&` of a parameter's value keeps its escape.
+    let escape = memchr::memmem::find(value, b"%26").filter(|_| place.format == Format::Form);
+    let value = &value[..escape.unwrap_or(value.len())];
     if value.is_empty() || !is_connection_string(place, start + value.len()) {
         return None;
     }
@@ -101,7 +101,9 @@ pub(crate) fn verify_data_source(place: &Place<'_>) -> Option<Match> {
 
 /// Whether another parameter of connection strings stands beside the one that ends at `end`.
 fn is_connection_string(place: &Place<'_>, end: usize) -> bool {
-    let wall = |b: &u8| matches!(b, b'\n' | b'"' | b'<' | b'>' | b'{' | b'`');
+    // Another parameter of a form or query is no part of this one.
+    let is_form = place.format == Format::Form;
+    let wall = |b: &u8| matches!(b, b'\n' | b'"' | b'<' | b'>' | b'{' | b'`') || is_form && *b == b'&';
     let before = &place.bytes[place.at.saturating_sub(AROUND)..place.at];
     let before = &before[before.iter().rposition(wall).map_or(0, |at| at + 1)..];
     let after = &place.bytes[end..place.bytes.len().min(end + AROUND)];

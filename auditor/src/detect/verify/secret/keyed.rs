@@ -4,7 +4,7 @@
 //! vendor's alphabet and length. The bits are those by which such characters differ from words.
 
 use super::dummy;
-use crate::detect::candidate::{Proof, Value};
+use crate::detect::candidate::{Match, Place, Proof, Value};
 
 /// Datadog: an API key of 32 or an application key of 40 hexadecimal digits.
 pub(crate) fn check_datadog(value: &Value<'_>) -> Option<Proof> {
@@ -29,20 +29,29 @@ pub(crate) fn check_mailgun(value: &Value<'_>) -> Option<Proof> {
 /// New Relic: a licence key of forty characters that ends with `NRAL`, or of forty hexadecimal
 /// digits.
 pub(crate) fn check_newrelic(value: &Value<'_>) -> Option<Proof> {
-    let text = value.text;
-    let licence = text.len() == 40
-        && text.ends_with(b"NRAL")
-        && text[..36]
-            .iter()
-            .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
-        && !dummy::is_filler(&text[..36]);
-    if licence {
-        return Some(Proof::new(
-            12.0,
-            "has the mark and length of New Relic's licence keys",
-        ));
+    newrelic_licence(value.text).or_else(|| hexadecimal(value.text, &[40]))
+}
+
+/// New Relic: a word of forty characters that ends with `NRAL`.
+pub(crate) fn verify_newrelic(place: &Place<'_>) -> Option<Match> {
+    let range = place.at..place.at + 40;
+    let is_inside = |b: &u8| matches!(b, b'-' | b'_' | b'+' | b'/');
+    if place.before(place.at).as_ref().is_some_and(is_inside)
+        || place.bytes.get(range.end).is_some_and(is_inside)
+    {
+        return None;
     }
-    hexadecimal(text, &[40])
+    let proof = newrelic_licence(place.bytes.get(range.clone())?)?;
+    Some(proof.into_match(range))
+}
+
+fn newrelic_licence(text: &[u8]) -> Option<Proof> {
+    let (body, mark) = text.split_last_chunk::<4>()?;
+    let is_licence = body.len() == 36
+        && mark == b"NRAL"
+        && body.iter().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+        && !dummy::is_filler(body);
+    is_licence.then(|| Proof::new(12.0, "has the mark and length of New Relic's licence keys"))
 }
 
 /// Vault before 1.10: `s.` and twenty-four letters and digits.

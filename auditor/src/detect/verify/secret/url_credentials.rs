@@ -6,6 +6,7 @@
 
 use super::{example, password};
 use crate::detect::candidate::{Match, Place};
+use crate::detect::catalogue::Convention;
 use crate::detect::{State, mask, state};
 
 /// Longest user and password, bytes.
@@ -42,7 +43,16 @@ pub(super) fn judge(place: &Place<'_>, start: usize, bits: f32, reason: &'static
     }
     let found = |state| Match::new(start..place.at, state).because(bits, reason);
     if let Some(protected) = state::of(password) {
-        return Some(found(protected.state)).filter(|_| protected.state != State::Tokenised);
+        let (state, leaves_too_much) = protected.judge(Convention::Secret(0));
+        // Passwords hold `xx` by chance.
+        if !leaves_too_much {
+            return Some(found(state)).filter(|_| state != State::Tokenised);
+        }
+        if (0..password.len()).any(|at| mask::sure_at(password, at).is_some()) {
+            let mut found = found(State::Clear);
+            found.under_masked = true;
+            return Some(found);
+        }
     }
     if is_hidden(password) {
         return Some(found(State::Masked));

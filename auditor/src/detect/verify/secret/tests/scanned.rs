@@ -76,7 +76,7 @@ fn a_field_is_reported_as_what_it_holds() {
         (
             "api_key",
             "abcdefgh****1234",
-            Some(("password", State::Clear, false)),
+            Some(("password", State::Clear, true)),
         ),
         ("token", jwt, Some(("jwt", State::Clear, false))),
         (
@@ -201,6 +201,14 @@ fn a_field_is_reported_as_what_it_holds() {
         (
             format!("Cookie: a=b; session={}", base62(30)),
             vec![("session_cookie", State::Clear, false)],
+        ),
+        (
+            format!("pasted: abc8Q~{}.", base62(34)),
+            vec![("azure_secret", State::Clear, false)],
+        ),
+        (
+            format!("pasted: {}NRAL", hex(36)),
+            vec![("newrelic_key", State::Clear, false)],
         ),
     ] {
         let got = reported(None, &text);
