@@ -585,3 +585,66 @@ fn what_a_field_says_does_not_depend_on_windows_or_threads() {
     assert_eq!(places("4", "high"), alone);
     assert_eq!(places("4", "low"), places("1", "low"));
 }
+
+const OWN: &str = "scope:\n  nonsense: true\ndetectors:\n  - id: acme_customer\n    pattern: 'ACME-[0-9]{8}\\b'\n    severity: critical\n    regulations: [gdpr]\n    explanation: Customer numbers of a shop.\n    states:\n      masked: ['ACME-\\*{4}[0-9]{4}']\n";
+
+#[test]
+fn own_detectors_of_a_configuration_are_scanned_for_listed_shown_and_tested() {
+    let directory = directory();
+    fs::write(directory.path().join("own.yaml"), OWN).unwrap();
+    fs::write(
+        directory.path().join("log.txt"),
+        "saw ACME-20481216 and ACME-****1216\n",
+    )
+    .unwrap();
+    let words = ["scan", "--config", "own.yaml", "--format", "json", "log.txt"];
+    let ran = run(directory.path(), &words);
+    let findings = ran.findings();
+    assert_eq!(told(&findings), [("acme_customer", None)], "{}", ran.err);
+    let finding = &findings[0];
+    assert_eq!(finding["category"], "own");
+    assert_eq!(finding["severity"], "critical");
+    assert_eq!(finding["regulations"], serde_json::json!(["gdpr"]));
+    assert!(!ran.out.contains("20481216") && !ran.err.contains("20481216"));
+    let masked = run(directory.path(), &[&words[..], &["--states", "all"]].concat());
+    assert_eq!(masked.findings().len(), 2);
+    assert_eq!(run(directory.path(), &["scan", "log.txt"]).out, "");
+
+    for (words, expected) in [
+        (&["list"][..], "acme_customer"),
+        (&["show", "acme_customer"], "Customer numbers of a shop."),
+        (&["test", "ACME-20481216"], "acme_customer  clear  high"),
+    ] {
+        let words = [&["detectors", "--config", "own.yaml"], words].concat();
+        let ran = run(directory.path(), &words);
+        assert!(ran.out.contains(expected), "{words:?} {} {}", ran.out, ran.err);
+    }
+
+    fs::write(
+        directory.path().join("bad.yaml"),
+        "detectors:\n  - id: acme_any\n    pattern: '[0-9]{8}'\n",
+    )
+    .unwrap();
+    let refused = run(directory.path(), &["scan", "--config", "bad.yaml", "log.txt"]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("acme_any") && refused.err.contains("slow: true"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn a_token_whose_claims_name_a_person_falls_under_data_protection_too() {
+    let directory = directory();
+    // {"sub":"7"} and {"email":"a"}
+    for (claims, expected) in [
+        ("eyJzdWIiOiI3In0", serde_json::json!(["secret"])),
+        ("eyJlbWFpbCI6ImEifQ", serde_json::json!(["secret", "gdpr"])),
+    ] {
+        let token = format!("eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJlc2lnbmF0dXJl\n");
+        fs::write(directory.path().join("token.txt"), token).unwrap();
+        let ran = run(directory.path(), &["scan", "--format", "json", "token.txt"]);
+        assert_eq!(ran.findings()[0]["regulations"], expected, "{}", ran.out);
+    }
+}

@@ -332,7 +332,7 @@ fn finding(path: &str, occurrence: Occurrence) -> Finding {
         kind: if clear { Kind::Leak } else { Kind::Observation },
         detector: detection.detector,
         category: row.category,
-        regulations: row.regulations.to_vec(),
+        regulations: [row.regulations, detection.extra_regulations].concat(),
         state: detection.state,
         confidence: detection.confidence,
         score_bits: detection.score_bits,

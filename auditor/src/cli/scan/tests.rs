@@ -37,6 +37,7 @@ impl Scan for Finder {
                 evidence: Vec::new(),
                 declared_masked: false,
                 under_masked: false,
+                extra_regulations: &[],
                 sample: "555555******4444".into(),
                 length: 16,
                 fingerprint: "k1:0".into(),
