@@ -175,7 +175,10 @@ fn test_text(found: &[Detection]) -> String {
             let _ = writeln!(out, "  {:+5.1}  {}", line.bits, line.reason);
         }
         if detection.score_bits < FLOOR {
-            let _ = writeln!(out, "         below {FLOOR:.1} bits it is dropped and never reported");
+            let _ = writeln!(
+                out,
+                "         below {FLOOR:.1} bits it is dropped and never reported"
+            );
         }
         if detection.under_masked {
             let _ = writeln!(out, "         the mask leaves more than its convention allows");

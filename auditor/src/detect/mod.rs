@@ -9,6 +9,7 @@ pub mod catalogue;
 mod checksum;
 mod context;
 mod evidence;
+mod exercise;
 mod explain;
 mod find;
 pub mod fingerprint;
@@ -43,6 +44,7 @@ pub trait Scan {
     fn scan(&self, document: &Document<'_>, found: &mut Vec<Detection>);
 }
 
+pub use exercise::exercise;
 pub use explain::explain;
 pub use fingerprint::Fingerprinter;
 pub use scan::Scanner;

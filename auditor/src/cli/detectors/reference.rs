@@ -39,7 +39,13 @@ fn tables() -> String {
 
 fn line(out: &mut String, row: &DetectorInfo) {
     let cell = |text: &str| text.replace('|', "\\|");
-    let mut names = row.keys.iter().take(NAMES).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut names = row
+        .keys
+        .iter()
+        .take(NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     if row.keys.len() > NAMES {
         let _ = write!(names, " and {} more", row.keys.len() - NAMES);
     }
@@ -66,7 +72,10 @@ fn the_page_on_detectors_says_what_the_catalogue_says() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(PAGE, &made).unwrap();
     } else {
-        assert!(page == made, "docs/detectors.md is old: UPDATE_DOCS=1 cargo test -p auditor --lib reference");
+        assert!(
+            page == made,
+            "docs/detectors.md is old: UPDATE_DOCS=1 cargo test -p auditor --lib reference"
+        );
     }
 }
 
@@ -81,7 +90,10 @@ fn the_example_of_the_page_is_accepted_and_finds_what_it_says() {
     let definitions = config::own_detectors(Some(Path::new(&file))).unwrap();
     assert_eq!(definitions.len(), 2);
     let scanner = Scanner::with_own(Fingerprinter::new([0; 32]), &definitions).unwrap();
-    assert_eq!(explain(&scanner, "seen ACME-20481216 today", None)[0].detector, "acme_customer");
+    assert_eq!(
+        explain(&scanner, "seen ACME-20481216 today", None)[0].detector,
+        "acme_customer"
+    );
 }
 
 #[test]

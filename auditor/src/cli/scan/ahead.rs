@@ -89,11 +89,7 @@ impl Scanned {
     pub(super) fn of(scanner: &dyn ScanSuspects, document: &Document<'_>, watch: Watch) -> Self {
         let (mut found, mut misses) = (Vec::new(), Vec::new());
         scanner.scan_with(document, &watch.suspects, &mut found, &mut misses);
-        Self {
-            found,
-            misses,
-            watch,
-        }
+        Self { found, misses, watch }
     }
 }
 

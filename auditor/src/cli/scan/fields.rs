@@ -61,11 +61,7 @@ impl<'a> Fields<'a> {
         whereabouts: &dyn Fn(&Range<usize>) -> Whereabouts,
         out: &mut Vec<Occurrence>,
     ) {
-        let Scanned {
-            found,
-            misses,
-            watch,
-        } = scanned;
+        let Scanned { found, misses, watch } = scanned;
         let candidates: Vec<_> = found
             .into_iter()
             .map(|detection| self.candidate(document, detection, spot_of))
@@ -120,8 +116,7 @@ impl<'a> Fields<'a> {
     fn fair(&self, document: &Document<'_>, mut misses: Vec<Miss>, then: &Watch) -> Vec<Miss> {
         if then.grown != self.watch.grown {
             misses.clear();
-            self.scanner
-                .misses(document, &self.watch.suspects, &mut misses);
+            self.scanner.misses(document, &self.watch.suspects, &mut misses);
         }
         misses
     }

@@ -394,10 +394,7 @@ impl Receiver for Findings<'_> {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
         let facts = Facts::of(origin, document);
         let watch = self.fields.watch();
-        if self
-            .ahead
-            .take(origin, document, &facts, &watch, self.scanner)
-        {
+        if self.ahead.take(origin, document, &facts, &watch, self.scanner) {
             self.hand_on(false);
             return;
         }

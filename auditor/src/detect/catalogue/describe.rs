@@ -75,17 +75,11 @@ impl DetectorInfo {
 
 fn of_trigger(trigger: &Trigger) -> String {
     match trigger {
-        Trigger::Digits { lengths, .. } => format!(
-            "{} digits, in one run or in groups",
-            ranges(lengths)
-        ),
+        Trigger::Digits { lengths, .. } => format!("{} digits, in one run or in groups", ranges(lengths)),
         Trigger::Country { .. } => "two letters and two digits at the start of a word".into(),
         Trigger::At { .. } => "an at sign".into(),
         Trigger::Prefix { prefixes, .. } => format!("text that begins with {}", list(prefixes, true)),
-        Trigger::Form { forms, .. } => format!(
-            "{} (9 a digit, A a letter, N either)",
-            list(forms, true)
-        ),
+        Trigger::Form { forms, .. } => format!("{} (9 a digit, A a letter, N either)", list(forms, true)),
         Trigger::Word { lengths, .. } => format!(
             "a word of {} to {} letters and digits",
             lengths.start(),
