@@ -92,9 +92,11 @@ impl<'a> Fields<'a> {
     fn candidate(
         &mut self,
         document: &Document<'_>,
-        detection: Detection,
+        mut detection: Detection,
         spot_of: &dyn Fn(&Field) -> Option<Spot>,
     ) -> (Detection, Option<Spot>, Option<u64>) {
+        // They have been judged, and would take room while it waits.
+        detection.field.siblings = Vec::new();
         let is_sure = detection.state == State::Clear && detection.confidence == Confidence::High;
         if is_sure && self.watch.suspects.is_empty() {
             return (detection, None, None);
