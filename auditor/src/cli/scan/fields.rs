@@ -160,7 +160,7 @@ impl<'a> Fields<'a> {
     /// Looks, now and then, which fields are still open.
     fn review(&mut self) {
         self.documents += 1;
-        if self.documents % REVIEW == 0
+        if self.documents.is_multiple_of(REVIEW)
             && let Some(suspects) = self.sketches.changed_suspects()
         {
             self.watch.suspects = Arc::new(suspects);

@@ -130,6 +130,10 @@ pub struct Candidate<T> {
 
 /// What becomes of a candidate.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a box would cost an allocation for each value"
+)]
 pub enum Verdict<T> {
     /// Report it as it is now.
     Keep(Detection, T),
