@@ -12,7 +12,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::content::{Document, Field};
-use crate::detect::sketch::{Candidate, Miss, ScanSuspects, Sketches, Spot, Suspects, Verdict, is_counted};
+use crate::detect::sketch::{
+    Candidate, FieldRef, Miss, ScanSuspects, Sketches, Spot, Suspects, Verdict, is_counted,
+};
 use crate::detect::{Confidence, Detection, State};
 
 use super::ahead::Scanned;
@@ -68,13 +70,13 @@ impl<'a> Fields<'a> {
             .collect();
         let misses = self.fair(document, misses, &watch);
         let mut misses = misses.into_iter().peekable();
-        for (detection, spot, lead) in candidates {
+        for (detection, place, lead) in candidates {
             while let Some(miss) = misses.next_if(|miss| miss.range.start < detection.range.start) {
                 self.miss(&miss, spot_of, out);
             }
             let at = whereabouts(&detection.range);
-            match spot {
-                Some(spot) => self.observe(detection, spot, lead, at, out),
+            match place {
+                Some(place) => self.observe(detection, &place, lead, at, out),
                 None => out.push(Occurrence { detection, spot: at }),
             }
         }
@@ -94,7 +96,7 @@ impl<'a> Fields<'a> {
         document: &Document<'_>,
         mut detection: Detection,
         spot_of: &dyn Fn(&Field) -> Option<Spot>,
-    ) -> (Detection, Option<Spot>, Option<u64>) {
+    ) -> (Detection, Option<FieldRef>, Option<u64>) {
         // They have been judged, and would take room while it waits.
         detection.field.siblings = Vec::new();
         let is_sure = detection.state == State::Clear && detection.confidence == Confidence::High;
@@ -107,11 +109,13 @@ impl<'a> Fields<'a> {
         let lead = self.scanner.lead(document, &detection);
         let is_open = detection.state == State::Clear && !is_sure;
         let draws = is_open && lead.is_some() && is_counted(detection.detector);
-        if draws && !self.watch.suspects.has(&spot) {
+        let place = self.scanner.field_between(&[], spot);
+        let is_news = draws && !self.watch.suspects.has(&spot);
+        if is_news && !self.sketches.is_decided(&place, detection.detector) {
             Arc::make_mut(&mut self.watch.suspects).insert(spot);
             self.watch.grown += 1;
         }
-        (detection, Some(spot), lead)
+        (detection, Some(place), lead)
     }
 
     /// The failures of all fields that are watched by now, whatever was known at the scan.
@@ -126,12 +130,11 @@ impl<'a> Fields<'a> {
     fn observe(
         &mut self,
         detection: Detection,
-        spot: Spot,
+        place: &FieldRef,
         lead: Option<u64>,
         at: Whereabouts,
         out: &mut Vec<Occurrence>,
     ) {
-        let place = self.scanner.field_between(&[], spot);
         let candidate = Candidate {
             detection,
             lead,
@@ -139,7 +142,7 @@ impl<'a> Fields<'a> {
             at: 0,
             held: Box::new(at),
         };
-        let verdict = self.sketches.observe(&place, candidate);
+        let verdict = self.sketches.observe(place, candidate);
         out.extend(self.sketches.take_spilled().into_iter().map(told));
         match verdict {
             Verdict::Keep(detection, at) => out.push(told((detection, at))),

@@ -297,6 +297,17 @@ impl<T> Sketches<T> {
         }
     }
 
+    /// Whether too many numbers of this field failed: they are ids of this kind's form, for good.
+    pub fn is_decided(&self, place: &FieldRef, detector: &str) -> bool {
+        self.fields.get(&place.key).is_some_and(|live| {
+            let of_kind = |trials: &&Trials| trials.detector == detector;
+            live.trials
+                .iter()
+                .find(of_kind)
+                .is_some_and(|trials| trials.against)
+        })
+    }
+
     /// Whether numbers of this field that fail are of interest.
     pub fn is_suspect(&self, place: &FieldRef) -> bool {
         self.fields
