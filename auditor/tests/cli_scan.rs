@@ -428,3 +428,223 @@ fn a_message_in_protocol_buffers_is_read_without_its_schema() {
         assert_eq!(&message[at("start")..at("end")], value.as_bytes());
     }
 }
+
+/// `lead` of 15 digits with its Luhn digit.
+fn with_luhn(lead: u64) -> u64 {
+    let sum: u64 = (0..15)
+        .map(|place| {
+            let digit = lead / 10u64.pow(place) % 10;
+            match (place % 2, digit) {
+                (0, 5..) => 2 * digit - 9,
+                (0, _) => 2 * digit,
+                _ => digit,
+            }
+        })
+        .sum();
+    lead * 10 + (10 - sum % 10) % 10
+}
+
+/// Numbers that look drawn by lot, the same in each run: 15 digits that begin like a card.
+fn leads() -> impl Iterator<Item = u64> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let issuer = [453_957, 540_123, 402_400, 557_910][(state >> 60) as usize % 4];
+        issuer * 1_000_000_000 + state % 1_000_000_000
+    })
+}
+
+/// Real-looking cards, which no list of test values has.
+fn cards() -> impl Iterator<Item = u64> {
+    leads().map(with_luhn)
+}
+
+/// Ids of which one in ten passes Luhn, as chance has it.
+fn ids() -> impl Iterator<Item = u64> {
+    leads()
+        .enumerate()
+        .map(|(n, lead)| with_luhn(lead) / 10 * 10 + (with_luhn(lead) + n as u64) % 10)
+}
+
+/// Ids that count up.
+fn counter() -> impl Iterator<Item = u64> {
+    (4_539_571_000_000_000..).step_by(1)
+}
+
+/// One number a record, in a field whose name says nothing.
+fn records(format: &str, numbers: impl Iterator<Item = u64>) -> String {
+    let numbers: Vec<u64> = numbers.collect();
+    match format {
+        "json" => numbers
+            .iter()
+            .map(|n| format!("{{\"a\":true,\"zq\":\"{n}\"}}\n"))
+            .collect(),
+        "csv" => numbers
+            .iter()
+            .fold("kind,zq,ok\n".to_owned(), |all, n| all + &format!("x,{n},yes\n")),
+        "sql" => numbers
+            .iter()
+            .map(|n| format!("INSERT INTO zz (kind, zq) VALUES ('x', '{n}');\n"))
+            .collect(),
+        _ => numbers
+            .iter()
+            .map(|n| format!("2026-01-01T00:00:00Z INFO done zq={n} ok=1\n"))
+            .collect(),
+    }
+}
+
+const RECORDS: [&str; 4] = ["json", "csv", "sql", "log"];
+
+#[test]
+fn five_different_cards_in_one_field_are_all_told_as_sure_whatever_its_name() {
+    let directory = directory();
+    for format in RECORDS {
+        for count in [5, 40] {
+            let path = directory.path().join("records");
+            fs::write(&path, records(format, cards().take(count))).unwrap();
+            let ran = run(
+                directory.path(),
+                &["scan", "--format", "json", "--min-confidence", "high", "records"],
+            );
+            let findings = ran.findings();
+            assert_eq!(findings.len(), count, "{format} {}", ran.err);
+            let lines: Vec<u64> = findings
+                .iter()
+                .map(|finding| finding["location"]["line"].as_u64().unwrap())
+                .collect();
+            assert!(lines.is_sorted(), "{format} {lines:?}");
+            assert!(findings.iter().all(|f| f["detector"] == "payment_card"));
+            assert_eq!(ran.code, 1);
+        }
+        let path = directory.path().join("four");
+        fs::write(&path, records(format, cards().take(4))).unwrap();
+        let ran = run(directory.path(), &["scan", "--min-confidence", "high", "four"]);
+        assert_eq!((ran.out.as_str(), ran.code), ("", 0), "{format}");
+    }
+}
+
+#[test]
+fn ids_of_which_one_in_ten_passes_and_counters_stay_low() {
+    let directory = directory();
+    for format in RECORDS {
+        for (kind, text) in [
+            ("ids", records(format, ids().take(3000))),
+            ("counter", records(format, counter().take(3000))),
+        ] {
+            fs::write(directory.path().join("records"), text).unwrap();
+            let ran = run(directory.path(), &["scan", "records"]);
+            assert_eq!(ran.out, "", "{format} {kind}");
+            let low = run(directory.path(), &["scan", "--min-confidence", "low", "records"]);
+            // One in ten of them, and nothing is lost while it waits.
+            assert!(
+                (200..400).contains(&low.out.lines().count()),
+                "{format} {kind} {}",
+                low.out.lines().count()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_field_says_does_not_depend_on_windows_or_threads() {
+    let directory = directory();
+    // Cards from the third megabyte on, ids in another field from the first byte.
+    let mut ids = ids();
+    let mut cards = cards();
+    let text: String = (0..30_000)
+        .map(|n| {
+            let card = (n > 15_000 && n % 100 == 0).then(|| cards.next().unwrap());
+            let card = card.map_or(String::new(), |card| format!(",\"zq\":\"{card}\""));
+            let padding = "x".repeat(n % 150);
+            format!("{{\"zz\":{},\"t\":\"{padding}\"{card}}}\n", ids.next().unwrap())
+        })
+        .collect();
+    fs::write(directory.path().join("long.ndjson"), text).unwrap();
+    let places = |threads: &str, least: &str| {
+        let words = [
+            "scan",
+            "--format",
+            "json",
+            "--threads",
+            threads,
+            "--min-confidence",
+            least,
+            "long.ndjson",
+        ];
+        let mut findings = run(directory.path(), &words).findings();
+        findings
+            .iter_mut()
+            .map(|finding| (finding["location"].take(), finding["score_bits"].take()))
+            .collect::<Vec<_>>()
+    };
+    let alone = places("1", "high");
+    assert_eq!(alone.len(), 149);
+    assert!(alone.iter().all(|(place, _)| place["field"] == "$.zq"));
+    assert_eq!(places("4", "high"), alone);
+    assert_eq!(places("4", "low"), places("1", "low"));
+}
+
+const OWN: &str = "scope:\n  nonsense: true\ndetectors:\n  - id: acme_customer\n    pattern: 'ACME-[0-9]{8}\\b'\n    severity: critical\n    regulations: [gdpr]\n    explanation: Customer numbers of a shop.\n    states:\n      masked: ['ACME-\\*{4}[0-9]{4}']\n";
+
+#[test]
+fn own_detectors_of_a_configuration_are_scanned_for_listed_shown_and_tested() {
+    let directory = directory();
+    fs::write(directory.path().join("own.yaml"), OWN).unwrap();
+    fs::write(
+        directory.path().join("log.txt"),
+        "saw ACME-20481216 and ACME-****1216\n",
+    )
+    .unwrap();
+    let words = ["scan", "--config", "own.yaml", "--format", "json", "log.txt"];
+    let ran = run(directory.path(), &words);
+    let findings = ran.findings();
+    assert_eq!(told(&findings), [("acme_customer", None)], "{}", ran.err);
+    let finding = &findings[0];
+    assert_eq!(finding["category"], "own");
+    assert_eq!(finding["severity"], "critical");
+    assert_eq!(finding["regulations"], serde_json::json!(["gdpr"]));
+    assert!(!ran.out.contains("20481216") && !ran.err.contains("20481216"));
+    let masked = run(directory.path(), &[&words[..], &["--states", "all"]].concat());
+    assert_eq!(masked.findings().len(), 2);
+    assert_eq!(run(directory.path(), &["scan", "log.txt"]).out, "");
+
+    for (words, expected) in [
+        (&["list"][..], "acme_customer"),
+        (&["show", "acme_customer"], "Customer numbers of a shop."),
+        (&["test", "ACME-20481216"], "acme_customer  clear  high"),
+    ] {
+        let words = [&["detectors", "--config", "own.yaml"], words].concat();
+        let ran = run(directory.path(), &words);
+        assert!(ran.out.contains(expected), "{words:?} {} {}", ran.out, ran.err);
+    }
+
+    fs::write(
+        directory.path().join("bad.yaml"),
+        "detectors:\n  - id: acme_any\n    pattern: '[0-9]{8}'\n",
+    )
+    .unwrap();
+    let refused = run(directory.path(), &["scan", "--config", "bad.yaml", "log.txt"]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("acme_any") && refused.err.contains("slow: true"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn a_token_whose_claims_name_a_person_falls_under_data_protection_too() {
+    let directory = directory();
+    // {"sub":"7"} and {"email":"a"}
+    for (claims, expected) in [
+        ("eyJzdWIiOiI3In0", serde_json::json!(["secret"])),
+        ("eyJlbWFpbCI6ImEifQ", serde_json::json!(["secret", "gdpr"])),
+    ] {
+        let token = format!("eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJlc2lnbmF0dXJl\n");
+        fs::write(directory.path().join("token.txt"), token).unwrap();
+        let ran = run(directory.path(), &["scan", "--format", "json", "token.txt"]);
+        assert_eq!(ran.findings()[0]["regulations"], expected, "{}", ran.out);
+    }
+}

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::config;
 use crate::detect::catalogue::{self, DetectorInfo};
-use crate::detect::{self, Detection, Fingerprinter, Scanner};
+use crate::detect::{self, Detection, FLOOR, Fingerprinter, Scanner};
 
 /// Arguments of `auditor detectors`.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let own = config::own_detectors(args.config.as_deref())?;
     // Fingerprints of this scanner are not shown.
-    let scanner = Scanner::with_own(Fingerprinter::new([0; 32]), &own)?;
+    let scanner = Scanner::with_own(Fingerprinter::new([0; 32]), &own)?.telling_all();
     let rows = scanner.rows();
     let text = match (args.command, args.format) {
         (Command::List, Format::Text) => list_text(rows),
@@ -114,15 +114,15 @@ fn lines(value: &Value) -> String {
 
 fn list_text(rows: &[&'static DetectorInfo]) -> String {
     let mut out = format!(
-        "{:<20} {:<10} {:<9} {:<6} REGULATIONS\n",
+        "{:<32} {:<10} {:<9} {:<6} REGULATIONS\n",
         "DETECTOR", "CATEGORY", "SEVERITY", "CLASS"
     );
     for row in rows {
-        let severity = severity(row);
+        let severity = row.severity_name();
         let laws = row.regulations.join(",");
         let _ = writeln!(
             out,
-            "{:<20} {:<10} {severity:<9} {:<6} {laws}",
+            "{:<32} {:<10} {severity:<9} {:<6} {laws}",
             row.id,
             row.category,
             row.class.name()
@@ -132,35 +132,35 @@ fn list_text(rows: &[&'static DetectorInfo]) -> String {
 }
 
 fn show_text(row: &DetectorInfo) -> String {
-    let none_or = |names: &[&str]| {
-        if names.is_empty() {
-            "none".into()
-        } else {
-            names.join(", ")
-        }
+    let names = |names: &[&str]| match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
     };
-    format!(
-        "{}\n\n{}\n\ncategory     {}\nseverity     {} when clear\nclass        {}\nregulations  {}\nsource       {}\nfield names  {}\nwords        {}\nsiblings     {}\n",
-        row.id,
-        row.explanation,
-        row.category,
-        severity(row),
-        row.class.name(),
-        row.regulations.join(", "),
-        row.source,
-        none_or(row.keys),
-        none_or(row.words),
-        none_or(row.siblings),
-    )
-}
-
-fn severity(row: &DetectorInfo) -> String {
-    format!("{:?}", row.severity).to_lowercase()
+    let forms = row.forms();
+    let mut out = format!("{}\n\n{}\n\n", row.id, row.explanation);
+    let mut line = |name: &str, text: &str| {
+        let _ = writeln!(out, "{name:<13}{text}");
+    };
+    line("source", row.source);
+    line("category", row.category);
+    line("class", row.class.name());
+    line("needs", row.needed());
+    line("regulations", &names(row.regulations));
+    line("severity", &format!("{} when clear", row.severity_name()));
+    for (at, form) in forms.iter().enumerate() {
+        line(if at == 0 { "looks at" } else { "" }, form);
+    }
+    line("sample", &row.sample());
+    line("field names", &names(row.keys));
+    line("shared names", &names(&row.shared_names()));
+    line("words", &names(row.words));
+    line("siblings", &names(row.siblings));
+    out
 }
 
 fn test_text(found: &[Detection]) -> String {
     if found.is_empty() {
-        return "nothing: no detector takes this value for one of its kind\n".into();
+        return "nothing: no detector takes this value for one of its kind; many need the name of its field (--key)\n".into();
     }
     let mut out = String::new();
     for detection in found {
@@ -174,6 +174,12 @@ fn test_text(found: &[Detection]) -> String {
         for line in &detection.evidence {
             let _ = writeln!(out, "  {:+5.1}  {}", line.bits, line.reason);
         }
+        if detection.score_bits < FLOOR {
+            let _ = writeln!(
+                out,
+                "         below {FLOOR:.1} bits it is dropped and never reported"
+            );
+        }
         if detection.under_masked {
             let _ = writeln!(out, "         the mask leaves more than its convention allows");
         }
@@ -185,7 +191,8 @@ fn row_json(row: &DetectorInfo) -> Value {
     json!({
         "id": row.id, "category": row.category, "severity": row.severity, "class": row.class.name(),
         "regulations": row.regulations, "explanation": row.explanation, "source": row.source,
-        "keys": row.keys, "words": row.words, "siblings": row.siblings,
+        "needs": row.needed(), "forms": row.forms(), "sample": row.sample(),
+        "keys": row.keys, "shared_names": row.shared_names(), "words": row.words, "siblings": row.siblings,
     })
 }
 
@@ -203,6 +210,9 @@ fn detection_json(detection: &Detection) -> Value {
         "evidence": evidence,
     })
 }
+
+#[cfg(test)]
+mod reference;
 
 #[cfg(test)]
 mod tests {
@@ -265,5 +275,33 @@ mod tests {
     fn debug_output_of_the_arguments_hides_the_value() {
         let line = Line::try_parse_from(["detectors", "test", "5447911234560249", "--key", "k"]).unwrap();
         assert!(!format!("{:?}", line.args).contains("5447"));
+    }
+
+    fn tested(value: &str, key: Option<&str>) -> String {
+        let scanner = Scanner::new(Fingerprinter::new([0; 32])).telling_all();
+        test_text(&detect::explain(&scanner, value, key))
+    }
+
+    #[test]
+    fn what_people_read_is_as_it_was() {
+        let list: Vec<String> = list_text(catalogue::all())
+            .lines()
+            .take(12)
+            .map(str::to_owned)
+            .collect();
+        insta::assert_snapshot!("list", list.join("\n"));
+        let shown = ["payment_card", "us_ssn", "jwt", "religion"]
+            .map(|id| catalogue::find(id).map(show_text).unwrap_or_default());
+        insta::assert_snapshot!("show", shown.join("\n"));
+        let judged = [
+            ("5447911234560249", Some("card_number")),
+            ("5447911234560249", None),
+            ("5447911234560249", Some("order_id")),
+            ("544791******0249", Some("card_number")),
+            ("5447911234560240", Some("card_number")),
+            ("+4915123456789", Some("phone")),
+        ]
+        .map(|(value, key)| format!("--key {}\n{}", key.unwrap_or("(none)"), tested(value, key)));
+        insta::assert_snapshot!("test", judged.join("\n"));
     }
 }

@@ -4,7 +4,7 @@
 //! prints no value, aggregates nothing and holds no file in memory.
 
 mod ahead;
-mod engine;
+mod fields;
 mod file;
 mod lines;
 mod progress;
@@ -23,12 +23,14 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::engine;
+use crate::config;
+use crate::detect::sketch::ScanSuspects;
 use crate::detect::{Confidence, Severity, State};
 use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
 
 use ahead::Helpers;
-pub use engine::{Description, Engine};
-use file::{AtOnce, Extent, Occurrence, Workers};
+use file::{Extent, Occurrence, Whereabouts, Workers};
 use progress::Progress;
 use totals::Totals;
 use walk::Entry;
@@ -57,6 +59,9 @@ pub struct Args {
     /// Key for fingerprints [default: a new one, so that they differ from run to run]
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Configuration whose own detectors are used too; nothing else of it is read
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `--format`.
@@ -93,18 +98,18 @@ pub enum States {
     All,
 }
 
-/// Runs the command with the detectors of the catalogue.
+/// What all threads scan with.
+type SharedScanner<'a> = &'a (dyn ScanSuspects + Sync);
+
+/// Runs the command with the detectors of the catalogue and of the configuration.
 ///
 /// # Errors
-/// When the key file is no good, or standard output cannot be written.
+/// When the key file or the configuration is no good, or standard output cannot be written.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let scanner = engine::scanner(args.key_file.as_deref())?;
-    let engine = Engine {
-        scanner: &scanner,
-        describe: &engine::describe,
-    };
+    let own = config::own_detectors(args.config.as_deref())?;
+    let scanner = engine::scanner(args.key_file.as_deref(), false, &own)?;
     let progress = Progress::of(&args.paths);
-    run(args, &engine, &progress, &mut io::stdout(), &mut io::stderr())
+    run(args, &scanner, &progress, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
@@ -115,7 +120,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 /// Only when `out` cannot be written; a closed pipe ends the command quietly.
 fn run(
     args: &Args,
-    engine: &Engine<'_>,
+    scanner: SharedScanner<'_>,
     progress: &Progress,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
@@ -123,7 +128,7 @@ fn run(
     let threads = args.threads.map_or_else(cores, usize::from);
     let job = Job {
         args,
-        engine,
+        scanner,
         progress,
         out: Mutex::new(Output {
             out,
@@ -141,7 +146,7 @@ fn run(
             let (helpers, windows) = Helpers::new(threads);
             for _ in 0..threads {
                 let windows = windows.clone();
-                scope.spawn(move || windows.iter().for_each(|window| window.run(engine.scanner)));
+                scope.spawn(move || windows.iter().for_each(|window| window.run(scanner)));
             }
             Arc::new(helpers)
         });
@@ -176,7 +181,7 @@ struct Output<'a> {
 
 struct Job<'a> {
     args: &'a Args,
-    engine: &'a Engine<'a>,
+    scanner: SharedScanner<'a>,
     progress: &'a Progress,
     out: Mutex<Output<'a>>,
     /// `out` takes no more.
@@ -232,11 +237,11 @@ impl Job<'_> {
 
     fn scan(&self, file: impl Read, name: &str, helpers: Option<&Helpers>) -> io::Result<Extent> {
         let workers = Workers {
-            scanner: self.engine.scanner,
+            scanner: self.scanner,
             helpers,
             read: &|bytes| self.progress.read(bytes),
         };
-        file::scan(file, &workers, &mut AtOnce, &mut |occurrence| {
+        file::scan(file, &workers, &mut |occurrence| {
             self.found(name, occurrence);
         })
     }
@@ -247,9 +252,7 @@ impl Job<'_> {
         if !wanted || occurrence.detection.confidence < self.args.min_confidence.into() {
             return;
         }
-        let Some(finding) = self.finding(path, occurrence) else {
-            return;
-        };
+        let finding = finding(path, occurrence);
         let line = match self.args.format {
             Format::Json => serde_json::to_string(&finding).unwrap_or_default(),
             Format::Text => text_line(&finding),
@@ -261,69 +264,6 @@ impl Job<'_> {
             self.stopped.store(true, Ordering::Relaxed);
             output.failed.get_or_insert(error);
         }
-    }
-
-    fn finding(&self, path: &str, occurrence: Occurrence) -> Option<Finding> {
-        let Occurrence {
-            detection,
-            place,
-            content_type,
-            exchange,
-            start,
-            end,
-            line,
-        } = occurrence;
-        let description = (self.engine.describe)(detection.detector)?;
-        let clear = detection.state == State::Clear;
-        let severity = match description.severity {
-            _ if !clear => Severity::Low,
-            severity if detection.declared_masked || detection.under_masked => raised(severity),
-            severity => severity,
-        };
-        let now = Timestamp::now().to_string();
-        let flow = (!exchange.protocol.is_empty()).then(|| Flow {
-            protocol: exchange.protocol,
-            operation: exchange.operation.clone(),
-            status: exchange.status,
-            encrypted: false,
-            captured_by: "file",
-            connection: String::new(),
-        });
-        Some(Finding {
-            schema: SCHEMA,
-            id: Uuid::now_v7().to_string(),
-            time: now.clone(),
-            revision: 1,
-            kind: if clear { Kind::Leak } else { Kind::Observation },
-            detector: detection.detector,
-            category: description.category,
-            regulations: description.regulations.to_vec(),
-            state: detection.state,
-            confidence: detection.confidence,
-            score_bits: detection.score_bits,
-            severity,
-            sample: detection.sample,
-            length: detection.length,
-            fingerprint: detection.fingerprint,
-            count: 1,
-            first_seen: now.clone(),
-            last_seen: now,
-            declared_masked: detection.declared_masked,
-            under_masked: detection.under_masked,
-            location: Location {
-                part: place.name(),
-                field: detection.field.path,
-                start,
-                end,
-                line,
-                content_type: content_type.as_deref().map(str::to_owned),
-            },
-            flow,
-            source: None,
-            destination: None,
-            policy: None,
-            path: Some(path.to_owned()),
-        })
     }
 
     fn error(&self, message: &str) {
@@ -355,6 +295,69 @@ impl Job<'_> {
             let _ = writeln!(err, "{summary}");
         }
         Ok(self.totals.exit_code())
+    }
+}
+
+fn finding(path: &str, occurrence: Occurrence) -> Finding {
+    let Occurrence { detection, spot } = occurrence;
+    let Whereabouts {
+        place,
+        content_type,
+        exchange,
+        start,
+        end,
+        line,
+    } = spot;
+    let row = detection.row;
+    let clear = detection.state == State::Clear;
+    let severity = match row.severity {
+        _ if !clear => Severity::Low,
+        severity if detection.declared_masked || detection.under_masked => raised(severity),
+        severity => severity,
+    };
+    let now = Timestamp::now().to_string();
+    let flow = (!exchange.protocol.is_empty()).then(|| Flow {
+        protocol: exchange.protocol,
+        operation: exchange.operation.clone(),
+        status: exchange.status,
+        encrypted: false,
+        captured_by: "file",
+        connection: String::new(),
+    });
+    Finding {
+        schema: SCHEMA,
+        id: Uuid::now_v7().to_string(),
+        time: now.clone(),
+        revision: 1,
+        kind: if clear { Kind::Leak } else { Kind::Observation },
+        detector: detection.detector,
+        category: row.category,
+        regulations: [row.regulations, detection.extra_regulations].concat(),
+        state: detection.state,
+        confidence: detection.confidence,
+        score_bits: detection.score_bits,
+        severity,
+        sample: detection.sample,
+        length: detection.length,
+        fingerprint: detection.fingerprint,
+        count: 1,
+        first_seen: now.clone(),
+        last_seen: now,
+        declared_masked: detection.declared_masked,
+        under_masked: detection.under_masked,
+        location: Location {
+            part: place.name(),
+            field: detection.field.path,
+            start,
+            end,
+            line,
+            content_type: content_type.as_deref().map(str::to_owned),
+        },
+        flow,
+        source: None,
+        destination: None,
+        policy: None,
+        path: Some(path.to_owned()),
     }
 }
 

@@ -55,7 +55,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: "/var/lib/auditor",
         unit: "",
-        meaning: "Folder of the journal and the fingerprint key.",
+        meaning: "Folder of the journal, the fingerprint key and the sketches of fields.",
     },
     Key {
         path: "scope.node",

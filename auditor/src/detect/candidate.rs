@@ -220,6 +220,8 @@ pub(crate) struct Match {
     pub(crate) under_masked: bool,
     /// Reasons that lie in the value itself.
     pub(crate) evidence: Vec<Evidence>,
+    /// Labels beside those of its row: what it holds falls under them.
+    pub(crate) extra_regulations: &'static [&'static str],
 }
 
 impl Match {
@@ -229,6 +231,7 @@ impl Match {
             state,
             under_masked: false,
             evidence: Vec::new(),
+            extra_regulations: &[],
         }
     }
 

@@ -47,10 +47,11 @@ pub fn explain(scanner: &Scanner, value: &str, key: Option<&str>) -> Vec<Detecti
     let document = Document::whole(text.as_bytes(), format, &fields);
     let mut found = Vec::new();
     scanner.scan(&document, &mut found);
+    // What stands in the name is not the value.
+    found.retain(|detection| detection.range.start >= from && detection.range.end <= from + value.len());
     for detection in &mut found {
         detection.fingerprint.clear();
-        detection.range =
-            detection.range.start.saturating_sub(from)..detection.range.end.saturating_sub(from);
+        detection.range = detection.range.start - from..detection.range.end - from;
         detection.field.value = 0..value.len();
     }
     found

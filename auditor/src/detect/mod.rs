@@ -9,6 +9,7 @@ pub mod catalogue;
 mod checksum;
 mod context;
 mod evidence;
+mod exercise;
 mod explain;
 mod find;
 pub mod fingerprint;
@@ -43,9 +44,11 @@ pub trait Scan {
     fn scan(&self, document: &Document<'_>, found: &mut Vec<Detection>);
 }
 
+pub use exercise::exercise;
 pub use explain::explain;
 pub use fingerprint::Fingerprinter;
 pub use scan::Scanner;
+pub use score::FLOOR;
 
 /// What was found out about one value. Contains nothing of it beyond the masked sample.
 #[derive(Clone, Debug)]
@@ -64,6 +67,9 @@ pub struct Detection {
     pub declared_masked: bool,
     /// A mask that leaves more than its convention allows.
     pub under_masked: bool,
+    /// Labels beside those of `row`, as the value holds more than its kind says: a token with an
+    /// e-mail address in it.
+    pub extra_regulations: &'static [&'static str],
     /// Type-aware masked form: `544791******0247`.
     pub sample: String,
     /// Length of the value as it stood in the document, bytes.

@@ -16,7 +16,7 @@ use super::form::{Form, Forms};
 use super::own::{self, Definition, Own, OwnError};
 use super::prefix::Prefixes;
 use super::rows::{MOST_ROWS, RowId, RowSet, numbered};
-use super::score::Scene;
+use super::score::{FLOOR, Scene};
 use super::state::Protected;
 use super::vocabulary::Vocabulary;
 use super::{Detection, Scan, State};
@@ -81,6 +81,8 @@ pub struct Scanner {
     pub(super) numbers: RowSet,
     /// The user's own detectors.
     pub(super) own: Vec<(RowId, Own)>,
+    /// Bits below which a candidate is dropped.
+    pub(super) floor: f32,
 }
 
 /// What the first pass leaves for the second.
@@ -141,6 +143,7 @@ impl Scanner {
             numbers: RowSet::EMPTY,
             own: Vec::new(),
             rows: Vec::new(),
+            floor: FLOOR,
         };
         for (id, row) in numbered(&rows) {
             for trigger in row.triggers {
@@ -175,6 +178,13 @@ impl Scanner {
             .unwrap_or(LENGTHS);
         made.rows = rows;
         made
+    }
+
+    /// Drops no candidate for want of bits: for people who ask why a value is not reported.
+    #[must_use]
+    pub fn telling_all(mut self) -> Self {
+        self.floor = f32::NEG_INFINITY;
+        self
     }
 
     /// The rows of this scanner: the catalogue's, then the user's own.

@@ -16,7 +16,7 @@ use super::{Confidence, Detection, Evidence, State, context, sample};
 use crate::content::{Document, Field};
 
 /// Below this many bits a candidate says nothing at all and is dropped.
-pub(crate) const FLOOR: f32 = 2.0;
+pub const FLOOR: f32 = 2.0;
 
 /// What the name of a field is worth.
 const EXACT: f32 = 8.0;
@@ -103,7 +103,7 @@ impl<'a> Scene<'a> {
             state,
             under_masked,
             mut evidence,
-            ..
+            extra_regulations,
         } = found;
         let value = &self.document.bytes[range.clone()];
         let own_bits: f32 = evidence.iter().map(|line| line.bits).sum();
@@ -161,7 +161,7 @@ impl<'a> Scene<'a> {
             add(0.0, "the field's name promises that it is masked");
         }
         let score_bits = evidence.iter().map(|line| line.bits).sum();
-        if score_bits < FLOOR {
+        if score_bits < self.scanner.floor {
             return None;
         }
         evidence.sort_by(|a, b| b.bits.total_cmp(&a.bits));
@@ -174,6 +174,7 @@ impl<'a> Scene<'a> {
             evidence,
             declared_masked,
             under_masked,
+            extra_regulations,
             sample: sample::of(row, value, state),
             length: value.len(),
             fingerprint: self

@@ -358,6 +358,7 @@ fn in_a_sketch() -> Detection {
         evidence: Vec::new(),
         declared_masked: false,
         under_masked: false,
+        extra_regulations: &[],
         sample: String::new(),
         length: 0,
         fingerprint: String::new(),

@@ -4,13 +4,17 @@
 //! found before in every `cargo test`.
 
 pub mod btf;
+pub mod checks;
 pub mod config;
 pub mod content;
 pub mod elf;
 pub mod http1;
+pub mod names;
+pub mod own;
 pub mod pipeline;
 pub mod record;
 pub mod scan;
+pub mod sketches;
 pub mod tail_request;
 
 use std::{fs::File, io::Write as _};
@@ -19,15 +23,19 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("btf", btf::run),
+    ("checks", checks::run),
     ("config", config::run),
     ("content", content::run),
     ("elf", elf::run),
     ("http1", http1::run),
+    ("names", names::run),
+    ("own", own::run),
     ("pipeline", pipeline::run),
     ("record", record::run),
     ("scan", scan::run),
+    ("sketches", sketches::run),
     ("tail_request", tail_request::run),
 ];
 

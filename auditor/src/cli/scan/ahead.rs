@@ -5,17 +5,17 @@
 //! memory does not grow with the file. Short files are never handed out.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::content::window::Positions;
 use crate::content::{Document, FieldLookup, Format, Origin};
-use crate::detect::{Detection, Scan};
-use crate::protocol::{Exchange, Place};
+use crate::detect::Detection;
+use crate::detect::sketch::{Miss, ScanSuspects};
 use crate::secret::Secret;
 
-use super::file::Occurrence;
+use super::fields::Watch;
+use super::file::Facts;
 
 /// Windows of a file under way.
 const MOST: usize = 16;
@@ -35,53 +35,8 @@ impl Helpers {
     }
 }
 
-/// What all detections of a document have in common.
-#[derive(Clone)]
-pub(super) struct Facts {
-    place: Place,
-    content_type: Option<Arc<str>>,
-    exchange: Arc<Exchange>,
-    /// Lines of the file are lines of the content.
-    has_lines: bool,
-}
-
-impl Facts {
-    pub(super) fn of(origin: &Origin<'_>, document: &Document<'_>) -> Self {
-        Self {
-            place: origin.place,
-            content_type: origin.content_type.map(Arc::from),
-            exchange: Arc::clone(origin.exchange),
-            has_lines: !origin.decoded && document.format != Format::Protobuf,
-        }
-    }
-
-    /// What is in a document; lines are left at 0 where there are any.
-    pub(super) fn scan(
-        &self,
-        scanner: &dyn Scan,
-        document: &Document<'_>,
-        positions: &Positions,
-    ) -> Vec<Occurrence> {
-        let mut found = Vec::new();
-        scanner.scan(document, &mut found);
-        let occurrence = |detection: Detection| {
-            let source = positions.of_range(&detection.range);
-            Occurrence {
-                detection,
-                place: self.place,
-                content_type: self.content_type.clone(),
-                exchange: Arc::clone(&self.exchange),
-                start: source.start,
-                end: source.end,
-                line: self.has_lines.then_some(0),
-            }
-        };
-        found.into_iter().map(occurrence).collect()
-    }
-}
-
-/// A window to be scanned elsewhere.
-pub(super) struct Job {
+/// A copy of a document, with what tells its fields.
+pub(super) struct Window {
     bytes: Secret,
     format: Format,
     fields: Box<dyn FieldLookup + Send>,
@@ -89,14 +44,28 @@ pub(super) struct Job {
     flushed: usize,
     next: Option<usize>,
     offset: u64,
-    positions: Positions,
-    facts: Facts,
-    answer: Answer,
+    pub(super) positions: Positions,
+    pub(super) facts: Facts,
 }
 
-impl Job {
-    pub(super) fn run(mut self, scanner: &dyn Scan) {
-        let document = Document {
+impl Window {
+    /// None when only the original can tell its fields.
+    fn copy(origin: &Origin<'_>, document: &Document<'_>, facts: &Facts) -> Option<Self> {
+        Some(Self {
+            fields: document.fields.snapshot()?,
+            bytes: Secret::copy_of(document.bytes),
+            format: document.format,
+            overlap: document.overlap,
+            flushed: document.flushed,
+            next: document.next,
+            offset: document.offset,
+            positions: origin.positions.clone(),
+            facts: facts.clone(),
+        })
+    }
+
+    pub(super) fn document(&self) -> Document<'_> {
+        Document {
             bytes: self.bytes.expose(),
             format: self.format,
             fields: &*self.fields,
@@ -104,32 +73,73 @@ impl Job {
             flushed: self.flushed,
             next: self.next,
             offset: self.offset,
-        };
-        self.answer.found = self.facts.scan(scanner, &document, &self.positions);
+        }
     }
+}
+
+/// What is in a document, as far as the document alone can say.
+pub(super) struct Scanned {
+    pub(super) found: Vec<Detection>,
+    /// Failures of the fields that were watched.
+    pub(super) misses: Vec<Miss>,
+    pub(super) watch: Watch,
+}
+
+impl Scanned {
+    pub(super) fn of(scanner: &dyn ScanSuspects, document: &Document<'_>, watch: Watch) -> Self {
+        let (mut found, mut misses) = (Vec::new(), Vec::new());
+        scanner.scan_with(document, &watch.suspects, &mut found, &mut misses);
+        Self { found, misses, watch }
+    }
+}
+
+type Answered = (u64, Option<(Window, Scanned)>);
+
+/// A window to be scanned elsewhere.
+pub(super) struct Job {
+    /// Taken when the job runs.
+    work: Option<(Window, Watch)>,
+    answer: Answer,
+}
+
+impl Job {
+    pub(super) fn run(mut self, scanner: &dyn ScanSuspects) {
+        self.answer.done = self.work.take().map(|work| scanned(scanner, work));
+    }
+}
+
+fn scanned(scanner: &dyn ScanSuspects, (window, watch): (Window, Watch)) -> (Window, Scanned) {
+    let scanned = Scanned::of(scanner, &window.document(), watch);
+    (window, scanned)
 }
 
 /// Goes back when it is dropped, also by a thread that fails: nobody waits for ever.
 struct Answer {
     number: u64,
-    found: Vec<Occurrence>,
-    back: Sender<(u64, Vec<Occurrence>)>,
+    done: Option<(Window, Scanned)>,
+    back: Sender<Answered>,
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         // The file may have been given up.
-        let _ = self.back.send((self.number, std::mem::take(&mut self.found)));
+        let _ = self.back.send((self.number, self.done.take()));
     }
+}
+
+/// A window in the order of the file.
+enum Slot {
+    UnderWay,
+    /// None when its thread failed.
+    Done(Option<Box<(Window, Scanned)>>),
 }
 
 /// The windows of one file that are under way.
 pub(super) struct Ahead<'a> {
     helpers: Option<&'a Helpers>,
-    back: Sender<(u64, Vec<Occurrence>)>,
-    answers: Receiver<(u64, Vec<Occurrence>)>,
-    /// In the order of the file; none where the answer is still to come.
-    waiting: VecDeque<Option<Vec<Occurrence>>>,
+    back: Sender<Answered>,
+    answers: Receiver<Answered>,
+    waiting: VecDeque<Slot>,
     /// Number of the first that waits.
     first: u64,
 }
@@ -146,51 +156,47 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Gives a window to a helper; false when none is free.
-    pub(super) fn hand_out(&mut self, origin: &Origin<'_>, document: &Document<'_>, facts: &Facts) -> bool {
+    /// Takes a copy of a document and gives it to a helper, or scans it here when none is free.
+    /// False for a document that must be scanned where it is, after all that wait.
+    pub(super) fn take(
+        &mut self,
+        origin: &Origin<'_>,
+        document: &Document<'_>,
+        facts: &Facts,
+        watch: &Watch,
+        scanner: &dyn ScanSuspects,
+    ) -> bool {
         let number = self.first + self.waiting.len() as u64;
-        let Some(helpers) = self
-            .helpers
-            .filter(|helpers| number >= ALONE && !helpers.queue.is_full())
-        else {
+        let Some(helpers) = self.helpers.filter(|_| number >= ALONE) else {
             return false;
         };
-        let Some(fields) = document.fields.snapshot() else {
+        let Some(window) = Window::copy(origin, document, facts) else {
             return false;
         };
         let job = Job {
-            bytes: Secret::copy_of(document.bytes),
-            format: document.format,
-            fields,
-            overlap: document.overlap,
-            flushed: document.flushed,
-            next: document.next,
-            offset: document.offset,
-            positions: origin.positions.clone(),
-            facts: facts.clone(),
+            work: Some((window, watch.clone())),
             answer: Answer {
                 number,
-                found: Vec::new(),
+                done: None,
                 back: self.back.clone(),
             },
         };
-        match helpers.queue.try_send(job) {
-            Ok(()) => {
-                self.waiting.push_back(None);
-                true
-            }
+        let slot = match helpers.queue.try_send(job) {
+            Ok(()) => Slot::UnderWay,
             Err(error) => {
-                // It never was under way, so its answer must not count.
                 let mut job = error.into_inner();
+                // It never was under way, so its answer must not count.
                 job.answer.number = u64::MAX;
-                false
+                Slot::Done(job.work.take().map(|work| Box::new(scanned(scanner, work))))
             }
-        }
+        };
+        self.waiting.push_back(slot);
+        true
     }
 
-    /// Takes what was found in the next window here.
-    pub(super) fn keep(&mut self, found: Vec<Occurrence>) {
-        self.waiting.push_back(Some(found));
+    /// Counts a document that was scanned where it is.
+    pub(super) fn passed(&mut self) {
+        self.first += 1;
     }
 
     /// So many are under way that the first must be waited for.
@@ -199,31 +205,34 @@ impl<'a> Ahead<'a> {
     }
 
     /// What was found in the first window under way, when that is known or `wait` is set.
-    pub(super) fn next(&mut self, wait: bool) -> Option<Vec<Occurrence>> {
-        self.answers
-            .try_iter()
-            .for_each(|answer| take(&mut self.waiting, self.first, answer));
-        while wait && matches!(self.waiting.front(), Some(None)) {
-            // `back` keeps the channel open, and every job answers.
-            let answer = self.answers.recv().ok()?;
-            take(&mut self.waiting, self.first, answer);
-        }
-        match self.waiting.front() {
-            Some(Some(_)) => {
-                self.first += 1;
-                self.waiting.pop_front().flatten()
+    pub(super) fn next(&mut self, wait: bool) -> Option<Box<(Window, Scanned)>> {
+        loop {
+            self.answers
+                .try_iter()
+                .for_each(|answer| put(&mut self.waiting, self.first, answer));
+            while wait && matches!(self.waiting.front(), Some(Slot::UnderWay)) {
+                // `back` keeps the channel open, and every job answers.
+                let answer = self.answers.recv().ok()?;
+                put(&mut self.waiting, self.first, answer);
             }
-            _ => None,
+            let Some(Slot::Done(done)) = self.waiting.front_mut() else {
+                return None;
+            };
+            let done = done.take();
+            self.waiting.pop_front();
+            self.first += 1;
+            if done.is_some() {
+                return done;
+            }
         }
     }
 }
 
-fn take(waiting: &mut VecDeque<Option<Vec<Occurrence>>>, first: u64, answer: (u64, Vec<Occurrence>)) {
-    let (number, found) = answer;
+fn put(waiting: &mut VecDeque<Slot>, first: u64, (number, done): Answered) {
     let index = number
         .checked_sub(first)
         .and_then(|index| usize::try_from(index).ok());
     if let Some(slot) = index.and_then(|index| waiting.get_mut(index)) {
-        *slot = Some(found);
+        *slot = Slot::Done(done.map(Box::new));
     }
 }

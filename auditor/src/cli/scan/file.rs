@@ -6,18 +6,22 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::content::{Document, Limits, Origin, Reader, Receiver};
-use crate::detect::{Detection, Scan};
+use crate::content::window::Positions;
+use crate::content::{Document, Field, Format, Limits, Origin, Reader, Receiver};
+use crate::detect::Detection;
+use crate::detect::sketch::{ScanSuspects, Spot};
 use crate::ledger::Account;
 use crate::protocol::http1::Http1;
 use crate::protocol::sniff::{self, Kind, MAX_START_LINE, Start};
 use crate::protocol::{Direction, Exchange, Parser, Part, Place, Sink};
 
-use super::ahead::{Ahead, Facts, Helpers};
+use super::ahead::{Ahead, Helpers, Scanned};
+use super::fields::Fields;
 use super::lines::Lines;
 
 /// Bytes read at once.
@@ -26,6 +30,11 @@ const BLOCK: usize = 64 * 1024;
 /// A detection and where it is. It owns all it says and holds no value, so it may be kept.
 pub(super) struct Occurrence {
     pub(super) detection: Detection,
+    pub(super) spot: Whereabouts,
+}
+
+/// Where a detection is.
+pub(super) struct Whereabouts {
     pub(super) place: Place,
     pub(super) content_type: Option<Arc<str>>,
     pub(super) exchange: Arc<Exchange>,
@@ -36,26 +45,41 @@ pub(super) struct Occurrence {
     pub(super) line: Option<u64>,
 }
 
-/// Stands between the scanner and the output of one file: what is found in a document may be
-/// held back until more of the file is known.
-///
-/// Documents of a file come in their order, each occurrence in order of its position.
-pub(super) trait Settle {
-    /// Takes what one document holds, and adds to `out` what may be told now.
-    fn settle(&mut self, found: Vec<Occurrence>, out: &mut Vec<Occurrence>);
-    /// The file has ended: adds to `out` what was held back and is to be told.
-    fn finish(&mut self, out: &mut Vec<Occurrence>);
+/// What all detections of a document have in common.
+#[derive(Clone)]
+pub(super) struct Facts {
+    place: Place,
+    content_type: Option<Arc<str>>,
+    exchange: Arc<Exchange>,
+    /// Lines of the file are lines of the content.
+    has_lines: bool,
 }
 
-/// Holds nothing back.
-pub(super) struct AtOnce;
-
-impl Settle for AtOnce {
-    fn settle(&mut self, mut found: Vec<Occurrence>, out: &mut Vec<Occurrence>) {
-        out.append(&mut found);
+impl Facts {
+    fn of(origin: &Origin<'_>, document: &Document<'_>) -> Self {
+        Self {
+            place: origin.place,
+            content_type: origin.content_type.map(Arc::from),
+            exchange: Arc::clone(origin.exchange),
+            has_lines: !origin.decoded && document.format != Format::Protobuf,
+        }
     }
 
-    fn finish(&mut self, _: &mut Vec<Occurrence>) {}
+    /// The field of these messages, for sketches.
+    pub(super) fn spot(&self, field: &Field) -> Option<Spot> {
+        Spot::of(self.exchange.operation.as_deref(), self.place.name(), field)
+    }
+
+    fn whereabouts(&self, source: Range<u64>, lines: &Lines) -> Whereabouts {
+        Whereabouts {
+            place: self.place,
+            content_type: self.content_type.clone(),
+            exchange: Arc::clone(&self.exchange),
+            start: source.start,
+            end: source.end,
+            line: self.has_lines.then(|| lines.line_of(source.start)),
+        }
+    }
 }
 
 /// How much of a file was searched, bytes.
@@ -68,7 +92,7 @@ pub(super) struct Extent {
 
 /// Who works on a file.
 pub(super) struct Workers<'a> {
-    pub(super) scanner: &'a dyn Scan,
+    pub(super) scanner: &'a dyn ScanSuspects,
     /// Threads that take windows of a long file.
     pub(super) helpers: Option<&'a Helpers>,
     /// Told of every block that was read, with its length.
@@ -79,7 +103,6 @@ pub(super) struct Workers<'a> {
 pub(super) fn scan(
     mut file: impl Read,
     workers: &Workers<'_>,
-    settle: &mut dyn Settle,
     found: &mut dyn FnMut(Occurrence),
 ) -> io::Result<Extent> {
     let mut block = Zeroizing::new(vec![0; BLOCK]);
@@ -87,7 +110,7 @@ pub(super) fn scan(
     let findings = Findings {
         scanner: workers.scanner,
         ahead: Ahead::new(workers.helpers),
-        settle,
+        fields: Fields::new(workers.scanner),
         found,
         lines: Lines::default(),
         ready: Vec::new(),
@@ -329,11 +352,12 @@ impl Sink for Messages<'_> {
     }
 }
 
-/// Scans documents, or has them scanned, and hands on what was found in the order of the file.
+/// Scans documents, or has them scanned, and hands on what was found in the order of the file; what
+/// only its field makes sure comes when it does.
 struct Findings<'a> {
-    scanner: &'a dyn Scan,
+    scanner: &'a dyn ScanSuspects,
     ahead: Ahead<'a>,
-    settle: &'a mut dyn Settle,
+    fields: Fields<'a>,
     found: &'a mut dyn FnMut(Occurrence),
     lines: Lines,
     ready: Vec<Occurrence>,
@@ -343,22 +367,24 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// Hands on what is known of the windows in front, or all.
     fn hand_on(&mut self, all: bool) {
-        while let Some(mut found) = self.ahead.next(all || self.ahead.is_full()) {
-            for occurrence in &mut found {
-                if occurrence.line.is_some() {
-                    occurrence.line = Some(self.lines.line_of(occurrence.start));
-                }
-            }
-            if !found.is_empty() {
-                self.settle.settle(found, &mut self.ready);
-                self.ready.drain(..).for_each(&mut *self.found);
-            }
+        while let Some(done) = self.ahead.next(all || self.ahead.is_full()) {
+            let (window, scanned) = *done;
+            self.hear(&window.document(), &window.positions, &window.facts, scanned);
         }
+    }
+
+    /// Tells the fields what was found in the next document.
+    fn hear(&mut self, document: &Document<'_>, positions: &Positions, facts: &Facts, scanned: Scanned) {
+        let whereabouts = |range: &Range<usize>| facts.whereabouts(positions.of_range(range), &self.lines);
+        let spot = |field: &Field| facts.spot(field);
+        self.fields
+            .hear(document, scanned, &spot, &whereabouts, &mut self.ready);
+        self.ready.drain(..).for_each(&mut *self.found);
     }
 
     fn finish(mut self) -> Extent {
         self.hand_on(true);
-        self.settle.finish(&mut self.ready);
+        self.fields.finish(&mut self.ready);
         self.ready.drain(..).for_each(&mut *self.found);
         self.extent
     }
@@ -367,11 +393,15 @@ impl Findings<'_> {
 impl Receiver for Findings<'_> {
     fn document(&mut self, origin: &Origin<'_>, document: &Document<'_>) {
         let facts = Facts::of(origin, document);
-        if !self.ahead.hand_out(origin, document, &facts) {
-            let found = facts.scan(self.scanner, document, origin.positions);
-            self.ahead.keep(found);
+        let watch = self.fields.watch();
+        if self.ahead.take(origin, document, &facts, &watch, self.scanner) {
+            self.hand_on(false);
+            return;
         }
-        self.hand_on(false);
+        self.hand_on(true);
+        self.ahead.passed();
+        let scanned = Scanned::of(self.scanner, document, self.fields.watch());
+        self.hear(document, origin.positions, &facts, scanned);
     }
 
     fn settle(&mut self, _: Direction, account: Account, bytes: u64) {

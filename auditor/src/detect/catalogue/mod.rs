@@ -5,6 +5,7 @@
 //! findings, metric labels and policies. Holds no state and looks at no traffic.
 
 mod contact;
+mod describe;
 pub(crate) mod family;
 mod health;
 mod identity;

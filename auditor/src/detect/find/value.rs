@@ -146,7 +146,8 @@ impl Finder<'_, '_> {
                 return;
             };
             self.ask(&extent, rows);
-            at = extent.end + usize::from(extent.quoted);
+            // The text may end before the closing quote does.
+            at = (extent.end + usize::from(extent.quoted)).min(bytes.len());
             self.value_end = at;
         }
     }

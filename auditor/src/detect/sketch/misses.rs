@@ -44,7 +44,9 @@ pub(super) fn find(
         if failed.peek().is_none() {
             continue;
         }
-        let field = document.field_at(range.clone());
+        let mut field = document.field_at(range.clone());
+        // Which field it is, they do not say.
+        field.siblings = Vec::new();
         let name = field.key.as_deref().unwrap_or_default();
         if field.value != range || !suspects.may_be_named(name.as_bytes()) {
             continue;

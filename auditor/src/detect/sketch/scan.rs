@@ -25,6 +25,11 @@ pub trait ScanSuspects: Scan {
         misses: &mut Vec<Miss>,
     ) {
         self.scan(document, found);
+        self.misses(document, suspects, misses);
+    }
+
+    /// The misses of [`Self::scan_with`] alone.
+    fn misses(&self, document: &Document<'_>, suspects: &Suspects, misses: &mut Vec<Miss>) {
         if !suspects.is_empty() {
             misses::find(document, suspects, self.fingerprinter(), misses);
         }

@@ -24,6 +24,12 @@ impl Suspects {
         }
     }
 
+    /// Adds one.
+    pub fn insert(&mut self, spot: Spot) {
+        self.names.insert(spot.name);
+        self.spots.insert(spot);
+    }
+
     /// True when nothing is of interest.
     pub fn is_empty(&self) -> bool {
         self.spots.is_empty()

@@ -44,6 +44,7 @@ fn detection(value: u64, state: State) -> Detection {
         }],
         declared_masked: false,
         under_masked: false,
+        extra_regulations: &[],
         sample: String::new(),
         length: 16,
         fingerprint: format!("k1:{:032x}", hash(value)),

@@ -1,7 +1,7 @@
 //! Keys and credentials that standards define, whoever issues them.
 
 use super::CREDENTIAL;
-use crate::detect::catalogue::{Convention, DetectorInfo, GDPR, SECRET, Trigger};
+use crate::detect::catalogue::{Convention, DetectorInfo, Trigger};
 use crate::detect::verify::secret::{
     basic, bearer, connection_string, jwt, otpauth, pem, session_cookie, url_credentials,
 };
@@ -32,10 +32,9 @@ pub(super) static JWT: DetectorInfo = DetectorInfo {
     keys: &["jwt", "jwttoken", "idtoken"],
     words: &["jwt"],
     siblings: &[],
-    explanation: "Three base64url parts, the first of which decodes to JSON with `alg`; five parts with `enc` are ciphertext. Says whether `exp` has passed.",
+    explanation: "Three base64url parts, the first of which decodes to JSON with `alg`; five parts with `enc` are ciphertext. Says whether `exp` has passed. Claims that hold an e-mail address or a name add gdpr.",
     source: "RFC 7515, RFC 7516, RFC 7519",
     convention: Convention::Secret(3),
-    regulations: &[SECRET, GDPR],
     triggers: &[Trigger::Prefix {
         prefixes: &["eyJ"],
         verify: jwt::verify,

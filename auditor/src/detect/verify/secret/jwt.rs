@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::detect::State;
 use crate::detect::candidate::{Match, Place};
+use crate::detect::catalogue::GDPR;
 
 /// Longest header and longest part that are read, bytes.
 const HEADER: usize = 4096;
@@ -72,6 +73,7 @@ pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
             || memchr::memmem::find(&claims, b"\"name\"").is_some()
         {
             found = found.because(0.0, "its claims name a person");
+            found.extra_regulations = &[GDPR];
         }
     }
     if state == State::Test {
