@@ -209,6 +209,11 @@ impl Meaning {
         self.exact.or(&self.family).or(&self.partial)
     }
 
+    /// Whether it is the very name of some detector's values.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.exact.is_empty()
+    }
+
     /// How well the name fits this detector.
     pub(crate) fn strength(&self, row: RowId) -> Option<Strength> {
         [
@@ -243,11 +248,16 @@ impl Meaning {
             from = 1;
         }
         let mut starts = [0, from];
+        // Headers of one's own begin with `X-`; `X-My-Number` is `my_number`.
+        if from + 1 < to && name.span(from, from + 1) == b"x" {
+            from += 1;
+            starts = [from, from];
+        }
         while from + 1 < to && WHOSE.contains(&name.span(from, from + 1)) {
             from += 1;
             starts[1] = from;
         }
-        let spans = [(0, name.words), (starts[1], to), (0, to)];
+        let spans = [(0, name.words), (starts[1], to), (starts[0], to)];
         for named in spans
             .into_iter()
             .filter_map(|(from, to)| name.find(vocabulary, from, to))

@@ -9,6 +9,7 @@ use super::candidate::Match;
 use super::catalogue::{DetectorInfo, Needs};
 use super::evidence;
 use super::key::{Meaning, Name, Promise, Strength};
+use super::mask::Mask;
 use super::rows::RowId;
 use super::scan::Scanner;
 use super::state::{self, Protected};
@@ -22,6 +23,8 @@ pub(crate) const FLOOR: f32 = 2.0;
 const EXACT: f32 = 8.0;
 const FAMILY: f32 = 6.0;
 const PARTIAL: f32 = 4.0;
+/// A shared name that is also the very name of another detector: `ssn`.
+const FAMILY_OF_ANOTHER: f32 = 4.0;
 /// The same for a value that proves next to nothing by itself: a name in part is then no proof.
 const PARTIAL_OF_WEAK: f32 = 2.0;
 /// One weak clue: a sibling, a word near by.
@@ -65,6 +68,7 @@ impl<'a> Scene<'a> {
             })
             .filter(|(row, _)| !value.card_only || self.info(*row).id == "payment_card")
             .max_by_key(|(row, strength)| (*strength, std::cmp::Reverse(*row)))?;
+        let row = self.written_as(row, value);
         let (state, under_masked) = value.judge(self.info(row).convention);
         // Too little is hidden to say that this is such a value at all.
         if under_masked
@@ -76,10 +80,19 @@ impl<'a> Scene<'a> {
         }
         let mut found = Match::new(range, state).because(value.bits, format!("is {}", value.how));
         if self.meaning.strength(row).is_none() {
-            found = found.because(bits_of(strength), "the placeholder names the kind of value");
+            found = found.because(bits_of(strength), "the name speaks of the kind of value");
         }
         found.under_masked = under_masked;
         Some((row, found))
+    }
+
+    /// Accounts are written as IBANs, too: a mask that leaves the country is one.
+    fn written_as(&self, row: RowId, value: Protected) -> RowId {
+        let is_iban = |mask: Mask| mask.country && (15..=34).contains(&mask.total());
+        if self.info(row).id == "bank_account" && value.mask.is_some_and(is_iban) {
+            return self.scanner.row("iban").unwrap_or(row);
+        }
+        row
     }
 
     fn info(&self, row: RowId) -> &'static DetectorInfo {
@@ -112,7 +125,14 @@ impl<'a> Scene<'a> {
                     add(1.0, "it is all that the field holds");
                 }
             }
-            Some(Strength::Family) => add(FAMILY, "the field has a name that such values share with others"),
+            Some(Strength::Family) => add(
+                if self.meaning.is_exact() {
+                    FAMILY_OF_ANOTHER
+                } else {
+                    FAMILY
+                },
+                "the field has a name that such values share with others",
+            ),
             Some(Strength::Partial) if own_bits < 3.0 && state == State::Clear => {
                 add(PARTIAL_OF_WEAK, "part of the field's name speaks of such values");
             }
@@ -191,6 +211,11 @@ fn bits_of(strength: Strength) -> f32 {
 }
 
 fn is_sibling(name: &str, row: &DetectorInfo) -> bool {
+    // Headers of one's own begin with `X-`.
+    let name = name
+        .strip_prefix("X-")
+        .or(name.strip_prefix("x-"))
+        .unwrap_or(name);
     let name = Name::of(name.as_bytes());
     row.siblings.iter().any(|known| known.as_bytes() == name.joined())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Finder;
 use crate::detect::State;
-use crate::detect::candidate::Match;
+use crate::detect::candidate::{Match, neighbour_before};
 use crate::detect::context;
 use crate::detect::mask::Mask;
 use crate::detect::rows::RowId;
@@ -89,13 +89,20 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
         let part = match bytes[start - 1] {
             b'0'..=b'9' | b'+' | b'(' => true,
             b'-' | b' ' | b')' => start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')',
-            b'A'..=b'Z' => start >= 2 && at - start < 6,
             _ => false,
         };
         if !part {
             break;
         }
         start -= 1;
+    }
+    // The country of an IBAN.
+    if let Some([first, second]) = start.checked_sub(2).and_then(|country| bytes.get(country..start))
+        && first.is_ascii_uppercase()
+        && second.is_ascii_uppercase()
+        && !neighbour_before(bytes, start - 2).is_some_and(|b| b.is_ascii_alphanumeric())
+    {
+        start -= 2;
     }
     let mut end = at;
     while end < bytes.len() && end - at < 48 {
