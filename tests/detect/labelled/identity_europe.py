@@ -66,11 +66,14 @@ def _de_rvnr(source: Source) -> str:
 
 def _de_rvnr_valid(value: str) -> bool:
     number = checks.compact(value)
-    return bool(re.fullmatch(r"\d{8}[A-Z]\d{3}", number)) and checks.de_rvnr_digit(number) == number[11]
+    # A day of 00 is unknown; a month of 00 makes room for more numbers of a day.
+    dated = re.fullmatch(r"\d\d(([0-2]\d|3[01])(0[1-9]|1[0-2])|([0-8]\d|9[0-5])00)\d\d[A-Z]\d{3}", number)
+    return bool(dated) and 2 <= int(number[:2]) <= 89 and checks.de_rvnr_digit(number) == number[11]
 
 
 def _id_card_valid(value: str) -> bool:
-    return len(value) == 10 and checks.icao_digit(value[:9]) == value[9]
+    return (value[0] in "LMNPRTVWXY" and all(c in _ID_CARD for c in value) and value[9].isdigit()
+            and checks.icao_digit(value[:9]) == value[9])
 
 
 def _at_svnr(source: Source) -> str:
