@@ -257,6 +257,7 @@ impl Meaning {
             from += 1;
             starts[1] = from;
         }
+        let mut hints = RowSet::EMPTY;
         let spans = [(0, name.words), (starts[1], to), (starts[0], to)];
         for named in spans
             .into_iter()
@@ -264,9 +265,11 @@ impl Meaning {
         {
             meaning.exact = meaning.exact.or(&named.keys);
             meaning.family = meaning.family.or(&named.families);
+            // `member_id` as a whole, though `member` says whose the id is.
+            hints = hints.or(&named.hints);
         }
         if meaning.exact.is_empty() {
-            meaning.partial = partial(vocabulary, name, from, to);
+            meaning.partial = partial(vocabulary, name, from, to).or(&hints);
         }
         meaning.against = (from..to)
             .find_map(|n| {

@@ -130,7 +130,13 @@ def _pesel(source: Source) -> str:
 def _rodne_cislo(source: Source) -> str:
     day = source.date(1954, 2004)
     month = day.month + source.choice([0, 50])
-    return f"{day:%y}{month:02}{day:%d}{source.choice(['/', ''])}{source.digits(4)}"
+    date, serial = f"{day:%y}{month:02}{day:%d}", source.digits(3)
+    rest = int(date + serial) % 11
+    # Since 1986 serials with a remainder of ten are left out; stdnum takes them.
+    while rest == 10 and day.year >= 1986:
+        serial = source.digits(3)
+        rest = int(date + serial) % 11
+    return f"{date}{source.choice(['/', ''])}{serial}{source.digits(1)}"
 
 
 def _cnp(source: Source) -> str:

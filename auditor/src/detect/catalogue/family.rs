@@ -57,6 +57,9 @@ pub(crate) static ACCOUNT_NUMBER: &[&str] = &[
     "acctnum",
 ];
 
+/// Secret numbers of cards, and of what else one unlocks.
+pub(crate) static PIN: &[&str] = &["pin", "pinno"];
+
 /// Numbers by which a tax office knows a person or a firm.
 pub(crate) static TAX_ID: &[&str] = &[
     "taxid",

@@ -195,7 +195,7 @@ mod tests {
             ("Deutdeff", false, false),
             ("DEUTDEF", false, false),
             ("D3UTDEFF", false, false),
-            ("DEUTDE0F", false, false),
+            ("DEUTDE0F", true, false),
             ("ABCDEFGH", false, false),
         ] {
             let proof = bic(&quoted(text));
