@@ -30,7 +30,10 @@ pub(super) fn against(
         };
         (bits, "the field's name speaks of an id, a time or an amount")
     });
-    let epoch = (plain && is_epoch(value)).then_some((EPOCH, "is a time of our days, counted from 1970"));
+    // Nobody calls a time a national or a tax number: such a name outweighs what it looks like.
+    let is_named = matches!(strength, Some(Strength::Family | Strength::Exact));
+    let epoch = (plain && !is_named && is_epoch(value))
+        .then_some((EPOCH, "is a time of our days, counted from 1970"));
     let article = (plain && is_article(value)).then_some((ARTICLE, "is a valid book or article number"));
     [named, epoch, article].into_iter().flatten()
 }

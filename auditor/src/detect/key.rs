@@ -209,6 +209,11 @@ impl Meaning {
         self.exact.or(&self.family).or(&self.partial)
     }
 
+    /// Whether it is the very name of some detector's values.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.exact.is_empty()
+    }
+
     /// How well the name fits this detector.
     pub(crate) fn strength(&self, row: RowId) -> Option<Strength> {
         [
@@ -246,6 +251,7 @@ impl Meaning {
         while from + 1 < to && WHOSE.contains(&name.span(from, from + 1)) {
             from += 1;
         }
+        let mut hints = RowSet::EMPTY;
         // `X-New-Relic-Key`, `X-Customer-Name`: a word that may be left out need not be.
         let spans = (first..=from).map(|start| (start, to));
         for named in [(0, name.words), (0, to)]
@@ -255,9 +261,11 @@ impl Meaning {
         {
             meaning.exact = meaning.exact.or(&named.keys);
             meaning.family = meaning.family.or(&named.families);
+            // `member_id` as a whole, though `member` says whose the id is.
+            hints = hints.or(&named.hints);
         }
         if meaning.exact.is_empty() {
-            meaning.partial = partial(vocabulary, name, from, to);
+            meaning.partial = partial(vocabulary, name, from, to).or(&hints);
         }
         meaning.against = (from..to)
             .find_map(|n| {

@@ -22,6 +22,8 @@ pub const FLOOR: f32 = 2.0;
 const EXACT: f32 = 8.0;
 const FAMILY: f32 = 6.0;
 const PARTIAL: f32 = 4.0;
+/// A shared name that is also the very name of another detector: `ssn`.
+const FAMILY_OF_ANOTHER: f32 = 4.0;
 /// The same for a value that proves next to nothing by itself: a name in part is then no proof.
 const PARTIAL_OF_WEAK: f32 = 2.0;
 /// One weak clue: a sibling, a word near by.
@@ -56,7 +58,6 @@ impl<'a> Scene<'a> {
         let vocabulary = &self.scanner.vocabulary;
         let inner = state::placeholder_name(text).map(|name| Meaning::of(vocabulary, name, b""));
         let meanings = [Some(&self.meaning), inner.as_ref()];
-        let is_iban = value.mask.is_some_and(|mask| mask.is_iban(text));
         let (row, strength) = meanings
             .into_iter()
             .flatten()
@@ -66,9 +67,7 @@ impl<'a> Scene<'a> {
             })
             .filter(|(row, _)| !value.card_only || self.info(*row).id == "payment_card")
             .max_by_key(|(row, strength)| (*strength, std::cmp::Reverse(*row)))?;
-        // An account's number may be an IBAN, whose mask keeps more.
-        let iban = (is_iban && self.info(row).id == "bank_account").then(|| self.scanner.row("iban"));
-        let (row, is_iban) = iban.flatten().map_or((row, false), |iban| (iban, true));
+        let row = self.written_as(row, value, text);
         let (state, under_masked) = value.judge(self.info(row).convention);
         // Too little is hidden to say that this is such a value at all.
         if under_masked
@@ -80,15 +79,19 @@ impl<'a> Scene<'a> {
         }
         let mut found = Match::new(range, state).because(value.bits, format!("is {}", value.how));
         if self.meaning.strength(row).is_none() {
-            let reason = if is_iban {
-                "the field has a name of bank accounts, and the mask a country"
-            } else {
-                "the placeholder names the kind of value"
-            };
-            found = found.because(bits_of(strength), reason);
+            found = found.because(bits_of(strength), "the name speaks of the kind of value");
         }
         found.under_masked = under_masked;
         Some((row, found))
+    }
+
+    /// Accounts are written as IBANs, too: a mask that leaves the country is one.
+    fn written_as(&self, row: RowId, value: Protected, text: &[u8]) -> RowId {
+        let is_iban = value.mask.is_some_and(|mask| mask.is_iban(text));
+        if is_iban && self.info(row).id == "bank_account" {
+            return self.scanner.row("iban").unwrap_or(row);
+        }
+        row
     }
 
     fn info(&self, row: RowId) -> &'static DetectorInfo {
@@ -121,7 +124,14 @@ impl<'a> Scene<'a> {
                     add(1.0, "it is all that the field holds");
                 }
             }
-            Some(Strength::Family) => add(FAMILY, "the field has a name that such values share with others"),
+            Some(Strength::Family) => add(
+                if self.meaning.is_exact() {
+                    FAMILY_OF_ANOTHER
+                } else {
+                    FAMILY
+                },
+                "the field has a name that such values share with others",
+            ),
             Some(Strength::Partial) if own_bits < 3.0 && state == State::Clear => {
                 add(PARTIAL_OF_WEAK, "part of the field's name speaks of such values");
             }

@@ -148,7 +148,8 @@ def _csv(source: Source, cell: Cell) -> Document:
 
 
 def _tag(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_-." else "_" for c in name)
+    # Marks above and below letters, as Thai and Hindi have them, are characters of XML names.
+    return "".join(c if c.isalnum() or c in "_-." or not c.isascii() else "_" for c in name)
 
 
 def _xml_element(source: Source, cell: Cell) -> Document:

@@ -32,6 +32,10 @@ def _mbi_valid(value: str) -> bool:
     return bool(re.fullmatch(rf"[1-9]{letter}{either}\d{letter}{either}\d{letter}{letter}\d\d", checks.compact(value)))
 
 
+def _with_payer(source: Source) -> dict[str, str]:
+    return {"payer_id": source.digits(5), "plan_type": source.choice(["PPO", "HMO", "EPO", "POS"])}
+
+
 def _medicare(source: Source) -> str:
     digits = source.choice("23456") + source.digits(8) + source.nonzero(1)
     return source.choice([digits, f"{digits[:4]} {digits[4:9]} {digits[9]}"])
@@ -44,7 +48,8 @@ KINDS = [
          lambda value: luhn.is_valid("80840" + value), "stdnum's Luhn over 80840 and the number"),
     Kind("us_dea", ["dea_number", "dea", "prescriber_dea", "deaNo"], "DEA number",
          closed(lambda s: s.choice("ABFGM") + s.pattern("@######"), checks.us_dea_digit),
-         lambda value: checks.us_dea_digit(value[:8]) == value[8], "the check digit of DEA"),
+         lambda value: value[0] in "ABCDEFGHJKLMPRSTUX" and checks.us_dea_digit(value[:8]) == value[8],
+         "the kinds of registrants and the check digit of DEA"),
     Kind("uk_nhs", ["nhs_number", "nhsNumber", "nhs_no", "nhs"], "NHS number", shaped("##########", "### ### ####"),
          nhs.is_valid),
     Kind("au_medicare", ["medicare_number", "medicare_no", "medicareCardNumber", "medicare_card"], "Medicare card", _medicare,
@@ -56,12 +61,15 @@ KINDS = [
          shaped("9#########", "9### ### ###"), bc_phn.is_valid),
     Kind("medical_record_number", ["mrn", "medical_record_number", "patient_mrn", "medicalRecordNumber"], "MRN",
          shaped("########", "MRN-#######", "######"), None, "digits of a usual length"),
-    Kind("health_plan_id", ["health_plan_id", "member_id", "insurance_member_id", "subscriber_id", "policy_number"],
-         "member number", shaped("@@@#########", "W#########", "@########"), None, "layouts of several insurers"),
+    # Clubs have members and cars have policies: what `member_id` is tells the payer beside it.
+    Kind("health_plan_id", ["health_plan_id", "member_id", "insurance_member_id", "subscriber_id", "healthInsuranceNumber"],
+         "member number", shaped("@@@#########", "W#########", "@########"), None, "layouts of several insurers", _with_payer,
+         also=("de_kvnr",)),
     Kind("diagnosis_code", ["diagnosis_code", "icd10", "icd_code", "diagnosis", "icd10_code"], "diagnosis",
          lambda s: s.choice(_ICD), None, "codes of ICD-10-CM", also=("medical_condition",)),
     Kind("medication", ["medication", "drug_name", "prescription", "medikament", "ndc"], "medication",
          lambda s: s.choice(_DRUGS), None, "names and NDC codes"),
-    Kind("medical_condition", ["medical_condition", "diagnosis", "condition", "chronic_condition", "diagnose"], "condition",
+    # `condition` alone is that of goods (new, used) more often.
+    Kind("medical_condition", ["medical_condition", "diagnosis", "health_condition", "chronic_condition", "diagnose"], "condition",
          lambda s: s.choice(_CONDITIONS), None, "names of conditions", also=("diagnosis_code",)),
 ]

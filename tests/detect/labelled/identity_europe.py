@@ -66,11 +66,14 @@ def _de_rvnr(source: Source) -> str:
 
 def _de_rvnr_valid(value: str) -> bool:
     number = checks.compact(value)
-    return bool(re.fullmatch(r"\d{8}[A-Z]\d{3}", number)) and checks.de_rvnr_digit(number) == number[11]
+    # A day of 00 is unknown; a month of 00 makes room for more numbers of a day.
+    dated = re.fullmatch(r"\d\d(([0-2]\d|3[01])(0[1-9]|1[0-2])|([0-8]\d|9[0-5])00)\d\d[A-Z]\d{3}", number)
+    return bool(dated) and 2 <= int(number[:2]) <= 89 and checks.de_rvnr_digit(number) == number[11]
 
 
 def _id_card_valid(value: str) -> bool:
-    return len(value) == 10 and checks.icao_digit(value[:9]) == value[9]
+    return (value[0] in "LMNPRTVWXY" and all(c in _ID_CARD for c in value) and value[9].isdigit()
+            and checks.icao_digit(value[:9]) == value[9])
 
 
 def _at_svnr(source: Source) -> str:
@@ -127,7 +130,13 @@ def _pesel(source: Source) -> str:
 def _rodne_cislo(source: Source) -> str:
     day = source.date(1954, 2004)
     month = day.month + source.choice([0, 50])
-    return f"{day:%y}{month:02}{day:%d}{source.choice(['/', ''])}{source.digits(4)}"
+    date, serial = f"{day:%y}{month:02}{day:%d}", source.digits(3)
+    rest = int(date + serial) % 11
+    # Since 1986 serials with a remainder of ten are left out; stdnum takes them.
+    while rest == 10 and day.year >= 1986:
+        serial = source.digits(3)
+        rest = int(date + serial) % 11
+    return f"{date}{source.choice(['/', ''])}{serial}{source.digits(1)}"
 
 
 def _cnp(source: Source) -> str:

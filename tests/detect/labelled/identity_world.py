@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from stdnum import luhn
 from stdnum.ar import cuit
 from stdnum.au import abn, tfn
@@ -110,6 +112,17 @@ def _sin(source: Source) -> str:
     return source.choice([digits, f"{digits[:3]} {digits[3:6]} {digits[6:]}", f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"])
 
 
+#: Letters and digits of German passports: no vowels, and none that look like others.
+_DE_PASSPORT = "0123456789CFGHJKLMNPRTVWXYZ"
+
+
+def _passport(source: Source) -> str:
+    german = source.choice("CFGHJK") + source.text(_DE_PASSPORT, 8)
+    if not any(c.isdigit() for c in german):
+        german = german[:8] + source.digits(1)
+    return source.choice([source.pattern("@########"), source.pattern("@@#######"), source.pattern("#########"), german])
+
+
 _OTHERS = ["passport_no", "passportNumber", "passport_number", "numero_passeport", "reisepassnummer"]
 
 KINDS = [
@@ -119,7 +132,8 @@ KINDS = [
          "ITIN", shaped("9##-##-####", "9########"), itin.is_valid),
     Kind("us_ein", ["ein", "employer_identification_number", "fein", "employer_id_number"],
          "EIN", shaped("##-#######"), ein.is_valid),
-    Kind("us_passport", ["us_passport_number", "passport_number", "passport_no", "passportNumber"],
+    # `passport_number` does not say whose: any country's then, and the same severity.
+    Kind("us_passport", ["us_passport_number", "us_passport_no", "usPassportNumber", "passport_book_number"],
          "passport number", shaped("#########", "@########"), None, "the two published layouts", also=("passport_number",)),
     Kind("us_driver_license", ["drivers_license", "driver_license_number", "driversLicenseNumber", "dl_number"],
          "driver's license", shaped("@#######", "#########", "@###-###-##-###-#", "########", "@############"), None,
@@ -160,7 +174,8 @@ KINDS = [
          shaped("@1########", "@2########"), checks.tw_id, "the letter's number and mod 10"),
     Kind("hk_id", ["hkid", "hkid_no", "hk_identity_card", "身份證號碼"], "HKID",
          closed(shaped("@######", "@######"), lambda b: f"({checks.hk_id_check(b)})"),
-         lambda v: checks.hk_id_check(checks.compact(v)[:-1]) == checks.compact(v)[-1], "mod 11 with letters"),
+         lambda v: bool(re.fullmatch(r"[A-Z]{1,2}\d{6}\([\dA]\)", v))
+         and checks.hk_id_check(checks.compact(v)[:-1]) == checks.compact(v)[-1], "mod 11 with letters"),
     Kind("sg_nric", ["nric", "nric_no", "fin_number", "nric_fin"], "NRIC",
          closed(shaped("S#######", "T#######", "F#######", "G#######"), checks.sg_nric_check),
          lambda v: checks.sg_nric_check(v[:8]) == v[8], "mod 11 with tables of letters"),
@@ -168,11 +183,12 @@ KINDS = [
     Kind("th_pin", ["thai_id", "เลขบัตรประชาชน", "citizen_id", "national_id"], "เลขบัตรประชาชน",
          closed(shaped("1###########", "3###########"), pin.calc_check_digit), pin.is_valid),
     Kind("id_nik", ["nik", "no_ktp", "nomor_ktp", "ktp"], "NIK", _nik, nik.is_valid),
-    Kind("ph_umid", ["umid", "crn", "umid_number", "sss_number"], "UMID", shaped("0###-#######-#"), None,
+    # SSS numbers have ten digits in another layout.
+    Kind("ph_umid", ["umid", "crn", "umid_number", "common_reference_number"], "UMID", shaped("0###-#######-#"), None,
          "the published layout"),
     Kind("passport_mrz", ["mrz", "machine_readable_zone", "mrzData", "passport_mrz"], "MRZ", _mrz, None,
          "ICAO 9303, made with its check digits", carriers=("json_key", "json_nested", "json_list", "ndjson", "form", "bare")),
-    Kind("passport_number", _OTHERS, "passport number", shaped("@########", "@@#######", "#########", "C%%%%%%%%"), None,
+    Kind("passport_number", _OTHERS, "passport number", _passport, None,
          "published layouts of several countries", also=("us_passport",)),
     Kind("vin", ["vin", "vehicle_identification_number", "chassis_number", "fahrgestellnummer", "vinNumber"], "VIN",
          lambda s: s.choice(["1HG", "WVW", "JTD", "3FA", "WBA", "5YJ"]) + s.text(_VIN[:23] + "0123456789", 5)

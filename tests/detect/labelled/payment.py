@@ -111,7 +111,8 @@ KINDS = [
          "three or four digits", _with_card),
     Kind("card_expiry", ["expiry", "expiry_date", "exp_date", "card_expiry", "expirationDate"], "expiry", _expiry, None,
          "month and year", _with_card),
-    Kind("card_pin", ["card_pin", "pin", "pin_code", "atm_pin", "pinBlock"], "PIN", shaped("####"), None, "four digits",
+    # A PIN block is sixteen hexadecimal digits, and encrypted.
+    Kind("card_pin", ["card_pin", "pin", "pin_code", "atm_pin", "cardPin"], "PIN", shaped("####"), None, "four digits",
          _with_card, also=("password",)),
     Kind("iban", ["iban", "bank_account_iban", "IBAN", "payee_iban", "kontonummer_iban", "rekeningnummer"], "IBAN", make_iban,
          iban.is_valid),
@@ -127,5 +128,5 @@ KINDS = [
     Kind("btc_address", ["btc_address", "bitcoin_address", "wallet_address", "payout_address"], "wallet", _bitcoin,
          bitcoin.is_valid),
     Kind("eth_address", ["eth_address", "ethereum_address", "wallet_address", "walletAddress"], "wallet",
-         lambda s: "0x" + checks.eip55(s.text(HEX, 40)), lambda v: v[2:] == checks.eip55(v[2:]), "EIP-55"),
+         lambda s: "0x" + checks.eip55(s.text(HEX, 40)), lambda v: v[:2] == "0x" and v[2:] == checks.eip55(v[2:]), "EIP-55"),
 ]

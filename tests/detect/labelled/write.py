@@ -105,7 +105,7 @@ def _spread(writer: Writer, source: Source, kind: Kind, values: Sequence[str], c
     for _ in range(math.ceil(places / carrier.rows) if names else 0):
         beside = kind.beside(source) if kind.beside else {}
         cell = Cell(source.choice(names) + suffix, kind.word, list(itertools.islice(endless, carrier.rows)), beside)
-        writer.write(source, carrier, cell, beside=[_BESIDE[name] for name in beside], **about)
+        writer.write(source, carrier, cell, beside=[_BESIDE[name] for name in beside if name in _BESIDE], **about)
 
 
 def positives(writer: Writer, seed: int) -> None:

@@ -47,6 +47,19 @@ pub(crate) static NATIONAL_ID: &[&str] = &[
     "ssn",
 ];
 
+/// Numbers of accounts, with banks mostly.
+pub(crate) static ACCOUNT_NUMBER: &[&str] = &[
+    "accountnumber",
+    "accountno",
+    "accountnum",
+    "acctnumber",
+    "acctno",
+    "acctnum",
+];
+
+/// Secret numbers of cards, and of what else one unlocks.
+pub(crate) static PIN: &[&str] = &["pin", "pinno"];
+
 /// Numbers by which a tax office knows a person or a firm.
 pub(crate) static TAX_ID: &[&str] = &[
     "taxid",

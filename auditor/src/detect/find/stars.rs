@@ -90,7 +90,6 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
         let part = match bytes[start - 1] {
             b'0'..=b'9' | b'+' | b'(' => true,
             b'-' | b' ' | b')' => start >= 2 && bytes[start - 2].is_ascii_digit() || bytes[start - 1] == b')',
-            b'A'..=b'Z' => start >= 2 && at - start < 6,
             _ => false,
         };
         if !part {
@@ -98,9 +97,9 @@ fn masked_range(bytes: &[u8], at: usize) -> Range<usize> {
         }
         start -= 1;
     }
-    // The country of an IBAN whose beginning is clear: `DE12345678******0000`.
-    if let Some([first, second]) = start.checked_sub(2).map(|from| &bytes[from..start])
-        && bytes[start].is_ascii_digit()
+    // The country of an IBAN: `DE12345678******0000`, `DE******0000`.
+    if let Some([first, second]) = start.checked_sub(2).and_then(|country| bytes.get(country..start))
+        && first.is_ascii_uppercase()
         && iban::is_country(*first, *second)
         && !neighbour_before(bytes, start - 2).is_some_and(|b| b.is_ascii_alphanumeric())
     {

@@ -21,12 +21,8 @@ pub(crate) fn bic(value: &Value<'_>) -> Option<Proof> {
     if !cased || !party.iter().all(u8::is_ascii_alphabetic) || !is_country(country) {
         return None;
     }
-    // The letter O is not used in the place of a zero, and a location does not begin with 0 or 1.
-    let (location, second) = (text[6].to_ascii_uppercase(), text[7].to_ascii_uppercase());
-    if matches!(location, b'0' | b'1') || second == b'O' {
-        return None;
-    }
-    let test = (second == b'0').then_some("ISO 9362: a zero at the eighth place is for tests");
+    // Any letters and digits are a location since the edition of 2014; before, none began with 0 or 1.
+    let test = (text[7] == b'0').then_some("ISO 9362: a zero at the eighth place is for tests");
     Some(Proof::new(3.0, "has the structure of a BIC and a country").or_test(test))
 }
 
@@ -199,7 +195,7 @@ mod tests {
             ("Deutdeff", false, false),
             ("DEUTDEF", false, false),
             ("D3UTDEFF", false, false),
-            ("DEUTDE0F", false, false),
+            ("DEUTDE0F", true, false),
             ("ABCDEFGH", false, false),
         ] {
             let proof = bic(&quoted(text));

@@ -3,6 +3,7 @@
 //! Goes in: the whole value of a field whose name says what it holds. Comes out: a [`Proof`], or
 //! nothing when the value can not be that. The name carries the weight; these keep nonsense out.
 
+use crate::content::Format;
 use crate::detect::candidate::{Proof, Value};
 
 /// Letters, digits and joints of a number that a hospital or an insurer chose: 5 to 20 characters,
@@ -64,7 +65,8 @@ pub(crate) fn medication(value: &Value<'_>) -> Option<Proof> {
             .contains(&text.len())
             .then_some(Proof::new(1.0, "has as many digits as an RxNorm concept"));
     }
-    (value.quoted && is_description(text)).then_some(Proof::new(1.0, "is text that can name a medicine"))
+    (may_be_text(value) && is_description(text))
+        .then_some(Proof::new(1.0, "is text that can name a medicine"))
 }
 
 /// FDA: labeler, product, package as 4-4-2, 5-3-2, 5-4-1 or, in billing, 5-4-2; or those digits.
@@ -84,8 +86,13 @@ fn is_ndc(text: &[u8]) -> bool {
 
 /// What is wrong with somebody, in words. Codes are [`diagnosis_code`]'s.
 pub(crate) fn condition(value: &Value<'_>) -> Option<Proof> {
-    (value.quoted && is_description(value.text) && diagnosis_code(value).is_none())
+    (may_be_text(value) && is_description(value.text) && diagnosis_code(value).is_none())
         .then_some(Proof::new(1.0, "is text that can describe a condition"))
+}
+
+/// Whether the format can hold text here: in JSON what has no quotes is a number or a word of JSON.
+fn may_be_text(value: &Value<'_>) -> bool {
+    value.quoted || value.format != Format::Json
 }
 
 /// Words: three letters or more in a row, more letters than other signs, none of the words that say

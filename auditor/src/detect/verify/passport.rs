@@ -21,13 +21,24 @@ pub(crate) fn number(value: &Value<'_>) -> Option<Proof> {
         characters += 1;
         varied |= byte != first;
     }
-    let fits = (6..=9).contains(&characters) && digits >= 4 && varied;
+    let fits =
+        (6..=9).contains(&characters) && varied && (digits >= 4 || digits >= 1 && is_german(value.text));
     // A run of digits that may be a counter says less than letters in front of one.
     let bits = if characters == digits { 0.5 } else { 1.5 };
     fits.then_some(Proof::new(
         bits,
         "has the length and characters of a passport number",
     ))
+}
+
+/// Germany's, since 2007: nine characters of an alphabet without vowels and without letters that look
+/// like digits, the first of them a letter of the passport authorities.
+fn is_german(text: &[u8]) -> bool {
+    text.len() == 9
+        && b"CFGHJK".contains(&text[0])
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte))
 }
 
 #[cfg(test)]

@@ -119,6 +119,9 @@ pub(super) static HEALTH_PLAN_ID: DetectorInfo = DetectorInfo {
     words: &[
         "healthplan",
         "healthinsurance",
+        // Clubs have members, papers have subscribers: hints, until a payer stands beside them.
+        "memberid",
+        "subscriberid",
         "medicaid",
         "medicalinsurance",
         "医保",
@@ -127,6 +130,7 @@ pub(super) static HEALTH_PLAN_ID: DetectorInfo = DetectorInfo {
         "groupnumber",
         "groupid",
         "payerid",
+        "payercode",
         "payername",
         "plantype",
         "insurancecompany",
@@ -227,6 +231,8 @@ pub(super) static MEDICATION: DetectorInfo = DetectorInfo {
         "prescribedmedication",
         "prescribeddrug",
         "prescriptiondrug",
+        "prescription",
+        "prescriptions",
         "prescriptionname",
         "drugname",
         "drugcode",

@@ -40,6 +40,8 @@ static LT_ASMENS_KODAS: DetectorInfo = DetectorInfo {
     class: Class::B,
     keys: &[
         "asmenskodas",
+        // How Lithuanian documents shorten it: a. k.
+        "ak",
         "asmenskodai",
         "asmenskodo",
         "asmenskod",

@@ -18,6 +18,7 @@ static CA_SIN: DetectorInfo = DetectorInfo {
         "sinnumber",
         "sinno",
         "socialinsurance",
+        "socialinsurancenumber",
         "socialinsuranceno",
         "casin",
         "canadiansin",

@@ -64,6 +64,8 @@ static IN_PAN: DetectorInfo = DetectorInfo {
     class: Class::B,
     severity: Severity::High,
     keys: &[
+        // A card number almost everywhere; no card number has letters.
+        "pan",
         "pancard",
         "pancardnumber",
         "pancardno",
@@ -72,7 +74,6 @@ static IN_PAN: DetectorInfo = DetectorInfo {
         "inpan",
         "indianpan",
     ],
-    // `pan` alone is a card number almost everywhere, so here it is a hint.
     words: &["pan", "pancard", "permanentaccount", "incometax"],
     siblings: &[
         "aadhaar",

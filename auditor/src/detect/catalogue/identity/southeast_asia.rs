@@ -169,7 +169,8 @@ static PH_UMID: DetectorInfo = DetectorInfo {
         "commonreferencenumber",
         "phumid",
     ],
-    words: &["umid"],
+    // Customers have reference numbers, too: `crn` is a hint, and the groups must speak as well.
+    words: &["umid", "crn"],
     siblings: &[
         "sssnumber",
         "gsisnumber",

@@ -83,6 +83,8 @@ static US_EIN: DetectorInfo = DetectorInfo {
         "fein",
         "feinnumber",
         "employeridentificationnumber",
+        "employeridnumber",
+        "employeridno",
         "federalein",
         "federaltaxid",
         "federaltaxidnumber",

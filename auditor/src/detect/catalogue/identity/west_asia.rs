@@ -22,6 +22,9 @@ static IL_ID: DetectorInfo = DetectorInfo {
         "israeliidnumber",
         "israelid",
         "ilid",
+        // The initials, as Israeli forms print them. No time zone is nine digits that pass Luhn.
+        "tz",
+        "mispartz",
         "tznumber",
         "תעודתזהות",
         "מספרזהות",

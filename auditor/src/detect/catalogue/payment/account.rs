@@ -1,7 +1,7 @@
 //! Bank accounts and the codes of banks.
 
 use crate::detect::Severity;
-use crate::detect::catalogue::{CCPA, Class, Convention, DetectorInfo, GDPR, Needs, Trigger};
+use crate::detect::catalogue::{CCPA, Class, Convention, DetectorInfo, GDPR, Needs, Trigger, family};
 use crate::detect::verify::bank;
 
 pub(super) static SWIFT_BIC: DetectorInfo = DetectorInfo {
@@ -198,6 +198,7 @@ pub(super) static BANK_ACCOUNT: DetectorInfo = DetectorInfo {
     ],
     explanation: "Digits as long as account numbers are, in a field named so, or beside a bank code; with the check digits of Belgium, France, Mexico or Spain, if it has some.",
     source: "National account formats as the IBAN registry lists them",
+    families: &[family::ACCOUNT_NUMBER],
     needs: Needs::KeyOrSibling,
     convention: Convention::LastFour,
     triggers: &[Trigger::Named { check: bank::account }],

@@ -1,7 +1,7 @@
 //! Cards: what a magnetic stripe and a checkout hold beside the number.
 
 use crate::detect::Severity;
-use crate::detect::catalogue::{Class, Convention, DetectorInfo, Needs, PCI_DSS, Trigger};
+use crate::detect::catalogue::{Class, Convention, DetectorInfo, Needs, PCI_DSS, Trigger, family};
 use crate::detect::verify::{card_details, track};
 
 pub(super) static CARD_TRACK: DetectorInfo = DetectorInfo {
@@ -327,6 +327,7 @@ pub(super) static CARD_PIN: DetectorInfo = DetectorInfo {
     ],
     explanation: "Four to twelve digits in a field named like the PIN of a card.",
     source: "ISO 9564-1; PCI DSS v4.0.1, 3.3.1.3",
+    families: &[family::PIN],
     needs: Needs::Key,
     convention: Convention::Hidden,
     triggers: &[Trigger::Named {

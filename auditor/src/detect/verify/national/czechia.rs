@@ -44,7 +44,7 @@ fn since_1954(compact: &[u8], every_month: bool) -> Option<Proof> {
     }
     let rest = remainder(&number[..9], 11)?;
     let check = decimal(&number[9..])?;
-    // Until 1985 a remainder of ten was written as 0.
+    // Until 1985 a remainder of ten was written as 0; since then such serials are left out.
     let holds = rest == check || rest == 10 && check == 0 && year <= 1985;
     let bits = if every_month { 6.7 } else { 7.2 };
     (holds && date::of_birth(year, month, day))
