@@ -27,6 +27,7 @@ ROWS = 4
 #: Where a detector differs from its judge on purpose: which way, most of all values, and why.
 DIFFERENCES: dict[str, tuple[float, str]] = {
     "github_token": (0.30, "a wrong checksum costs bits, and the name makes up for them"),
+    "npm_token": (0.30, "a wrong checksum costs bits, and the name makes up for them"),
     "aba_routing": (0.005, "only prefixes of the Federal Reserve are taken"),
     "us_itin": (0.08, "groups 50 to 65 are issued since 2013, IRS publication 4757"),
     "mx_rfc": (0.25, "numbers with a wrong check sign are in use; without it the name decides"),

@@ -214,6 +214,11 @@ impl Meaning {
         !self.exact.is_empty()
     }
 
+    /// Whether it is a name of its own of one of these rows.
+    pub(crate) fn is_of_one(&self, rows: &RowSet) -> bool {
+        !self.exact.and(rows).is_empty()
+    }
+
     /// How well the name fits this detector.
     pub(crate) fn strength(&self, row: RowId) -> Option<Strength> {
         [

@@ -90,8 +90,10 @@ impl Mask {
             ..Self::default()
         };
         let (mut at, mut group, mut letters) = (0, 0, 0);
+        let mut sure = false;
         while at < value.len() {
             if let Some((length, count)) = run_at(value, at) {
+                sure |= !value[at].is_ascii_alphanumeric();
                 mask.middle += std::mem::take(&mut mask.tail);
                 mask.hidden += count;
                 mask.count_group(group, count);
@@ -116,7 +118,8 @@ impl Mask {
             at += 1;
         }
         mask.country = letters == 2 && mask.head >= 2;
-        (mask.hidden >= 2).then_some(mask)
+        // Two letters X are in many an identifier.
+        (mask.hidden >= if sure || mask.digits { 2 } else { 3 }).then_some(mask)
     }
 
     fn count_group(&mut self, group: usize, count: usize) {

@@ -28,6 +28,8 @@ const FAMILY_OF_ANOTHER: f32 = 4.0;
 const PARTIAL_OF_WEAK: f32 = 2.0;
 /// One weak clue: a sibling, a word near by.
 const CLUE: f32 = 4.0;
+/// A number in a field that has a name of other numbers.
+const OTHER: f32 = -4.0;
 
 /// A field as scoring sees it.
 pub(crate) struct Scene<'a> {
@@ -160,6 +162,10 @@ impl<'a> Scene<'a> {
         };
         if !enough && state == State::Clear {
             return None;
+        }
+        let numbers = &self.scanner.numbers;
+        if strength.is_none() && numbers.contains(id) && self.meaning.is_of_one(numbers) {
+            add(OTHER, "the field has a name of other values");
         }
         if self.scanner.numbers.contains(id) && strength != Some(Strength::Exact) {
             for (bits, reason) in evidence::against(value, self.meaning.against, strength) {

@@ -155,7 +155,8 @@ KINDS = [
          lambda value: rfc.is_valid(value, validate_check_digits=True)),
     Kind("ar_cuit", ["cuit", "cuil", "cuit_cuil", "nro_cuit"],
          "CUIT", shaped("20-########-#", "27#########", "30-########-#"), cuit.is_valid),
-    Kind("cl_rut", ["rut", "run", "rut_cliente", "rutCliente"], "RUT", _rut, rut.is_valid),
+    # Not "run" alone: jobs and builds number their runs so.
+    Kind("cl_rut", ["rut", "run_paciente", "rut_cliente", "rutCliente"], "RUT", _rut, rut.is_valid),
     Kind("co_nit", ["nit", "nit_empresa", "numero_nit"], "NIT", _nit, nit.is_valid),
     Kind("il_id", ["teudat_zehut", "tz", "mispar_zehut", "תעודת_זהות"],
          "teudat zehut", shaped("0########", "2########", "3########"), il_id.is_valid),

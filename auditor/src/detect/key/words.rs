@@ -117,7 +117,7 @@ pub(super) static HOW: &[&[u8]] = &[
 ];
 
 /// Words of names whose digits are something else.
-pub(super) static AGAINST: [&str; 137] = [
+pub(super) static AGAINST: [&str; 136] = [
     "id",
     "ids",
     "uuid",
@@ -194,7 +194,6 @@ pub(super) static AGAINST: [&str; 137] = [
     "ticket",
     "shipment",
     "parcel",
-    "item",
     "row",
     "entity",
     "external",

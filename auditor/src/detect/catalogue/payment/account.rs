@@ -202,7 +202,6 @@ pub(super) static BANK_ACCOUNT: DetectorInfo = DetectorInfo {
     needs: Needs::KeyOrSibling,
     convention: Convention::LastFour,
     triggers: &[Trigger::Named { check: bank::account }],
-    ..DetectorInfo::BASE
 };
 
 pub(super) static UK_SORT_CODE: DetectorInfo = DetectorInfo {

@@ -333,5 +333,4 @@ pub(super) static CARD_PIN: DetectorInfo = DetectorInfo {
     triggers: &[Trigger::Named {
         check: card_details::pin,
     }],
-    ..DetectorInfo::BASE
 };
