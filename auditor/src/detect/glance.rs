@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::ops::Range;
 
 use foldhash::quality::RandomState;
 
+use super::form::Form;
 use super::key::{self, Meaning, Name, is_generic};
 use super::rows::RowSet;
 use super::vocabulary::Vocabulary;
@@ -93,6 +95,9 @@ pub(crate) struct Names {
     hasher: RandomState,
     slots: Box<[(u64, Answer); SLOTS]>,
     answers: Vec<Glance>,
+    /// Room for what a document's weak candidates need, empty between documents, so that clean
+    /// documents allocate nothing.
+    pub(super) room: Vec<(Form, Range<usize>)>,
 }
 
 thread_local! {
@@ -110,6 +115,7 @@ impl Names {
                     hasher: RandomState::default(),
                     slots: Box::new([(0, Answer::NOTHING); SLOTS]),
                     answers: vec![Glance::NOTHING, Glance::UNKNOWN],
+                    room: Vec::new(),
                 })
             })
     }

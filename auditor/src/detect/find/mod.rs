@@ -67,12 +67,12 @@ pub(super) struct Finder<'s, 'd> {
 
 impl<'s, 'd> Finder<'s, 'd> {
     pub(super) fn new(scanner: &'s Scanner, document: &'d Document<'d>) -> Self {
+        let mut names = Names::taken(scanner.number);
         Self {
             scanner,
             document,
             bytes: document.bytes,
             format: document.format,
-            names: Names::taken(scanner.number),
             at: 0,
             words: 0,
             words_before: 0,
@@ -83,7 +83,8 @@ impl<'s, 'd> Finder<'s, 'd> {
             parent: (0, 0..0),
             array: (0, Answer::NOTHING),
             seen: [0; ANSWERS / 64],
-            weak: Vec::new(),
+            weak: std::mem::take(&mut names.room),
+            names,
             columns: Vec::new(),
             word_end: 0,
             value_end: 0,
@@ -124,7 +125,8 @@ impl<'s, 'd> Finder<'s, 'd> {
         } else {
             self.names.beside(&self.seen)
         };
-        for (form, range) in std::mem::take(&mut self.weak) {
+        let mut weak = std::mem::take(&mut self.weak);
+        for (form, range) in weak.drain(..) {
             if !beside.contains(form.row) {
                 continue;
             }
@@ -138,6 +140,7 @@ impl<'s, 'd> Finder<'s, 'd> {
                 self.found.push(Found::Verified(form.row, found));
             }
         }
+        self.names.room = weak;
         self.names.keep();
         self.found
     }

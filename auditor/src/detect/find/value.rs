@@ -27,6 +27,10 @@ impl Finder<'_, '_> {
     pub(super) fn value(&mut self, at: usize) {
         let bytes = self.bytes;
         let mut start = at;
+        if self.format == Format::Sql && matches!(bytes.get(at), Some(b'(' | b')' | b',')) {
+            // No value; another one may begin behind it.
+            return;
+        }
         if self.format == Format::Sql && at > 0 && bytes[at - 1] == b'\'' {
             // `N'…'`, `E'…'`: behind other quotes a string ends, or was looked at already.
             let is_marked = at >= 3
