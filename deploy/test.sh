@@ -224,6 +224,7 @@ assert keys == {
     "scope": ["cgroups", "containers", "node", "pids"],
     "capture": ["max_call_bytes", "ring_bytes", "socket_hook"],
     "detect": ["key_file", "min_confidence", "states"],
+    "detectors": [],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",
