@@ -3,7 +3,7 @@
 //! Goes in: the letters and digits of a value in one of its row's forms, in upper case. Comes out:
 //! a [`Proof`], or nothing.
 
-use super::national::calendar::is_date;
+use super::national::date::exists;
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, luhn, weighted_sum};
 
@@ -132,7 +132,7 @@ pub(crate) fn phn_quebec(value: &[u8]) -> Option<Proof> {
     let d: [u32; 8] = digits(rest)?;
     let month = 10 * d[2] + d[3];
     let month = if month > 50 { month - 50 } else { month };
-    let born = is_date(2000 + 10 * d[0] + d[1], month, 10 * d[4] + d[5]);
+    let born = exists(2000 + 10 * d[0] + d[1], month, 10 * d[4] + d[5]);
     (letters.iter().all(u8::is_ascii_uppercase) && born)
         .then_some(Proof::new(3.7, "holds a date, as Quebec's do"))
 }

@@ -3,7 +3,7 @@
 //! Goes in: the letters and digits of a value in one of its row's forms, in upper case. Comes out:
 //! a [`Proof`], or nothing.
 
-use super::calendar::is_date;
+use super::date::exists;
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, mod_11_2};
 
@@ -19,7 +19,7 @@ pub(crate) fn resident_id(value: &[u8]) -> Option<Proof> {
         11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83
     );
     let year = d[6..10].iter().fold(0, |year, digit| year * 10 + digit);
-    let born = (1880..=2099).contains(&year) && is_date(year, 10 * d[10] + d[11], 10 * d[12] + d[13]);
+    let born = (1880..=2099).contains(&year) && exists(year, 10 * d[10] + d[11], 10 * d[12] + d[13]);
     if value.len() != 18 || !province || !born || !mod_11_2(value) {
         return None;
     }

@@ -18,6 +18,15 @@ pub(crate) fn exists(year: u32, month: u32, day: u32) -> bool {
     (1..=days).contains(&day)
 }
 
+/// Whether a date that names its year by two digits exists in the 20th or the 21st century: `00`
+/// may be 2000, a leap year. Six digits, as `YYMMDD`.
+pub(crate) fn is_short_date(digits: &[u32]) -> bool {
+    match *digits {
+        [y1, y2, m1, m2, d1, d2] => exists(2000 + 10 * y1 + y2, 10 * m1 + m2, 10 * d1 + d2),
+        _ => false,
+    }
+}
+
 /// Whether it is a day of 1900 to 2049. Nobody is alive who was born before; a check that reads no
 /// clock must stop somewhere.
 pub(crate) fn of_birth(year: u32, month: u32, day: u32) -> bool {
@@ -50,6 +59,12 @@ pub(crate) fn pairs(digits: &[u8]) -> Option<[u32; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_date_may_be_of_either_century() {
+        assert!(is_short_date(&[0, 0, 0, 2, 2, 9]));
+        assert!(!is_short_date(&[0, 1, 0, 2, 2, 9]) && !is_short_date(&[1]));
+    }
 
     #[test]
     fn only_days_of_the_calendar_exist() {

@@ -2,7 +2,7 @@
 //!
 //! Goes in: the digits of a value in one of its row's forms. Comes out: a [`Proof`], or nothing.
 
-use super::calendar::is_date;
+use super::date::exists;
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, weighted_sum};
 
@@ -19,7 +19,7 @@ pub(crate) fn rrn(value: &[u8]) -> Option<Proof> {
         _ => return None,
     };
     let year = century + 10 * d[0] + d[1];
-    if !is_date(year, 10 * d[2] + d[3], 10 * d[4] + d[5]) {
+    if !exists(year, 10 * d[2] + d[3], 10 * d[4] + d[5]) {
         return None;
     }
     let check = (11 - weighted_sum(&d[..12], &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10;

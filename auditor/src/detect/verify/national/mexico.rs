@@ -3,7 +3,7 @@
 //! Goes in: the letters and digits of a value in one of its row's forms, in upper case. Comes out:
 //! a [`Proof`], or nothing.
 
-use super::calendar::{is_date, is_short_date};
+use super::date::{exists, is_short_date};
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::digits;
 
@@ -26,7 +26,7 @@ pub(crate) fn curp(value: &[u8]) -> Option<Proof> {
         .all(u8::is_ascii_uppercase);
     let century = if value[16].is_ascii_digit() { 1900 } else { 2000 };
     let year = century + 10 * date[0] + date[1];
-    let born = is_date(year, 10 * date[2] + date[3], 10 * date[4] + date[5]);
+    let born = exists(year, 10 * date[2] + date[3], 10 * date[4] + date[5]);
     // X: non-binary, since 2023.
     let sex = matches!(value[10], b'H' | b'M' | b'X');
     let entity = ENTITIES.contains(&&[value[11], value[12]]);

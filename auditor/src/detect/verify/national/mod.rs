@@ -8,7 +8,6 @@ pub(crate) mod baltic;
 pub(crate) mod benelux;
 pub(crate) mod brazil;
 pub(crate) mod bulgaria;
-pub(crate) mod calendar;
 pub(crate) mod canada;
 pub(crate) mod china;
 pub(crate) mod croatia;

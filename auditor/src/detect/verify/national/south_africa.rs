@@ -2,7 +2,7 @@
 //!
 //! Goes in: the digits of a value in one of its row's forms. Comes out: a [`Proof`], or nothing.
 
-use super::calendar::is_short_date;
+use super::date::is_short_date;
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, luhn};
 

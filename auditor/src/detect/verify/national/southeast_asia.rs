@@ -3,7 +3,7 @@
 //! Goes in: the letters and digits of a value in one of its row's forms, in upper case. Comes out:
 //! a [`Proof`], or nothing.
 
-use super::calendar::{is_date, is_short_date};
+use super::date::{exists, is_short_date};
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, weighted_sum};
 
@@ -61,7 +61,7 @@ pub(crate) fn nik(value: &[u8]) -> Option<Proof> {
     );
     let place = matches!(pair(2), 1..=79) && pair(4) > 0;
     let day = if pair(6) > 40 { pair(6) - 40 } else { pair(6) };
-    let born = is_date(2000 + pair(10), pair(8), day);
+    let born = exists(2000 + pair(10), pair(8), day);
     let serial = d[12..].iter().any(|digit| *digit != 0);
     (province && place && born && serial).then_some(Proof::new(5.5, "holds a province and a date"))
 }
