@@ -166,9 +166,22 @@ impl Form {
             && self.separators[..count - 1] == shape.separators[..count - 1]
     }
 
-    /// Whether its second group is of this length behind this separator.
-    pub(super) fn goes_on_with(&self, separator: u8, length: usize) -> bool {
-        self.separators[0] == separator && usize::from(self.groups[1]) == length
+    /// Whether its second group, and its third if it has one, are of these lengths and behind these
+    /// separators.
+    pub(super) fn goes_on_with(&self, separators: [u8; 2], lengths: [usize; 2]) -> bool {
+        let is =
+            |n: usize| self.separators[n] == separators[n] && usize::from(self.groups[n + 1]) == lengths[n];
+        is(0) && (self.count == 2 || is(1))
+    }
+
+    /// Whether it is four groups of at most three, joined by full stops.
+    pub(super) fn is_quads(&self) -> bool {
+        self.count == 4 && self.groups[..4].iter().all(|group| *group <= 3) && self.separators[..3] == *b"..."
+    }
+
+    /// What stands behind its first group, and the length of the second.
+    fn second(&self) -> (u8, usize) {
+        (self.separators[0], usize::from(self.groups[1]))
     }
 
     /// What its grouping is worth: a random number is seldom written so.
@@ -190,8 +203,10 @@ pub(super) struct Forms {
     grouped: [Vec<Form>; LONGEST + 1],
     /// Forms of one group that have or allow letters, by length.
     words: [Vec<Form>; LONGEST + 1],
+    /// Their places of letters and of digits.
+    masks: [Vec<(u64, u64)>; LONGEST + 1],
     /// Forms of several groups with letters, by [`signature`] of the first.
-    groups: [Vec<Form>; 3 * (LONGEST_GROUP + 1)],
+    groups: [Vec<Form>; SIGNATURES],
 }
 
 impl Default for Forms {
@@ -200,7 +215,8 @@ impl Default for Forms {
             numbers: [const { [const { Vec::new() }; LONGEST + 1] }; 2],
             grouped: [const { Vec::new() }; LONGEST + 1],
             words: [const { Vec::new() }; LONGEST + 1],
-            groups: [const { Vec::new() }; 3 * (LONGEST_GROUP + 1)],
+            masks: [const { Vec::new() }; LONGEST + 1],
+            groups: [const { Vec::new() }; SIGNATURES],
         }
     }
 }
@@ -219,6 +235,7 @@ impl Forms {
         }
         if form.count == 1 {
             self.words[length].push(form);
+            self.masks[length].push((form.letters, form.digits));
             return;
         }
         let first = usize::from(form.groups[0]);
@@ -232,11 +249,8 @@ impl Forms {
                         || (form.digits & here != 0 && form.letters & here != 0)
                 }
             };
-            if let Some(forms) = allowed
-                .then(|| self.groups.get_mut(signature(kind, first)))
-                .flatten()
-            {
-                forms.push(form);
+            if let Some(signature) = signature(kind, first).filter(|_| allowed) {
+                self.groups[signature].push(form);
             }
         }
     }
@@ -262,40 +276,49 @@ impl Forms {
     }
 
     /// Forms that a word may have, by its length and the places of its digits.
+    #[inline]
     pub(super) fn words(&self, length: usize, digits: u64) -> impl Iterator<Item = &Form> {
         let letters = ((1u64 << length.min(63)) - 1) & !digits;
-        self.words
-            .get(length)
-            .map_or(&[][..], Vec::as_slice)
+        let masks = self.masks.get(length).map_or(&[][..], Vec::as_slice);
+        masks
             .iter()
-            .filter(move |form| form.letters & digits == 0 && form.digits & letters == 0)
+            .enumerate()
+            .filter(move |(_, form)| form.0 & digits == 0 && form.1 & letters == 0)
+            .map(move |(n, _)| &self.words[length][n])
     }
 
     /// Forms of several groups that may begin with a group of so many letters and digits, with
     /// digits in these places.
-    #[inline]
     pub(super) fn beginning_with(&self, length: usize, digits: u64) -> &[Form] {
-        if length > LONGEST_GROUP {
-            return &[];
-        }
         let kind = match digits.count_ones() as usize {
             0 => Kind::Letters,
             n if n == length => Kind::Digits,
             _ => Kind::Mixed,
         };
-        &self.groups[signature(kind, length)]
+        signature(kind, length).map_or(&[], |signature| &self.groups[signature])
+    }
+
+    /// What stands behind the first group of each form that begins so, and the length of the second.
+    pub(super) fn beginnings(&self, kind: Kind, length: usize) -> impl Iterator<Item = (u8, usize)> {
+        let forms = signature(kind, length).map_or(&[][..], |signature| &self.groups[signature]);
+        forms.iter().map(Form::second)
     }
 }
 
+/// What the letters and digits of a group are.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Digits,
     Letters,
     Mixed,
 }
 
-fn signature(kind: Kind, length: usize) -> usize {
-    kind as usize * (LONGEST_GROUP + 1) + length
+/// Signatures there are.
+const SIGNATURES: usize = 3 * (LONGEST_GROUP + 1);
+
+/// Number of a group of so many letters and digits; `None` when it is longer than any.
+fn signature(kind: Kind, length: usize) -> Option<usize> {
+    (length <= LONGEST_GROUP).then_some(kind as usize * (LONGEST_GROUP + 1) + length)
 }
 
 #[cfg(test)]

@@ -1,22 +1,26 @@
 //! What names say, remembered: the same few names come again and again.
 //!
 //! Goes in: a name as sent, and that of the object around it. Comes out: the detectors it may
-//! speak of. A thread remembers [`SLOTS`] names by a keyed hash of 64 bits, from document to
+//! speak of. A thread remembers some thousand names by a keyed hash of 64 bits, from document to
 //! document; it keeps no name. A name that was not seen before costs a look into the vocabulary.
 
 use std::cell::Cell;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::ops::Range;
 
 use foldhash::quality::RandomState;
 
+use super::block::Chunk;
 use super::form::Form;
 use super::key::{self, Meaning, Name, is_generic};
 use super::rows::RowSet;
 use super::vocabulary::Vocabulary;
 
-/// Names that a thread remembers.
-const SLOTS: usize = 2048;
+/// Sets of names that a thread remembers.
+const SETS: usize = 1024;
+/// Names of a set: those whose hashes begin alike. Names that come again and again would put each
+/// other out if there were only one.
+const WAYS: usize = 4;
 /// Different answers that a thread remembers.
 pub(crate) const ANSWERS: usize = 4096;
 
@@ -89,15 +93,33 @@ impl Answer {
     }
 }
 
+/// Some remembered names, the newest first; zero is no hash.
+#[derive(Clone, Copy)]
+struct Set {
+    hashes: [u64; WAYS],
+    answers: [Answer; WAYS],
+}
+
+impl Set {
+    const EMPTY: Self = Self {
+        hashes: [0; WAYS],
+        answers: [Answer::NOTHING; WAYS],
+    };
+}
+
 /// The names that a thread saw last, for one scanner.
 pub(crate) struct Names {
     scanner: u64,
-    hasher: RandomState,
-    slots: Box<[(u64, Answer); SLOTS]>,
+    seeds: [u64; 3],
+    sets: Box<[Set; SETS]>,
     answers: Vec<Glance>,
+    /// What [`Self::alone`] said of them.
+    alone: Vec<Option<Answer>>,
     /// Room for what a document's weak candidates need, empty between documents, so that clean
     /// documents allocate nothing.
     pub(super) room: Vec<(Form, Range<usize>)>,
+    /// Room for the masks of a document.
+    pub(super) chunk: Option<Box<Chunk>>,
 }
 
 thread_local! {
@@ -112,10 +134,12 @@ impl Names {
             .unwrap_or_else(|| {
                 Box::new(Self {
                     scanner,
-                    hasher: RandomState::default(),
-                    slots: Box::new([(0, Answer::NOTHING); SLOTS]),
+                    seeds: seeds(),
+                    sets: Box::new([Set::EMPTY; SETS]),
                     answers: vec![Glance::NOTHING, Glance::UNKNOWN],
+                    alone: Vec::new(),
                     room: Vec::new(),
+                    chunk: None,
                 })
             })
     }
@@ -125,21 +149,43 @@ impl Names {
         KEPT.set(Some(self));
     }
 
-    /// What a name says.
+    /// What the name says that `text` ends with, from `start` on.
     #[inline]
-    pub(crate) fn answer(&mut self, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(name);
-        if !parent.is_empty() {
-            hasher.write(parent);
+    pub(crate) fn answer(&mut self, vocabulary: &Vocabulary, text: &[u8], start: usize) -> Answer {
+        let hash = self.hash(self.seeds[0], text, start) | 1;
+        let set = &self.sets[set_of(hash)];
+        if set.hashes[0] == hash {
+            return set.answers[0];
         }
-        // Zero marks an empty slot.
-        let hash = hasher.finish() | 1;
-        let (known, answer) = self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize];
-        if known == hash {
-            return answer;
+        self.find(hash, vocabulary, &text[start..], &[])
+    }
+
+    /// What a name says in an object that has the name `parent`.
+    pub(crate) fn answer_in(&mut self, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
+        let hash = self.hash(self.seeds[0], name, 0);
+        let hash = self.hash(hash, parent, 0) | 1;
+        self.find(hash, vocabulary, name, parent)
+    }
+
+    /// A hash of 64 bits of the end of a text, that nobody can foretell who does not know the
+    /// seeds: products of the text and secret numbers, folded.
+    #[inline]
+    fn hash(&self, seed: u64, text: &[u8], start: usize) -> u64 {
+        let fold = |state: u64, part: u128| {
+            let (low, high) = (part as u64, (part >> 64) as u64);
+            let product = u128::from(state ^ low) * u128::from(self.seeds[1] ^ high);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let mut length = text.len() - start;
+        let mut state = seed ^ (length as u64).wrapping_mul(self.seeds[2]);
+        while length > 16 {
+            let part = text[text.len() - length..]
+                .first_chunk()
+                .map_or(0, |part| u128::from_le_bytes(*part));
+            state = fold(state, part);
+            length -= 16;
         }
-        self.find(hash, Glance::of(vocabulary, name, parent))
+        fold(state, last(text, length))
     }
 
     pub(crate) fn glance(&self, answer: Answer) -> &Glance {
@@ -156,6 +202,18 @@ impl Names {
 
     /// The same answer of a name that turned out to have no object around it.
     pub(crate) fn alone(&mut self, answer: Answer) -> Answer {
+        if let Some(Some(known)) = self.alone.get(answer.index()) {
+            return *known;
+        }
+        let alone = self.find_alone(answer);
+        if self.alone.len() <= answer.index() {
+            self.alone.resize(answer.index() + 1, None);
+        }
+        self.alone[answer.index()] = Some(alone);
+        alone
+    }
+
+    fn find_alone(&mut self, answer: Answer) -> Answer {
         let glance = *self.glance(answer);
         if glance.rows.is_empty() && glance.beside.is_empty() && glance.against.is_none() {
             return Answer::NOTHING;
@@ -166,17 +224,28 @@ impl Names {
         })
     }
 
+    /// Finds a name that is not the newest of its set, and makes it the newest.
     #[inline(never)]
-    fn find(&mut self, hash: u64, glance: Glance) -> Answer {
-        let answer = self.intern(glance);
-        self.slots[(hash >> (u64::BITS - SLOTS.ilog2())) as usize] = (hash, answer);
+    fn find(&mut self, hash: u64, vocabulary: &Vocabulary, name: &[u8], parent: &[u8]) -> Answer {
+        let set = &self.sets[set_of(hash)];
+        let way = set.hashes.iter().position(|known| *known == hash);
+        let answer = match way {
+            Some(way) => set.answers[way],
+            None => self.intern(Glance::of(vocabulary, name, parent)),
+        };
+        let way = way.unwrap_or(WAYS - 1);
+        let set = &mut self.sets[set_of(hash)];
+        set.hashes.copy_within(..way, 1);
+        set.answers.copy_within(..way, 1);
+        (set.hashes[0], set.answers[0]) = (hash, answer);
         answer
     }
 
     fn intern(&mut self, glance: Glance) -> Answer {
         if self.answers.len() == ANSWERS {
             self.answers.truncate(2);
-            self.slots.fill((0, Answer::NOTHING));
+            self.alone.clear();
+            self.sets.fill(Set::EMPTY);
         }
         let known = self.answers.iter().position(|known| *known == glance);
         let index = known.unwrap_or(self.answers.len());
@@ -185,6 +254,38 @@ impl Names {
             self.answers.push(glance);
         }
         Answer(index as u16 | flag)
+    }
+}
+
+/// Where a hash is kept.
+#[inline]
+fn set_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - SETS.ilog2())) as usize
+}
+
+/// Numbers that are others in every process.
+fn seeds() -> [u64; 3] {
+    let state = RandomState::default();
+    // An even factor would lose bits.
+    [1u64, 2, 3].map(|n| state.hash_one(n) | 1)
+}
+
+/// The last `length` bytes of a text, at most 16, as a number.
+#[inline]
+fn last(text: &[u8], length: usize) -> u128 {
+    let whole = match text.last_chunk() {
+        Some(last) => u128::from_le_bytes(*last),
+        None => {
+            let mut last = [0; 16];
+            last[16 - text.len()..].copy_from_slice(text);
+            u128::from_le_bytes(last)
+        }
+    };
+    // What stands before the bytes is in the low ones.
+    if length == 0 {
+        0
+    } else {
+        whole >> (8 * (16 - length))
     }
 }
 
@@ -204,7 +305,10 @@ mod tests {
             let mut memory = Names::taken(0);
             for name in &names {
                 for parent in [b"".as_slice(), b"card"] {
-                    let answer = memory.answer(&vocabulary, name.as_bytes(), parent);
+                    let answer = match parent {
+                        b"" => memory.answer(&vocabulary, name.as_bytes(), 0),
+                        _ => memory.answer_in(&vocabulary, name.as_bytes(), parent),
+                    };
                     let said = *memory.glance(answer);
                     prop_assert_eq!(said.is_of_any(), answer.is_of_any());
                     prop_assert_eq!(said, Glance::of(&vocabulary, name.as_bytes(), parent));

@@ -43,6 +43,10 @@ impl Name {
     /// Appends the words of `raw`.
     fn push(&mut self, raw: &[u8]) {
         let raw = &raw[..raw.len().min(4 * LONGEST)];
+        if raw.is_ascii() {
+            self.push_ascii(raw);
+            return;
+        }
         let mut at = self.joined().len();
         let mut before = Kind::Break;
         for chunk in raw.utf8_chunks() {
@@ -73,6 +77,27 @@ impl Name {
             if !chunk.invalid().is_empty() {
                 self.close(at);
                 before = Kind::Break;
+            }
+        }
+        self.close(at);
+    }
+
+    /// The same for the names that nearly all are.
+    fn push_ascii(&mut self, raw: &[u8]) {
+        let mut at = self.joined().len();
+        let mut before = Kind::Break;
+        for (n, letter) in raw.iter().enumerate() {
+            let kind = Kind::of_ascii(*letter);
+            let next_is_lower = raw.get(n + 1).is_some_and(u8::is_ascii_lowercase);
+            if kind == Kind::Break || before.breaks_to(kind, next_is_lower) {
+                self.close(at);
+            }
+            before = kind;
+            if kind != Kind::Break && at < LONGEST {
+                let lower = letter.to_ascii_lowercase();
+                self.text[at] = lower;
+                at += 1;
+                self.hash = self.hash.push(lower);
             }
         }
         self.close(at);
@@ -131,6 +156,15 @@ impl Kind {
             c if c.is_uppercase() => Self::Upper,
             c if c.is_numeric() => Self::Digit,
             c if c.is_alphabetic() || ('\u{300}'..='\u{36f}').contains(&c) => Self::Lower,
+            _ => Self::Break,
+        }
+    }
+
+    fn of_ascii(letter: u8) -> Self {
+        match letter {
+            b'A'..=b'Z' => Self::Upper,
+            b'a'..=b'z' => Self::Lower,
+            b'0'..=b'9' => Self::Digit,
             _ => Self::Break,
         }
     }

@@ -6,28 +6,31 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 /// Bits of the filter: 4 KiB, one thirtieth of a first-level cache.
 const BITS: u32 = 15;
+const FILTER: usize = 1 << (BITS - 6);
 
 /// Prefixes and what they belong to.
 pub(super) struct Prefixes<T> {
-    filter: Box<[u64]>,
+    filter: Box<[u64; FILTER]>,
     /// By the first three bytes; longer prefixes first.
-    by_head: HashMap<[u8; 3], Vec<(&'static [u8], T)>>,
+    by_head: HashMap<[u8; 3], Vec<(&'static [u8], T)>, RandomState>,
 }
 
 impl<T> Prefixes<T> {
     /// Prefixes shorter than three bytes are left out.
     pub(super) fn new(prefixes: impl IntoIterator<Item = (&'static str, T)>) -> Self {
         let mut made = Self {
-            filter: vec![0; 1 << (BITS - 6)].into_boxed_slice(),
-            by_head: HashMap::new(),
+            filter: Box::new([0; FILTER]),
+            by_head: HashMap::default(),
         };
         for (prefix, of) in prefixes {
             let Some(head) = prefix.as_bytes().first_chunk::<3>() else {
                 continue;
             };
-            let bit = bit_of(*head);
+            let bit = bit_of(u32::from_le_bytes([head[0], head[1], head[2], 0]));
             made.filter[bit / 64] |= 1 << (bit % 64);
             made.by_head
                 .entry(*head)
@@ -40,14 +43,16 @@ impl<T> Prefixes<T> {
         made
     }
 
-    /// Whether a prefix may stand at `at`.
+    /// Whether a prefix may stand at the start of `text`.
     #[inline]
-    pub(super) fn may_be_at(&self, bytes: &[u8], at: usize) -> bool {
-        let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<3>) else {
-            return false;
+    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
+        let head = match (text.first_chunk::<4>(), text) {
+            (Some(head), _) => u32::from_le_bytes(*head) & 0xFF_FFFF,
+            (None, [a, b, c]) => u32::from_le_bytes([*a, *b, *c, 0]),
+            _ => return false,
         };
-        let bit = bit_of(*head);
-        self.filter[bit / 64] & (1 << (bit % 64)) != 0
+        let bit = bit_of(head);
+        self.filter[bit / 64 % FILTER] >> (bit % 64) & 1 != 0
     }
 
     /// All prefixes that stand at `at`, longest first.
@@ -61,9 +66,9 @@ impl<T> Prefixes<T> {
     }
 }
 
+/// Bit of three bytes, below 2^[`BITS`].
 #[inline]
-fn bit_of([a, b, c]: [u8; 3]) -> usize {
-    let head = u32::from(a) | u32::from(b) << 8 | u32::from(c) << 16;
+fn bit_of(head: u32) -> usize {
     (head.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
 }
 
@@ -83,7 +88,7 @@ mod tests {
                 let expected: Vec<&str> = prefixes.iter().copied().filter(|p| text[at..].starts_with(p)).collect();
                 let mut found: Vec<&str> = table.at(text.as_bytes(), at).copied().collect();
                 prop_assert!(found.is_sorted_by_key(|prefix| std::cmp::Reverse(prefix.len())));
-                prop_assert!(expected.is_empty() || table.may_be_at(text.as_bytes(), at));
+                prop_assert!(expected.is_empty() || table.may_begin(&text.as_bytes()[at..]));
                 found.sort_by_key(|prefix| prefixes.iter().position(|known| known == prefix));
                 prop_assert_eq!(found, expected);
             }

@@ -45,6 +45,12 @@ impl RowSet {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// Whether they have a row in common.
+    #[inline]
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        !self.and(other).is_empty()
+    }
+
     #[inline]
     pub(crate) fn or(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|n| self.0[n] | other.0[n]))

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::block::Classifier;
 use super::candidate::{Digits, Match, Place, Proof, Value};
 use super::catalogue::{self, DetectorInfo, Needs, Trigger};
-use super::find::Finder;
+use super::find::{Finder, Interest};
 use super::fingerprint::Fingerprinter;
 use super::form::{Form, Forms};
+use super::glance::Names;
 use super::own::{self, Definition, Own, OwnError};
 use super::prefix::Prefixes;
 use super::rows::{MOST_ROWS, RowId, RowSet, numbered};
@@ -29,6 +30,13 @@ pub(super) const LENGTHS: usize = 23;
 pub(super) type PlaceVerifier = fn(&Place<'_>) -> Option<Match>;
 /// Judges digits.
 type DigitsVerifier = fn(&Digits<'_>) -> Option<Match>;
+/// [`Trigger::Digits`].
+#[derive(Clone, Copy)]
+pub(super) struct AsksDigits {
+    pub(super) row: RowId,
+    pub(super) bare: bool,
+    pub(super) verify: DigitsVerifier,
+}
 /// Judges a named value.
 #[derive(Clone, Copy)]
 pub(super) enum ValueJudge {
@@ -64,7 +72,7 @@ pub struct Scanner {
     pub(super) vocabulary: Vocabulary,
     pub(super) classifier: Classifier,
     pub(super) prefixes: Prefixes<(RowId, PrefixJudge)>,
-    pub(super) by_length: [Vec<(RowId, DigitsVerifier)>; LENGTHS],
+    pub(super) by_length: [Vec<AsksDigits>; LENGTHS],
     pub(super) forms: Forms,
     pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_at: Vec<(RowId, PlaceVerifier)>,
@@ -73,6 +81,8 @@ pub struct Scanner {
     pub(super) word_lengths: u64,
     /// Digits of the shortest number any row asks for.
     pub(super) shortest: usize,
+    /// What words and numbers any row asks for.
+    pub(super) interest: Interest,
     /// By row.
     pub(super) by_name: Vec<Option<ValueJudge>>,
     /// Rows that have an entry in `by_name`.
@@ -138,6 +148,7 @@ impl Scanner {
             by_word: Vec::new(),
             word_lengths: 0,
             shortest: 0,
+            interest: Interest::default(),
             by_name: vec![None; rows.len()],
             named_rows: RowSet::EMPTY,
             numbers: RowSet::EMPTY,
@@ -176,6 +187,7 @@ impl Scanner {
         made.shortest = (0..LENGTHS)
             .find(|length| !made.by_length[*length].is_empty() || made.forms.has_numbers(*length))
             .unwrap_or(LENGTHS);
+        made.interest = Interest::of(&made.forms, &made.by_length);
         made.rows = rows;
         made
     }
@@ -226,11 +238,19 @@ impl Scanner {
         prefixes: &mut Vec<(&'static str, (RowId, PrefixJudge))>,
     ) {
         match *trigger {
-            Trigger::Digits { lengths, verify } => {
+            Trigger::Digits {
+                lengths,
+                bare,
+                verify,
+            } => {
                 self.numbers.insert(id);
                 for length in lengths {
                     if let Some(rows) = self.by_length.get_mut(usize::from(*length)) {
-                        rows.push((id, verify));
+                        rows.push(AsksDigits {
+                            row: id,
+                            bare,
+                            verify,
+                        });
                     }
                 }
             }
@@ -276,8 +296,8 @@ impl Scanner {
         self.rows.iter().position(|row| row.id == id).and_then(RowId::new)
     }
 
-    fn judge(&self, document: &Document<'_>, found: Found) -> Option<Detection> {
-        let scene = Scene::of(self, document, found.range().clone());
+    fn judge(&self, names: &mut Names, document: &Document<'_>, found: Found) -> Option<Detection> {
+        let scene = Scene::of(self, names, document, found.range().clone());
         let (row, found) = match found {
             Found::Verified(row, found) => (row, found),
             Found::Protected(range, value) => scene.claim(range, value)?,
@@ -295,12 +315,14 @@ impl Scan for Scanner {
         found.sort_by_key(|found| (found.range().start, found.range().end));
         // Values of a neighbouring window still win over what overlaps them here.
         let mut best: Vec<(bool, Detection)> = Vec::new();
+        let mut names = Names::taken(self.number);
         for found in found {
             let is_owner = document.reports(found.range());
-            if let Some(detection) = self.judge(document, found) {
+            if let Some(detection) = self.judge(&mut names, document, found) {
                 keep_better(&mut best, is_owner, detection);
             }
         }
+        names.keep();
         out.extend(
             best.into_iter()
                 .filter_map(|(is_owner, detection)| is_owner.then_some(detection)),

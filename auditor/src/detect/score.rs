@@ -8,8 +8,9 @@ use std::ops::Range;
 use super::candidate::Match;
 use super::catalogue::{DetectorInfo, Needs};
 use super::evidence;
-use super::key::{self, Meaning, Promise, Strength};
-use super::rows::RowId;
+use super::glance::Names;
+use super::key::{Meaning, Promise, Strength};
+use super::rows::{RowId, RowSet};
 use super::scan::Scanner;
 use super::state::{self, Protected};
 use super::{Confidence, Detection, Evidence, State, context, sample};
@@ -37,20 +38,32 @@ pub(crate) struct Scene<'a> {
     pub(crate) document: &'a Document<'a>,
     pub(crate) field: Field,
     meaning: Meaning,
+    /// Rows beside whose values the fields around it usually stand.
+    beside: RowSet,
 }
 
 impl<'a> Scene<'a> {
     /// Asks the document for the field around `range`.
-    pub(crate) fn of(scanner: &'a Scanner, document: &'a Document<'a>, range: Range<usize>) -> Self {
+    pub(crate) fn of(
+        scanner: &'a Scanner,
+        names: &mut Names,
+        document: &'a Document<'a>,
+        range: Range<usize>,
+    ) -> Self {
         let field = document.field_at(range);
         let key = field.key.as_deref().unwrap_or_default();
         let parent = parent(field.path.as_deref());
         let meaning = Meaning::of(&scanner.vocabulary, key.as_bytes(), parent.as_bytes());
+        let beside = field.siblings.iter().fold(RowSet::EMPTY, |rows, sibling| {
+            let answer = names.answer(&scanner.vocabulary, sibling.as_bytes(), 0);
+            rows.or(&names.glance(answer).beside)
+        });
         Self {
             scanner,
             document,
             field,
             meaning,
+            beside,
         }
     }
 
@@ -145,11 +158,7 @@ impl<'a> Scene<'a> {
         if hinted {
             add(CLUE, "a word near by speaks of such values");
         }
-        let beside = self
-            .field
-            .siblings
-            .iter()
-            .any(|sibling| self.stands_beside(sibling, id));
+        let beside = self.beside.contains(id);
         if beside {
             add(CLUE, "a field beside it usually stands beside such values");
         }
@@ -200,12 +209,6 @@ impl<'a> Scene<'a> {
             range,
             field: self.field,
         })
-    }
-
-    /// Whether a field called `name` usually stands beside values of the row.
-    fn stands_beside(&self, name: &str, row: RowId) -> bool {
-        key::named(&self.scanner.vocabulary, name.as_bytes())
-            .is_some_and(|named| named.siblings.contains(row))
     }
 
     /// Whether the name promises a protected value; `access_token` promises nothing of a secret.

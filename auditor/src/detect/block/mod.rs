@@ -1,19 +1,22 @@
 //! Sixty-four bytes at a time: which of them are digits, letters, signs.
 //!
-//! Goes in: bytes. Comes out: [`Masks`], bit n for byte n. Never allocates. AVX-512, AVX2 and NEON
-//! are used where the processor has them (asked once); [`portable`] works everywhere, and tests
-//! hold the others to its answers.
+//! Goes in: bytes. Comes out: [`Masks`], bit n for byte n, and what they tell of a [`Chunk`]. Never
+//! allocates. AVX-512, AVX2 and NEON are used where the processor has them (asked once);
+//! [`portable`] works everywhere, and tests hold the others to its answers.
 
+mod chunk;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(super) use chunk::Chunk;
+
 /// Bytes per block.
 pub(super) const BLOCK: usize = 64;
 /// Blocks that are classified at once: the answers stay in the first-level cache.
-pub(super) const BLOCKS: usize = 32;
+pub(super) const BLOCKS: usize = 33;
 
 /// What the bytes of a block are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,44 +46,61 @@ pub(super) struct Signs {
     pub(super) escape: u8,
 }
 
-/// Classifies whole blocks: `into[n]` says what block n is. At most [`BLOCKS`] of them.
-type Classify = fn(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]);
+/// Classifies whole blocks: `into[n]` says what block n is. At most as many as `into` has.
+type Classify = fn(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]);
+/// [`Chunk::survey`], by the best instructions there are for it.
+type Survey = fn(chunk: &mut Chunk, seen: usize, is_json: bool);
 
-/// Classifies blocks by the best means this processor has.
+/// Looks at blocks by the best means this processor has.
 #[derive(Clone, Copy)]
-pub(super) struct Classifier(Classify);
+pub(super) struct Classifier {
+    classify: Classify,
+    survey: Survey,
+}
 
 impl Classifier {
     pub(super) fn new() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(best) = x86::best() {
-            return Self(best);
+        if let (Some(classify), Some(survey)) = (x86::best(), x86::best_survey()) {
+            return Self { classify, survey };
         }
         #[cfg(target_arch = "aarch64")]
-        if let Some(best) = neon::best() {
-            return Self(best);
+        if let Some(classify) = neon::best() {
+            return Self {
+                classify,
+                survey: portable::survey,
+            };
         }
-        Self(portable::classify)
+        Self {
+            classify: portable::classify,
+            survey: portable::survey,
+        }
     }
 
-    /// Classifies the blocks of `bytes` from `at` on, a multiple of [`BLOCK`], and returns how
-    /// many: at most [`BLOCKS`], none behind the end. The last one is padded with zeros.
+    /// Goes on to the next chunk of `bytes`; false when there is none.
     #[inline]
-    pub(super) fn blocks(self, bytes: &[u8], at: usize, signs: &Signs, into: &mut [Masks; BLOCKS]) -> usize {
+    pub(super) fn advance(self, chunk: &mut Chunk, bytes: &[u8], signs: &Signs, is_json: bool) -> bool {
+        let at = chunk.advance();
+        let seen = self.blocks(bytes, at, signs, &mut chunk.masks);
+        (self.survey)(chunk, seen, is_json);
+        seen > 0
+    }
+
+    /// Classifies the blocks of `bytes` from `at` on, and returns how many: at most [`BLOCKS`],
+    /// none behind the end. The last one of the text is padded with zeros.
+    #[inline]
+    fn blocks(self, bytes: &[u8], at: usize, signs: &Signs, into: &mut [Masks; BLOCKS]) -> usize {
         let rest = &bytes[at.min(bytes.len())..];
         let (whole, tail) = rest.as_chunks::<BLOCK>();
-        let whole = &whole[..whole.len().min(BLOCKS)];
-        if !whole.is_empty() {
-            (self.0)(whole, signs, into);
-            return whole.len();
-        }
-        if tail.is_empty() {
-            return 0;
+        let count = whole.len().min(BLOCKS);
+        (self.classify)(&whole[..count], signs, into);
+        if count == BLOCKS || tail.is_empty() {
+            return count;
         }
         let mut block = [0; BLOCK];
         block[..tail.len()].copy_from_slice(tail);
-        (self.0)(&[block], signs, into);
-        1
+        (self.classify)(&[block], signs, &mut into[count..]);
+        count + 1
     }
 }
 

@@ -2,20 +2,20 @@
 
 use std::arch::aarch64::*;
 
-use super::{BLOCK, BLOCKS, Classify, Masks, Signs};
+use super::{BLOCK, Classify, Masks, Signs};
 
 /// The NEON means; `None` on a processor without it.
 pub(super) fn best() -> Option<Classify> {
     std::arch::is_aarch64_feature_detected!("neon").then_some(neon as Classify)
 }
 
-fn neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+fn neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     // SAFETY: `best` hands this function out only where the processor has NEON.
     unsafe { with_neon(blocks, signs, into) }
 }
 
 #[target_feature(enable = "neon")]
-fn with_neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+fn with_neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(into) {
         let (quarters, _) = block.as_chunks::<16>();
         // SAFETY: a quarter has the 16 bytes that a load reads.

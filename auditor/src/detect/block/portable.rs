@@ -1,11 +1,12 @@
 //! Eight bytes at a time in an ordinary register.
 
-use super::{BLOCK, BLOCKS, Masks, Signs};
+use super::chunk::{self, Chunk};
+use super::{BLOCK, Masks, Signs};
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(into) {
         *masks = Masks {
             digits: map(block, |word| within(word, b'0', b'9')),
@@ -16,6 +17,11 @@ pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks;
             quotes: map(block, |word| same(word, b'"')),
         };
     }
+}
+
+/// [`Chunk::survey`].
+pub(super) fn survey(chunk: &mut Chunk, seen: usize, is_json: bool) {
+    chunk.survey(seen, is_json, chunk::append);
 }
 
 /// High bits of the bytes from `first` to `last`, both below 0x80; the other bits mean nothing.

@@ -1,11 +1,12 @@
-//! AVX2 and AVX-512.
+//! AVX2 and AVX-512, and the instructions that count and find bits.
 //!
 //! With its ARM sibling the only unsafe code of the detect stage: calls of functions compiled for
 //! instructions that were asked for first, and loads of whole blocks.
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, BLOCKS, Classify, Masks, Signs};
+use super::chunk::{self, Chunk, Places};
+use super::{BLOCK, Classify, Masks, Signs, Survey};
 
 /// The widest means this processor has.
 pub(super) fn best() -> Option<Classify> {
@@ -24,18 +25,79 @@ pub(super) fn all() -> Vec<(&'static str, Classify)> {
     means
 }
 
-fn avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+/// The best survey this processor has instructions for.
+pub(super) fn best_survey() -> Option<Survey> {
+    all_surveys().last().map(|(_, survey)| *survey)
+}
+
+/// Every survey this processor has instructions for, the best last.
+pub(super) fn all_surveys() -> Vec<(&'static str, Survey)> {
+    let mut means: Vec<(&str, Survey)> = Vec::new();
+    let has_bits = is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt");
+    if has_bits {
+        means.push(("bmi", bmi));
+    }
+    if has_bits && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi2") {
+        means.push(("avx512vbmi2", vbmi2));
+    }
+    means
+}
+
+fn bmi(chunk: &mut Chunk, seen: usize, is_json: bool) {
+    // SAFETY: `all_surveys` hands this function out only where the processor has these.
+    unsafe { with_bmi(chunk, seen, is_json) }
+}
+
+fn vbmi2(chunk: &mut Chunk, seen: usize, is_json: bool) {
+    // SAFETY: `all_surveys` hands this function out only where the processor has these.
+    unsafe { with_vbmi2(chunk, seen, is_json) }
+}
+
+#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+fn with_bmi(chunk: &mut Chunk, seen: usize, is_json: bool) {
+    chunk.survey(seen, is_json, chunk::append);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
+fn with_vbmi2(chunk: &mut Chunk, seen: usize, is_json: bool) {
+    let places: [u8; BLOCK] = std::array::from_fn(|n| n as u8);
+    // SAFETY: the array has the 64 bytes that an unaligned load reads.
+    let places = unsafe { _mm512_loadu_si512(places.as_ptr().cast()) };
+    chunk.survey(seen, is_json, |list: &mut Places, mask, base| {
+        let Some(room) = list.room() else { return };
+        // The places of the bits of the mask, one a byte, then two bytes each.
+        let bits = _mm512_maskz_compress_epi8(mask, places);
+        let base = _mm512_set1_epi16(base.cast_signed());
+        let first = _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(bits)), base);
+        let count = mask.count_ones() as usize;
+        let (low, high) = room.split_at_mut(BLOCK / 2);
+        // SAFETY: either half of the room has the 64 bytes that an unaligned store writes.
+        unsafe { _mm512_storeu_si512(low.as_mut_ptr().cast(), first) };
+        if count > low.len() {
+            let rest = _mm512_extracti64x4_epi64::<1>(bits);
+            let second = _mm512_add_epi16(_mm512_cvtepu8_epi16(rest), base);
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_si512(high.as_mut_ptr().cast(), second) };
+        }
+        list.add(count);
+    });
+}
+
+fn avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     // SAFETY: `all` hands this function out only where the processor has AVX2.
     unsafe { with_avx2(blocks, signs, into) }
 }
 
-fn avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+fn avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     // SAFETY: `all` hands this function out only where the processor has AVX-512BW.
     unsafe { with_avx512(blocks, signs, into) }
 }
 
 #[target_feature(enable = "avx2")]
-fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(into) {
         let (halves, _) = block.as_chunks::<32>();
         // SAFETY: a half has the 32 bytes that an unaligned load reads.
@@ -72,7 +134,7 @@ fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) 
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn with_avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks; BLOCKS]) {
+fn with_avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(into) {
         // SAFETY: a block has the 64 bytes that an unaligned load reads.
         let block = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };

@@ -180,6 +180,7 @@ static PHONE_NUMBER: DetectorInfo = DetectorInfo {
     convention: Convention::Phone,
     triggers: &[Trigger::Digits {
         lengths: &[7, 8, 9, 10, 11, 12, 13, 14, 15],
+        bare: false,
         verify: phone::verify,
     }],
     ..DetectorInfo::BASE

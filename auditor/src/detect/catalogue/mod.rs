@@ -101,6 +101,9 @@ pub(crate) enum Trigger {
     /// Digits, in one run or in groups, of one of these total lengths, not inside of a word.
     Digits {
         lengths: &'static [u8],
+        /// Whether `verify` may take digits in one run, without a plus sign, where neither a name
+        /// nor a word speaks of such values.
+        bare: bool,
         verify: fn(&Digits<'_>) -> Option<Match>,
     },
     /// Two letters and two digits at the start of a word.

@@ -135,6 +135,7 @@ static PAYMENT_CARD: DetectorInfo = DetectorInfo {
     convention: Convention::Card,
     triggers: &[Trigger::Digits {
         lengths: &[12, 13, 14, 15, 16, 17, 18, 19],
+        bare: true,
         verify: card_number::verify,
     }],
     ..DetectorInfo::BASE

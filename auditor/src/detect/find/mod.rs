@@ -4,6 +4,7 @@
 //! name may tell their kind. Each place that is looked at costs a bounded number of bytes around
 //! it, and no place is looked at twice for the same reason.
 
+mod glimpse;
 mod number;
 mod stars;
 mod value;
@@ -12,7 +13,7 @@ mod word;
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::block::{BLOCK, BLOCKS, Masks, Signs};
+use super::block::{Chunk, Signs};
 use super::candidate::{self, Around as _, Match, Place, Proof, neighbour_before};
 use super::catalogue::Needs;
 use super::context::{self, Peek};
@@ -22,9 +23,14 @@ use super::glance::{ANSWERS, Answer, Glance, Names};
 use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
+pub(super) use glimpse::Interest;
+use glimpse::Joints;
 
 /// What stands before the path of a field of protocol buffers.
 const PATH: u8 = 0x1e;
+
+/// How far back a word is followed where the masks do not tell.
+const BACK: usize = 64;
 
 /// How far back the object around a field is looked for, bytes. Of a field further behind, a name
 /// that says nothing by itself says nothing.
@@ -36,17 +42,10 @@ pub(super) struct Finder<'s, 'd> {
     document: &'d Document<'d>,
     bytes: &'d [u8],
     format: Format,
+    joints: &'static Joints,
     names: Box<Names>,
-    /// Where the block that is looked at begins.
-    at: usize,
-    /// Words, digits and quotes of that block, and the quotes of the one before.
-    words: u64,
-    /// Words of the block before, and letters and digits of the next one; zero when not known.
-    words_before: u64,
-    words_next: u64,
-    digits: u64,
-    quotes: u64,
-    quotes_before: u64,
+    /// The part that is looked at.
+    chunk: Box<Chunk>,
     /// The last generic name that was read with the object around it: where it begins, and where
     /// the object's own name is.
     parent: (usize, Range<usize>),
@@ -73,13 +72,8 @@ impl<'s, 'd> Finder<'s, 'd> {
             document,
             bytes: document.bytes,
             format: document.format,
-            at: 0,
-            words: 0,
-            words_before: 0,
-            words_next: 0,
-            digits: 0,
-            quotes: 0,
-            quotes_before: 0,
+            joints: Joints::in_format(document.format),
+            chunk: names.chunk.take().unwrap_or_else(Chunk::new),
             parent: (0, 0..0),
             array: (0, Answer::NOTHING),
             seen: [0; ANSWERS / 64],
@@ -98,23 +92,55 @@ impl<'s, 'd> Finder<'s, 'd> {
             own.everywhere(self.bytes, |found| self.found.push(Found::Verified(*row, found)));
         }
         let signs = signs(self.format);
-        let mut masks = [Masks::default(); BLOCKS];
-        let mut carry = Carry::default();
-        let mut at = 0;
         if self.document.overlap == 0 && matches!(self.format, Format::Csv | Format::Text) {
             self.value(0);
         }
-        loop {
-            let count = scanner.classifier.blocks(self.bytes, at, &signs, &mut masks);
-            if count == 0 {
-                return self.end();
+        self.chunk.restart();
+        let is_json = self.format == Format::Json;
+        while scanner
+            .classifier
+            .advance(&mut self.chunk, self.bytes, &signs, is_json)
+        {
+            let start = self.chunk.start();
+            self.prefixes(start);
+            self.names(start);
+            for n in 0..self.chunk.starts.len() {
+                self.value(start + self.chunk.starts.get(n) + 1);
             }
-            for n in 0..count {
-                let next = masks[..count]
-                    .get(n + 1)
-                    .map_or(0, |next| next.digits | next.letters);
-                self.block(at, &masks[n], next, &mut carry);
-                at += BLOCK;
+            for n in 0..self.chunk.digit_words.len() {
+                self.digit_word(start + self.chunk.digit_words.get(n));
+            }
+            for n in 0..self.chunk.rare.len() {
+                self.rare(start + self.chunk.rare.get(n));
+            }
+        }
+        self.end()
+    }
+
+    /// Looks where words begin for what secrets begin with.
+    fn prefixes(&mut self, start: usize) {
+        let (scanner, text) = (self.scanner, &self.bytes[start..]);
+        let list = &mut self.chunk.word_starts;
+        list.retain(|at| {
+            text.get(at..)
+                .is_some_and(|text| scanner.prefixes.may_begin(text))
+        });
+        for n in 0..self.chunk.word_starts.len() {
+            self.prefix(start + self.chunk.word_starts.get(n));
+        }
+    }
+
+    /// Looks at the values that stand behind names in JSON. Most names are of nothing.
+    fn names(&mut self, start: usize) {
+        for n in 0..self.chunk.colons.len() {
+            let colon = start + self.chunk.colons.get(n);
+            let Some(name) = self.chunk.name_before(colon) else {
+                self.value(colon + 1);
+                continue;
+            };
+            let answer = self.answer(name.clone());
+            if answer.is_of_any() || self.may_be_placeholder(self.behind_spaces(colon + 1)) {
+                self.named_value(self.behind_spaces(colon + 1), &self.bytes[name]);
             }
         }
     }
@@ -141,55 +167,19 @@ impl<'s, 'd> Finder<'s, 'd> {
             }
         }
         self.names.room = weak;
+        self.names.chunk = Some(self.chunk);
         self.names.keep();
         self.found
     }
 
-    #[inline]
-    fn block(&mut self, at: usize, masks: &Masks, next: u64, carry: &mut Carry) {
-        // The letter of an escape such as `\n` belongs to no word.
-        let escaped = masks.escapes << 1 | carry.escape;
-        let words = (masks.digits | masks.letters) & !escaped;
-        let digits = masks.digits & words;
-        let word_starts = words & !(words << 1 | carry.word);
-        let digit_starts = digits & !(digits << 1 | carry.digit);
-        *carry = Carry {
-            escape: masks.escapes >> 63,
-            word: words >> 63,
-            digit: digits >> 63,
-        };
-        self.at = at;
-        (self.words_before, self.words, self.words_next) = (self.words, words, next);
-        self.digits = masks.digits;
-        (self.quotes, self.quotes_before) = (masks.quotes, self.quotes);
-        each(word_starts, at, |at| {
-            if self.scanner.prefixes.may_be_at(self.bytes, at) {
-                self.prefix(at);
-            }
-        });
-        each(masks.starts, at, |at| self.value(at + 1));
-        each(digit_starts, at, |at| self.number_or_word(at));
-        each(masks.rare, at, |at| self.rare(at));
-    }
-
-    /// Where the word begins that holds the byte at `at` of this block.
+    /// Where the word begins that holds the byte before `at`, or `at` when there is none.
     #[inline]
     fn word_start(&self, at: usize) -> usize {
-        let behind = at.wrapping_sub(self.at);
-        let others = if behind < BLOCK {
-            !self.words & ((1 << behind) - 1)
-        } else {
-            0
-        };
-        if others != 0 {
-            return self.at + (u64::BITS - others.leading_zeros()) as usize;
-        }
-        let before = !self.words_before;
-        if behind < BLOCK && before != 0 && before != u64::MAX {
-            return self.at - before.leading_zeros() as usize;
+        if let Some(letters) = self.chunk.word_before(at) {
+            return at - letters;
         }
         let letters = |b: &&u8| b.is_ascii_alphanumeric();
-        let before = &self.bytes[at.saturating_sub(BLOCK)..at];
+        let before = &self.bytes[at.saturating_sub(BACK)..at];
         let start = at - before.iter().rev().take_while(letters).count();
         // The first letter may belong to an escape.
         let escaped = start > 0
@@ -199,19 +189,11 @@ impl<'s, 'd> Finder<'s, 'd> {
         start + usize::from(escaped)
     }
 
-    /// Where the word ends that holds the byte at `at` of this block.
+    /// Where the word ends that begins at `at` or holds it.
     #[inline]
     fn word_end(&self, at: usize) -> usize {
-        let behind = at.wrapping_sub(self.at);
-        if behind < BLOCK {
-            let letters = (!(self.words >> behind)).trailing_zeros() as usize;
-            if behind + letters < BLOCK {
-                return at + letters;
-            }
-            let next = (!self.words_next).trailing_zeros() as usize;
-            if 0 < next && next < BLOCK {
-                return self.at + BLOCK + next;
-            }
+        if let Some(letters) = self.chunk.word_ahead(at) {
+            return at + letters;
         }
         at + self.bytes[at..]
             .iter()
@@ -223,9 +205,9 @@ impl<'s, 'd> Finder<'s, 'd> {
     #[inline]
     fn digits_of(&self, word: &Range<usize>) -> u64 {
         let all = (1u64 << word.len().min(63)) - 1;
-        match word.start.checked_sub(self.at) {
-            Some(start) if word.end <= self.at + BLOCK => self.digits >> start & all,
-            _ => self.bytes[word.clone()]
+        match self.chunk.ahead(word.start) {
+            Some((_, digits)) => digits & all,
+            None => self.bytes[word.clone()]
                 .iter()
                 .take(63)
                 .enumerate()
@@ -233,26 +215,11 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
     }
 
-    /// The last double quote before `at`, in this block or the one before.
-    #[inline]
-    fn quote_before(&self, at: usize) -> Option<usize> {
-        let behind = at.checked_sub(self.at).filter(|behind| *behind < BLOCK);
-        let here = behind.map_or(0, |behind| self.quotes & ((1 << behind) - 1));
-        if here != 0 {
-            return Some(self.at + 63 - here.leading_zeros() as usize);
-        }
-        let before = match self.at.checked_sub(at) {
-            Some(back) if back > 0 => self.quotes_before & (u64::MAX >> back.min(63)),
-            _ => self.quotes_before,
-        };
-        (before != 0).then(|| self.at - 1 - before.leading_zeros() as usize)
-    }
-
     /// The name in JSON that stands before a colon at `colon`.
     #[inline]
     fn json_name(&self, colon: usize) -> Option<Range<usize>> {
-        let end = colon.checked_sub(1).filter(|end| self.bytes[*end] == b'"')?;
-        Some(self.quote_before(end)? + 1..end)
+        let is_quoted = colon.checked_sub(1).is_some_and(|end| self.bytes[end] == b'"');
+        is_quoted.then(|| self.chunk.name_before(colon)).flatten()
     }
 
     #[inline(never)]
@@ -266,30 +233,6 @@ impl<'s, 'd> Finder<'s, 'd> {
                     .and_then(|start| scanner.own[own].1.at(self.bytes, start)),
             };
             self.push(*row, found);
-        }
-    }
-
-    /// The first digit in a row: of a number, or inside of a word.
-    #[inline]
-    fn number_or_word(&mut self, at: usize) {
-        if at < self.word_end {
-            return;
-        }
-        if self.format == Format::Protobuf && neighbour_before(self.bytes, at) == Some(PATH) {
-            // The numbers of fields are no numbers of the content.
-            let path = memchr::memchr(b':', &self.bytes[at..]).unwrap_or(0);
-            self.word_end = at + path;
-            return;
-        }
-        let behind = at - self.at;
-        let is_inside = match behind {
-            0 => neighbour_before(self.bytes, at).is_some_and(|b| b.is_ascii_alphanumeric()),
-            _ => self.words >> (behind - 1) & 1 != 0,
-        };
-        if is_inside {
-            self.word(at);
-        } else {
-            self.number(at);
         }
     }
 
@@ -350,15 +293,23 @@ impl<'s, 'd> Finder<'s, 'd> {
 
     /// What a name says by itself.
     #[inline]
-    fn answer(&mut self, name: &'d [u8]) -> Answer {
-        let answer = self.names.answer(&self.scanner.vocabulary, name, &[]);
+    fn answer(&mut self, name: Range<usize>) -> Answer {
+        let text = &self.bytes[..name.end];
+        let answer = self.names.answer(&self.scanner.vocabulary, text, name.start);
         self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
         answer
     }
 
+    /// Where a name lies that is part of the document.
+    #[inline]
+    fn place_of(&self, name: &'d [u8]) -> Range<usize> {
+        let start = name.as_ptr().addr() - self.bytes.as_ptr().addr();
+        start..start + name.len()
+    }
+
     /// What a name says; one that says nothing by itself is read with the object around it.
     fn answer_within(&mut self, name: &'d [u8]) -> Answer {
-        let answer = self.answer(name);
+        let answer = self.answer(self.place_of(name));
         if !answer.is_of_any() || self.format == Format::Xml || !self.names.glance(answer).generic {
             return answer;
         }
@@ -370,7 +321,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             return self.names.alone(answer);
         }
         let parent = parent.strip_suffix(b"s").unwrap_or(parent);
-        self.names.answer(&self.scanner.vocabulary, name, parent)
+        self.names.answer_in(&self.scanner.vocabulary, name, parent)
     }
 
     /// What the name of the JSON array says that holds the element at `at`.
@@ -378,7 +329,10 @@ impl<'s, 'd> Finder<'s, 'd> {
         let bytes = self.bytes;
         let (known, answer) = self.array;
         let since = known..at.max(known);
-        let same = known > 0 && since.len() <= PARENT && memchr::memchr2(b'[', b']', &bytes[since]).is_none();
+        let same = 0 < known
+            && known <= at
+            && since.len() <= PARENT
+            && memchr::memchr2(b'[', b']', &bytes[since]).is_none();
         let answer = if same {
             answer
         } else {
@@ -408,8 +362,10 @@ impl<'s, 'd> Finder<'s, 'd> {
         let (known, _) = self.parent;
         // The name looked at last may be in the same object: then no brace stands between.
         let since = known..start.max(known);
-        let same =
-            known > 0 && since.len() <= PARENT && memchr::memchr2(b'{', b'}', &self.bytes[since]).is_none();
+        let same = 0 < known
+            && known <= start
+            && since.len() <= PARENT
+            && memchr::memchr2(b'{', b'}', &self.bytes[since]).is_none();
         if !same {
             let parent = context::parent(self.bytes, start, PARENT).unwrap_or_default();
             let at = parent.as_ptr().addr().wrapping_sub(self.bytes.as_ptr().addr());
@@ -440,7 +396,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             return answer;
         }
         let name = fields.column_name(column).unwrap_or_default();
-        let answer = self.names.answer(&self.scanner.vocabulary, name.as_bytes(), &[]);
+        let answer = self.names.answer(&self.scanner.vocabulary, name.as_bytes(), 0);
         self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
         self.columns[index] = Some(answer);
         answer
@@ -490,8 +446,14 @@ impl candidate::Around for Around<'_, '_, '_> {
 
 impl<'f, 's, 'd> Around<'f, 's, 'd> {
     fn of(finder: &'f mut Finder<'s, 'd>, range: Range<usize>) -> Self {
+        let named = finder.named(range.start);
+        Self::named_so(finder, range, named)
+    }
+
+    /// Around a value whose name says this.
+    fn named_so(finder: &'f Finder<'s, 'd>, range: Range<usize>, named: Option<Answer>) -> Self {
         Self {
-            named: finder.named(range.start),
+            named,
             finder,
             range,
             hints: OnceCell::new(),
@@ -530,14 +492,6 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
     }
 }
 
-/// What the block before this one ended with.
-#[derive(Default)]
-struct Carry {
-    escape: u64,
-    word: u64,
-    digit: u64,
-}
-
 fn signs(format: Format) -> Signs {
     // Before what a value begins.
     let starts = match format {
@@ -551,14 +505,5 @@ fn signs(format: Format) -> Signs {
         // An escaped `@` in forms.
         rare: if format == Format::Form { *b"*@%" } else { *b"*@@" },
         escape: b'\\',
-    }
-}
-
-/// Calls `look` for every bit of `mask`.
-#[inline]
-fn each(mut mask: u64, base: usize, mut look: impl FnMut(usize)) {
-    while mask != 0 {
-        look(base + mask.trailing_zeros() as usize);
-        mask &= mask - 1;
     }
 }

@@ -6,36 +6,15 @@ use super::{Around, Finder, proved};
 use crate::content::Format;
 use crate::detect::candidate::{Digits, Joint};
 use crate::detect::form::{Form, GROUPS, Shape};
+use crate::detect::glance::Answer;
 use crate::detect::rows::RowId;
-use crate::detect::scan::{Found, LENGTHS};
+use crate::detect::scan::{AsksDigits, Found, LENGTHS};
 
 impl Finder<'_, '_> {
-    /// Looks at the number that begins at `at`, alone and with the groups behind it.
-    #[inline]
-    pub(super) fn number(&mut self, at: usize) {
-        let bytes = self.bytes;
-        let first = run(self.bytes, at);
-        let end = at + first;
-        if bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
-            // `12345678Z`: a word that begins with digits.
-            self.word(at);
-            return;
-        }
-        let next = next_group(bytes, end, self.format);
-        if next.is_some() {
-            if first == 4 && self.skip_time(at) {
-                return;
-            }
-            self.joined_number(at, first);
-        } else if first >= self.scanner.shortest && first < LENGTHS {
-            self.lone_number(at, end);
-        }
-        self.groups(at, end);
-    }
-
     /// Passes over a date, and a time of day behind it (ISO 8601): no number that anything asks for
     /// is written so.
-    fn skip_time(&mut self, at: usize) -> bool {
+    #[inline]
+    pub(super) fn skip_time(&mut self, at: usize) -> bool {
         let [
             _,
             _,
@@ -65,16 +44,29 @@ impl Finder<'_, '_> {
     }
 
     #[inline(never)]
-    fn lone_number(&mut self, at: usize, end: usize) {
+    pub(super) fn lone_number(&mut self, at: usize, end: usize) {
+        let named = self.named(at);
+        let interest = &self.scanner.interest;
+        let is_signed = at > 0 && matches!(self.bytes[at - 1], b'+' | b'(');
+        if let Some(answer) = named
+            && !interest.bare[end - at]
+            && !is_signed
+        {
+            let glance = self.names.glance(answer);
+            if !glance.generic && !glance.rows.meets(&interest.rows[end - at]) {
+                return;
+            }
+        }
         let mut shape = Shape::default();
         shape.push(0, &self.bytes[at..end]);
-        self.digits_at(at..end, &shape, Joint::None, false);
+        self.digits_at(at..end, named, &shape, Joint::None, false);
     }
 
     #[inline(never)]
-    fn joined_number(&mut self, at: usize, first: usize) {
+    pub(super) fn joined_number(&mut self, at: usize, first: usize) {
         let mut shape = Shape::default();
         let (mut joint, mut length, mut start, mut separator) = (Joint::None, first, at, 0);
+        let mut named = None;
         for count in 1..=GROUPS {
             if shape.length + length >= LENGTHS || !shape.push(separator, &self.bytes[start..start + length])
             {
@@ -85,7 +77,10 @@ impl Finder<'_, '_> {
             let is_cut = self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
             if !is_cut {
                 let goes_on = next.is_some_and(|(next, _)| shape.length + run(self.bytes, next) <= 15);
-                self.digits_at(at..end, &shape, joint, goes_on);
+                if self.scanner.interest.in_groups(shape.length) {
+                    let said = *named.get_or_insert_with(|| self.named(at));
+                    self.digits_at(at..end, said, &shape, joint, goes_on);
+                }
             }
             let Some((next, byte)) = next else {
                 return;
@@ -101,16 +96,20 @@ impl Finder<'_, '_> {
     }
 
     /// Asks the rows whether digits are theirs.
-    fn digits_at(&mut self, range: Range<usize>, shape: &Shape, joint: Joint, goes_on: bool) {
+    fn digits_at(
+        &mut self,
+        range: Range<usize>,
+        named: Option<Answer>,
+        shape: &Shape,
+        joint: Joint,
+        goes_on: bool,
+    ) {
         let scanner = self.scanner;
         let total = shape.length;
         let rows = &scanner.by_length[total];
-        if rows.is_empty() && !scanner.forms.has_numbers(total) {
-            return;
-        }
         let mut found = std::mem::take(&mut self.found);
         let mut weak = std::mem::take(&mut self.weak);
-        let around = Around::of(self, range.clone());
+        let around = Around::named_so(self, range.clone(), named);
         let number = |row: RowId| Digits {
             bytes: around.finder.bytes,
             range: range.clone(),
@@ -121,7 +120,7 @@ impl Finder<'_, '_> {
             around: &around,
             row,
         };
-        for (row, verify) in rows {
+        for AsksDigits { row, verify, .. } in rows {
             found.extend(verify(&number(*row)).map(|found| Found::Verified(*row, found)));
         }
         let mut ask = |form: &Form| {
@@ -163,7 +162,7 @@ impl Finder<'_, '_> {
 }
 
 /// Digits at `at`, at most [`LENGTHS`].
-fn run(bytes: &[u8], at: usize) -> usize {
+pub(super) fn run(bytes: &[u8], at: usize) -> usize {
     bytes[at..]
         .iter()
         .take(LENGTHS)
@@ -173,7 +172,7 @@ fn run(bytes: &[u8], at: usize) -> usize {
 
 /// Where the next group of a number begins, and the separator when it is a single byte.
 #[inline]
-fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option<u8>)> {
+pub(super) fn next_group(bytes: &[u8], end: usize, format: Format) -> Option<(usize, Option<u8>)> {
     let joins =
         |b: u8| matches!(b, b' ' | b'-' | b'.' | b'(' | b')' | b'/') || (b == b'+' && format == Format::Form);
     let first = *bytes.get(end).filter(|b| joins(**b))?;

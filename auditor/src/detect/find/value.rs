@@ -1,5 +1,7 @@
 //! Whole values of fields: what their name alone makes telling, and what is protected.
 
+use std::ops::Range;
+
 use super::Finder;
 use crate::content::Format;
 use crate::detect::candidate::Value;
@@ -11,8 +13,25 @@ use crate::detect::{mask, state};
 
 /// Longest value that a name is asked about, bytes.
 const LONGEST: usize = state::LONGEST;
+/// Longest name that is found by masks, bytes.
+const PLAIN: usize = 64;
 /// How far before a value the start of its header is looked for, bytes.
 const LONGEST_LINE: usize = 4 * 1024;
+
+/// What the first byte of a value may be: a quote, or what placeholders begin with.
+static FIRST: [u8; 256] = {
+    let mut first = [0; 256];
+    let mut n = 0;
+    while n < 5 {
+        first[b"[<{$("[n] as usize] = OPENS;
+        n += 1;
+    }
+    first[b'"' as usize] = QUOTE;
+    first[b'\'' as usize] = QUOTE;
+    first
+};
+const QUOTE: u8 = 1;
+const OPENS: u8 = 2;
 
 /// A value as it stands in a document.
 struct Extent {
@@ -21,7 +40,7 @@ struct Extent {
     quoted: bool,
 }
 
-impl Finder<'_, '_> {
+impl<'d> Finder<'_, 'd> {
     /// Looks at the value that begins behind `at`.
     #[inline]
     pub(super) fn value(&mut self, at: usize) {
@@ -41,42 +60,89 @@ impl Finder<'_, '_> {
             }
             start = at - 1;
         }
-        while start < at + 2 && matches!(bytes.get(start), Some(b' ' | b'\t')) {
-            start += 1;
+        if start == at {
+            start = self.behind_spaces(at);
         }
         let name = match at.checked_sub(1).filter(|_| self.format == Format::Json) {
             Some(colon) if bytes[colon] == b':' => self.json_name(colon),
             _ => None,
         };
-        let peeked = match name {
+        let peeked = match name.or_else(|| self.plain_name(at)) {
+            // `10:11`, `2026-02-03T10:11`: no name begins with a digit.
+            Some(name) if bytes[name.start].is_ascii_digit() => Peek::Nothing,
             Some(name) => Peek::Name(&bytes[name]),
             None => context::peek(bytes, start, self.format),
         };
         let answer = match peeked {
             Peek::Name(name) => {
-                if !self.answer(name).is_of_any() && !self.may_be_placeholder(start) {
-                    return;
+                if self.answer(self.place_of(name)).is_of_any() || self.may_be_placeholder(start) {
+                    self.named_value(start, name);
                 }
-                self.answer_within(name)
+                return;
             }
             Peek::Nothing if at == 0 => Answer::UNKNOWN,
             Peek::Nothing => Answer::NOTHING,
             Peek::Elsewhere => self.column(start),
         };
+        self.answered_value(start, answer);
+    }
+
+    /// Looks at the value at `start` that has this name.
+    #[inline(never)]
+    pub(super) fn named_value(&mut self, start: usize, name: &'d [u8]) {
+        let answer = self.answer_within(name);
+        self.answered_value(start, answer);
+    }
+
+    #[inline]
+    fn answered_value(&mut self, start: usize, answer: Answer) {
         if answer.is_of_any() || self.may_be_placeholder(start) {
             let glance = *self.names.glance(answer);
             self.value_of(start, &glance);
         }
     }
 
+    /// Where a value begins whose sign ends at `at`: at most two spaces are passed over.
+    #[inline]
+    pub(super) fn behind_spaces(&self, at: usize) -> usize {
+        let is_space = |at: usize| matches!(self.bytes.get(at), Some(b' ' | b'\t'));
+        if !is_space(at) {
+            at
+        } else {
+            at + 1 + usize::from(is_space(at + 1))
+        }
+    }
+
+    /// The name without quotes that stands right before a colon or an equals sign that ends at
+    /// `at`, as [`context::peek`] would find it; `None` when that has to look.
+    #[inline]
+    fn plain_name(&self, at: usize) -> Option<Range<usize>> {
+        let sign = at.checked_sub(1)?;
+        let is_of_names = !matches!(self.format, Format::Csv | Format::Sql | Format::Xml);
+        if !is_of_names || !matches!(self.bytes[sign], b':' | b'=') {
+            return None;
+        }
+        let mut start = sign;
+        // Of longer names only the end counts.
+        while sign - start < PLAIN {
+            let letters = self.chunk.word_before(start)?;
+            start -= letters;
+            match start.checked_sub(1).map(|before| self.bytes[before]) {
+                Some(b'_' | b'-' | b'.' | b'[' | b']' | 0x80..) => start -= 1,
+                // A letter behind a backslash may be no part of a word.
+                Some(b'\\') => return None,
+                _ if start == sign => return None,
+                _ => return Some(start..sign),
+            }
+        }
+        None
+    }
+
     /// A placeholder may name its kind where the field does not.
     #[inline]
-    fn may_be_placeholder(&self, start: usize) -> bool {
-        let first = match self.bytes.get(start) {
-            Some(b'"' | b'\'') => self.bytes.get(start + 1),
-            first => first,
-        };
-        matches!(first, Some(b'[' | b'<' | b'{' | b'$' | b'('))
+    pub(super) fn may_be_placeholder(&self, start: usize) -> bool {
+        let is = |at: usize, kind: u8| self.bytes.get(at).is_some_and(|b| FIRST[usize::from(*b)] == kind);
+        is(start + usize::from(is(start, QUOTE)), OPENS)
     }
 
     #[inline(never)]

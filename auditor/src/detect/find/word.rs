@@ -11,45 +11,25 @@ use crate::detect::scan::Found;
 use crate::detect::verify::iban;
 
 /// Bytes of a word before a digit of it that are looked at; what is longer is no identifier.
-const BACK: usize = 64;
+pub(super) const BACK: usize = 64;
 
 impl Finder<'_, '_> {
-    /// Looks at the word around the digit at `at`, the first of its digits, once.
-    pub(super) fn word(&mut self, at: usize) {
-        let bytes = self.bytes;
-        let (start, end) = (self.word_start(at), self.word_end(at));
-        self.word_end = end;
-        let length = end - start;
-        if length > LONGEST || at - start >= BACK {
-            return;
-        }
-        let word = start..end;
-        if length == 8 && is_uuid(bytes, start) {
-            self.word_end = start + UUID;
-            return;
-        }
-        self.country(&word);
-        self.whole_word(&word);
-        if self.scanner.word_lengths & (1 << length) != 0 {
-            self.place_in_word(&word);
-        }
-        self.groups(at, end);
-    }
-
     /// Forms of one group.
-    fn whole_word(&mut self, word: &Range<usize>) {
+    #[inline]
+    pub(super) fn whole_word(&mut self, word: &Range<usize>, digits: u64) {
         let scanner = self.scanner;
-        let digits = self.digits_of(word);
         let mut forms = scanner.forms.words(word.len(), digits).peekable();
-        let mut shape = Shape::default();
-        if forms.peek().is_some() && shape.push(0, &self.bytes[word.clone()]) {
-            self.forms_at(word, &shape, forms);
+        if forms.peek().is_some() {
+            let mut shape = Shape::default();
+            if shape.push(0, &self.bytes[word.clone()]) {
+                self.forms_at(word, &shape, forms);
+            }
         }
     }
 
     /// Rows that judge words by their length and first byte.
     #[inline(never)]
-    fn place_in_word(&mut self, word: &Range<usize>) {
+    pub(super) fn place_in_word(&mut self, word: &Range<usize>) {
         let scanner = self.scanner;
         for (row, trigger) in &scanner.by_word {
             if trigger.lengths.contains(&word.len()) && trigger.first.contains(&self.bytes[word.start]) {
@@ -59,7 +39,8 @@ impl Finder<'_, '_> {
     }
 
     /// Two letters of a country and two digits at the start of a word.
-    fn country(&mut self, word: &Range<usize>) {
+    #[inline(never)]
+    pub(super) fn country(&mut self, word: &Range<usize>) {
         let scanner = self.scanner;
         let [first, second, b'0'..=b'9', b'0'..=b'9', ..] = self.bytes[word.clone()] else {
             return;
@@ -72,27 +53,9 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// Forms of several groups with letters, around the word that has its first digit at `at` and
-    /// ends at `end`.
-    #[inline]
-    pub(super) fn groups(&mut self, at: usize, end: usize) {
-        let bytes = self.bytes;
-        let start = self.word_start(at);
-        let goes_on = bytes.get(end).is_some_and(|b| joins(*b, self.format))
-            && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric);
-        if goes_on {
-            self.groups_from(start);
-        }
-        let follows =
-            start >= 2 && joins(bytes[start - 1], self.format) && bytes[start - 2].is_ascii_alphabetic();
-        if follows {
-            self.groups_before(start);
-        }
-    }
-
     /// Groups of letters alone may stand before a word: `AB 12 34 56 C`.
     #[inline(never)]
-    fn groups_before(&mut self, mut start: usize) {
+    pub(super) fn groups_before(&mut self, mut start: usize) {
         let bytes = self.bytes;
         for _ in 0..2 {
             let Some(end) = start.checked_sub(1).filter(|end| joins(bytes[*end], self.format)) else {
@@ -116,7 +79,8 @@ impl Finder<'_, '_> {
     }
 
     /// Forms of several groups, the first of which begins at `start`.
-    fn groups_from(&mut self, start: usize) {
+    #[inline(never)]
+    pub(super) fn groups_from(&mut self, start: usize) {
         let scanner = self.scanner;
         let end = self.word_end(start);
         let first = end - start;
@@ -127,9 +91,15 @@ impl Finder<'_, '_> {
         if forms.is_empty() {
             return;
         }
-        let second = end + 1;
-        let length = self.word_end(second.min(self.bytes.len())) - second.min(self.bytes.len());
-        if forms.iter().any(|form| form.goes_on_with(separator, length)) {
+        let second = (end + 1).min(self.bytes.len());
+        let end = self.word_end(second);
+        let length = end - second;
+        let joint = self.separator(end).unwrap_or(0);
+        let third = self
+            .word_end((end + 1).min(self.bytes.len()))
+            .saturating_sub(end + 1);
+        let goes_on = |form: &Form| form.goes_on_with([separator, joint], [length, third]);
+        if forms.iter().any(goes_on) {
             self.groups_like(start, first, forms);
         }
     }
@@ -157,7 +127,8 @@ impl Finder<'_, '_> {
     }
 
     /// The separator at `at`, if one stands there.
-    fn separator(&self, at: usize) -> Option<u8> {
+    #[inline]
+    pub(super) fn separator(&self, at: usize) -> Option<u8> {
         match *self.bytes.get(at)? {
             b'+' if self.format == Format::Form => Some(b' '),
             byte => joins(byte, self.format).then_some(byte),
@@ -193,18 +164,23 @@ impl Finder<'_, '_> {
 }
 
 /// Bytes of a UUID as text.
-const UUID: usize = 36;
+pub(super) const UUID: usize = 36;
 
-/// Whether a UUID (RFC 9562) begins at `at`.
-fn is_uuid(bytes: &[u8], at: usize) -> bool {
-    bytes.get(at..at + UUID).is_some_and(|text| {
-        let dashes = [8, 13, 18, 23];
-        dashes.iter().all(|dash| text[*dash] == b'-')
-            && text
-                .iter()
-                .enumerate()
-                .all(|(n, b)| b.is_ascii_hexdigit() || dashes.contains(&n))
-    })
+/// Whether a UUID (RFC 9562) begins at `at`, where letters and digits stand where a UUID has them.
+pub(super) fn is_uuid(bytes: &[u8], at: usize) -> bool {
+    let Some(text) = bytes.get(at..).and_then(<[u8]>::first_chunk::<UUID>) else {
+        return false;
+    };
+    // Eight bytes at a time: none is behind `f`; digits and dashes are before it.
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let beyond = [0, 8, 16, 24, 28].into_iter().fold(0, |beyond, part| {
+        let eight = text[part..]
+            .first_chunk()
+            .map_or(u64::MAX, |eight| u64::from_le_bytes(*eight));
+        let lower = eight | 0x20 * EACH;
+        beyond | eight | (lower & !(0x80 * EACH)).wrapping_add((0x80 - u64::from(b'g')) * EACH)
+    });
+    beyond & (0x80 * EACH) == 0 && [8, 13, 18, 23].iter().all(|dash| text[*dash] == b'-')
 }
 
 /// Letters and digits at the start of `bytes`.

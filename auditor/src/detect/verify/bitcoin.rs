@@ -51,6 +51,10 @@ fn base58check(word: &[u8]) -> Option<Proof> {
     if !(26..=35).contains(&word.len()) || !matches!(word[0], b'1' | b'3' | b'm' | b'n' | b'2') {
         return None;
     }
+    // Most digests hold a zero, which is no digit of this base.
+    if word.iter().any(|letter| base58(*letter).is_none()) {
+        return None;
+    }
     let mut bytes = [0u8; 25];
     for &letter in word {
         let mut carry = u32::from(base58(letter)?);
@@ -95,14 +99,17 @@ fn segwit(word: &[u8]) -> Option<Proof> {
     const ALPHABET: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
     const BECH32: u32 = 1;
     const BECH32M: u32 = 0x2BC8_30A3;
-    let one_case = !word.iter().any(u8::is_ascii_lowercase) || !word.iter().any(u8::is_ascii_uppercase);
-    if !one_case || !(14..=LONGEST).contains(&word.len()) {
+    if !(14..=LONGEST).contains(&word.len()) {
         return None;
     }
     let starts = |prefix: &[u8]| word[..prefix.len()].eq_ignore_ascii_case(prefix);
     let prefix = [b"bc1".as_slice(), b"tb1", b"bcrt1"]
         .into_iter()
         .find(|prefix| starts(prefix))?;
+    let one_case = !word.iter().any(u8::is_ascii_lowercase) || !word.iter().any(u8::is_ascii_uppercase);
+    if !one_case {
+        return None;
+    }
     let (name, data) = (&prefix[..prefix.len() - 1], &word[prefix.len()..]);
     let mut checksum = Polymod(1);
     name.iter().for_each(|letter| checksum.add(letter >> 5));

@@ -39,6 +39,7 @@ static US_SSN: DetectorInfo = DetectorInfo {
     convention: Convention::LastFour,
     triggers: &[Trigger::Digits {
         lengths: &[9],
+        bare: false,
         verify: ssn::verify,
     }],
     ..DetectorInfo::BASE

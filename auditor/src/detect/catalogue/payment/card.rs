@@ -49,6 +49,7 @@ pub(super) static CARD_TRACK: DetectorInfo = DetectorInfo {
         },
         Trigger::Digits {
             lengths: &[12, 13, 14, 15, 16, 17, 18, 19],
+            bare: true,
             verify: track::second,
         },
     ],
