@@ -75,17 +75,18 @@ pub(crate) fn peek(bytes: &[u8], at: usize, format: Format) -> Peek<'_> {
 /// `{"card":{"number":`. `None` when no object begins within `back` bytes.
 pub(crate) fn parent(bytes: &[u8], name: usize, back: usize) -> Option<&[u8]> {
     let mut depth = 0;
-    for at in (name.saturating_sub(back)..name).rev() {
+    let floor = name.saturating_sub(back);
+    for at in memchr::memrchr2_iter(b'{', b'}', &bytes[floor..name]) {
+        let at = floor + at;
         match bytes[at] {
             b'}' => depth += 1,
-            b'{' if depth > 0 => depth -= 1,
-            b'{' => {
+            _ if depth > 0 => depth -= 1,
+            _ => {
                 return Some(match peek(bytes, at, Format::Json) {
                     Peek::Name(parent) => parent,
                     Peek::Nothing | Peek::Elsewhere => &[],
                 });
             }
-            _ => {}
         }
     }
     None

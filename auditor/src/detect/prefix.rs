@@ -43,13 +43,15 @@ impl<T> Prefixes<T> {
         made
     }
 
-    /// Whether a prefix may stand at the start of `text`.
+    /// Whether a prefix may stand at `at`.
     #[inline]
-    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
-        let head = match (text.first_chunk::<4>(), text) {
-            (Some(head), _) => u32::from_le_bytes(*head) & 0xFF_FFFF,
-            (None, [a, b, c]) => u32::from_le_bytes([*a, *b, *c, 0]),
-            _ => return false,
+    pub(super) fn may_be_at(&self, bytes: &[u8], at: usize) -> bool {
+        let head = match bytes.get(at..at + 4).and_then(<[u8]>::first_chunk) {
+            Some(head) => u32::from_le_bytes(*head) & 0xFF_FFFF,
+            None => match bytes.get(at..) {
+                Some([a, b, c]) => u32::from_le_bytes([*a, *b, *c, 0]),
+                _ => return false,
+            },
         };
         let bit = bit_of(head);
         self.filter[bit / 64 % FILTER] >> (bit % 64) & 1 != 0
@@ -88,7 +90,7 @@ mod tests {
                 let expected: Vec<&str> = prefixes.iter().copied().filter(|p| text[at..].starts_with(p)).collect();
                 let mut found: Vec<&str> = table.at(text.as_bytes(), at).copied().collect();
                 prop_assert!(found.is_sorted_by_key(|prefix| std::cmp::Reverse(prefix.len())));
-                prop_assert!(expected.is_empty() || table.may_begin(&text.as_bytes()[at..]));
+                prop_assert!(expected.is_empty() || table.may_be_at(text.as_bytes(), at));
                 found.sort_by_key(|prefix| prefixes.iter().position(|known| known == prefix));
                 prop_assert_eq!(found, expected);
             }

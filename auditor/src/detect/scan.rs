@@ -77,8 +77,8 @@ pub struct Scanner {
     pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_at: Vec<(RowId, PlaceVerifier)>,
     pub(super) by_word: Vec<(RowId, WordTrigger)>,
-    /// Lengths of words that `by_word` asks for.
-    pub(super) word_lengths: u64,
+    /// Lengths of words that `by_word` asks for, by their first byte.
+    pub(super) word_lengths: Box<[u64; 256]>,
     /// Digits of the shortest number any row asks for.
     pub(super) shortest: usize,
     /// What words and numbers any row asks for.
@@ -146,7 +146,7 @@ impl Scanner {
             by_country: Vec::new(),
             by_at: Vec::new(),
             by_word: Vec::new(),
-            word_lengths: 0,
+            word_lengths: Box::new([0; 256]),
             shortest: 0,
             interest: Interest::default(),
             by_name: vec![None; rows.len()],
@@ -178,12 +178,13 @@ impl Scanner {
             made.own.push((id, own));
         }
         made.prefixes = Prefixes::new(prefixes);
-        made.word_lengths = made
-            .by_word
-            .iter()
-            .flat_map(|(_, word)| word.lengths.clone())
-            .filter(|length| *length < 64)
-            .fold(0, |lengths, length| lengths | 1 << length);
+        for (_, word) in &made.by_word {
+            let lengths = word.lengths.clone().filter(|length| *length < 64);
+            let lengths = lengths.fold(0, |lengths, length| lengths | 1 << length);
+            for first in word.first {
+                made.word_lengths[usize::from(*first)] |= lengths;
+            }
+        }
         made.shortest = (0..LENGTHS)
             .find(|length| !made.by_length[*length].is_empty() || made.forms.has_numbers(*length))
             .unwrap_or(LENGTHS);

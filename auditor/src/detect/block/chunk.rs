@@ -271,6 +271,20 @@ impl Chunk {
         Some((Self::from(&self.words, bit), Self::from(&self.digits, bit)))
     }
 
+    /// Digits from `at` on, fewer than 64; `None` when there are more or they can not be told.
+    #[inline]
+    pub(in crate::detect) fn digits_ahead(&self, at: usize) -> Option<usize> {
+        let digits = Self::from(&self.digits, self.bit(at)?).trailing_ones() as usize;
+        (digits < BLOCK).then_some(digits)
+    }
+
+    /// Bytes from `at` to the next double quote, if there are fewer than 64.
+    #[inline]
+    pub(in crate::detect) fn quote_ahead(&self, at: usize) -> Option<usize> {
+        let others = Self::from(&self.quotes, self.bit(at)?).trailing_zeros() as usize;
+        (others < BLOCK).then_some(others)
+    }
+
     /// The last double quote before `at`, if it is one of the 64 bytes before it.
     #[inline]
     pub(in crate::detect) fn quote_before(&self, at: usize) -> Option<usize> {

@@ -159,22 +159,109 @@ mod tests {
         }
 
         #[test]
-        fn blocks_cover_the_bytes_and_the_padding_is_nothing(
-            bytes in prop::collection::vec(any::<u8>(), 0..5000),
-        ) {
+        fn chunks_list_every_place_once_whatever_surveys_them(text in some_text(), is_json: bool) {
             let signs = Signs { starts: *b":=,\n\n\n", rare: *b"@*%", escape: b'\\' };
-            let (mut at, mut digits) = (0, 0);
-            loop {
-                let mut masks = [Masks::default(); BLOCKS];
-                let count = Classifier::new().blocks(&bytes, at, &signs, &mut masks);
-                if count == 0 {
-                    break;
-                }
-                digits += masks[..count].iter().map(|masks| masks.digits.count_ones() as usize).sum::<usize>();
-                at += count * BLOCK;
+            let expected = places_one_by_one(&text, &signs, is_json);
+            for (name, survey) in every_survey() {
+                let classifier = Classifier { survey, ..Classifier::new() };
+                prop_assert_eq!(&places(classifier, &text, &signs, is_json), &expected, "{}", name);
             }
-            prop_assert!(at >= bytes.len() && at < bytes.len() + BLOCK);
-            prop_assert_eq!(digits, bytes.iter().filter(|b| b.is_ascii_digit()).count());
         }
+
+        #[test]
+        fn masks_reach_over_the_edges_of_blocks_and_chunks(text in some_text(), is_json: bool) {
+            let signs = Signs { starts: *b":=,\n\n\n", rare: *b"@*%", escape: b'\\' };
+            let is_word = words_one_by_one(&text);
+            let run = |from: &mut dyn Iterator<Item = usize>| from.take_while(|at| is_word[*at]).count();
+            let mut chunk = Chunk::new();
+            chunk.restart();
+            while Classifier::new().advance(&mut chunk, &text, &signs, is_json) {
+                for n in 0..chunk.word_starts.len() {
+                    let at = chunk.start() + chunk.word_starts.get(n);
+                    let ahead = run(&mut (at..text.len()));
+                    prop_assert_eq!(chunk.word_ahead(at), (ahead < BLOCK).then_some(ahead));
+                    let end = at + ahead.min(BLOCK - 1);
+                    let before = run(&mut (0..end).rev());
+                    let told = chunk.word_before(end);
+                    prop_assert!(told.is_none_or(|told| told == before), "{:?} {}", told, before);
+                    prop_assert!(told.is_some() || before + 2 >= BLOCK || end >= chunk.start() + BLOCK);
+                    let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+                    prop_assert_eq!(chunk.digits_ahead(at), (digits < BLOCK).then_some(digits));
+                    let quote = text[at..].iter().take(BLOCK).position(|b| *b == b'"');
+                    prop_assert_eq!(chunk.quote_ahead(at), quote);
+                    let near = at.saturating_sub(BLOCK);
+                    let quote = text[near..at].iter().rposition(|b| *b == b'"').map(|place| near + place);
+                    prop_assert_eq!(chunk.quote_before(at), quote);
+                }
+            }
+        }
+    }
+
+    fn every_survey() -> Vec<(&'static str, Survey)> {
+        let mut means: Vec<(&str, Survey)> = vec![("portable", portable::survey)];
+        #[cfg(target_arch = "x86_64")]
+        means.extend(x86::all_surveys());
+        means
+    }
+
+    /// Text of several chunks with words, numbers, quotes and escapes, some of them long.
+    fn some_text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            "[a-zA-Z0-9\":=*@ \\\\-]{0,40}",
+            "[a-z]{50,150}",
+            "[0-9]{50,150}",
+            "[ ,.]{0,90}",
+        ];
+        prop::collection::vec(piece, 0..120).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    fn words_one_by_one(text: &[u8]) -> Vec<bool> {
+        let is_escaped = |at: usize| at > 0 && text[at - 1] == b'\\';
+        (0..text.len())
+            .map(|at| text[at].is_ascii_alphanumeric() && !is_escaped(at))
+            .collect()
+    }
+
+    /// First bytes of words, colons behind quotes, other signs, first digits of words, rare bytes.
+    type Lists = [Vec<usize>; 5];
+
+    fn places_one_by_one(text: &[u8], signs: &Signs, is_json: bool) -> Lists {
+        let is_word = words_one_by_one(text);
+        let starts = |at: usize| is_word[at] && (at == 0 || !is_word[at - 1]);
+        let all = |test: &dyn Fn(usize) -> bool| (0..text.len()).filter(|at| test(*at)).collect::<Vec<_>>();
+        let is_colon =
+            |at: usize| is_json && signs.starts.contains(&text[at]) && at > 0 && text[at - 1] == b'"';
+        let first_digit = |at: usize| {
+            let start = (0..=at).rev().find(|start| starts(*start));
+            is_word[at]
+                && text[at].is_ascii_digit()
+                && start.is_some_and(|start| !text[start..at].iter().any(u8::is_ascii_digit))
+        };
+        [
+            all(&starts),
+            all(&is_colon),
+            all(&|at| signs.starts.contains(&text[at]) && !is_colon(at)),
+            all(&first_digit),
+            all(&|at| signs.rare.contains(&text[at])),
+        ]
+    }
+
+    fn places(classifier: Classifier, text: &[u8], signs: &Signs, is_json: bool) -> Lists {
+        let mut lists = Lists::default();
+        let mut chunk = Chunk::new();
+        chunk.restart();
+        while classifier.advance(&mut chunk, text, signs, is_json) {
+            let of_chunk = [
+                &chunk.word_starts,
+                &chunk.colons,
+                &chunk.starts,
+                &chunk.digit_words,
+                &chunk.rare,
+            ];
+            for (list, places) in lists.iter_mut().zip(of_chunk) {
+                list.extend((0..places.len()).map(|n| chunk.start() + places.get(n)));
+            }
+        }
+        lists
     }
 }

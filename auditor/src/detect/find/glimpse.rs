@@ -278,7 +278,7 @@ impl Finder<'_, '_> {
             if self.bytes.get(end) != Some(&b'.') {
                 return false;
             }
-            let digits = number::run(self.bytes, end + 1);
+            let digits = self.digits_from(end + 1);
             if !(1..=3).contains(&digits) {
                 return false;
             }
@@ -300,7 +300,7 @@ impl Finder<'_, '_> {
             let Some((next, _)) = number::next_group(self.bytes, end, self.format) else {
                 return false;
             };
-            let digits = number::run(self.bytes, next);
+            let digits = self.digits_from(next);
             total += digits;
             end = next + digits;
         }
@@ -317,7 +317,8 @@ impl Finder<'_, '_> {
             self.country(&range);
         }
         self.whole_word(&range, word.digits);
-        if self.scanner.word_lengths >> word.length & 1 != 0 {
+        let first = self.bytes[word.start];
+        if self.scanner.word_lengths[usize::from(first)] >> word.length & 1 != 0 {
             self.place_in_word(&range);
         }
     }

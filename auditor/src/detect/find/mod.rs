@@ -121,10 +121,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     fn prefixes(&mut self, start: usize) {
         let (scanner, text) = (self.scanner, &self.bytes[start..]);
         let list = &mut self.chunk.word_starts;
-        list.retain(|at| {
-            text.get(at..)
-                .is_some_and(|text| scanner.prefixes.may_begin(text))
-        });
+        list.retain(|at| scanner.prefixes.may_be_at(text, at));
         for n in 0..self.chunk.word_starts.len() {
             self.prefix(start + self.chunk.word_starts.get(n));
         }
@@ -139,7 +136,7 @@ impl<'s, 'd> Finder<'s, 'd> {
                 continue;
             };
             let answer = self.answer(name.clone());
-            if answer.is_of_any() || self.may_be_placeholder(self.behind_spaces(colon + 1)) {
+            if answer.is_of_any() || self.may_be_placeholder_behind(colon + 1) {
                 self.named_value(self.behind_spaces(colon + 1), &self.bytes[name]);
             }
         }

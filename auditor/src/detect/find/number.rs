@@ -11,6 +11,18 @@ use crate::detect::rows::RowId;
 use crate::detect::scan::{AsksDigits, Found, LENGTHS};
 
 impl Finder<'_, '_> {
+    /// Digits at `at`, at most [`LENGTHS`].
+    #[inline]
+    pub(super) fn digits_from(&self, at: usize) -> usize {
+        match self.chunk.digits_ahead(at) {
+            Some(digits) => digits.min(LENGTHS),
+            None => {
+                let digits = self.bytes[at..].iter().take(LENGTHS);
+                digits.take_while(|b| b.is_ascii_digit()).count()
+            }
+        }
+    }
+
     /// Passes over a date, and a time of day behind it (ISO 8601): no number that anything asks for
     /// is written so.
     #[inline]
@@ -47,10 +59,9 @@ impl Finder<'_, '_> {
     pub(super) fn lone_number(&mut self, at: usize, end: usize) {
         let named = self.named(at);
         let interest = &self.scanner.interest;
-        let is_signed = at > 0 && matches!(self.bytes[at - 1], b'+' | b'(');
         if let Some(answer) = named
             && !interest.bare[end - at]
-            && !is_signed
+            && !self.is_signed(at)
         {
             let glance = self.names.glance(answer);
             if !glance.generic && !glance.rows.meets(&interest.rows[end - at]) {
@@ -60,6 +71,12 @@ impl Finder<'_, '_> {
         let mut shape = Shape::default();
         shape.push(0, &self.bytes[at..end]);
         self.digits_at(at..end, named, &shape, Joint::None, false);
+    }
+
+    /// Whether a plus sign may stand before a number, and a parenthesis behind that.
+    fn is_signed(&self, at: usize) -> bool {
+        at.checked_sub(1)
+            .is_some_and(|before| matches!(self.bytes[before], b'+' | b'('))
     }
 
     #[inline(never)]
@@ -76,7 +93,7 @@ impl Finder<'_, '_> {
             let next = next_group(self.bytes, end, self.format);
             let is_cut = self.bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
             if !is_cut {
-                let goes_on = next.is_some_and(|(next, _)| shape.length + run(self.bytes, next) <= 15);
+                let goes_on = next.is_some_and(|(next, _)| shape.length + self.digits_from(next) <= 15);
                 if self.scanner.interest.in_groups(shape.length) {
                     let said = *named.get_or_insert_with(|| self.named(at));
                     self.digits_at(at..end, said, &shape, joint, goes_on);
@@ -91,7 +108,7 @@ impl Finder<'_, '_> {
                 _ => Joint::Mixed,
             };
             separator = byte.unwrap_or(0);
-            (start, length) = (next, run(self.bytes, next));
+            (start, length) = (next, self.digits_from(next));
         }
     }
 
@@ -107,6 +124,7 @@ impl Finder<'_, '_> {
         let scanner = self.scanner;
         let total = shape.length;
         let rows = &scanner.by_length[total];
+        let is_signed = self.is_signed(range.start);
         let mut found = std::mem::take(&mut self.found);
         let mut weak = std::mem::take(&mut self.weak);
         let around = Around::named_so(self, range.clone(), named);
@@ -120,7 +138,14 @@ impl Finder<'_, '_> {
             around: &around,
             row,
         };
-        for AsksDigits { row, verify, .. } in rows {
+        let says_no = |row: RowId| {
+            let named = around.named().filter(|glance| !glance.generic);
+            named.is_some_and(|glance| !glance.rows.contains(row)) && joint == Joint::None && !is_signed
+        };
+        for AsksDigits { row, bare, verify } in rows {
+            if !bare && says_no(*row) {
+                continue;
+            }
             found.extend(verify(&number(*row)).map(|found| Found::Verified(*row, found)));
         }
         let mut ask = |form: &Form| {
@@ -159,15 +184,6 @@ impl Finder<'_, '_> {
         }
         (self.found, self.weak) = (found, weak);
     }
-}
-
-/// Digits at `at`, at most [`LENGTHS`].
-pub(super) fn run(bytes: &[u8], at: usize) -> usize {
-    bytes[at..]
-        .iter()
-        .take(LENGTHS)
-        .take_while(|b| b.is_ascii_digit())
-        .count()
 }
 
 /// Where the next group of a number begins, and the separator when it is a single byte.

@@ -18,7 +18,7 @@ const PLAIN: usize = 64;
 /// How far before a value the start of its header is looked for, bytes.
 const LONGEST_LINE: usize = 4 * 1024;
 
-/// What the first byte of a value may be: a quote, or what placeholders begin with.
+/// What the first byte behind a sign may be: a quote, what placeholders begin with, or a space.
 static FIRST: [u8; 256] = {
     let mut first = [0; 256];
     let mut n = 0;
@@ -26,12 +26,15 @@ static FIRST: [u8; 256] = {
         first[b"[<{$("[n] as usize] = OPENS;
         n += 1;
     }
+    first[b' ' as usize] = SPACE;
+    first[b'\t' as usize] = SPACE;
     first[b'"' as usize] = QUOTE;
     first[b'\'' as usize] = QUOTE;
     first
 };
 const QUOTE: u8 = 1;
 const OPENS: u8 = 2;
+const SPACE: u8 = 3;
 
 /// A value as it stands in a document.
 struct Extent {
@@ -145,6 +148,14 @@ impl<'d> Finder<'_, 'd> {
         is(start + usize::from(is(start, QUOTE)), OPENS)
     }
 
+    /// The same for a value behind a sign that ends at `at`; may say yes where spaces stand there.
+    #[inline]
+    pub(super) fn may_be_placeholder_behind(&self, at: usize) -> bool {
+        let kind = |at: usize| self.bytes.get(at).map_or(0, |b| FIRST[usize::from(*b)]);
+        let first = kind(at);
+        first >= OPENS || (first == QUOTE) & (kind(at + 1) == OPENS)
+    }
+
     #[inline(never)]
     fn value_of(&mut self, start: usize, glance: &Glance) {
         let Some(extent) = self.extent(start) else {
@@ -249,6 +260,15 @@ impl<'d> Finder<'_, 'd> {
                     None if self.is_in_cookie(start) => {
                         let ends = |b: &u8| matches!(b, b';' | b'\r' | b'\n');
                         rest.iter().position(ends).unwrap_or(rest.len())
+                    }
+                    Some(b'"') if matches!(self.format, Format::Json | Format::Text) => {
+                        let length = self
+                            .chunk
+                            .quote_ahead(start)
+                            .or_else(|| memchr::memchr(b'"', rest));
+                        let length = length.map_or(rest.len(), |length| length.min(rest.len()));
+                        // The backslash of a quote that is part of a text in a text.
+                        length - usize::from(length > 0 && rest[length - 1] == b'\\')
                     }
                     _ => value_length(rest, quote, self.format, is_phrase),
                 },
