@@ -18,7 +18,8 @@ const PLAIN: usize = 64;
 /// How far before a value the start of its header is looked for, bytes.
 const LONGEST_LINE: usize = 4 * 1024;
 
-/// What the first byte behind a sign may be: a quote, what placeholders begin with, or a space.
+/// What the first byte behind a sign may be: a quote, what placeholders begin with, a space, or what
+/// stands inside of objects and arrays.
 static FIRST: [u8; 256] = {
     let mut first = [0; 256];
     let mut n = 0;
@@ -26,8 +27,16 @@ static FIRST: [u8; 256] = {
         first[b"[<{$("[n] as usize] = OPENS;
         n += 1;
     }
-    first[b' ' as usize] = SPACE;
-    first[b'\t' as usize] = SPACE;
+    n = 0;
+    while n < 5 {
+        first[b" \t\n\r\x0b"[n] as usize] = SPACE;
+        n += 1;
+    }
+    n = 0;
+    while n < 13 {
+        first[b"0123456789-}]"[n] as usize] = INSIDE;
+        n += 1;
+    }
     first[b'"' as usize] = QUOTE;
     first[b'\'' as usize] = QUOTE;
     first
@@ -35,6 +44,7 @@ static FIRST: [u8; 256] = {
 const QUOTE: u8 = 1;
 const OPENS: u8 = 2;
 const SPACE: u8 = 3;
+const INSIDE: u8 = 4;
 
 /// A value as it stands in a document.
 struct Extent {
@@ -148,12 +158,21 @@ impl<'d> Finder<'_, 'd> {
         is(start + usize::from(is(start, QUOTE)), OPENS)
     }
 
-    /// The same for a value behind a sign that ends at `at`; may say yes where spaces stand there.
+    /// The same in JSON, behind a colon that ends at `at`: objects and arrays are no placeholders.
+    /// May say yes where spaces stand there.
     #[inline]
     pub(super) fn may_be_placeholder_behind(&self, at: usize) -> bool {
-        let kind = |at: usize| self.bytes.get(at).map_or(0, |b| FIRST[usize::from(*b)]);
-        let first = kind(at);
-        first >= OPENS || (first == QUOTE) & (kind(at + 1) == OPENS)
+        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or_default();
+        let kind = |at: usize| FIRST[usize::from(byte(at))];
+        match kind(at) {
+            QUOTE => kind(at + 1) == OPENS,
+            // `{{x}}` and `[REDACTED]`, but neither `{"a"` nor `[1`.
+            OPENS => match (byte(at), kind(at + 1)) {
+                (b'{' | b'[', QUOTE | SPACE | INSIDE) | (b'[', OPENS) => false,
+                _ => true,
+            },
+            other => other == SPACE,
+        }
     }
 
     #[inline(never)]
