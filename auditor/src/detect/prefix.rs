@@ -43,6 +43,11 @@ impl<T> Prefixes<T> {
         made
     }
 
+    /// The first three bytes of all of them.
+    pub(super) fn heads(&self) -> impl Iterator<Item = [u8; 3]> {
+        self.by_head.keys().copied()
+    }
+
     /// Whether a prefix may stand at `at`.
     #[inline]
     pub(super) fn may_be_at(&self, bytes: &[u8], at: usize) -> bool {

@@ -7,7 +7,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::block::Classifier;
+use super::block::{Classifier, Heads};
 use super::candidate::{Digits, Match, Place, Proof, Value};
 use super::catalogue::{self, DetectorInfo, Needs, Trigger};
 use super::find::{Finder, Interest};
@@ -72,6 +72,7 @@ pub struct Scanner {
     pub(super) vocabulary: Vocabulary,
     pub(super) classifier: Classifier,
     pub(super) prefixes: Prefixes<(RowId, PrefixJudge)>,
+    pub(super) heads: Heads,
     pub(super) by_length: [Vec<AsksDigits>; LENGTHS],
     pub(super) forms: Forms,
     pub(super) by_country: Vec<(RowId, PlaceVerifier)>,
@@ -141,6 +142,7 @@ impl Scanner {
             vocabulary: Vocabulary::new(&rows),
             classifier: Classifier::new(),
             prefixes: Prefixes::new([]),
+            heads: Heads::default(),
             by_length: [const { Vec::new() }; LENGTHS],
             forms: Forms::default(),
             by_country: Vec::new(),
@@ -178,6 +180,7 @@ impl Scanner {
             made.own.push((id, own));
         }
         made.prefixes = Prefixes::new(prefixes);
+        made.heads = Heads::of(made.prefixes.heads());
         for (_, word) in &made.by_word {
             let lengths = word.lengths.clone().filter(|length| *length < 64);
             let lengths = lengths.fold(0, |lengths, length| lengths | 1 << length);

@@ -30,7 +30,7 @@ pub(in crate::detect) struct Chunk {
     /// Of its own blocks and the one behind it, as many as there are.
     pub(super) masks: [Masks; BLOCKS],
     carry: Carry,
-    /// First bytes of words.
+    /// First bytes of words that may begin a literal of the heads.
     pub(in crate::detect) word_starts: Places,
     /// Colons right behind a quote, in JSON.
     pub(in crate::detect) colons: Places,
@@ -200,7 +200,7 @@ impl Chunk {
                 letters: u64::from(over | over_too),
             };
             let base = (n * BLOCK) as u16;
-            append(&mut self.word_starts, starts, base);
+            append(&mut self.word_starts, starts & masks.heads, base);
             append(&mut self.colons, colons, base);
             append(&mut self.digit_words, digit_words, base);
             if masks.starts != colons {

@@ -33,6 +33,73 @@ pub(super) struct Masks {
     pub(super) escapes: u64,
     /// Double quotes.
     pub(super) quotes: u64,
+    /// Bytes with which a literal of [`Heads`] may begin: all of those, and some others. Plain code
+    /// and NEON say so of every byte.
+    pub(super) heads: u64,
+}
+
+/// The first three bytes of some literals, in eight groups: for each of the three and each half of
+/// it, which groups have a literal with that half byte. A place where all six have a group in
+/// common may begin a literal. (The idea is Teddy's, of Hyperscan.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heads {
+    pub(super) low: [[u8; 16]; 3],
+    pub(super) high: [[u8; 16]; 3],
+}
+
+impl Heads {
+    /// Bytes that are looked at behind the first.
+    const MORE: usize = 2;
+
+    /// Puts literals that look alike in one group, so that few other texts fit the group.
+    pub(super) fn of(heads: impl IntoIterator<Item = [u8; 3]>) -> Self {
+        let mut heads: Vec<[u8; 3]> = heads.into_iter().collect();
+        heads.sort_unstable_by_key(|head| (head.map(|byte| byte >> 4), *head));
+        heads.dedup();
+        let mut groups = [Group::default(); 8];
+        for head in heads {
+            let growth = |group: &Group| group.with(head).size() - group.size();
+            if let Some(group) = groups.iter_mut().min_by_key(|group| growth(group)) {
+                *group = group.with(head);
+            }
+        }
+        let has = |halves: u16, half: usize| u8::from(halves >> half & 1 != 0);
+        let table = |halves: fn(&Group) -> [u16; 3]| {
+            [0, 1, 2].map(|place| {
+                std::array::from_fn(|half| {
+                    let groups = groups.iter().enumerate();
+                    groups.fold(0, |bits, (n, group)| bits | has(halves(group)[place], half) << n)
+                })
+            })
+        };
+        Self {
+            low: table(|group| group.low),
+            high: table(|group| group.high),
+        }
+    }
+}
+
+/// Half bytes that the literals of a group have in each place.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    low: [u16; 3],
+    high: [u16; 3],
+}
+
+impl Group {
+    fn with(mut self, head: [u8; 3]) -> Self {
+        for (place, byte) in head.into_iter().enumerate() {
+            self.low[place] |= 1 << (byte & 15);
+            self.high[place] |= 1 << (byte >> 4);
+        }
+        self
+    }
+
+    /// How many heads fit it.
+    fn size(&self) -> u32 {
+        let halves = self.low.iter().chain(&self.high);
+        halves.map(|halves| halves.count_ones()).product()
+    }
 }
 
 /// Which bytes mean something in a format; repeats do no harm.
@@ -46,8 +113,9 @@ pub(super) struct Signs {
     pub(super) escape: u8,
 }
 
-/// Classifies whole blocks: `into[n]` says what block n is. At most as many as `into` has.
-type Classify = fn(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]);
+/// Classifies the blocks of a text that more bytes follow, [`Heads::MORE`] or more: `into[n]` says
+/// what block n is. As many as `into` has.
+type Classify = fn(text: &[u8], signs: &Signs, heads: &Heads, into: &mut [Masks]);
 /// [`Chunk::survey`], by the best instructions there are for it.
 type Survey = fn(chunk: &mut Chunk, seen: usize, is_json: bool);
 
@@ -79,9 +147,16 @@ impl Classifier {
 
     /// Goes on to the next chunk of `bytes`; false when there is none.
     #[inline]
-    pub(super) fn advance(self, chunk: &mut Chunk, bytes: &[u8], signs: &Signs, is_json: bool) -> bool {
+    pub(super) fn advance(
+        self,
+        chunk: &mut Chunk,
+        bytes: &[u8],
+        signs: &Signs,
+        heads: &Heads,
+        is_json: bool,
+    ) -> bool {
         let at = chunk.advance();
-        let seen = self.blocks(bytes, at, signs, &mut chunk.masks);
+        let seen = self.blocks(bytes, at, signs, heads, &mut chunk.masks);
         (self.survey)(chunk, seen, is_json);
         seen > 0
     }
@@ -89,18 +164,26 @@ impl Classifier {
     /// Classifies the blocks of `bytes` from `at` on, and returns how many: at most [`BLOCKS`],
     /// none behind the end. The last one of the text is padded with zeros.
     #[inline]
-    fn blocks(self, bytes: &[u8], at: usize, signs: &Signs, into: &mut [Masks; BLOCKS]) -> usize {
+    fn blocks(
+        self,
+        bytes: &[u8],
+        at: usize,
+        signs: &Signs,
+        heads: &Heads,
+        into: &mut [Masks; BLOCKS],
+    ) -> usize {
         let rest = &bytes[at.min(bytes.len())..];
-        let (whole, tail) = rest.as_chunks::<BLOCK>();
-        let count = whole.len().min(BLOCKS);
-        (self.classify)(&whole[..count], signs, into);
-        if count == BLOCKS || tail.is_empty() {
-            return count;
+        let seen = rest.len().div_ceil(BLOCK).min(BLOCKS);
+        let whole = (rest.len().saturating_sub(Heads::MORE) / BLOCK).min(seen);
+        (self.classify)(rest, signs, heads, &mut into[..whole]);
+        for n in whole..seen {
+            let mut text = [0; BLOCK + Heads::MORE];
+            let rest = &rest[n * BLOCK..];
+            let length = rest.len().min(text.len());
+            text[..length].copy_from_slice(&rest[..length]);
+            (self.classify)(&text, signs, heads, &mut into[n..=n]);
         }
-        let mut block = [0; BLOCK];
-        block[..tail.len()].copy_from_slice(tail);
-        (self.classify)(&[block], signs, &mut into[count..]);
-        count + 1
+        seen
     }
 }
 
@@ -123,6 +206,7 @@ mod tests {
             rare: bits(&|b| signs.rare.contains(&b)),
             escapes: bits(&|b| b == signs.escape),
             quotes: bits(&|b| b == b'"'),
+            heads: 0,
         }
     }
 
@@ -147,13 +231,26 @@ mod tests {
         #[test]
         fn every_means_agrees_with_a_byte_at_a_time(
             blocks in some_blocks(), starts: [u8; 6], rare: [u8; 3], escape: u8,
+            literals in prop::collection::vec(prop::array::uniform3(0x20u8..0x7b), 0..300),
         ) {
             let signs = Signs { starts, rare, escape };
+            let heads = Heads::of(literals.iter().copied());
+            let mut text = blocks.concat();
+            text.extend([0; Heads::MORE]);
+            for (at, literal) in literals.iter().enumerate() {
+                let at = 7 * at % (text.len() - 3);
+                text[at..at + 3].copy_from_slice(literal);
+            }
             for (name, classify) in every_means() {
-                let mut masks = [Masks::default(); BLOCKS];
-                classify(&blocks, &signs, &mut masks);
-                for (block, masks) in blocks.iter().zip(masks) {
-                    prop_assert_eq!(masks, one_by_one(block, &signs), "{}", name);
+                let mut masks = vec![Masks::default(); blocks.len()];
+                classify(&text, &signs, &heads, &mut masks);
+                for (block, masks) in text.as_chunks().0.iter().zip(&masks) {
+                    prop_assert_eq!(Masks { heads: 0, ..*masks }, one_by_one(block, &signs), "{}", name);
+                }
+                for at in 0..blocks.len() * BLOCK {
+                    let is_told = masks[at / BLOCK].heads >> (at % BLOCK) & 1 != 0;
+                    let begins = literals.iter().any(|literal| text[at..].starts_with(literal));
+                    prop_assert!(is_told || !begins, "{name} at {at}");
                 }
             }
         }
@@ -175,7 +272,7 @@ mod tests {
             let run = |from: &mut dyn Iterator<Item = usize>| from.take_while(|at| is_word[*at]).count();
             let mut chunk = Chunk::new();
             chunk.restart();
-            while Classifier::new().advance(&mut chunk, &text, &signs, is_json) {
+            while Classifier::new().advance(&mut chunk, &text, &signs, &every_head(), is_json) {
                 for n in 0..chunk.word_starts.len() {
                     let at = chunk.start() + chunk.word_starts.get(n);
                     let ahead = run(&mut (at..text.len()));
@@ -194,6 +291,14 @@ mod tests {
                     prop_assert_eq!(chunk.quote_before(at), quote);
                 }
             }
+        }
+    }
+
+    /// Heads of which there is one at every place.
+    fn every_head() -> Heads {
+        Heads {
+            low: [[1; 16]; 3],
+            high: [[1; 16]; 3],
         }
     }
 
@@ -250,7 +355,7 @@ mod tests {
         let mut lists = Lists::default();
         let mut chunk = Chunk::new();
         chunk.restart();
-        while classifier.advance(&mut chunk, text, signs, is_json) {
+        while classifier.advance(&mut chunk, text, signs, &every_head(), is_json) {
             let of_chunk = [
                 &chunk.word_starts,
                 &chunk.colons,

@@ -2,16 +2,16 @@
 
 use std::arch::aarch64::*;
 
-use super::{BLOCK, Classify, Masks, Signs};
+use super::{BLOCK, Classify, Heads, Masks, Signs};
 
 /// The NEON means; `None` on a processor without it.
 pub(super) fn best() -> Option<Classify> {
     std::arch::is_aarch64_feature_detected!("neon").then_some(neon as Classify)
 }
 
-fn neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
+fn neon(text: &[u8], signs: &Signs, _: &Heads, into: &mut [Masks]) {
     // SAFETY: `best` hands this function out only where the processor has NEON.
-    unsafe { with_neon(blocks, signs, into) }
+    unsafe { with_neon(text.as_chunks().0, signs, into) }
 }
 
 #[target_feature(enable = "neon")]
@@ -37,6 +37,7 @@ fn with_neon(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
             rare: gather(quarters.map(|part| any(part, &signs.rare))),
             escapes: gather(quarters.map(|part| same(part, signs.escape))),
             quotes: gather(quarters.map(|part| same(part, b'"'))),
+            heads: u64::MAX,
         };
     }
 }

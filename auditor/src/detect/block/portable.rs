@@ -1,13 +1,13 @@
 //! Eight bytes at a time in an ordinary register.
 
 use super::chunk::{self, Chunk};
-use super::{BLOCK, Masks, Signs};
+use super::{BLOCK, Heads, Masks, Signs};
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
-    for (block, masks) in blocks.iter().zip(into) {
+pub(super) fn classify(text: &[u8], signs: &Signs, _: &Heads, into: &mut [Masks]) {
+    for (block, masks) in text.as_chunks().0.iter().zip(into) {
         *masks = Masks {
             digits: map(block, |word| within(word, b'0', b'9')),
             letters: map(block, |word| within(word | (LOW * 0x20), b'a', b'z')),
@@ -15,6 +15,7 @@ pub(super) fn classify(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]
             rare: map(block, |word| any(word, &signs.rare)),
             escapes: map(block, |word| same(word, signs.escape)),
             quotes: map(block, |word| same(word, b'"')),
+            heads: u64::MAX,
         };
     }
 }

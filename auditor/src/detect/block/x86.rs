@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::chunk::{self, Chunk, Places};
-use super::{BLOCK, Classify, Masks, Signs, Survey};
+use super::{BLOCK, Classify, Heads, Masks, Signs, Survey};
 
 /// The widest means this processor has.
 pub(super) fn best() -> Option<Classify> {
@@ -86,25 +86,45 @@ fn with_vbmi2(chunk: &mut Chunk, seen: usize, is_json: bool) {
     });
 }
 
-fn avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
+fn avx2(text: &[u8], signs: &Signs, heads: &Heads, into: &mut [Masks]) {
     // SAFETY: `all` hands this function out only where the processor has AVX2.
-    unsafe { with_avx2(blocks, signs, into) }
+    unsafe { with_avx2(text, signs, heads, into) }
 }
 
-fn avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
+fn avx512(text: &[u8], signs: &Signs, heads: &Heads, into: &mut [Masks]) {
     // SAFETY: `all` hands this function out only where the processor has AVX-512BW.
-    unsafe { with_avx512(blocks, signs, into) }
+    unsafe { with_avx512(text, signs, heads, into) }
 }
 
 #[target_feature(enable = "avx2")]
-fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
-    for (block, masks) in blocks.iter().zip(into) {
+fn with_avx2(text: &[u8], signs: &Signs, heads: &Heads, into: &mut [Masks]) {
+    // SAFETY: a table has the 16 bytes that an unaligned load reads.
+    let table =
+        |half: &[u8; 16]| unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(half.as_ptr().cast())) };
+    let (low, high) = (heads.low.each_ref().map(table), heads.high.each_ref().map(table));
+    let half_byte = _mm256_set1_epi8(15);
+    // Groups that the 32 bytes from `at` on may begin a literal of.
+    let begins = |block: &[u8], at: usize| {
+        let mut groups = _mm256_set1_epi8(-1);
+        for place in 0..=Heads::MORE {
+            let part = &block[at + place..at + place + 32];
+            // SAFETY: the part has the 32 bytes that an unaligned load reads.
+            let bytes = unsafe { _mm256_loadu_si256(part.as_ptr().cast()) };
+            let lows = _mm256_shuffle_epi8(low[place], _mm256_and_si256(bytes, half_byte));
+            let highs = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half_byte);
+            let highs = _mm256_shuffle_epi8(high[place], highs);
+            groups = _mm256_and_si256(groups, _mm256_and_si256(lows, highs));
+        }
+        !_mm256_movemask_epi8(_mm256_cmpeq_epi8(groups, _mm256_setzero_si256())).cast_unsigned()
+    };
+    for (block, masks) in text.windows(BLOCK + Heads::MORE).step_by(BLOCK).zip(into) {
         let (halves, _) = block.as_chunks::<32>();
+        let heads = u64::from(begins(block, 0)) | u64::from(begins(block, 32)) << 32;
         // SAFETY: a half has the 32 bytes that an unaligned load reads.
-        let [low, high] = [0, 1].map(|n| unsafe { _mm256_loadu_si256(halves[n].as_ptr().cast()) });
-        let join = |low: __m256i, high: __m256i| {
-            u64::from(_mm256_movemask_epi8(low).cast_unsigned())
-                | u64::from(_mm256_movemask_epi8(high).cast_unsigned()) << 32
+        let [first, second] = [0, 1].map(|n| unsafe { _mm256_loadu_si256(halves[n].as_ptr().cast()) });
+        let join = |first: __m256i, second: __m256i| {
+            u64::from(_mm256_movemask_epi8(first).cast_unsigned())
+                | u64::from(_mm256_movemask_epi8(second).cast_unsigned()) << 32
         };
         let within = |half: __m256i, first: u8, last: u8| {
             let from = _mm256_sub_epi8(half, _mm256_set1_epi8(first.cast_signed()));
@@ -123,21 +143,41 @@ fn with_avx2(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
             _mm256_or_si256(_mm256_or_si256(a, b), c)
         };
         *masks = Masks {
-            digits: join(within(low, b'0', b'9'), within(high, b'0', b'9')),
-            letters: join(within(lower(low), b'a', b'z'), within(lower(high), b'a', b'z')),
-            starts: join(starts(low), starts(high)),
-            rare: join(rare(low), rare(high)),
-            escapes: join(same(low, signs.escape), same(high, signs.escape)),
-            quotes: join(same(low, b'"'), same(high, b'"')),
+            digits: join(within(first, b'0', b'9'), within(second, b'0', b'9')),
+            letters: join(
+                within(lower(first), b'a', b'z'),
+                within(lower(second), b'a', b'z'),
+            ),
+            starts: join(starts(first), starts(second)),
+            rare: join(rare(first), rare(second)),
+            escapes: join(same(first, signs.escape), same(second, signs.escape)),
+            quotes: join(same(first, b'"'), same(second, b'"')),
+            heads,
         };
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn with_avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
-    for (block, masks) in blocks.iter().zip(into) {
-        // SAFETY: a block has the 64 bytes that an unaligned load reads.
-        let block = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+fn with_avx512(text: &[u8], signs: &Signs, heads: &Heads, into: &mut [Masks]) {
+    // SAFETY: a table has the 16 bytes that an unaligned load reads.
+    let table = |half: &[u8; 16]| unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(half.as_ptr().cast())) };
+    let (low, high) = (heads.low.each_ref().map(table), heads.high.each_ref().map(table));
+    let half_byte = _mm512_set1_epi8(15);
+    for (block, masks) in text.windows(BLOCK + Heads::MORE).step_by(BLOCK).zip(into) {
+        // Groups that the literals may be of that begin at each byte.
+        let mut groups = _mm512_set1_epi8(-1);
+        let mut parts = [_mm512_setzero_si512(); Heads::MORE + 1];
+        for (place, part) in parts.iter_mut().enumerate() {
+            let bytes = &block[place..place + BLOCK];
+            // SAFETY: there are the 64 bytes that an unaligned load reads.
+            *part = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
+            let lows = _mm512_shuffle_epi8(low[place], _mm512_and_si512(*part, half_byte));
+            let highs = _mm512_and_si512(_mm512_srli_epi16::<4>(*part), half_byte);
+            let highs = _mm512_shuffle_epi8(high[place], highs);
+            groups = _mm512_and_si512(groups, _mm512_and_si512(lows, highs));
+        }
+        let heads = _mm512_test_epi8_mask(groups, groups);
+        let [block, ..] = parts;
         let within = |block: __m512i, first: u8, last: u8| {
             let from = _mm512_sub_epi8(block, _mm512_set1_epi8(first.cast_signed()));
             _mm512_cmple_epu8_mask(from, _mm512_set1_epi8((last - first).cast_signed()))
@@ -151,6 +191,7 @@ fn with_avx512(blocks: &[[u8; BLOCK]], signs: &Signs, into: &mut [Masks]) {
             rare: any(&signs.rare),
             escapes: same(signs.escape),
             quotes: same(b'"'),
+            heads,
         };
     }
 }

@@ -99,7 +99,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         let is_json = self.format == Format::Json;
         while scanner
             .classifier
-            .advance(&mut self.chunk, self.bytes, &signs, is_json)
+            .advance(&mut self.chunk, self.bytes, &signs, &scanner.heads, is_json)
         {
             let start = self.chunk.start();
             self.prefixes(start);
