@@ -430,7 +430,7 @@ impl candidate::Around for Around<'_, '_, '_> {
     fn may_speak_of(&self, row: RowId) -> bool {
         match self.named() {
             Some(glance) => glance.generic || glance.rows.contains(row),
-            None if self.is_glued() => false,
+            None if is_glued(self.finder.bytes, self.range.start) => false,
             None => self
                 .hints
                 .get_or_init(|| {
@@ -439,6 +439,13 @@ impl candidate::Around for Around<'_, '_, '_> {
                 .contains(row),
         }
     }
+}
+
+/// Whether what begins at `at` stands right behind what joins it to something longer, as in a path:
+/// then no word near by speaks of it.
+fn is_glued(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| bytes[before]);
+    matches!(before, Some(b'/' | b'_' | b'-' | b'='))
 }
 
 impl<'f, 's, 'd> Around<'f, 's, 'd> {
@@ -455,13 +462,6 @@ impl<'f, 's, 'd> Around<'f, 's, 'd> {
             range,
             hints: OnceCell::new(),
         }
-    }
-
-    /// Whether it stands right behind what joins it to something longer, as in a path: then no
-    /// word near by speaks of it.
-    fn is_glued(&self) -> bool {
-        let before = self.range.start.checked_sub(1).map(|at| self.finder.bytes[at]);
-        matches!(before, Some(b'/' | b'_' | b'-' | b'='))
     }
 
     /// Whether a value of so many bits, written as `text`, is too weak to be kept without a name.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Around, Finder, proved};
+use super::{Around, Finder, is_glued, proved};
 use crate::content::Format;
 use crate::detect::candidate::{Digits, Joint};
 use crate::detect::form::{Form, GROUPS, Shape};
@@ -58,13 +58,15 @@ impl Finder<'_, '_> {
     #[inline(never)]
     pub(super) fn lone_number(&mut self, at: usize, end: usize) {
         let named = self.named(at);
-        let interest = &self.scanner.interest;
-        if let Some(answer) = named
-            && !interest.bare[end - at]
-            && !self.is_signed(at)
-        {
-            let glance = self.names.glance(answer);
-            if !glance.generic && !glance.rows.meets(&interest.rows[end - at]) {
+        if !self.scanner.interest.bare[end - at] && !self.is_signed(at) {
+            let says_nothing = match named {
+                Some(answer) => {
+                    let glance = self.names.glance(answer);
+                    !glance.generic && !glance.rows.meets(&self.scanner.interest.rows[end - at])
+                }
+                None => is_glued(self.bytes, at),
+            };
+            if says_nothing {
                 return;
             }
         }
