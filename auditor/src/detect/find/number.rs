@@ -46,11 +46,8 @@ impl Finder<'_, '_> {
         if rest.first().is_some_and(|b| b.is_ascii_digit() || *b == b'-') {
             return false;
         }
-        let time = rest
-            .iter()
-            .take(24)
-            .take_while(|b| b.is_ascii_digit() || matches!(b, b'T' | b':' | b'.' | b'Z' | b'+'))
-            .count();
+        let is_of_time = |b: &&u8| b.is_ascii_digit() | matches!(**b, b'T' | b':' | b'.' | b'Z' | b'+');
+        let time = rest.iter().take(24).take_while(is_of_time).count();
         self.word_end = at + 10 + time;
         true
     }
