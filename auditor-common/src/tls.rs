@@ -17,6 +17,8 @@ pub enum Shape {
     CountInArg4 = 1,
     /// The same through its 5th argument (OpenSSL 3.3 and later, `ssl_write_internal`).
     CountInArg5 = 2,
+    /// The return value, as a C `ssize_t`, is the count when positive: GnuTLS, s2n.
+    ReturnsSize = 3,
 }
 
 impl AttachCookie {

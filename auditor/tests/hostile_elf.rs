@@ -11,7 +11,7 @@ use std::{
 
 use auditor::capture::{
     elf::{Elf, ElfError},
-    tls::{Library, Target},
+    tls::{self, Target},
 };
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ fn look(path: &Path) -> Result<Vec<Target>, ElfError> {
     let (path, shown) = (path.to_owned(), path.display().to_string());
     let start = Instant::now();
     std::thread::spawn(move || {
-        let found = Elf::open(&path).and_then(|elf| Library::OpenSsl.find(&elf));
+        let found = Elf::open(&path).and_then(|elf| tls::find(&elf));
         let _ = sender.send(found);
     });
     let found = answer.recv_timeout(SOON);

@@ -171,11 +171,16 @@ fn try_exit(ctx: &RetProbeContext) -> Option<()> {
 /// Bytes the call moved, `None` when it moved nothing.
 #[inline(always)]
 fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
+    let shape = AttachCookie(call.cookie).shape();
+    if shape == Shape::ReturnsSize as u8 {
+        // A negative one is an error.
+        return (returned != 0 && returned <= MAX_MOVED).then_some(returned);
+    }
     let returned = returned as i32;
     if returned <= 0 {
         return None;
     }
-    if AttachCookie(call.cookie).shape() == Shape::ReturnsCount as u8 {
+    if shape == Shape::ReturnsCount as u8 {
         return Some(returned as u64);
     }
     let mut moved = 0u64;

@@ -15,7 +15,7 @@ use aya::programs::{
 use super::{
     elf::Elf,
     load::{Kernel, error_chain},
-    tls::{Library, Probe, Target},
+    tls::{self, Probe, Target},
     trial::{self, Verdict},
 };
 
@@ -43,6 +43,7 @@ impl FileId {
 /// One hooked function, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hooked {
+    /// [`tls::Library::name`].
     pub library: &'static str,
     /// The file, as its container sees it.
     pub path: String,
@@ -74,15 +75,15 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Hooks `library` in the file at `path`, unless that file was looked at before.
+    /// Hooks the libraries that the file at `path` is or holds, unless it was looked at before.
     ///
     /// Returns the outcome when it is new.
-    pub fn attach(&mut self, kernel: &mut Kernel, library: Library, path: &Path) -> Option<Outcome> {
+    pub fn attach(&mut self, kernel: &mut Kernel, path: &Path) -> Option<Outcome> {
         let id = FileId::of(path).ok()?;
         if self.files.contains_key(&id) {
             return None;
         }
-        let outcome = match self.try_attach(kernel, library, path) {
+        let outcome = match self.try_attach(kernel, path) {
             Ok(functions) if functions.is_empty() => Outcome::NothingToHook,
             Ok(functions) => Outcome::Attached(functions),
             Err(error) => Outcome::Failed(error),
@@ -106,14 +107,9 @@ impl Attachments {
         functions
     }
 
-    fn try_attach(
-        &mut self,
-        kernel: &mut Kernel,
-        library: Library,
-        path: &Path,
-    ) -> Result<Vec<Hooked>, String> {
+    fn try_attach(&mut self, kernel: &mut Kernel, path: &Path) -> Result<Vec<Hooked>, String> {
         let elf = Elf::open(path).map_err(|error| error.to_string())?;
-        let targets = library.find(&elf).map_err(|error| error.to_string())?;
+        let targets = tls::find(&elf).map_err(|error| error.to_string())?;
         if targets
             .iter()
             .any(|target| matches!(target.probe, Probe::Call { .. }))
@@ -122,17 +118,16 @@ impl Attachments {
         }
         let mut functions = Vec::new();
         for target in &targets {
-            self.attach_target(kernel, library, path, target)
-                .map_err(|error| {
-                    format!(
-                        "{} in {}: {}",
-                        target.function,
-                        path.display(),
-                        error_chain(&error)
-                    )
-                })?;
+            self.attach_target(kernel, path, target).map_err(|error| {
+                format!(
+                    "{} in {}: {}",
+                    target.function,
+                    path.display(),
+                    error_chain(&error)
+                )
+            })?;
             functions.push(Hooked {
-                library: library.name(),
+                library: target.library.name(),
                 path: shown(path),
                 function: target.function.clone(),
                 instruction: target.point.instruction.clone(),
@@ -159,10 +154,10 @@ impl Attachments {
     fn attach_target(
         &mut self,
         kernel: &mut Kernel,
-        library: Library,
         path: &Path,
         target: &Target,
     ) -> Result<(), ProgramError> {
+        let library = target.library;
         let point = |offset, cookie| UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + offset),
             cookie: Some(cookie),
@@ -172,7 +167,7 @@ impl Attachments {
                 let cookie = AttachCookie::new(library as u8, ingress, shape, target.point.stack_delta).0;
                 // The return side first: a call that is entered between the two is not half seen.
                 self.program(kernel, "tls_exit")?.attach(
-                    point(0, cookie),
+                    point(target.point.offset, cookie),
                     path,
                     UProbeScope::AllProcesses,
                 )?;
@@ -234,7 +229,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// TLS libraries of the host itself: hooked before a program that is only about to load them.
-pub fn host_libraries() -> Vec<(Library, PathBuf)> {
+pub fn host_libraries() -> Vec<PathBuf> {
     const DIRECTORIES: [&str; 7] = [
         "/usr/lib/x86_64-linux-gnu",
         "/lib/x86_64-linux-gnu",
@@ -252,10 +247,8 @@ pub fn host_libraries() -> Vec<(Library, PathBuf)> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            for library in Library::ALL {
-                if library.matches_file(&name) {
-                    found.push((library, entry.path()));
-                }
+            if tls::is_library_file(&name) {
+                found.push(entry.path());
             }
         }
     }

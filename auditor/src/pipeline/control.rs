@@ -2,7 +2,7 @@
 //! counters go into the ledger, and at the end everything is detached.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -19,7 +19,6 @@ use crate::{
         load::Kernel,
         ring,
         scope::{self, ScopeError},
-        tls::Library,
     },
     ledger::{Account, Ledger},
 };
@@ -103,8 +102,8 @@ impl Control {
             self.shared.peers.processes.learn(pid);
             self.look_at(pid);
         }
-        for (library, path) in host_libraries() {
-            self.attach(library, &path);
+        for path in host_libraries() {
+            self.attach(&path);
         }
     }
 
@@ -205,20 +204,23 @@ impl Control {
     }
 
     fn look_at(&mut self, pid: u32) {
-        for (library, path) in discover::mapped_libraries(pid) {
-            self.attach(library, &path);
+        for path in discover::mapped_libraries(pid) {
+            self.attach(&path);
         }
     }
 
-    fn attach(&mut self, library: Library, path: &std::path::Path) {
-        match self.attachments.attach(&mut self.kernel, library, path) {
+    fn attach(&mut self, path: &std::path::Path) {
+        match self.attachments.attach(&mut self.kernel, path) {
             Some(Outcome::Attached(functions)) => {
-                self.shared.metrics.attach(library.name(), "ok");
-                tracing::info!(library = library.name(), path = %path.display(), functions = functions.len(), "hooked");
+                let libraries: BTreeSet<&str> = functions.iter().map(|hooked| hooked.library).collect();
+                for library in libraries {
+                    self.shared.metrics.attach(library, "ok");
+                    tracing::info!(library, path = %path.display(), functions = functions.len(), "hooked");
+                }
             }
             Some(Outcome::Failed(why)) => {
-                self.shared.metrics.attach(library.name(), "error");
-                tracing::warn!(library = library.name(), path = %path.display(), %why, "not hooked");
+                self.shared.metrics.attach("unknown", "error");
+                tracing::warn!(path = %path.display(), %why, "not hooked");
             }
             Some(Outcome::NothingToHook) | None => {}
         }
