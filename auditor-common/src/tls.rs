@@ -19,7 +19,12 @@ pub enum Shape {
     CountInArg5 = 2,
     /// The return value, as a C `ssize_t`, is the count when positive: GnuTLS, s2n.
     ReturnsSize = 3,
+    /// As [`Shape::ReturnsCount`], unless the 4th argument has [`PEEK`] set: NSS.
+    ReturnsCountUnlessPeek = 4,
 }
+
+/// `MSG_PEEK` (bits/socket.h), and `PR_MSG_PEEK` of NSPR: the bytes stay where they are.
+pub const PEEK: u64 = 2;
 
 impl AttachCookie {
     /// Packs a cookie; `stack_delta` is in bytes.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,33 +11,13 @@ use aya::programs::{
     uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
 };
 
+pub use super::file::FileId;
 use super::{
-    elf::Elf,
     load::{Kernel, error_chain},
+    search::Found,
     tls::{self, Probe, Target},
     trial::{self, Verdict},
 };
-
-/// Identity of a file, whatever path leads to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
-    pub device: u64,
-    pub inode: u64,
-}
-
-impl FileId {
-    /// The identity of the file at `path`.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        let meta = std::fs::metadata(path)?;
-        Ok(Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-        })
-    }
-}
 
 /// One hooked function, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,20 +54,23 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Hooks the libraries that the file at `path` is or holds, unless it was looked at before.
+    /// Hooks what was found in a file, unless something was before.
     ///
     /// Returns the outcome when it is new.
-    pub fn attach(&mut self, kernel: &mut Kernel, path: &Path) -> Option<Outcome> {
-        let id = FileId::of(path).ok()?;
-        if self.files.contains_key(&id) {
+    pub fn attach(&mut self, kernel: &mut Kernel, found: &Found) -> Option<Outcome> {
+        if self.files.contains_key(&found.id) {
             return None;
         }
-        let outcome = match self.try_attach(kernel, path) {
-            Ok(functions) if functions.is_empty() => Outcome::NothingToHook,
-            Ok(functions) => Outcome::Attached(functions),
-            Err(error) => Outcome::Failed(error),
+        let outcome = match &found.targets {
+            Ok(targets) if targets.is_empty() => return Some(Outcome::NothingToHook),
+            Ok(targets) => self
+                .try_attach(kernel, found, targets)
+                .map_or_else(Outcome::Failed, Outcome::Attached),
+            // Anything may be mapped; only what bears a library's name is worth a word.
+            Err(_) if !is_named_like_a_library(&found.path) => return Some(Outcome::NothingToHook),
+            Err(error) => Outcome::Failed(error.clone()),
         };
-        self.files.insert(id, outcome.clone());
+        self.files.insert(found.id, outcome.clone());
         Some(outcome)
     }
 
@@ -107,9 +89,13 @@ impl Attachments {
         functions
     }
 
-    fn try_attach(&mut self, kernel: &mut Kernel, path: &Path) -> Result<Vec<Hooked>, String> {
-        let elf = Elf::open(path).map_err(|error| error.to_string())?;
-        let targets = tls::find(&elf).map_err(|error| error.to_string())?;
+    fn try_attach(
+        &mut self,
+        kernel: &mut Kernel,
+        found: &Found,
+        targets: &[Target],
+    ) -> Result<Vec<Hooked>, String> {
+        let path = &found.path;
         if targets
             .iter()
             .any(|target| matches!(target.probe, Probe::Call { .. }))
@@ -117,15 +103,16 @@ impl Attachments {
             self.require_return_probes(kernel)?;
         }
         let mut functions = Vec::new();
-        for target in &targets {
-            self.attach_target(kernel, path, target).map_err(|error| {
-                format!(
-                    "{} in {}: {}",
-                    target.function,
-                    path.display(),
-                    error_chain(&error)
-                )
-            })?;
+        for target in targets {
+            self.attach_target(kernel, &found.open_path(), target)
+                .map_err(|error| {
+                    format!(
+                        "{} in {}: {}",
+                        target.function,
+                        path.display(),
+                        error_chain(&error)
+                    )
+                })?;
             functions.push(Hooked {
                 library: target.library.name(),
                 path: shown(path),
@@ -214,6 +201,11 @@ fn method(target: &Target) -> &'static str {
         (Probe::Free, true) => "entry, emulated",
         (Probe::Free, false) => "entry, single-stepped",
     }
+}
+
+fn is_named_like_a_library(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| tls::is_library_file(&name.to_string_lossy()))
 }
 
 /// The path as its container sees it.

@@ -5,9 +5,11 @@
 //! (a file that shrinks must not kill the daemon), and every number in it may be a lie.
 
 pub mod instruction;
+mod relocation;
+pub mod scan;
+mod symbols;
 
 use std::{
-    collections::HashMap,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
@@ -17,24 +19,25 @@ use std::{
 
 use object::{
     Endianness, Object as _, ObjectSection as _, ObjectSegment as _, ReadRef, SegmentFlags,
-    elf::STT_FUNC,
     read::{
         ReadCache,
-        elf::{ElfFile64, Rela as _, SectionHeader as _, Sym as _},
+        elf::{ElfFile64, ProgramHeader as _},
     },
 };
 use thiserror::Error;
 
+use super::file::FileId;
+
 pub use instruction::{
-    AttachPoint, call_targets, entry_point, first_instruction, return_point, shifts_fourth_argument,
+    AttachPoint, call_targets, entry_point, first_instruction, passes_fifth_argument, return_point,
 };
 
 /// Longest function body that is decoded, bytes.
 const MAX_BODY: u64 = 16 * 1024;
 
-/// Most of a file that is read, and so held in memory, bytes: headers, symbol tables and the bodies
-/// of a few functions. Symbols of the largest programs take some ten million.
-const MAX_READ: u64 = 64 << 20;
+/// Most of a file that is held in memory, bytes: headers, relocations and the bodies of a few
+/// functions. What is searched as a whole is read in pieces and not kept.
+const MAX_READ: u64 = 24 << 20;
 
 /// Most sections and segments; linkers write some forty of the one and ten of the other.
 const MAX_PARTS: usize = 1024;
@@ -62,6 +65,8 @@ pub struct Function {
 pub struct Elf {
     path: String,
     length: u64,
+    /// For what is read in pieces and not kept.
+    file: File,
     cache: ReadCache<Metered>,
 }
 
@@ -88,54 +93,34 @@ impl Elf {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        if !metadata.is_file() {
+        if !file.metadata().map_err(open)?.is_file() {
             return Err(irregular());
         }
+        Self::of(file, path.display().to_string()).map_err(open)
+    }
+
+    /// An open file; `path` is for messages.
+    fn of(file: File, path: String) -> io::Result<Self> {
+        let metadata = file.metadata()?;
         Ok(Self {
-            path: path.display().to_string(),
+            path,
             length: metadata.len(),
+            file: file.try_clone()?,
             cache: ReadCache::new(Metered { file, left: MAX_READ }),
         })
     }
 
-    /// The functions among `names`, from the dynamic or the full symbol table.
+    /// Identity of the file.
     ///
     /// # Errors
-    /// When the file is not ELF.
-    pub fn functions(&self, names: &[&str]) -> Result<HashMap<String, Function>, ElfError> {
-        let file = self.parse()?;
-        let mut found = HashMap::new();
-        for table in [file.elf_dynamic_symbol_table(), file.elf_symbol_table()] {
-            // All names in one piece: one read, and none of them copied.
-            let Some(strings) = file
-                .section_by_index(table.string_section())
-                .ok()
-                .and_then(|section| section.data().ok())
-            else {
-                continue;
-            };
-            for symbol in table.iter() {
-                let address = symbol.st_value(file.endian());
-                if address == 0 || symbol.st_type() != STT_FUNC {
-                    continue;
-                }
-                let Some(rest) = strings.get(symbol.st_name(file.endian()) as usize..) else {
-                    continue;
-                };
-                let Some(name) = names.iter().find(|name| is_string(rest, name)) else {
-                    continue;
-                };
-                found.entry((*name).to_owned()).or_insert(Function {
-                    address,
-                    size: symbol.st_size(file.endian()),
-                });
-                if found.len() == names.len() {
-                    return Ok(found);
-                }
-            }
-        }
-        Ok(found)
+    /// When the system does not tell.
+    pub fn id(&self) -> io::Result<FileId> {
+        FileId::of_open(&self.file)
+    }
+
+    /// The open file, to be kept while something is done to it.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// The code bytes of a function.
@@ -180,42 +165,6 @@ impl Elf {
         }))
     }
 
-    /// The address of the function of this file that a stub of the linkage table at `address` jumps
-    /// to, as far as nobody else defines one of the same name; `None` when it is no such stub.
-    ///
-    /// # Errors
-    /// When the file is not ELF.
-    pub fn linked(&self, address: u64) -> Result<Option<u64>, ElfError> {
-        let file = self.parse()?;
-        let in_table = file.sections().any(|section| {
-            section.name().unwrap_or("").starts_with(".plt")
-                && address >= section.address()
-                && address - section.address() < section.size()
-        });
-        if !in_table {
-            return Ok(None);
-        }
-        let stub = self.body(Function { address, size: 16 })?;
-        let Some(slot) = instruction::jump_slot(&stub, address) else {
-            return Ok(None);
-        };
-        let endian = file.endian();
-        for section in file.elf_section_table().iter() {
-            let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) else {
-                continue;
-            };
-            let Some(found) = relocations.iter().find(|entry| entry.r_offset(endian) == slot) else {
-                continue;
-            };
-            let index = object::SymbolIndex(found.r_sym(endian, false) as usize);
-            let symbol = file.elf_dynamic_symbol_table().symbol(index).ok();
-            return Ok(symbol
-                .map(|symbol| symbol.st_value(endian))
-                .filter(|value| *value != 0));
-        }
-        Ok(None)
-    }
-
     /// The offset in the file of a virtual address, as uprobes want it.
     ///
     /// # Errors
@@ -235,6 +184,17 @@ impl Elf {
         }))
     }
 
+    /// Address and place in the file of the first segment of a type.
+    fn segment_of_type(&self, wanted: object::elf::ProgramType) -> Result<Option<(u64, u64)>, ElfError> {
+        let file = self.parse()?;
+        let endian = file.endian();
+        Ok(file
+            .elf_program_headers()
+            .iter()
+            .find(|header| header.p_type(endian) == wanted)
+            .map(|header| (header.p_vaddr(endian), header.p_offset(endian))))
+    }
+
     fn parse(&self) -> Result<Parsed<'_>, ElfError> {
         let file = Parsed::parse(Pieces(&self.cache)).map_err(|source| ElfError::Parse {
             path: self.path.clone(),
@@ -252,13 +212,6 @@ impl Elf {
         }
         Ok(file)
     }
-}
-
-/// True when the string that `bytes` begin with is `name`.
-fn is_string(bytes: &[u8], name: &str) -> bool {
-    bytes
-        .strip_prefix(name.as_bytes())
-        .is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// The cache, which makes room before it reads: what is too long must not get so far.

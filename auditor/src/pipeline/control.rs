@@ -19,6 +19,7 @@ use crate::{
         load::Kernel,
         ring,
         scope::{self, ScopeError},
+        search::{Found, Search},
     },
     ledger::{Account, Ledger},
 };
@@ -42,6 +43,11 @@ const MAX_LOOKS: usize = 65_536;
 /// How often counters are read and old entries forgotten.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 
+/// How long the start waits for the files that are mapped then, with processes named one by one and
+/// with all of a node's.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_NODE: Duration = Duration::from_secs(5);
+
 /// Wait for the control ring between rounds.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -61,6 +67,7 @@ pub(super) struct Control {
     shared: Arc<Shared>,
     exits: Vec<Sender<u32>>,
     attachments: Attachments,
+    search: Search,
     /// When to look at a process's mappings.
     looks: BTreeMap<(Instant, u32), ()>,
     watched: HashSet<u32>,
@@ -76,6 +83,7 @@ impl Control {
         ring: RingBuf<MapData>,
         shared: Arc<Shared>,
         exits: Vec<Sender<u32>>,
+        search: Search,
         node: bool,
     ) -> Self {
         let now = Instant::now();
@@ -85,6 +93,7 @@ impl Control {
             shared,
             exits,
             attachments: Attachments::default(),
+            search,
             looks: BTreeMap::new(),
             watched: HashSet::new(),
             node,
@@ -103,7 +112,16 @@ impl Control {
             self.look_at(pid);
         }
         for path in host_libraries() {
-            self.attach(&path);
+            self.search.offer(&path);
+        }
+        // What is there now is hooked before anything else happens; a whole node takes longer than
+        // that, and goes on with the rounds.
+        let deadline = Instant::now() + if self.node { PATIENCE_NODE } else { PATIENCE };
+        while let Some(found) = self
+            .search
+            .wait(deadline.saturating_duration_since(Instant::now()))
+        {
+            self.attach(&found);
         }
     }
 
@@ -176,6 +194,9 @@ impl Control {
             let ((_, pid), ()) = entry.remove_entry();
             self.look_at(pid);
         }
+        while let Some(found) = self.search.take() {
+            self.attach(&found);
+        }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
             // An exit record may have been lost.
@@ -204,13 +225,14 @@ impl Control {
     }
 
     fn look_at(&mut self, pid: u32) {
-        for path in discover::mapped_libraries(pid) {
-            self.attach(&path);
+        for path in discover::mapped_files(pid) {
+            self.search.offer(&path);
         }
     }
 
-    fn attach(&mut self, path: &std::path::Path) {
-        match self.attachments.attach(&mut self.kernel, path) {
+    fn attach(&mut self, found: &Found) {
+        let path = &found.path;
+        match self.attachments.attach(&mut self.kernel, found) {
             Some(Outcome::Attached(functions)) => {
                 let libraries: BTreeSet<&str> = functions.iter().map(|hooked| hooked.library).collect();
                 for library in libraries {

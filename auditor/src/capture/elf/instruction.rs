@@ -110,15 +110,31 @@ pub(super) fn jump_slot(stub: &[u8], address: u64) -> Option<u64> {
         .map(|instruction| instruction.ip_rel_memory_address())
 }
 
-/// True when a body moves its 4th argument into the 5th place: it calls on with one argument more.
-pub fn shifts_fourth_argument(body: &[u8]) -> bool {
-    Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
+/// Whether a body loaded at `address` passes a 5th argument to the function at `callee`, by the last
+/// instructions before the call; `None` when it does not call it.
+pub fn passes_fifth_argument(body: &[u8], address: u64, callee: u64) -> Option<bool> {
+    /// Instructions a compiler needs to set up five arguments, and some between.
+    const BEFORE: usize = 12;
+    let instructions: Vec<Instruction> = Decoder::with_ip(64, body, address, DecoderOptions::NONE)
         .iter()
-        .any(|instruction| {
-            instruction.mnemonic() == Mnemonic::Mov
-                && instruction.op0_register() == Register::R8
-                && instruction.op1_register() == Register::RCX
-        })
+        .collect();
+    let call = instructions.iter().position(|instruction| {
+        matches!(
+            instruction.flow_control(),
+            FlowControl::Call | FlowControl::UnconditionalBranch
+        ) && instruction.op0_kind() == OpKind::NearBranch64
+            && instruction.near_branch_target() == callee
+    })?;
+    let before = &instructions[call.saturating_sub(BEFORE)..call];
+    // Only what runs without a break up to the call.
+    let straight = before
+        .iter()
+        .rev()
+        .take_while(|instruction| instruction.flow_control() == FlowControl::Next);
+    Some(straight.clone().any(|instruction| {
+        instruction.op0_kind() == OpKind::Register
+            && instruction.op0_register().full_register() == Register::R8
+    }))
 }
 
 fn point(instruction: &Instruction, stack_delta: u16) -> AttachPoint {
@@ -232,7 +248,7 @@ mod tests {
             let _ = first_instruction(&body);
             let _ = return_point(&body);
             let _ = call_targets(&body, address);
-            let _ = shifts_fourth_argument(&body);
+            let _ = passes_fifth_argument(&body, address, 0);
         }
     }
 }

@@ -5,6 +5,8 @@
 //! file of its own. What is found in a file is a list of [`Target`]s; attaching them is not done
 //! here.
 
+mod meaning;
+mod nss;
 mod openssl;
 mod table;
 
@@ -83,6 +85,9 @@ pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     let mut targets = Vec::new();
     for row in table::ROWS {
         targets.extend(row.find(elf, &symbols)?);
+    }
+    if targets.is_empty() {
+        targets = meaning::find(elf)?;
     }
     Ok(targets)
 }

@@ -9,8 +9,8 @@
 
 use auditor_common::tls::Shape;
 
-use super::{Library, Probe, Symbols, Target};
-use crate::capture::elf::{Elf, ElfError, Function, call_targets, first_instruction, shifts_fourth_argument};
+use super::{Library, Probe, Symbols, Target, meaning};
+use crate::capture::elf::{Elf, ElfError, Function, call_targets, first_instruction, passes_fifth_argument};
 
 pub(super) const NAMES: [&str; 8] = [
     "SSL_read",
@@ -56,6 +56,9 @@ pub(super) fn find(elf: &Elf, symbols: &Symbols) -> Result<Vec<Target>, ElfError
 /// Which descendant it is, by which of its own functions the functions call.
 fn family(elf: &Elf, symbols: &Symbols) -> Result<Library, ElfError> {
     let extended = symbols.contains_key("SSL_read_ex");
+    if let Some(fork) = meaning::boringssl_file(elf)? {
+        return Ok(fork);
+    }
     Ok(if calls(elf, symbols, "SSL_read", "SSL_peek")? {
         // BoringSSL peeks and then takes what it saw; only AWS-LC adds the `_ex` forms to that.
         if extended {
@@ -112,17 +115,24 @@ struct Internal {
 }
 
 /// The common call target of each exported pair, when there is exactly one and it begins well.
-fn internal_pair(elf: &Elf, functions: &Symbols) -> Result<Option<[Internal; 2]>, ElfError> {
-    let (Some(read), Some(write)) = (
-        common_target(elf, functions, "SSL_read", "SSL_read_ex")?,
-        common_target(elf, functions, "SSL_write", "SSL_write_ex")?,
+fn internal_pair(elf: &Elf, symbols: &Symbols) -> Result<Option<[Internal; 2]>, ElfError> {
+    // From 3.3 on SSL_write_ex calls SSL_write_ex2.
+    let extended = ["SSL_write_ex2", "SSL_write_ex"]
+        .into_iter()
+        .find(|name| symbols.contains_key(*name))
+        .unwrap_or_default();
+    let (Some(read), Some(write), Some(&plain)) = (
+        common_target(elf, symbols, "SSL_read", "SSL_read_ex")?,
+        common_target(elf, symbols, "SSL_write", extended)?,
+        symbols.get("SSL_write"),
     ) else {
         return Ok(None);
     };
-    let shape = match functions.get("SSL_write_ex") {
-        // 3.3 put `flags` before the length pointer, which then moves from rcx to r8.
-        Some(&function) if shifts_fourth_argument(&elf.body(function)?) => Shape::CountInArg5,
-        _ => Shape::CountInArg4,
+    // 3.3 put `flags` before the length pointer, which then moves from rcx to r8.
+    let shape = match passes_fifth_argument(&elf.body(plain)?, plain.address, write.address) {
+        Some(true) => Shape::CountInArg5,
+        Some(false) => Shape::CountInArg4,
+        None => return Ok(None),
     };
     Ok(Some([
         Internal {

@@ -2,7 +2,7 @@
 
 use auditor_common::tls::Shape;
 
-use super::{Library, Probe, Symbols, Target, openssl};
+use super::{Library, Probe, Symbols, Target, nss, openssl};
 use crate::capture::elf::{Elf, ElfError};
 
 /// A library whose functions take `(object, buffer, length, …)`.
@@ -80,6 +80,14 @@ pub(super) const ROWS: &[Row] = &[
         more: &[],
         free: &["gnutls_deinit"],
         finder: None,
+    },
+    Row {
+        library: Library::Nss,
+        files: &["libssl3.so"],
+        calls: &[],
+        more: &nss::NAMES,
+        free: &[],
+        finder: Some(nss::find),
     },
     // mbedtls_ssl_session_reset makes the same object ready for the next connection.
     Row {
@@ -180,6 +188,10 @@ mod tests {
                     "gnutls_record_send2",
                     "gnutls_deinit",
                 ][..],
+            ),
+            (
+                "libssl3.so",
+                &["ssl_SecureRecv", "ssl_SecureSend", "ssl_SecureClose"],
             ),
             (
                 "libmbedtls.so.14",
