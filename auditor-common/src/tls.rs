@@ -17,7 +17,14 @@ pub enum Shape {
     CountInArg4 = 1,
     /// The same through its 5th argument (OpenSSL 3.3 and later, `ssl_write_internal`).
     CountInArg5 = 2,
+    /// The return value, as a C `ssize_t`, is the count when positive: GnuTLS, s2n.
+    ReturnsSize = 3,
+    /// As [`Shape::ReturnsCount`], unless the 4th argument has [`PEEK`] set: NSS.
+    ReturnsCountUnlessPeek = 4,
 }
+
+/// `MSG_PEEK` (bits/socket.h), and `PR_MSG_PEEK` of NSPR: the bytes stay where they are.
+pub const PEEK: u64 = 2;
 
 impl AttachCookie {
     /// Packs a cookie; `stack_delta` is in bytes.

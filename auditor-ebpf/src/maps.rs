@@ -61,7 +61,7 @@ pub struct TlsCall {
     pub object: u64,
     pub buffer: u64,
     pub length: u64,
-    /// Where the function stores the count; unused for `Shape::ReturnsCount`.
+    /// Where the function stores the count, or its flags for `Shape::ReturnsCountUnlessPeek`.
     pub count_at: u64,
     pub cookie: u64,
     /// TLS object the thread was in before this call; 0: none.

@@ -11,12 +11,12 @@ use std::{
 
 use auditor::capture::{
     elf::{Elf, ElfError},
-    tls::{Library, Target},
+    tls::{self, Target},
 };
 use tempfile::TempDir;
 
 /// What a look at one file may take; a real library takes some milliseconds.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Offsets of fields in the ELF header and in a section header (elf(5), 64 bits).
 const E_PHOFF: u64 = 32;
@@ -38,7 +38,7 @@ fn look(path: &Path) -> Result<Vec<Target>, ElfError> {
     let (path, shown) = (path.to_owned(), path.display().to_string());
     let start = Instant::now();
     std::thread::spawn(move || {
-        let found = Elf::open(&path).and_then(|elf| Library::OpenSsl.find(&elf));
+        let found = Elf::open(&path).and_then(|elf| tls::find(&elf));
         let _ = sender.send(found);
     });
     let found = answer.recv_timeout(SOON);
@@ -230,10 +230,11 @@ fn a_sparse_file_of_a_gigabyte_takes_no_gigabyte_of_memory() {
         let before = peak_memory();
         let found = look(&path);
         let grown = peak_memory() - before;
-        assert!(grown < 256 << 20, "{name}: {grown} bytes");
+        assert!(grown < 64 << 20, "{name}: {grown} bytes");
+        // Tables that are longer than they should be are read in pieces, and hold what they held.
         assert_eq!(
             found.is_ok_and(|targets| targets.len() == 3),
-            *name == "whole" || *name == "code",
+            !["nothing but its size", "section headers"].contains(name),
             "{name}"
         );
     }
@@ -264,7 +265,7 @@ fn many_sections_that_claim_the_whole_file_are_not_all_kept() {
     let before = peak_memory();
     assert!(look(&path).is_err());
     let grown = peak_memory() - before;
-    assert!(grown < 256 << 20, "{grown} bytes");
+    assert!(grown < 64 << 20, "{grown} bytes");
 }
 
 /// Most memory this process ever had resident, bytes.

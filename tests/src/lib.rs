@@ -10,5 +10,6 @@ pub mod message;
 pub mod peers;
 pub mod process;
 pub mod scratch;
+pub mod support;
 pub mod values;
 pub mod watch;

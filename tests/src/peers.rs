@@ -8,12 +8,12 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    process::{LIMIT, Running, wait_for},
+    process::{self, LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
 };
 
@@ -23,6 +23,37 @@ pub const PYTHON: &str = "/usr/bin/python3";
 /// A program of tests/programs.
 pub fn program(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "programs", name].iter().collect()
+}
+
+/// The Python with packages that bring TLS libraries of their own (tests/programs/requirements.txt).
+///
+/// # Errors
+/// When `cargo xtask setup` did not make it.
+pub fn interpreter() -> anyhow::Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cache")))
+        .context("there is no cache folder")?;
+    let python = base.join("auditor/python-peers/bin/python");
+    ensure!(
+        python.exists(),
+        "{} is missing: run `cargo xtask setup`",
+        python.display()
+    );
+    Ok(python)
+}
+
+/// Where its packages are.
+///
+/// # Errors
+/// When it is not there.
+pub fn packages() -> anyhow::Result<PathBuf> {
+    let found = process::output(
+        interpreter()?,
+        &["-c", "import sysconfig; print(sysconfig.get_path('platlib'))"].map(OsStr::new),
+    )?;
+    Ok(PathBuf::from(found.trim()))
 }
 
 /// What a peer itself counted, bytes.
@@ -37,7 +68,11 @@ impl Counts {
         self.sent + self.received
     }
 
-    fn read(path: &PathBuf) -> anyhow::Result<Self> {
+    /// What a peer left in a file.
+    ///
+    /// # Errors
+    /// When it left nothing.
+    pub fn read(path: &PathBuf) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("no counts in {}", path.display()))?;
         let counts: Value = serde_json::from_str(&text)?;
         let number = |name: &str| {

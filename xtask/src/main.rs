@@ -11,6 +11,7 @@ mod fuzz;
 mod process;
 mod setup;
 mod test;
+mod tls_support;
 mod vm;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Measure: the scanner against regex engines.
     Bench(bench::Arguments),
+    /// Write the page of TLS libraries from what the native tests proved.
+    TlsSupport(tls_support::Arguments),
     /// Check licences, bans and sources of the dependencies.
     Deny(deny::Arguments),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::TlsSupport(arguments) => tls_support::run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
     };
     match result {

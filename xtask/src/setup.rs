@@ -126,7 +126,7 @@ impl Plan {
             text += &format!("rustup toolchain link {LINKED_NAME} /usr\n");
         }
         if self.python {
-            for command in python::commands().iter().flatten() {
+            for command in python::commands().unwrap_or_default().iter() {
                 text += &format!("{}\n", process::shown(command));
             }
         }

@@ -6,7 +6,7 @@ use core::{ffi::c_void, ptr};
 use auditor_common::{
     counter::Counter,
     record::{Kind, Source},
-    tls::{AttachCookie, Shape},
+    tls::{AttachCookie, PEEK, Shape},
 };
 use aya_ebpf::{
     EbpfContext as _,
@@ -45,7 +45,7 @@ fn try_enter(ctx: &ProbeContext) -> Option<()> {
     let regs = Arguments::of(ctx.as_ptr());
     let stack = regs.stack + cookie.stack_delta();
     let count_at = match cookie.shape() {
-        s if s == Shape::CountInArg4 as u8 => regs.fourth,
+        s if s == Shape::CountInArg4 as u8 || s == Shape::ReturnsCountUnlessPeek as u8 => regs.fourth,
         s if s == Shape::CountInArg5 as u8 => regs.fifth,
         _ => 0,
     };
@@ -171,11 +171,19 @@ fn try_exit(ctx: &RetProbeContext) -> Option<()> {
 /// Bytes the call moved, `None` when it moved nothing.
 #[inline(always)]
 fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
+    let shape = AttachCookie(call.cookie).shape();
+    if shape == Shape::ReturnsSize as u8 {
+        // A negative one is an error.
+        return (returned != 0 && returned <= MAX_MOVED).then_some(returned);
+    }
     let returned = returned as i32;
     if returned <= 0 {
         return None;
     }
-    if AttachCookie(call.cookie).shape() == Shape::ReturnsCount as u8 {
+    if shape == Shape::ReturnsCountUnlessPeek as u8 {
+        return (call.count_at & PEEK == 0).then_some(returned as u64);
+    }
+    if shape == Shape::ReturnsCount as u8 {
         return Some(returned as u64);
     }
     let mut moved = 0u64;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,37 +11,18 @@ use aya::programs::{
     uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
 };
 
+pub use super::file::FileId;
 use super::{
-    elf::Elf,
     load::{Kernel, error_chain},
-    tls::{Library, Probe, Target},
+    search::Found,
+    tls::{self, Probe, Target},
     trial::{self, Verdict},
 };
-
-/// Identity of a file, whatever path leads to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
-    pub device: u64,
-    pub inode: u64,
-}
-
-impl FileId {
-    /// The identity of the file at `path`.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        let meta = std::fs::metadata(path)?;
-        Ok(Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-        })
-    }
-}
 
 /// One hooked function, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hooked {
+    /// [`tls::Library::name`].
     pub library: &'static str,
     /// The file, as its container sees it.
     pub path: String,
@@ -74,20 +54,23 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Hooks `library` in the file at `path`, unless that file was looked at before.
+    /// Hooks what was found in a file, unless something was before.
     ///
     /// Returns the outcome when it is new.
-    pub fn attach(&mut self, kernel: &mut Kernel, library: Library, path: &Path) -> Option<Outcome> {
-        let id = FileId::of(path).ok()?;
-        if self.files.contains_key(&id) {
+    pub fn attach(&mut self, kernel: &mut Kernel, found: &Found) -> Option<Outcome> {
+        if self.files.contains_key(&found.id) {
             return None;
         }
-        let outcome = match self.try_attach(kernel, library, path) {
-            Ok(functions) if functions.is_empty() => Outcome::NothingToHook,
-            Ok(functions) => Outcome::Attached(functions),
-            Err(error) => Outcome::Failed(error),
+        let outcome = match &found.targets {
+            Ok(targets) if targets.is_empty() => return Some(Outcome::NothingToHook),
+            Ok(targets) => self
+                .try_attach(kernel, found, targets)
+                .map_or_else(Outcome::Failed, Outcome::Attached),
+            // Anything may be mapped; only what bears a library's name is worth a word.
+            Err(_) if !is_named_like_a_library(&found.path) => return Some(Outcome::NothingToHook),
+            Err(error) => Outcome::Failed(error.clone()),
         };
-        self.files.insert(id, outcome.clone());
+        self.files.insert(found.id, outcome.clone());
         Some(outcome)
     }
 
@@ -109,11 +92,10 @@ impl Attachments {
     fn try_attach(
         &mut self,
         kernel: &mut Kernel,
-        library: Library,
-        path: &Path,
+        found: &Found,
+        targets: &[Target],
     ) -> Result<Vec<Hooked>, String> {
-        let elf = Elf::open(path).map_err(|error| error.to_string())?;
-        let targets = library.find(&elf).map_err(|error| error.to_string())?;
+        let path = &found.path;
         if targets
             .iter()
             .any(|target| matches!(target.probe, Probe::Call { .. }))
@@ -121,8 +103,8 @@ impl Attachments {
             self.require_return_probes(kernel)?;
         }
         let mut functions = Vec::new();
-        for target in &targets {
-            self.attach_target(kernel, library, path, target)
+        for target in targets {
+            self.attach_target(kernel, &found.open_path(), target)
                 .map_err(|error| {
                     format!(
                         "{} in {}: {}",
@@ -132,7 +114,7 @@ impl Attachments {
                     )
                 })?;
             functions.push(Hooked {
-                library: library.name(),
+                library: target.library.name(),
                 path: shown(path),
                 function: target.function.clone(),
                 instruction: target.point.instruction.clone(),
@@ -159,10 +141,10 @@ impl Attachments {
     fn attach_target(
         &mut self,
         kernel: &mut Kernel,
-        library: Library,
         path: &Path,
         target: &Target,
     ) -> Result<(), ProgramError> {
+        let library = target.library;
         let point = |offset, cookie| UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + offset),
             cookie: Some(cookie),
@@ -172,7 +154,7 @@ impl Attachments {
                 let cookie = AttachCookie::new(library as u8, ingress, shape, target.point.stack_delta).0;
                 // The return side first: a call that is entered between the two is not half seen.
                 self.program(kernel, "tls_exit")?.attach(
-                    point(0, cookie),
+                    point(target.point.offset, cookie),
                     path,
                     UProbeScope::AllProcesses,
                 )?;
@@ -221,6 +203,11 @@ fn method(target: &Target) -> &'static str {
     }
 }
 
+fn is_named_like_a_library(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| tls::is_library_file(&name.to_string_lossy()))
+}
+
 /// The path as its container sees it.
 fn shown(path: &Path) -> String {
     let text = path.display().to_string();
@@ -234,7 +221,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// TLS libraries of the host itself: hooked before a program that is only about to load them.
-pub fn host_libraries() -> Vec<(Library, PathBuf)> {
+pub fn host_libraries() -> Vec<PathBuf> {
     const DIRECTORIES: [&str; 7] = [
         "/usr/lib/x86_64-linux-gnu",
         "/lib/x86_64-linux-gnu",
@@ -252,10 +239,8 @@ pub fn host_libraries() -> Vec<(Library, PathBuf)> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            for library in Library::ALL {
-                if library.matches_file(&name) {
-                    found.push((library, entry.path()));
-                }
+            if tls::is_library_file(&name) {
+                found.push(entry.path());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Finding the TLS libraries a process has mapped.
+//! Finding the files a process has mapped.
 
 use std::{
     collections::HashSet,
@@ -6,15 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::tls::Library;
-
 /// Longest `/proc/PID/maps` that is read, bytes.
 const MAX_MAPS: u64 = 8 << 20;
 
-/// Libraries mapped executable by a process, as paths the daemon can open.
+/// Files mapped executable by a process, itself first, as paths the daemon can open: any of them may
+/// hold a TLS library.
 ///
 /// Empty when the process is gone or may not be looked at.
-pub fn mapped_libraries(pid: u32) -> Vec<(Library, PathBuf)> {
+pub fn mapped_files(pid: u32) -> Vec<PathBuf> {
     let Ok(maps) = read_bounded(Path::new(&format!("/proc/{pid}/maps"))) else {
         return Vec::new();
     };
@@ -33,30 +32,15 @@ pub fn mapped_libraries(pid: u32) -> Vec<(Library, PathBuf)> {
             continue;
         }
         let deleted = path.ends_with(" (deleted)");
-        let name = path
-            .trim_end_matches(" (deleted)")
-            .rsplit('/')
-            .next()
-            .unwrap_or("");
-        for library in Library::ALL {
-            if library.matches_file(name) {
-                // A replaced library is gone from its path but still mapped.
-                let open = if deleted {
-                    format!("/proc/{pid}/map_files/{range}")
-                } else {
-                    format!("/proc/{pid}/root{path}")
-                };
-                found.push((library, PathBuf::from(open)));
-            }
-        }
+        // A replaced file is gone from its path but still mapped.
+        let open = if deleted {
+            format!("/proc/{pid}/map_files/{range}")
+        } else {
+            format!("/proc/{pid}/root{path}")
+        };
+        found.push(PathBuf::from(open));
     }
     found
-}
-
-/// The executable of a process, when it may contain a TLS library itself (Node.js, for example,
-/// exports OpenSSL's functions).
-pub fn executable(pid: u32) -> PathBuf {
-    PathBuf::from(format!("/proc/{pid}/exe"))
 }
 
 fn read_bounded(path: &Path) -> std::io::Result<String> {
@@ -72,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_has_no_libraries() {
-        assert!(mapped_libraries(u32::MAX).is_empty());
+        assert!(mapped_files(u32::MAX).is_empty());
     }
 
     #[test]
@@ -86,8 +70,12 @@ mod tests {
             .unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         let found = loop {
-            let found = mapped_libraries(shell.id());
-            if !found.is_empty() || std::time::Instant::now() > deadline {
+            let found = mapped_files(shell.id());
+            if found
+                .iter()
+                .any(|path| path.to_string_lossy().contains("/libssl.so"))
+                || std::time::Instant::now() > deadline
+            {
                 break found;
             }
             std::thread::yield_now();
@@ -95,7 +83,9 @@ mod tests {
         drop(shell.stdin.take());
         shell.wait().unwrap();
         assert!(
-            found.iter().any(|(library, _)| *library == Library::OpenSsl),
+            found
+                .iter()
+                .any(|path| path.to_string_lossy().contains("/libssl.so")),
             "{found:?}"
         );
     }

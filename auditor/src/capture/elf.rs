@@ -1,11 +1,15 @@
-//! What an ELF file says about where to attach: symbols, code bytes, and the choice of the
-//! instruction.
+//! What an ELF file says about where to attach: symbols and code bytes. The choice of the
+//! instruction is in [`instruction`].
 //!
 //! The file is untrusted: it belongs to the watched program. It is read in pieces, never mapped
 //! (a file that shrinks must not kill the daemon), and every number in it may be a lie.
 
+pub mod instruction;
+mod relocation;
+pub mod scan;
+mod symbols;
+
 use std::{
-    collections::HashMap,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
@@ -13,29 +17,27 @@ use std::{
     path::Path,
 };
 
-use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, Mnemonic, NasmFormatter, OpKind,
-    Register,
-};
 use object::{
     Endianness, Object as _, ObjectSection as _, ObjectSegment as _, ReadRef, SegmentFlags,
-    elf::STT_FUNC,
     read::{
         ReadCache,
-        elf::{ElfFile64, Sym as _},
+        elf::{ElfFile64, ProgramHeader as _},
     },
 };
 use thiserror::Error;
 
+use super::file::FileId;
+
+pub use instruction::{
+    AttachPoint, call_targets, entry_point, first_instruction, passes_fifth_argument, return_point,
+};
+
 /// Longest function body that is decoded, bytes.
 const MAX_BODY: u64 = 16 * 1024;
 
-/// Bytes from a function's start within which an entry probe may be moved.
-const ENTRY_WINDOW: usize = 64;
-
-/// Most of a file that is read, and so held in memory, bytes: headers, symbol tables and the bodies
-/// of a few functions. Symbols of the largest programs take some ten million.
-const MAX_READ: u64 = 64 << 20;
+/// Most of a file that is held in memory, bytes: headers, relocations and the bodies of a few
+/// functions. What is searched as a whole is read in pieces and not kept.
+const MAX_READ: u64 = 24 << 20;
 
 /// Most sections and segments; linkers write some forty of the one and ten of the other.
 const MAX_PARTS: usize = 1024;
@@ -63,6 +65,8 @@ pub struct Function {
 pub struct Elf {
     path: String,
     length: u64,
+    /// For what is read in pieces and not kept.
+    file: File,
     cache: ReadCache<Metered>,
 }
 
@@ -89,54 +93,34 @@ impl Elf {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        if !metadata.is_file() {
+        if !file.metadata().map_err(open)?.is_file() {
             return Err(irregular());
         }
+        Self::of(file, path.display().to_string()).map_err(open)
+    }
+
+    /// An open file; `path` is for messages.
+    fn of(file: File, path: String) -> io::Result<Self> {
+        let metadata = file.metadata()?;
         Ok(Self {
-            path: path.display().to_string(),
+            path,
             length: metadata.len(),
+            file: file.try_clone()?,
             cache: ReadCache::new(Metered { file, left: MAX_READ }),
         })
     }
 
-    /// The functions among `names`, from the dynamic or the full symbol table.
+    /// Identity of the file.
     ///
     /// # Errors
-    /// When the file is not ELF.
-    pub fn functions(&self, names: &[&str]) -> Result<HashMap<String, Function>, ElfError> {
-        let file = self.parse()?;
-        let mut found = HashMap::new();
-        for table in [file.elf_dynamic_symbol_table(), file.elf_symbol_table()] {
-            // All names in one piece: one read, and none of them copied.
-            let Some(strings) = file
-                .section_by_index(table.string_section())
-                .ok()
-                .and_then(|section| section.data().ok())
-            else {
-                continue;
-            };
-            for symbol in table.iter() {
-                let address = symbol.st_value(file.endian());
-                if address == 0 || symbol.st_type() != STT_FUNC {
-                    continue;
-                }
-                let Some(rest) = strings.get(symbol.st_name(file.endian()) as usize..) else {
-                    continue;
-                };
-                let Some(name) = names.iter().find(|name| is_string(rest, name)) else {
-                    continue;
-                };
-                found.entry((*name).to_owned()).or_insert(Function {
-                    address,
-                    size: symbol.st_size(file.endian()),
-                });
-                if found.len() == names.len() {
-                    return Ok(found);
-                }
-            }
-        }
-        Ok(found)
+    /// When the system does not tell.
+    pub fn id(&self) -> io::Result<FileId> {
+        FileId::of_open(&self.file)
+    }
+
+    /// The open file, to be kept while something is done to it.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// The code bytes of a function.
@@ -146,7 +130,7 @@ impl Elf {
     pub fn body(&self, function: Function) -> Result<Vec<u8>, ElfError> {
         let file = self.parse()?;
         let length = if function.size == 0 {
-            ENTRY_WINDOW as u64
+            instruction::ENTRY_WINDOW as u64
         } else {
             function.size.min(MAX_BODY)
         };
@@ -200,6 +184,17 @@ impl Elf {
         }))
     }
 
+    /// Address and place in the file of the first segment of a type.
+    fn segment_of_type(&self, wanted: object::elf::ProgramType) -> Result<Option<(u64, u64)>, ElfError> {
+        let file = self.parse()?;
+        let endian = file.endian();
+        Ok(file
+            .elf_program_headers()
+            .iter()
+            .find(|header| header.p_type(endian) == wanted)
+            .map(|header| (header.p_vaddr(endian), header.p_offset(endian))))
+    }
+
     fn parse(&self) -> Result<Parsed<'_>, ElfError> {
         let file = Parsed::parse(Pieces(&self.cache)).map_err(|source| ElfError::Parse {
             path: self.path.clone(),
@@ -217,13 +212,6 @@ impl Elf {
         }
         Ok(file)
     }
-}
-
-/// True when the string that `bytes` begin with is `name`.
-fn is_string(bytes: &[u8], name: &str) -> bool {
-    bytes
-        .strip_prefix(name.as_bytes())
-        .is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// The cache, which makes room before it reads: what is too long must not get so far.
@@ -266,179 +254,5 @@ impl Read for Metered {
 impl Seek for Metered {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
-    }
-}
-
-/// Where in a function to put a probe, and what stands there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttachPoint {
-    /// Bytes from the function's start.
-    pub offset: u64,
-    /// Bytes the stack pointer has moved down by then.
-    pub stack_delta: u16,
-    /// The kernel emulates it: a trap of some 200 ns instead of some 3,000.
-    pub emulated: bool,
-    /// Disassembly, for people.
-    pub instruction: String,
-}
-
-/// The first instruction of a function: the only place for a return probe.
-pub fn first_instruction(body: &[u8]) -> Option<AttachPoint> {
-    let instruction = Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
-        .into_iter()
-        .next()?;
-    (!instruction.is_invalid()).then(|| point(&instruction, 0))
-}
-
-/// The cheapest instruction for an entry probe: the first one the kernel emulates
-/// (arch/x86/kernel/uprobes.c: push, near jump, conditional jump, call, nop) before any argument
-/// register is written and before control can leave; else the first instruction.
-pub fn entry_point(body: &[u8]) -> Option<AttachPoint> {
-    let window = &body[..body.len().min(ENTRY_WINDOW)];
-    let mut stack_delta = 0u16;
-    for instruction in Decoder::with_ip(64, window, 0, DecoderOptions::NONE).iter() {
-        if instruction.is_invalid() {
-            break;
-        }
-        if is_emulated(&instruction) {
-            return Some(point(&instruction, stack_delta));
-        }
-        if instruction.flow_control() != FlowControl::Next || writes_argument(&instruction) {
-            break;
-        }
-        match stack_change(&instruction) {
-            Some(change) => stack_delta = stack_delta.checked_add(change)?,
-            None => break,
-        }
-    }
-    first_instruction(body)
-}
-
-/// Near call and tail-jump targets of a function body loaded at `address`, in order.
-pub fn call_targets(body: &[u8], address: u64) -> Vec<u64> {
-    let end = address.saturating_add(body.len() as u64);
-    Decoder::with_ip(64, body, address, DecoderOptions::NONE)
-        .iter()
-        .filter(|instruction| instruction.op0_kind() == OpKind::NearBranch64)
-        .filter_map(|instruction| {
-            let target = instruction.near_branch_target();
-            match instruction.flow_control() {
-                FlowControl::Call => Some(target),
-                FlowControl::UnconditionalBranch if target < address || target >= end => Some(target),
-                _ => None,
-            }
-        })
-        .collect()
-}
-
-/// True when a body moves its 4th argument into the 5th place: it calls on with one argument more.
-pub fn shifts_fourth_argument(body: &[u8]) -> bool {
-    Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
-        .iter()
-        .any(|instruction| {
-            instruction.mnemonic() == Mnemonic::Mov
-                && instruction.op0_register() == Register::R8
-                && instruction.op1_register() == Register::RCX
-        })
-}
-
-fn point(instruction: &Instruction, stack_delta: u16) -> AttachPoint {
-    AttachPoint {
-        offset: instruction.ip(),
-        stack_delta,
-        emulated: is_emulated(instruction),
-        instruction: {
-            let mut text = String::new();
-            let mut formatter = NasmFormatter::new();
-            if instruction.op0_kind() == OpKind::NearBranch64 {
-                // A target relative to the function means nothing to a reader.
-                formatter.format_mnemonic(instruction, &mut text);
-            } else {
-                formatter.format(instruction, &mut text);
-            }
-            text
-        },
-    }
-}
-
-fn is_emulated(instruction: &Instruction) -> bool {
-    match instruction.mnemonic() {
-        Mnemonic::Push => instruction.op0_kind() == OpKind::Register,
-        Mnemonic::Nop => true,
-        _ => match instruction.flow_control() {
-            FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch | FlowControl::Call => {
-                instruction.op0_kind() == OpKind::NearBranch64
-            }
-            _ => false,
-        },
-    }
-}
-
-fn writes_argument(instruction: &Instruction) -> bool {
-    const ARGUMENTS: [Register; 6] = [
-        Register::RDI,
-        Register::RSI,
-        Register::RDX,
-        Register::RCX,
-        Register::R8,
-        Register::R9,
-    ];
-    instruction.op0_kind() == OpKind::Register
-        && ARGUMENTS.contains(&instruction.op0_register().full_register())
-        && !matches!(
-            instruction.mnemonic(),
-            Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push
-        )
-}
-
-/// How far an instruction moves the stack pointer down; `None` when it can not be told.
-fn stack_change(instruction: &Instruction) -> Option<u16> {
-    match (instruction.mnemonic(), instruction.op0_register()) {
-        (Mnemonic::Sub, Register::RSP) => u16::try_from(instruction.try_immediate(1).ok()?).ok(),
-        (Mnemonic::Push, _) => Some(8),
-        (Mnemonic::Pop | Mnemonic::Leave | Mnemonic::Enter, _) | (_, Register::RSP) => None,
-        _ => Some(0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_probe_moves_past_endbr64_to_the_push() {
-        // endbr64; push rbp; mov rbp, rsp
-        let point = entry_point(&[0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5]).unwrap();
-        assert_eq!((point.offset, point.stack_delta, point.emulated), (4, 0, true));
-    }
-
-    #[test]
-    fn an_entry_probe_counts_what_the_stack_moved() {
-        // sub rsp, 0x18; call +0
-        let point = entry_point(&[0x48, 0x83, 0xec, 0x18, 0xe8, 0, 0, 0, 0]).unwrap();
-        assert_eq!((point.offset, point.stack_delta, point.emulated), (4, 0x18, true));
-    }
-
-    #[test]
-    fn an_entry_probe_stays_at_the_start_when_an_argument_would_be_lost() {
-        // mov edi, 1; push rbp
-        let point = entry_point(&[0xbf, 1, 0, 0, 0, 0x55]).unwrap();
-        assert_eq!((point.offset, point.emulated), (0, false));
-    }
-
-    #[test]
-    fn a_return_probe_is_only_ever_at_the_first_instruction() {
-        let point = first_instruction(&[0xf3, 0x0f, 0x1e, 0xfa, 0x55]).unwrap();
-        assert_eq!((point.offset, point.emulated), (0, false));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_code_bytes_are_decoded_without_a_panic(body in proptest::collection::vec(0u8.., 0..128), address: u64) {
-            let _ = entry_point(&body);
-            let _ = first_instruction(&body);
-            let _ = call_targets(&body, address);
-            let _ = shifts_fourth_argument(&body);
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::capture::attach::{FileId, host_libraries};
 use crate::capture::elf::Elf;
 use crate::capture::load::{Kernel, Settings};
 use crate::capture::support::{self, Check};
-use crate::capture::tls::Probe;
+use crate::capture::tls::{self, Probe};
 
 /// Arguments of `auditor doctor`.
 #[derive(clap::Args, Debug)]
@@ -103,9 +103,11 @@ fn library_checks() -> Vec<Check> {
     let mut seen = HashSet::new();
     host_libraries()
         .into_iter()
-        .filter(|(_, path)| FileId::of(path).is_ok_and(|file| seen.insert(file)))
-        .map(|(library, path)| {
-            let found = Elf::open(&path).and_then(|elf| library.find(&elf));
+        .filter(|path| FileId::of(path).is_ok_and(|file| seen.insert(file)))
+        .map(|path| {
+            let found = Elf::open(&path).and_then(|elf| tls::find(&elf));
+            let library = found.as_ref().ok().and_then(|targets| targets.first());
+            let name = library.map_or("library", |target| target.library.name());
             let (ok, detail) = match found {
                 Ok(targets) if targets.is_empty() => (true, "nothing to hook".to_owned()),
                 Ok(targets) => {
@@ -119,7 +121,7 @@ fn library_checks() -> Vec<Check> {
                 Err(error) => (false, error.to_string()),
             };
             Check {
-                name: library.name(),
+                name,
                 ok,
                 detail: format!("{}: {detail}", path.display()),
             }

@@ -2,7 +2,7 @@
 //! counters go into the ledger, and at the end everything is detached.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use crate::{
         load::Kernel,
         ring,
         scope::{self, ScopeError},
-        tls::Library,
+        search::{Found, Search},
     },
     ledger::{Account, Ledger},
 };
@@ -43,6 +43,11 @@ const MAX_LOOKS: usize = 65_536;
 /// How often counters are read and old entries forgotten.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 
+/// How long the start waits for the files that are mapped then, with processes named one by one and
+/// with all of a node's.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_NODE: Duration = Duration::from_secs(5);
+
 /// Wait for the control ring between rounds.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -62,6 +67,7 @@ pub(super) struct Control {
     shared: Arc<Shared>,
     exits: Vec<Sender<u32>>,
     attachments: Attachments,
+    search: Search,
     /// When to look at a process's mappings.
     looks: BTreeMap<(Instant, u32), ()>,
     watched: HashSet<u32>,
@@ -77,6 +83,7 @@ impl Control {
         ring: RingBuf<MapData>,
         shared: Arc<Shared>,
         exits: Vec<Sender<u32>>,
+        search: Search,
         node: bool,
     ) -> Self {
         let now = Instant::now();
@@ -86,6 +93,7 @@ impl Control {
             shared,
             exits,
             attachments: Attachments::default(),
+            search,
             looks: BTreeMap::new(),
             watched: HashSet::new(),
             node,
@@ -103,8 +111,17 @@ impl Control {
             self.shared.peers.processes.learn(pid);
             self.look_at(pid);
         }
-        for (library, path) in host_libraries() {
-            self.attach(library, &path);
+        for path in host_libraries() {
+            self.search.offer(&path);
+        }
+        // What is there now is hooked before anything else happens; a whole node takes longer than
+        // that, and goes on with the rounds.
+        let deadline = Instant::now() + if self.node { PATIENCE_NODE } else { PATIENCE };
+        while let Some(found) = self
+            .search
+            .wait(deadline.saturating_duration_since(Instant::now()))
+        {
+            self.attach(&found);
         }
     }
 
@@ -177,6 +194,9 @@ impl Control {
             let ((_, pid), ()) = entry.remove_entry();
             self.look_at(pid);
         }
+        while let Some(found) = self.search.take() {
+            self.attach(&found);
+        }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
             // An exit record may have been lost.
@@ -205,20 +225,24 @@ impl Control {
     }
 
     fn look_at(&mut self, pid: u32) {
-        for (library, path) in discover::mapped_libraries(pid) {
-            self.attach(library, &path);
+        for path in discover::mapped_files(pid) {
+            self.search.offer(&path);
         }
     }
 
-    fn attach(&mut self, library: Library, path: &std::path::Path) {
-        match self.attachments.attach(&mut self.kernel, library, path) {
+    fn attach(&mut self, found: &Found) {
+        let path = &found.path;
+        match self.attachments.attach(&mut self.kernel, found) {
             Some(Outcome::Attached(functions)) => {
-                self.shared.metrics.attach(library.name(), "ok");
-                tracing::info!(library = library.name(), path = %path.display(), functions = functions.len(), "hooked");
+                let libraries: BTreeSet<&str> = functions.iter().map(|hooked| hooked.library).collect();
+                for library in libraries {
+                    self.shared.metrics.attach(library, "ok");
+                    tracing::info!(library, path = %path.display(), functions = functions.len(), "hooked");
+                }
             }
             Some(Outcome::Failed(why)) => {
-                self.shared.metrics.attach(library.name(), "error");
-                tracing::warn!(library = library.name(), path = %path.display(), %why, "not hooked");
+                self.shared.metrics.attach("unknown", "error");
+                tracing::warn!(path = %path.display(), %why, "not hooked");
             }
             Some(Outcome::NothingToHook) | None => {}
         }

@@ -31,6 +31,7 @@ use crate::{
         clock::Clock,
         load::{Kernel, LoadError, Settings},
         scope::{self, ScopeError},
+        search::Search,
         support::{self, SocketTier},
     },
     detect::{Scanner, sketch::Spot},
@@ -226,6 +227,7 @@ impl Session {
             rings.control,
             Arc::clone(&shared),
             exits,
+            Search::start().map_err(SessionError::Thread)?,
             options.scope.node,
         );
         // Before returning: what is running now is hooked now.

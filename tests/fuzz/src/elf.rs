@@ -1,19 +1,18 @@
 //! Any file is refused or read, and a place to attach to lies within it.
 
 use auditor::capture::{
-    elf::{Elf, call_targets, entry_point, first_instruction, shifts_fourth_argument},
-    tls::Library,
+    elf::{Elf, call_targets, entry_point, first_instruction},
+    tls,
 };
 
 pub fn run(input: &[u8]) {
     super::with_file(input, |path| {
         let elf = Elf::open(path).expect("the file is there");
-        for library in Library::ALL {
-            for target in library.find(&elf).unwrap_or_default() {
-                assert!(target.file_offset < input.len() as u64);
-                assert!(target.point.offset < 64);
-            }
+        for target in tls::find(&elf).unwrap_or_default() {
+            assert!(target.file_offset < input.len() as u64);
+            assert!(target.point.offset < 64);
         }
+        search(&elf);
         let functions = elf
             .functions(&["SSL_read", "SSL_write", "f", "_start"])
             .unwrap_or_default();
@@ -25,10 +24,43 @@ pub fn run(input: &[u8]) {
             let entry = entry_point(&body);
             assert!(entry.is_none_or(|point| point.offset < body.len() as u64));
             assert!(call_targets(&body, function.address).len() <= body.len());
-            let _ = shifts_fourth_argument(&body);
             let _ = elf.is_text(function.address);
             let place = elf.file_offset(function.address).unwrap_or_default();
             assert!(place.is_none_or(|offset| offset < input.len() as u64));
         }
     });
+}
+
+/// What is looked for in programs without symbols, without asking first whether they are large enough.
+fn search(elf: &Elf) {
+    let places = elf
+        .strings(&[b"SSL_read\0", b"ssl/ssl_lib.cc\0"])
+        .unwrap_or_default();
+    let mut addresses: Vec<u64> = places.into_iter().flatten().take(8).collect();
+    addresses.push(0x1000);
+    for (place, target) in elf.references(&addresses).unwrap_or_default() {
+        assert!(addresses.contains(&target));
+        let _ = elf.callers(place);
+    }
+    for address in &addresses {
+        assert!(
+            elf.string_start(*address).is_ok_and(|start| start <= *address) || elf.code_length().is_err()
+        );
+    }
+    if let Ok(Some(functions)) = elf.function_table() {
+        for address in &addresses {
+            let around = elf.function_around(&functions, *address);
+            assert!(around.is_none_or(|function| function.address <= *address));
+        }
+    }
+    let before = elf.called_before(&addresses).unwrap_or_default();
+    for (address, target) in addresses.iter().zip(before) {
+        assert!(target.is_none_or(|target| target <= *address));
+    }
+    for table in elf.function_tables(10).unwrap_or_default() {
+        assert!(table.len() >= 10);
+    }
+    for address in addresses {
+        let _ = elf.linked(address);
+    }
 }

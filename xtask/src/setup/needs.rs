@@ -65,6 +65,17 @@ const TEST: &[Need] = &[
     need("/var/lib/dpkg/info/python3-venv.list", "python3-venv"),
     need("promtool", "prometheus"),
     need("ip", "iproute2"),
+    need("gnutls-cli", "gnutls-bin"),
+    need("wget", "wget"),
+    need("tstclnt", "libnss3-tools"),
+    need("node", "nodejs"),
+    need("/usr/include/mbedtls/ssl.h", "libmbedtls-dev"),
+    need("/usr/include/wolfssl/ssl.h", "libwolfssl-dev"),
+    need("/usr/lib/postgresql", "postgresql"),
+    need("mariadbd", "mariadb-server"),
+    need("mariadb", "mariadb-client"),
+    need("redis-server", "redis-server"),
+    need("haproxy", "haproxy"),
 ];
 
 const VM: &[Need] = &[

@@ -1,4 +1,5 @@
-//! The Python environment of the detectors' evaluation, in the cache: exactly what tests/detect/requirements.txt pins.
+//! Python environments in the cache, each of exactly what its requirements pin: what the detectors' evaluation is made
+//! with, and packages that bring TLS libraries of their own.
 
 use std::{
     fs,
@@ -15,59 +16,104 @@ const PYTHON: &str = "/usr/bin/python3";
 /// Copy of the requirements the environment was made from; written last.
 const STAMP: &str = "requirements.txt";
 
-/// The environment's interpreter.
+/// One environment: its folder in the cache, and the file that pins what is in it.
+struct Environment {
+    folder: &'static str,
+    requirements: &'static str,
+}
+
+const EVALUATION: Environment = Environment {
+    folder: "python",
+    requirements: "tests/detect/requirements.txt",
+};
+
+/// tests/src/peers.rs looks for it under this name.
+const PEERS: Environment = Environment {
+    folder: "python-peers",
+    requirements: "tests/programs/requirements.txt",
+};
+
+const ALL: [Environment; 2] = [EVALUATION, PEERS];
+
+/// The interpreter of the detectors' evaluation.
 ///
 /// # Errors
 /// When there is no place for a cache.
 pub(crate) fn interpreter() -> anyhow::Result<PathBuf> {
-    Ok(folder()?.join("bin/python"))
+    EVALUATION.interpreter()
 }
 
-/// Whether the environment is there and of the pinned versions.
+/// Whether all environments are there and of the pinned versions.
 pub(super) fn is_there() -> bool {
-    let stamp = folder().and_then(|folder| Ok(fs::read(folder.join(STAMP))?));
-    matches!((stamp, fs::read(requirements())), (Ok(made), Ok(wanted)) if made == wanted)
-        && interpreter().is_ok_and(|python| python.is_file())
+    ALL.iter().all(Environment::is_there)
 }
 
-/// Makes it anew.
+/// Makes anew what is missing.
 ///
 /// # Errors
 /// When a command fails: without python3-venv, or when pip reaches no package index.
 pub(super) fn make() -> anyhow::Result<()> {
-    for mut command in commands()? {
-        process::run(&mut command).context("the environment for tests/detect could not be made")?;
+    for environment in ALL.iter().filter(|environment| !environment.is_there()) {
+        for mut command in environment.commands()? {
+            process::run(&mut command).with_context(|| {
+                format!(
+                    "the environment of {} could not be made",
+                    environment.requirements
+                )
+            })?;
+        }
+        fs::copy(environment.pinned(), environment.folder()?.join(STAMP))
+            .context("can not finish the environment")?;
     }
-    fs::copy(requirements(), folder()?.join(STAMP)).context("can not finish the environment")?;
     Ok(())
 }
 
-/// What makes it, in order.
-pub(super) fn commands() -> anyhow::Result<[Command; 2]> {
-    let python = if Path::new(PYTHON).exists() {
-        PYTHON
-    } else {
-        "python3"
-    };
-    let mut environment = process::command(python);
-    environment.args(["-m", "venv", "--clear"]).arg(folder()?);
-    let mut packages = process::command(interpreter()?);
-    packages.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ]);
-    packages.arg(requirements());
-    Ok([environment, packages])
+/// What makes the missing ones, in order.
+pub(super) fn commands() -> anyhow::Result<Vec<Command>> {
+    let mut commands = Vec::new();
+    for environment in ALL.iter().filter(|environment| !environment.is_there()) {
+        commands.extend(environment.commands()?);
+    }
+    Ok(commands)
 }
 
-fn folder() -> anyhow::Result<PathBuf> {
-    Ok(cache::folder()?.join("python"))
-}
+impl Environment {
+    fn interpreter(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.folder()?.join("bin/python"))
+    }
 
-fn requirements() -> PathBuf {
-    process::root().join("tests/detect/requirements.txt")
+    fn is_there(&self) -> bool {
+        let stamp = self.folder().and_then(|folder| Ok(fs::read(folder.join(STAMP))?));
+        matches!((stamp, fs::read(self.pinned())), (Ok(made), Ok(wanted)) if made == wanted)
+            && self.interpreter().is_ok_and(|python| python.is_file())
+    }
+
+    fn commands(&self) -> anyhow::Result<[Command; 2]> {
+        let python = if Path::new(PYTHON).exists() {
+            PYTHON
+        } else {
+            "python3"
+        };
+        let mut environment = process::command(python);
+        environment.args(["-m", "venv", "--clear"]).arg(self.folder()?);
+        let mut packages = process::command(self.interpreter()?);
+        packages.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ]);
+        packages.arg(self.pinned());
+        Ok([environment, packages])
+    }
+
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(cache::folder()?.join(self.folder))
+    }
+
+    fn pinned(&self) -> PathBuf {
+        process::root().join(self.requirements)
+    }
 }

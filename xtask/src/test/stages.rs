@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::{Arguments, Tally, cargo_output};
 use crate::{
     build::{self, Profile},
-    deny as dependencies, fuzz as fuzzing, process, setup, vm as machines,
+    deny as dependencies, fuzz as fuzzing, process, setup, tls_support, vm as machines,
 };
 
 /// Seconds each fuzz target gets.
@@ -59,9 +59,16 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
     let mut cargo = process::cargo("test");
     cargo
         .args(["--package", "auditor-tests", "--no-fail-fast"])
-        .env("AUDITOR", auditor);
+        .env("AUDITOR", auditor)
+        .env(tls_support::VARIABLE, tls_support::folder());
     // Every test loads programs and starts peers of its own: more at once only wait for each other.
-    tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])
+    let mut tally = tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])?;
+    // Only a whole run has all results.
+    if arguments.filter.is_none() {
+        let page = tls_support::run(&tls_support::Arguments { check: true })?;
+        tally.check(page == ExitCode::SUCCESS, "docs/tls-support.md");
+    }
+    Ok(tally)
 }
 
 /// Runs `cargo test`, passing its output on as it comes.

@@ -1,27 +1,62 @@
-//! The table of TLS libraries: how to find each one's functions, and how to read their arguments.
-//! A new library is a row here plus, where symbols are not enough, a finder in a file of its own.
+//! The table of TLS libraries: what each one's functions are called, how to find them, and how to
+//! read their arguments.
+//!
+//! A library is a row of [`table`]. Where names are not enough the row names a finder, which has a
+//! file of its own. What is found in a file is a list of [`Target`]s; attaching them is not done
+//! here.
 
+mod meaning;
+mod nss;
 mod openssl;
+mod table;
+
+use std::collections::HashMap;
 
 use auditor_common::tls::Shape;
 
-use super::elf::{AttachPoint, Elf, ElfError};
+use super::elf::{AttachPoint, Elf, ElfError, Function, entry_point, return_point};
 
-/// A library we know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A library we know. The number goes into attach cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Library {
     OpenSsl = 1,
+    BoringSsl = 2,
+    AwsLc = 3,
+    LibreSsl = 4,
+    GnuTls = 5,
+    Nss = 6,
+    MbedTls = 7,
+    WolfSsl = 8,
+    S2n = 9,
 }
 
 impl Library {
-    /// All rows.
-    pub const ALL: [Self; 1] = [Self::OpenSsl];
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::OpenSsl,
+        Self::BoringSsl,
+        Self::AwsLc,
+        Self::LibreSsl,
+        Self::GnuTls,
+        Self::Nss,
+        Self::MbedTls,
+        Self::WolfSsl,
+        Self::S2n,
+    ];
 
     /// Value of `captured_by` and of the metric label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenSsl => "openssl",
+            Self::BoringSsl => "boringssl",
+            Self::AwsLc => "aws-lc",
+            Self::LibreSsl => "libressl",
+            Self::GnuTls => "gnutls",
+            Self::Nss => "nss",
+            Self::MbedTls => "mbedtls",
+            Self::WolfSsl => "wolfssl",
+            Self::S2n => "s2n",
         }
     }
 
@@ -29,40 +64,81 @@ impl Library {
     pub fn from_id(id: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|library| *library as u8 == id)
     }
-
-    /// True when a mapped file of this name may be the library.
-    pub fn matches_file(self, name: &str) -> bool {
-        match self {
-            Self::OpenSsl => name.starts_with("libssl.so") || name.starts_with("libssl-"),
-        }
-    }
-
-    /// Finds what to attach in a file; empty when it is not this library.
-    ///
-    /// # Errors
-    /// When the file is not ELF.
-    pub fn find(self, elf: &Elf) -> Result<Vec<Target>, ElfError> {
-        match self {
-            Self::OpenSsl => openssl::find(elf),
-        }
-    }
 }
+
+/// True when a file of this name is one of the libraries, shipped as a shared object: worth hooking
+/// before a program maps it.
+pub fn is_library_file(name: &str) -> bool {
+    table::ROWS
+        .iter()
+        .flat_map(|row| row.files)
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// Finds what to attach in a file: a library, or a program that holds one. Empty when it is neither.
+///
+/// # Errors
+/// When the file is not ELF.
+pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
+    let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
+    let symbols = elf.functions(&names)?;
+    let mut targets = Vec::new();
+    for row in table::ROWS {
+        targets.extend(row.find(elf, &symbols)?);
+    }
+    if targets.is_empty() {
+        targets = meaning::find(elf)?;
+    }
+    Ok(targets)
+}
+
+/// The functions of a file that the table asks for, by name.
+pub type Symbols = HashMap<String, Function>;
 
 /// What kind of probe a target needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// Entry and return: the moved length is known only on return.
     Call { ingress: bool, shape: Shape },
-    /// Entry only: the object is gone.
+    /// Entry only: the object is gone, or begins anew.
     Free,
 }
 
 /// One function to attach to.
 #[derive(Clone, Debug)]
 pub struct Target {
+    pub library: Library,
     pub function: String,
     pub probe: Probe,
     /// Offset of the function in the file.
     pub file_offset: u64,
     pub point: AttachPoint,
+}
+
+impl Target {
+    /// A function to attach to with the best instruction for its probe; `None` when its code can
+    /// not be read.
+    fn at(
+        elf: &Elf,
+        library: Library,
+        name: &str,
+        function: Function,
+        probe: Probe,
+    ) -> Result<Option<Self>, ElfError> {
+        let body = elf.body(function)?;
+        let point = match probe {
+            Probe::Call { .. } => return_point(&body),
+            Probe::Free => entry_point(&body),
+        };
+        let (Some(point), Some(file_offset)) = (point, elf.file_offset(function.address)?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            library,
+            function: name.to_owned(),
+            probe,
+            file_offset,
+            point,
+        }))
+    }
 }

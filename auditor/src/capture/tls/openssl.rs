@@ -1,75 +1,110 @@
-//! OpenSSL 1.1.1 and later.
+//! OpenSSL and its descendants: LibreSSL, BoringSSL, AWS-LC.
 //!
-//! `SSL_read` and `SSL_read_ex` both end in one internal function, and so do the writers: hooking
-//! that pair covers every variant with two functions, and both begin with a `push`, which the
-//! kernel emulates (ssl/ssl_lib.c). Where the internal function can not be told, the exported ones
-//! are hooked, the `_ex` forms included: some programs (Python) use nothing else. `SSL_peek` is
-//! never hooked: its bytes come again.
-
-use std::collections::HashMap;
+//! In OpenSSL from 1.1.1 on, `SSL_read` and `SSL_read_ex` both end in one internal function, and so
+//! do the writers: hooking that pair covers every variant with two functions, and both begin with a
+//! `push`, which the kernel emulates (ssl/ssl_lib.c). Where the internal function can not be told,
+//! the exported ones are hooked, the `_ex` forms included: some programs (Python) use nothing else.
+//! In the descendants the `_ex` forms, where there are any, call the plain ones, which are hooked
+//! alone. `SSL_peek` is never hooked: its bytes come again.
 
 use auditor_common::tls::Shape;
 
-use super::{Probe, Target};
-use crate::capture::elf::{
-    Elf, ElfError, Function, call_targets, entry_point, first_instruction, shifts_fourth_argument,
-};
+use super::{Library, Probe, Symbols, Target, meaning};
+use crate::capture::elf::{Elf, ElfError, Function, call_targets, first_instruction, passes_fifth_argument};
 
-const NAMES: [&str; 6] = [
+pub(super) const NAMES: [&str; 8] = [
     "SSL_read",
     "SSL_read_ex",
     "SSL_write",
     "SSL_write_ex",
     "SSL_write_ex2",
+    "SSL_peek",
+    "SSL_do_handshake",
     "SSL_free",
 ];
 
-/// What to hook in a libssl (or a program that contains one and kept its symbols).
-pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
-    let functions = elf.functions(&NAMES)?;
-    if !functions.contains_key("SSL_read") || !functions.contains_key("SSL_write") {
+/// What to hook in a libssl, or in a program that contains one and kept its symbols.
+pub(super) fn find(elf: &Elf, symbols: &Symbols) -> Result<Vec<Target>, ElfError> {
+    // GnuTLS has a library of wrappers with OpenSSL's names, but not with this one.
+    if !["SSL_read", "SSL_write", "SSL_do_handshake"]
+        .iter()
+        .all(|name| symbols.contains_key(*name))
+    {
         return Ok(Vec::new());
     }
+    let library = family(elf, symbols)?;
     let mut targets = Vec::new();
-    match internal_pair(elf, &functions)? {
-        Some([read, write]) => {
-            targets.extend(call(elf, "ssl_read_internal", read.function, true, read.shape)?);
-            targets.extend(call(
-                elf,
-                "ssl_write_internal",
-                write.function,
-                false,
-                write.shape,
-            )?);
-        }
-        None => {
-            for (name, ingress, shape) in [
-                ("SSL_read", true, Shape::ReturnsCount),
-                ("SSL_read_ex", true, Shape::CountInArg4),
-                ("SSL_write", false, Shape::ReturnsCount),
-                ("SSL_write_ex2", false, Shape::CountInArg5),
-                ("SSL_write_ex", false, Shape::CountInArg4),
+    match internal_pair(elf, symbols)? {
+        Some([read, write]) if library == Library::OpenSsl => {
+            for (name, internal, ingress) in [
+                ("ssl_read_internal", read, true),
+                ("ssl_write_internal", write, false),
             ] {
-                // SSL_write_ex is a wrapper of SSL_write_ex2 where that exists.
-                if name == "SSL_write_ex" && functions.contains_key("SSL_write_ex2") {
-                    continue;
-                }
-                if let Some(&function) = functions.get(name) {
-                    targets.extend(call(elf, name, function, ingress, shape)?);
-                }
+                let shape = internal.shape;
+                let probe = Probe::Call { ingress, shape };
+                targets.extend(Target::at(elf, library, name, internal.function, probe)?);
             }
         }
+        _ => targets.extend(exported(elf, symbols, library)?),
     }
-    if let Some(&free) = functions.get("SSL_free")
-        && let (Some(point), Some(file_offset)) =
-            (entry_point(&elf.body(free)?), elf.file_offset(free.address)?)
-    {
-        targets.push(Target {
-            function: "SSL_free".to_owned(),
-            probe: Probe::Free,
-            file_offset,
-            point,
-        });
+    if let Some(&free) = symbols.get("SSL_free") {
+        targets.extend(Target::at(elf, library, "SSL_free", free, Probe::Free)?);
+    }
+    Ok(targets)
+}
+
+/// Which descendant it is, by which of its own functions the functions call.
+fn family(elf: &Elf, symbols: &Symbols) -> Result<Library, ElfError> {
+    let extended = symbols.contains_key("SSL_read_ex");
+    if let Some(fork) = meaning::boringssl_file(elf)? {
+        return Ok(fork);
+    }
+    Ok(if calls(elf, symbols, "SSL_read", "SSL_peek")? {
+        // BoringSSL peeks and then takes what it saw; only AWS-LC adds the `_ex` forms to that.
+        if extended {
+            Library::AwsLc
+        } else {
+            Library::BoringSsl
+        }
+    } else if extended && calls(elf, symbols, "SSL_read_ex", "SSL_read")? {
+        Library::LibreSsl
+    } else {
+        Library::OpenSsl
+    })
+}
+
+/// True when one function calls the other, directly or through the linkage table.
+fn calls(elf: &Elf, symbols: &Symbols, caller: &str, callee: &str) -> Result<bool, ElfError> {
+    let (Some(&caller), Some(callee)) = (symbols.get(caller), symbols.get(callee)) else {
+        return Ok(false);
+    };
+    for target in call_targets(&elf.body(caller)?, caller.address) {
+        if target == callee.address || elf.linked(target)? == Some(callee.address) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn exported(elf: &Elf, symbols: &Symbols, library: Library) -> Result<Vec<Target>, ElfError> {
+    let mut targets = Vec::new();
+    for (name, ingress, shape) in [
+        ("SSL_read", true, Shape::ReturnsCount),
+        ("SSL_read_ex", true, Shape::CountInArg4),
+        ("SSL_write", false, Shape::ReturnsCount),
+        ("SSL_write_ex2", false, Shape::CountInArg5),
+        ("SSL_write_ex", false, Shape::CountInArg4),
+    ] {
+        let plain = shape == Shape::ReturnsCount;
+        // SSL_write_ex is a wrapper of SSL_write_ex2 where that exists.
+        let wrapper = name == "SSL_write_ex" && symbols.contains_key("SSL_write_ex2");
+        if wrapper || (library != Library::OpenSsl && !plain) {
+            continue;
+        }
+        if let Some(&function) = symbols.get(name) {
+            let probe = Probe::Call { ingress, shape };
+            targets.extend(Target::at(elf, library, name, function, probe)?);
+        }
     }
     Ok(targets)
 }
@@ -80,20 +115,24 @@ struct Internal {
 }
 
 /// The common call target of each exported pair, when there is exactly one and it begins well.
-fn internal_pair(
-    elf: &Elf,
-    functions: &HashMap<String, Function>,
-) -> Result<Option<[Internal; 2]>, ElfError> {
-    let (Some(read), Some(write)) = (
-        common_target(elf, functions, "SSL_read", "SSL_read_ex")?,
-        common_target(elf, functions, "SSL_write", "SSL_write_ex")?,
+fn internal_pair(elf: &Elf, symbols: &Symbols) -> Result<Option<[Internal; 2]>, ElfError> {
+    // From 3.3 on SSL_write_ex calls SSL_write_ex2.
+    let extended = ["SSL_write_ex2", "SSL_write_ex"]
+        .into_iter()
+        .find(|name| symbols.contains_key(*name))
+        .unwrap_or_default();
+    let (Some(read), Some(write), Some(&plain)) = (
+        common_target(elf, symbols, "SSL_read", "SSL_read_ex")?,
+        common_target(elf, symbols, "SSL_write", extended)?,
+        symbols.get("SSL_write"),
     ) else {
         return Ok(None);
     };
-    let shape = match functions.get("SSL_write_ex") {
-        // 3.3 put `flags` before the length pointer, which then moves from rcx to r8.
-        Some(&function) if shifts_fourth_argument(&elf.body(function)?) => Shape::CountInArg5,
-        _ => Shape::CountInArg4,
+    // 3.3 put `flags` before the length pointer, which then moves from rcx to r8.
+    let shape = match passes_fifth_argument(&elf.body(plain)?, plain.address, write.address) {
+        Some(true) => Shape::CountInArg5,
+        Some(false) => Shape::CountInArg4,
+        None => return Ok(None),
     };
     Ok(Some([
         Internal {
@@ -109,7 +148,7 @@ fn internal_pair(
 
 fn common_target(
     elf: &Elf,
-    functions: &HashMap<String, Function>,
+    functions: &Symbols,
     plain: &str,
     extended: &str,
 ) -> Result<Option<Function>, ElfError> {
@@ -129,33 +168,12 @@ fn common_target(
     Ok(begins_well.then_some(function))
 }
 
-fn call(
-    elf: &Elf,
-    name: &str,
-    function: Function,
-    ingress: bool,
-    shape: Shape,
-) -> Result<Option<Target>, ElfError> {
-    // A return probe sits on the first instruction; the entry probe there shares its trap.
-    let (Some(point), Some(file_offset)) = (
-        first_instruction(&elf.body(function)?),
-        elf.file_offset(function.address)?,
-    ) else {
-        return Ok(None);
-    };
-    Ok(Some(Target {
-        function: name.to_owned(),
-        probe: Probe::Call { ingress, shape },
-        file_offset,
-        point,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::capture::tls;
 
     #[test]
     fn the_system_library_is_hooked_at_its_internal_pair() {
@@ -164,7 +182,7 @@ mod tests {
             .map(Path::new)
             .find(|path| path.exists())
             .expect("OpenSSL 3 is installed by `cargo xtask setup`");
-        let targets = find(&Elf::open(library).unwrap()).unwrap();
+        let targets = tls::find(&Elf::open(library).unwrap()).unwrap();
         let names: Vec<&str> = targets.iter().map(|target| target.function.as_str()).collect();
         assert_eq!(names, ["ssl_read_internal", "ssl_write_internal", "SSL_free"]);
         assert!(
@@ -173,43 +191,64 @@ mod tests {
         );
     }
 
+    /// What is hooked in a library made of this code.
+    fn hooked_in(source: &str) -> (Library, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, library) = (folder.path().join("ssl.c"), folder.path().join("libssl.so"));
+        std::fs::write(&code, source).unwrap();
+        let compiled = std::process::Command::new("cc")
+            .args(["-shared", "-fPIC", "-O2", "-fno-inline", "-o"])
+            .args([&library, &code])
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        let targets = tls::find(&Elf::open(&library).unwrap()).unwrap();
+        let names = targets.iter().map(|target| target.function.clone()).collect();
+        (targets[0].library, names)
+    }
+
     #[test]
     fn without_a_common_internal_function_the_exported_ones_are_hooked() {
-        const PLAIN: &str = "int SSL_read(void *s, void *b, int n) { return n; }
+        const PLAIN: &str = "int SSL_do_handshake(void *s) { return s != 0; }
+            int SSL_read(void *s, void *b, int n) { return n; }
             int SSL_write(void *s, const void *b, int n) { return n - 1; }
             int SSL_read_ex(void *s, void *b, unsigned long n, unsigned long *m) { *m = n; return 1; }
             int SSL_write_ex(void *s, const void *b, unsigned long n, unsigned long *m) { *m = n + 1; return 1; }";
         const WITH_EX2: &str = "int SSL_write_ex2(void *s, const void *b, unsigned long n, unsigned long f,
             unsigned long *m) { *m = n + f; return 1; }";
-        let folder = tempfile::tempdir().unwrap();
-        for (source, hooked) in [
-            (
-                PLAIN.to_owned(),
-                ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex"],
-            ),
-            (
-                format!("{PLAIN}{WITH_EX2}"),
-                ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex2"],
-            ),
+        let hooked = ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex"].map(str::to_owned);
+        assert_eq!(hooked_in(PLAIN), (Library::OpenSsl, hooked.to_vec()));
+        let hooked = ["SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex2"].map(str::to_owned);
+        assert_eq!(
+            hooked_in(&format!("{PLAIN}{WITH_EX2}")),
+            (Library::OpenSsl, hooked.to_vec())
+        );
+    }
+
+    /// The descendants, by the calls among their functions; here they go through the linkage table.
+    #[test]
+    fn forms_that_call_the_plain_ones_are_not_hooked_beside_them() {
+        const WRITE: &str = "int SSL_do_handshake(void *s) { return s != 0; }
+            int SSL_write(void *s, const void *b, int n) { return n - 1; }";
+        const LIBRE: &str = "int SSL_read(void *s, void *b, int n) { return n; }
+            int SSL_read_ex(void *s, void *b, unsigned long n, unsigned long *m) { *m = SSL_read(s, b, n); return *m > 0; }";
+        const BORING: &str = "int SSL_peek(void *s, void *b, int n) { return n; }
+            int SSL_read(void *s, void *b, int n) { int m = SSL_peek(s, b, n); return m > 3 ? m - 3 : m; }";
+        const EXTENDED: &str = "int SSL_read_ex(void *s, void *b, unsigned long n, unsigned long *m) { *m = SSL_read(s, b, n); return *m > 0; }";
+        let plain = ["SSL_read", "SSL_write"].map(str::to_owned).to_vec();
+        for (library, source) in [
+            (Library::LibreSsl, format!("{WRITE}{LIBRE}")),
+            (Library::BoringSsl, format!("{WRITE}{BORING}")),
+            (Library::AwsLc, format!("{WRITE}{BORING}{EXTENDED}")),
         ] {
-            let (code, library) = (folder.path().join("ssl.c"), folder.path().join("libssl.so"));
-            std::fs::write(&code, source).unwrap();
-            let compiled = std::process::Command::new("cc")
-                .args(["-shared", "-fPIC", "-O2", "-o"])
-                .args([&library, &code])
-                .status()
-                .unwrap();
-            assert!(compiled.success());
-            let targets = find(&Elf::open(&library).unwrap()).unwrap();
-            let names: Vec<&str> = targets.iter().map(|target| target.function.as_str()).collect();
-            assert_eq!(names, hooked);
+            assert_eq!(hooked_in(&source), (library, plain.clone()));
         }
     }
 
     #[test]
-    fn a_program_without_openssl_has_nothing_to_hook() {
+    fn a_program_without_tls_has_nothing_to_hook() {
         assert!(
-            find(&Elf::open(Path::new("/bin/true")).unwrap())
+            tls::find(&Elf::open(Path::new("/bin/true")).unwrap())
                 .unwrap()
                 .is_empty()
         );

@@ -1,0 +1,77 @@
+//! What the dynamic linker would fill in: which function a stub of the linkage table leads to, and
+//! tables of functions.
+
+use object::{
+    Object as _, ObjectSection as _,
+    elf::R_X86_64_RELATIVE,
+    read::elf::{Rela as _, SectionHeader as _, Sym as _},
+};
+
+use super::{Elf, ElfError, Function, Pieces, instruction};
+
+impl Elf {
+    /// The address of the function of this file that a stub of the linkage table at `address` jumps
+    /// to, as far as nobody else defines one of the same name; `None` when it is no such stub.
+    ///
+    /// # Errors
+    /// When the file is not ELF.
+    pub fn linked(&self, address: u64) -> Result<Option<u64>, ElfError> {
+        let file = self.parse()?;
+        let in_table = file.sections().any(|section| {
+            section.name().unwrap_or("").starts_with(".plt")
+                && address >= section.address()
+                && address - section.address() < section.size()
+        });
+        if !in_table {
+            return Ok(None);
+        }
+        let stub = self.body(Function { address, size: 16 })?;
+        let Some(slot) = instruction::jump_slot(&stub, address) else {
+            return Ok(None);
+        };
+        let endian = file.endian();
+        for section in file.elf_section_table().iter() {
+            let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) else {
+                continue;
+            };
+            let Some(found) = relocations.iter().find(|entry| entry.r_offset(endian) == slot) else {
+                continue;
+            };
+            let index = object::SymbolIndex(found.r_sym(endian, false) as usize);
+            let symbol = file.elf_dynamic_symbol_table().symbol(index).ok();
+            return Ok(symbol
+                .map(|symbol| symbol.st_value(endian))
+                .filter(|value| *value != 0));
+        }
+        Ok(None)
+    }
+
+    /// Where this file's data points to its own code: rows of pointers, each at least `least` long and
+    /// behind a place that is no pointer.
+    ///
+    /// # Errors
+    /// When the file is not ELF.
+    pub fn function_tables(&self, least: usize) -> Result<Vec<Vec<u64>>, ElfError> {
+        let file = self.parse()?;
+        let endian = file.endian();
+        let mut pointers: Vec<(u64, u64)> = Vec::new();
+        for section in file.elf_section_table().iter() {
+            if let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) {
+                pointers.extend(
+                    relocations
+                        .iter()
+                        .filter(|entry| entry.r_type(endian, false) == R_X86_64_RELATIVE)
+                        .map(|entry| (entry.r_offset(endian), entry.r_addend(endian) as u64)),
+                );
+            }
+        }
+        pointers.sort_unstable();
+        let mut tables = Vec::new();
+        for run in pointers.chunk_by(|one, next| next.0.wrapping_sub(one.0) == 8) {
+            if run.len() >= least && self.is_text(run[0].1)? {
+                tables.push(run.iter().map(|(_, target)| *target).collect());
+            }
+        }
+        Ok(tables)
+    }
+}
