@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Around, Finder, is_glued, proved};
 use crate::content::Format;
 use crate::detect::candidate::{Digits, Joint};
+use crate::detect::context;
 use crate::detect::form::{Form, GROUPS, Shape};
 use crate::detect::glance::Answer;
 use crate::detect::rows::RowId;
@@ -61,7 +62,11 @@ impl Finder<'_, '_> {
                     let glance = self.names.glance(answer);
                     !glance.generic && !glance.rows.meets(&self.scanner.interest.rows[end - at])
                 }
-                None => is_glued(self.bytes, at),
+                None => {
+                    is_glued(self.bytes, at)
+                        || !context::hints_near(&self.scanner.vocabulary, self.bytes, &(at..end))
+                            .meets(&self.scanner.interest.rows[end - at])
+                }
             };
             if says_nothing {
                 return;

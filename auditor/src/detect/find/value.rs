@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Finder;
+use super::{Finder, PATH};
 use crate::content::Format;
 use crate::detect::candidate::Value;
 use crate::detect::context::{self, Peek};
@@ -58,6 +58,12 @@ impl<'d> Finder<'_, 'd> {
     #[inline]
     pub(super) fn value(&mut self, at: usize) {
         let bytes = self.bytes;
+        if self.format == Format::Protobuf && at > 0 && self.is_behind_path(at - 1) {
+            if self.may_be_placeholder(at) {
+                self.answered_value(at, Answer::NOTHING);
+            }
+            return;
+        }
         let mut start = at;
         if self.format == Format::Sql && matches!(bytes.get(at), Some(b'(' | b')' | b',')) {
             // No value; another one may begin behind it.
@@ -124,6 +130,20 @@ impl<'d> Finder<'_, 'd> {
         } else {
             at + 1 + usize::from(is_space(at + 1))
         }
+    }
+
+    /// Whether the path of a field of protocol buffers ends at `at`: numbers name nothing.
+    #[inline]
+    fn is_behind_path(&self, at: usize) -> bool {
+        let is_of_path = |b: &&u8| b.is_ascii_digit() | (**b == b'.');
+        let path = self.bytes[..at]
+            .iter()
+            .rev()
+            .take(PLAIN)
+            .take_while(is_of_path)
+            .count();
+        at.checked_sub(path + 1)
+            .is_some_and(|mark| self.bytes[mark] == PATH)
     }
 
     /// The name without quotes that stands right before a colon or an equals sign that ends at
