@@ -1,12 +1,14 @@
-//! Compares auditor's scanner with regex engines, on traffic made up from a seed.
+//! Measures auditor: its scanner next to regex engines, on traffic made up from a seed, and `scan` on
+//! content that is made to hold it up (see [`hostile`]).
 //!
-//! `cargo xtask bench detect` builds and runs it. Prints rates, ratios and whether the goals are
-//! met; the same patterns go to all peers (see [`patterns`]).
+//! `cargo xtask bench detect` and `bench hostile` build and run it. The first prints rates, ratios and
+//! whether the goals are met; the same patterns go to all peers (see [`patterns`]).
 
 mod allocation;
 mod corpus;
 mod engine;
 mod goal;
+mod hostile;
 mod machine;
 mod measure;
 mod memory;
@@ -14,6 +16,7 @@ mod own;
 mod patterns;
 mod random;
 mod report;
+mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,9 +31,18 @@ use engine::regexes::{OnePerRule, Set};
 use engine::{Engine, WINDOW};
 use report::Report;
 
-/// Compares the scanner with regex engines on generated traffic.
+/// Measures auditor.
 #[derive(Parser)]
 #[command(name = "auditor-bench")]
+enum Subject {
+    /// Compare the scanner with regex engines on generated traffic.
+    Detect(Arguments),
+    /// Scan content that is made to hold the scanner up: time in proportion, memory bounded.
+    Hostile(hostile::Arguments),
+}
+
+/// `auditor-bench detect`.
+#[derive(clap::Args)]
 struct Arguments {
     /// What the traffic is made from; the same seed gives the same bytes
     #[arg(long, default_value_t = 20_260_203)]
@@ -90,8 +102,11 @@ enum Format {
 const LARGE: u64 = 2_000_000_000;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
+    let result = match Subject::parse() {
+        Subject::Detect(arguments) => run(&arguments),
+        Subject::Hostile(arguments) => hostile::run(&arguments),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("auditor-bench: {error:#}");

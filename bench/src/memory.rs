@@ -3,19 +3,19 @@
 //! Goes in: the binary and a corpus, which is written to a temporary file until it is long enough.
 //! Comes out: what the kernel says was the most memory the process held. The file is deleted.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use crate::corpus::Corpus;
+use crate::run;
 
-/// Between two looks at the process; its peak only grows, so that little is missed at the end.
-const INTERVAL: Duration = Duration::from_millis(5);
+/// Longest run.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What the run took.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -41,7 +41,6 @@ pub fn measure(auditor: &Path, corpus: &Corpus, length: u64) -> anyhow::Result<M
             .context("can not write the temporary file")?;
         left -= piece as u64;
     }
-    let start = Instant::now();
     let mut child = Command::new(auditor)
         .arg("scan")
         .arg(file.path())
@@ -50,37 +49,14 @@ pub fn measure(auditor: &Path, corpus: &Corpus, length: u64) -> anyhow::Result<M
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("can not start {}", auditor.display()))?;
-    let mut peak = 0;
-    let status = loop {
-        peak = peak.max(high_water_mark(child.id()).unwrap_or(0));
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(INTERVAL);
-    };
+    let run = run::watch(&mut child, LONGEST)?;
     // 1 says that something was found.
-    if !matches!(status.code(), Some(0 | 1)) {
-        bail!("auditor scan ended with {status}");
+    if !matches!(run.status.code(), Some(0 | 1)) {
+        bail!("auditor scan ended with {}", run.status);
     }
     Ok(Memory {
         file_bytes: length,
-        peak_bytes: peak,
-        seconds: start.elapsed().as_secs_f64(),
+        peak_bytes: run.peak_bytes,
+        seconds: run.elapsed.as_secs_f64(),
     })
-}
-
-/// `VmHWM` in bytes; `None` when the process has ended.
-fn high_water_mark(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_living_process_has_a_peak() {
-        assert!(super::high_water_mark(std::process::id()).is_some_and(|peak| peak > 100_000));
-    }
 }

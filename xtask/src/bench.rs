@@ -24,18 +24,30 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// `auditor scan` on content that is made to hold it up: up to 1 GiB each of what a peer could send.
+    #[command(disable_help_flag = true)]
+    Hostile {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Subject::Detect { rest } = &arguments.subject;
-    // The bench says itself what is missing then.
-    if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
-        eprintln!("hyperscan can not be installed, so that comparison will be missing: {error:#}");
-    }
+    let (subject, rest) = match &arguments.subject {
+        Subject::Detect { rest } => {
+            // The bench says itself what is missing then.
+            if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
+                eprintln!("hyperscan can not be installed, so that comparison will be missing: {error:#}");
+            }
+            ("detect", rest)
+        }
+        Subject::Hostile { rest } => ("hostile", rest),
+    };
     let auditor = build::auditor(Profile::Release)?;
     process::run(process::cargo("build").args(["--package", PACKAGE, "--release"]))?;
     let mut bench = Command::new(auditor.with_file_name(PACKAGE));
-    bench.arg("--auditor").arg(&auditor).args(rest);
+    bench.arg(subject).arg("--auditor").arg(&auditor).args(rest);
     eprintln!("$ {}", process::shown(&bench));
     let status = bench
         .status()

@@ -3,6 +3,8 @@
 //! Goes in: ASCII digits or letters that already have the right shape. Comes out: whether the
 //! checksum holds. Never allocates, never panics on other bytes (they fail the check).
 
+use std::borrow::Borrow;
+
 /// Luhn, ISO/IEC 7812-1 annex B. False for anything but digits and for an empty slice.
 pub(crate) fn luhn(digits: &[u8]) -> bool {
     let mut sum = 0u32;
@@ -48,12 +50,12 @@ pub(crate) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
 }
 
 /// The sum of values, each times the weight at its place; what has no partner counts nothing.
-pub(crate) fn weighted_sum(values: &[u32], weights: &[u32]) -> u32 {
-    values
-        .iter()
-        .zip(weights)
-        .map(|(value, weight)| value * weight)
-        .sum()
+pub(crate) fn weighted_sum(values: impl IntoIterator<Item = impl Borrow<u32>>, weights: &[u32]) -> u32 {
+    let places = values.into_iter().zip(weights);
+    places.fold(0, |sum, (value, weight)| {
+        let value: &u32 = value.borrow();
+        sum + value * weight
+    })
 }
 
 /// The value of a character in base 36: `0` to `9`, then `A` as 10 to `Z` as 35.
@@ -125,8 +127,8 @@ fn dihedral(a: u8, b: u8) -> u8 {
 }
 
 /// CRC-32 (ISO-HDLC: reflected polynomial 0xEDB88320, as zip and GitHub's tokens use it).
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, &byte| {
+pub(crate) fn crc32<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u32 {
+    !bytes.into_iter().fold(!0u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
             (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
         })
@@ -170,10 +172,11 @@ fn mod_97(text: &[u8]) -> Option<u32> {
 /// Digits behind the last weight do not count.
 pub(crate) fn weighted(digits: &[u8], weights: &[u32]) -> Option<u32> {
     let digits = digits.get(..weights.len())?;
-    digits.iter().zip(weights).try_fold(0u32, |sum, (&byte, weight)| {
-        byte.is_ascii_digit()
-            .then(|| sum + u32::from(byte - b'0') * weight)
-    })
+    let values = digits.iter().map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    digits
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then(|| weighted_sum(values, weights))
 }
 
 /// The number that `digits` write, modulo `modulus` (at most 2^28), however long; `None` for

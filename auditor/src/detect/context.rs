@@ -95,12 +95,27 @@ pub(crate) fn parent(bytes: &[u8], name: usize, back: usize) -> Option<&[u8]> {
 /// Rows at which words within a few words of the value hint, on the same line and inside the same
 /// string.
 pub(crate) fn hints_near(vocabulary: &Vocabulary, bytes: &[u8], range: &Range<usize>) -> RowSet {
-    let is_wall = |b: &u8| matches!(b, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}');
-    let before = &bytes[range.start.saturating_sub(48)..range.start];
-    let before = &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..];
+    let before = before(bytes, range.start);
     let after = &bytes[range.end..bytes.len().min(range.end + 24)];
     let after = &after[..after.iter().position(is_wall).unwrap_or(after.len())];
-    key::hints(vocabulary, before).or(&key::hints(vocabulary, after))
+    key::hints(vocabulary, before)
+        .or(&key::hints(vocabulary, after))
+        .or(&key::names_before(vocabulary, before))
+}
+
+/// Rows that the words right before the value name.
+pub(crate) fn names_before(vocabulary: &Vocabulary, bytes: &[u8], range: &Range<usize>) -> RowSet {
+    key::names_before(vocabulary, before(bytes, range.start))
+}
+
+/// A few words before `at`, on its line and in its string.
+fn before(bytes: &[u8], at: usize) -> &[u8] {
+    let before = &bytes[at.saturating_sub(48)..at];
+    &before[before.iter().rposition(is_wall).map_or(0, |wall| wall + 1)..]
+}
+
+fn is_wall(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\n' | b'<' | b'>' | b'&' | b'{' | b'}')
 }
 
 #[cfg(test)]

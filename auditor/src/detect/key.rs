@@ -4,8 +4,10 @@
 //! out: which detectors it names and how exactly, whether it promises a masked value, and whether
 //! it speaks of an id or a time instead. Never allocates.
 
+mod prose;
 mod words;
 
+pub(crate) use prose::{hints, names_before};
 pub(crate) use words::is_generic;
 use words::{AGAINST, HOW, WHOSE, promise_of, without_accent};
 
@@ -348,83 +350,6 @@ fn partial(vocabulary: &Vocabulary, name: &Name, from: usize, to: usize) -> RowS
 pub(crate) fn named<'v>(vocabulary: &'v Vocabulary, name: &[u8]) -> Option<&'v Named> {
     let name = Name::of(name);
     vocabulary.find(name.joined(), name.hash)
-}
-
-/// Rows that words in `text` hint at, each word alone and joined with the one before it. Words are
-/// letters; a plural s does not count.
-pub(crate) fn hints(vocabulary: &Vocabulary, text: &[u8]) -> RowSet {
-    let mut rows = RowSet::EMPTY;
-    let mut before = Word::default();
-    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
-    for word in text.split(|b| !is_letter(b)).filter(|word| word.len() > 1) {
-        let word = Word::of(word);
-        for named in [word.find(vocabulary), word.singular().find(vocabulary)] {
-            rows = named.map_or(rows, |named| rows.or(&named.hints));
-        }
-        if let Some(named) = before.joined(&word).find(vocabulary) {
-            rows = rows.or(&named.hints).or(&named.keys);
-        }
-        before = word;
-    }
-    rows
-}
-
-/// A word in normal form.
-#[derive(Clone, Copy)]
-struct Word {
-    text: [u8; LONGEST],
-    length: usize,
-}
-
-impl Default for Word {
-    fn default() -> Self {
-        Self {
-            text: [0; LONGEST],
-            length: 0,
-        }
-    }
-}
-
-impl Word {
-    fn of(raw: &[u8]) -> Self {
-        let mut word = Self::default();
-        if raw.is_ascii() {
-            word.push(raw);
-            word.text.make_ascii_lowercase();
-        } else {
-            word.push(Name::of(raw).joined());
-        }
-        word
-    }
-
-    fn push(&mut self, text: &[u8]) {
-        let room = LONGEST - self.length;
-        let text = &text[..text.len().min(room)];
-        self.text[self.length..self.length + text.len()].copy_from_slice(text);
-        self.length += text.len();
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.text[..self.length]
-    }
-
-    /// Without the s of a plural.
-    fn singular(mut self) -> Self {
-        self.length -= usize::from(self.text().ends_with(b"s"));
-        self
-    }
-
-    /// This word and the next as one.
-    fn joined(mut self, next: &Self) -> Self {
-        if self.length > 0 {
-            self.push(next.text());
-        }
-        self
-    }
-
-    fn find<'v>(&self, vocabulary: &'v Vocabulary) -> Option<&'v Named> {
-        vocabulary.find(self.text(), Hash::of(self.text()))
-    }
 }
 
 #[cfg(test)]

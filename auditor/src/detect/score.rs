@@ -29,6 +29,8 @@ const FAMILY_OF_ANOTHER: f32 = 4.0;
 const PARTIAL_OF_WEAK: f32 = 2.0;
 /// One weak clue: a sibling, a word near by.
 const CLUE: f32 = 4.0;
+/// The words right before the value are a name of such values.
+const NAMED_BEFORE: f32 = 6.0;
 /// A number in a field that has a name of other numbers.
 const OTHER: f32 = -4.0;
 
@@ -40,6 +42,8 @@ pub(crate) struct Scene<'a> {
     meaning: Meaning,
     /// Rows beside whose values the fields around it usually stand.
     beside: RowSet,
+    /// Rows beside whose values a field called like the object around it usually stands.
+    object: RowSet,
 }
 
 impl<'a> Scene<'a> {
@@ -54,13 +58,17 @@ impl<'a> Scene<'a> {
         let key = field.key.as_deref().unwrap_or_default();
         let parent = parent(field.path.as_deref());
         let meaning = Meaning::of(&scanner.vocabulary, key.as_bytes(), parent.as_bytes());
-        let beside = field.siblings.iter().fold(RowSet::EMPTY, |rows, sibling| {
-            let answer = names.answer(&scanner.vocabulary, sibling.as_bytes(), 0);
-            rows.or(&names.glance(answer).beside)
-        });
+        let mut beside = |name: &str| {
+            let answer = names.answer(&scanner.vocabulary, name.as_bytes(), 0);
+            names.glance(answer).beside
+        };
+        let object = beside(parent);
+        let siblings = field.siblings.iter();
+        let beside = siblings.fold(RowSet::EMPTY, |rows, sibling| rows.or(&beside(sibling.as_str())));
         Self {
             scanner,
             document,
+            object,
             field,
             meaning,
             beside,
@@ -132,6 +140,7 @@ impl<'a> Scene<'a> {
             })
         };
         let strength = self.meaning.strength(id);
+        let beside = self.company(id, strength);
         match strength {
             Some(Strength::Exact) => {
                 add(EXACT, "the field has a name of such values");
@@ -140,7 +149,8 @@ impl<'a> Scene<'a> {
                 }
             }
             Some(Strength::Family) => add(
-                if self.meaning.is_exact() {
+                // `pin` is a password's name, too: what stands beside it says which.
+                if self.meaning.is_exact() && beside.is_none() {
                     FAMILY_OF_ANOTHER
                 } else {
                     FAMILY
@@ -153,21 +163,24 @@ impl<'a> Scene<'a> {
             Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
             None => {}
         }
-        let hinted = strength.is_none()
-            && context::hints_near(&self.scanner.vocabulary, self.document.bytes, &range).contains(id);
-        if hinted {
+        let (vocabulary, bytes) = (&self.scanner.vocabulary, self.document.bytes);
+        let named = strength.is_none() && context::names_before(vocabulary, bytes, &range).contains(id);
+        let hinted =
+            named || strength.is_none() && context::hints_near(vocabulary, bytes, &range).contains(id);
+        if named {
+            add(NAMED_BEFORE, "the words before it are a name of such values");
+        } else if hinted {
             add(CLUE, "a word near by speaks of such values");
         }
-        let beside = self.beside.contains(id);
-        if beside {
-            add(CLUE, "a field beside it usually stands beside such values");
+        if let Some(reason) = beside {
+            add(CLUE, reason);
         }
         let enough = match row.needs {
             Needs::Nothing => true,
             Needs::Name => strength.is_some() || hinted,
             Needs::Key => strength.is_some(),
-            Needs::KeyAndSibling => strength.is_some() && beside,
-            Needs::KeyOrSibling => strength.is_some() || beside,
+            Needs::KeyAndSibling => strength.is_some() && beside.is_some(),
+            Needs::KeyOrSibling => strength.is_some() || beside.is_some(),
         };
         if !enough && state == State::Clear {
             return None;
@@ -211,6 +224,18 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Why what stands around the field speaks for the row: `cardNumber` beside `pin`, or `pin` in an
+    /// object called `card`. The object says nothing of a field whose own name says nothing.
+    fn company(&self, row: RowId, strength: Option<Strength>) -> Option<&'static str> {
+        if self.beside.contains(row) {
+            Some("a field beside it usually stands beside such values")
+        } else if strength.is_some() && self.object.contains(row) {
+            Some("the object around it usually holds such values")
+        } else {
+            None
+        }
+    }
+
     /// Whether the name promises a protected value; `access_token` promises nothing of a secret.
     fn promises(&self, row: &DetectorInfo) -> bool {
         match self.meaning.promise {
@@ -244,6 +269,138 @@ fn parent(path: Option<&str>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::{FieldLookup, Format};
+    use crate::detect::{Fingerprinter, Scan as _};
+
+    /// The same field everywhere.
+    struct Fixed(Field);
+
+    impl FieldLookup for Fixed {
+        fn field_at(&self, _: &[u8], at: Range<usize>) -> Field {
+            Field {
+                value: at,
+                ..self.0.clone()
+            }
+        }
+    }
+
+    /// Detectors of all but low detections in a text whose one field is `path` and has `siblings`.
+    fn told(text: &str, path: &str, siblings: &[&str]) -> Vec<(&'static str, Confidence)> {
+        let format = if text.starts_with('{') {
+            Format::Json
+        } else {
+            Format::Text
+        };
+        let fields = Fixed(Field {
+            path: Some(path.to_owned()),
+            key: path
+                .rsplit('.')
+                .next()
+                .filter(|_| !path.is_empty())
+                .map(str::to_owned),
+            siblings: siblings.iter().map(|name| (*name).to_owned()).collect(),
+            ..Field::default()
+        });
+        let mut found = Vec::new();
+        Scanner::new(Fingerprinter::new([7; 32]))
+            .scan(&Document::whole(text.as_bytes(), format, &fields), &mut found);
+        let known = found.iter().filter(|found| found.confidence > Confidence::Low);
+        known.map(|found| (found.detector, found.confidence)).collect()
+    }
+
+    #[test]
+    fn what_stands_around_a_shared_name_says_whose_it_is() {
+        use Confidence::High;
+        for (text, path, siblings, expected) in [
+            // Alone a PIN is a password; beside a card, or in an object called so, it is a card's.
+            (r#"{"pin":"4711"}"#, "$.pin", &[][..], Some(("password", High))),
+            (
+                r#"{"pin":"4711"}"#,
+                "$.user.pin",
+                &["login"],
+                Some(("password", High)),
+            ),
+            (
+                r#"{"pin":"4711"}"#,
+                "$.pin",
+                &["card_number"],
+                Some(("card_pin", High)),
+            ),
+            (
+                r#"{"card":{"pin":"4711"}}"#,
+                "$.card.pin",
+                &[],
+                Some(("card_pin", High)),
+            ),
+            (
+                r#"{"cards":[{"pin":"4711"}]}"#,
+                "$.cards[0].pin",
+                &["number"],
+                Some(("card_pin", High)),
+            ),
+            // A bare number is no password, and no PIN without a card: `{"pin":110001}` is a postal code in India.
+            (r#"{"pin":110001}"#, "$.pin", &["city"], None),
+            (
+                r#"{"card":{"pin":4711}}"#,
+                "$.card.pin",
+                &[],
+                Some(("card_pin", High)),
+            ),
+            (
+                r#"{"card":{"cvc":"123"}}"#,
+                "$.card.cvc",
+                &["number"],
+                Some(("card_cvv", High)),
+            ),
+            (
+                r#"{"card":{"exp":"12/28"}}"#,
+                "$.card.exp",
+                &["number"],
+                Some(("card_expiry", High)),
+            ),
+            (r#"{"cvc":"123"}"#, "$.cvc", &["number"], None),
+            // The object says nothing where the name of the field says nothing.
+            (
+                r#"{"account":{"count":"12345678"}}"#,
+                "$.account.count",
+                &[],
+                None,
+            ),
+        ] {
+            assert_eq!(
+                told(text, path, siblings).first().copied(),
+                expected,
+                "{text} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_before_a_value_name_it_in_a_sentence() {
+        use Confidence::{High, Medium};
+        for (text, expected) in [
+            ("Her IMSI is 262011234567890 now", Some(("imsi", Medium))),
+            ("IMSI of which 262011234567890 is one", None),
+            ("a call about 262011234567890", None),
+            ("born on 3 May 1984 in Leeds", Some(("date_of_birth", Medium))),
+            ("geboren am 3. Mai 1984", Some(("date_of_birth", Medium))),
+            ("née le 3 mai 1984 à Lyon", Some(("date_of_birth", Medium))),
+            ("nato il 3 maggio 1984", Some(("date_of_birth", Medium))),
+            ("urodzona 3 maja 1984", Some(("date_of_birth", Medium))),
+            ("met on 3 May 1984 in Leeds", None),
+            ("came from IP 81.2.69.142 twice", Some(("ip_address", Medium))),
+            ("release 81.2.69.142 is out", None),
+            ("its MAC is 3c:22:fb:4e:9a:01", Some(("mac_address", High))),
+            ("at 3c:22:fb:4e:9a:01", None),
+            (
+                "IDFA 6d92078a-8246-4ba4-ae5b-76104861e7dc",
+                Some(("advertising_id", High)),
+            ),
+            ("request 6d92078a-8246-4ba4-ae5b-76104861e7dc", None),
+        ] {
+            assert_eq!(told(text, "", &[]).first().copied(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_parent_of_a_field_is_the_object_around_it() {

@@ -83,6 +83,28 @@ def _product(source: Source) -> str:
     return f"{source.choice(words)} {source.choice(words)} {source.number(2, 900)}"
 
 
+#: Sentences with a date, an address or a number that is nobody's, some with words that also stand before such values.
+_PROSE = [
+    "Meeting moved to {date}, same room.", "Born out of need, version {version} came on {date}.", "Released on {date} for all regions.",
+    "A star was born {count} years ago.", "The idea was born in {year}.", "Birth rates fell by {count} percent since {year}.",
+    "Upgrade the gateway to {version} before {date}.", "IP version {count} is enough here.", "IP rights end in {year}.",
+    "Our IP range is 10.{count}.2.0, not public.", "MAC OS {version} is out.", "mac mini, model of {year}, {count} GB.",
+    "Run {uuid} ended after {count} minutes.", "Advertising cost {count} EUR in {year}, job {uuid}.", "Invoice {id} of {date} is paid.",
+    "Order {id} was shipped on {date}.", "Card games on {date}, bring {count} decks.", "The account of {date} has {count} pages.",
+    "Passport control opens at {count}, gate {count}.", "My phone died after {count} days.", "PIN the note {count} to the board.",
+    "Tax due on {date}: {count}.", "Insurance ends on {date}.", "Patients: {count}, beds: {count}, week {count}.",
+]
+
+
+def _prose(source: Source) -> str:
+    date = source.date(1990, 2025)
+    return source.choice(_PROSE).format(
+        date=f"{date:{source.choice(['%d.%m.%Y', '%Y-%m-%d', '%d/%m/%Y', '%d %B %Y'])}}",
+        version=".".join(str(source.number(1, 40)) for _ in range(source.number(2, 4))),
+        count=source.number(2, 900), year=date.year, uuid=uuid4(source), id=source.nonzero(source.number(6, 12)),
+    )
+
+
 def _negative(id: str, names: list[str], draw: Draw) -> Kind:
     return Kind(id, names, names[0].replace("_", " "), draw)
 
@@ -111,6 +133,7 @@ KINDS = [
     _negative("product", ["product", "title", "item", "label"], _product),
     _negative("html", ["html", "template", "body"], _html),
     _negative("lorem", ["description", "text", "comment", "summary"], lambda s: s.faker("la").sentence(12)),
+    _negative("prose", ["note", "comment", "message"], _prose),
     _negative("timestamp", ["updated_at", "date", "logged_at", "modified"], _stamp),
     _negative("git_hash", ["commit", "sha", "revision"], lambda s: s.text(HEX, s.choice([7, 12, 40]))),
     _negative("k8s_name", ["pod", "pod_name", "instance"], _k8s),

@@ -49,14 +49,18 @@ pub fn run(input: &[u8]) {
         Place::Stream,
         Place::File,
     ][usize::from(*place) % 6];
-    let media = [
-        None,
-        Some("application/json"),
-        Some("text/xml"),
-        Some("text/csv"),
-        Some("application/x-www-form-urlencoded"),
-        Some("application/x-protobuf"),
-    ][usize::from(*types & 15) % 6];
+    let media = match *types & 15 {
+        15 => Some("application/sql"),
+        14 => Some("text/plain; charset=utf-16"),
+        types => [
+            None,
+            Some("application/json"),
+            Some("text/xml"),
+            Some("text/csv"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/x-protobuf"),
+        ][usize::from(types) % 6],
+    };
     let encoding = [None, Some("gzip"), Some("deflate"), Some("br")][usize::from(*types >> 4) % 4];
     let exchange = Arc::new(Exchange::default());
     let mut reader = Reader::new(Limits {

@@ -31,7 +31,10 @@ pub fn run(input: &[u8]) {
     let Some((&choice, bytes)) = input.split_first() else {
         return;
     };
-    let format = FORMATS[usize::from(choice) % FORMATS.len()];
+    let format = match choice {
+        0x80.. => Format::Protobuf,
+        choice => FORMATS[usize::from(choice) % FORMATS.len()],
+    };
     let scanner = Scanner::new(Fingerprinter::new([0; 32]));
     let mut found = Vec::new();
     for overlap in [0, bytes.len() / 2] {

@@ -105,3 +105,22 @@ pub(crate) static HEALTH_ID: &[&str] = &[
     "patientidentifier",
     "subscriberid",
 ];
+
+/// One list of two that have `N` names together.
+pub(crate) const fn joined<const N: usize>(
+    first: &[&'static str],
+    second: &[&'static str],
+) -> [&'static str; N] {
+    assert!(first.len() + second.len() == N, "N is the length of both");
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() {
+            first[at]
+        } else {
+            second[at - first.len()]
+        };
+        at += 1;
+    }
+    all
+}

@@ -9,6 +9,8 @@ mod describe;
 pub(crate) mod family;
 mod health;
 mod identity;
+#[cfg(test)]
+mod languages;
 mod payment;
 mod secret;
 mod special;

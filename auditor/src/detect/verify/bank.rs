@@ -4,6 +4,7 @@
 //! the national check digits of accounts where a country has published them.
 
 use crate::detect::candidate::{Proof, Value};
+use crate::detect::checksum::weighted;
 
 /// Judges a business identifier code (ISO 9362): party, country, suffix, branch.
 pub(crate) fn bic(value: &Value<'_>) -> Option<Proof> {
@@ -32,7 +33,7 @@ pub(crate) fn aba(digits: &[u8]) -> Option<Proof> {
         return None;
     }
     let prefix = (digits[0] - b'0') * 10 + digits[1] - b'0';
-    let sum = weighted(digits, &[3, 7, 1]);
+    let sum = weighted(digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1])?;
     let fits = matches!(prefix, 0..=12 | 21..=32 | 61..=72 | 80) && sum.is_multiple_of(10);
     fits.then_some(Proof::new(
         4.7,
@@ -108,14 +109,6 @@ pub(crate) fn account(value: &Value<'_>) -> Option<Proof> {
     }
 }
 
-/// Sum of the digits, each times the weight at its place.
-fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
-    let places = digits.iter().zip(weights.iter().cycle());
-    places
-        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
-        .sum()
-}
-
 /// Ten digits modulo 97, 97 for none, then that remainder.
 fn is_belgian(digits: &[u8]) -> bool {
     let number = |digits: &[u8]| {
@@ -129,20 +122,24 @@ fn is_belgian(digits: &[u8]) -> bool {
 
 /// Clave Bancaria Estandarizada: the last digit completes the sum of the others to ten.
 fn is_clabe(digits: &[u8]) -> bool {
-    let check = u32::from(digits[17] - b'0');
-    (weighted(&digits[..17], &[3, 7, 1]) + check).is_multiple_of(10)
+    const WEIGHTS: [u32; 18] = [3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7, 1, 3, 7, 1];
+    weighted(digits, &WEIGHTS).is_some_and(|sum| sum.is_multiple_of(10))
 }
 
 /// Código Cuenta Cliente: weights 1, 2, 4, 8, 5, 10, 9, 7, 3, 6 modulo 11, twice.
 fn is_spanish(digits: &[u8]) -> bool {
     const WEIGHTS: [u32; 10] = [1, 2, 4, 8, 5, 10, 9, 7, 3, 6];
-    let check = |sum: u32| match 11 - sum % 11 {
-        11 => 0,
-        10 => 1,
-        digit => digit,
+    let completes = |number: &[u8], weights: &[u32], digit: u8| {
+        weighted(number, weights).is_some_and(|sum| {
+            let check = match 11 - sum % 11 {
+                11 => 0,
+                10 => 1,
+                check => check,
+            };
+            check == u32::from(digit - b'0')
+        })
     };
-    check(weighted(&digits[..8], &WEIGHTS[2..])) == u32::from(digits[8] - b'0')
-        && check(weighted(&digits[10..], &WEIGHTS)) == u32::from(digits[9] - b'0')
+    completes(&digits[..8], &WEIGHTS[2..], digits[8]) && completes(&digits[10..], &WEIGHTS, digits[9])
 }
 
 /// Relevé d'identité bancaire: bank 5, branch 5, account 11 (letters count as digits), key 2.

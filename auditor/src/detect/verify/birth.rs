@@ -203,7 +203,8 @@ static MONTHS: [&[&str]; 12] = [
     &["dec", "dez", "déc", "dic", "gru", "ara"],
 ];
 
-fn month_named(part: &str) -> Option<u32> {
+/// The month whose name begins as `part` does.
+pub(crate) fn month_named(part: &str) -> Option<u32> {
     let letters = part.chars().count();
     if !(3..=12).contains(&letters) || !part.chars().all(char::is_alphabetic) {
         return None;

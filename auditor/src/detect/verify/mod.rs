@@ -10,6 +10,7 @@ pub(crate) mod bitcoin;
 pub(crate) mod card;
 pub(crate) mod card_details;
 pub(crate) mod clinical;
+pub(crate) mod cue;
 pub(crate) mod device;
 pub(crate) mod email;
 pub(crate) mod ethereum;

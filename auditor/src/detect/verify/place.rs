@@ -2,254 +2,11 @@
 //!
 //! Goes in: the whole value of a field that is named so. Comes out: how far it looks like one.
 
+mod ways;
+
 use crate::detect::candidate::{Proof, Value};
 use crate::detect::verify::text::{Plain, is_empty_word, is_letter};
-
-/// Words for ways, as they stand alone in addresses, lower case: USPS Publication 28 (C1) without those
-/// that are too ordinary, Correios (tipos de logradouro), and their like in other languages.
-static WAYS: [&str; 235] = [
-    "acceso",
-    "aeroporto",
-    "al.",
-    "alameda",
-    "aleja",
-    "allee",
-    "alley",
-    "allée",
-    "annex",
-    "av",
-    "av.",
-    "avda",
-    "avda.",
-    "ave",
-    "ave.",
-    "avenida",
-    "avenue",
-    "beach",
-    "bend",
-    "bluff",
-    "blvd",
-    "blvd.",
-    "borgo",
-    "boulevard",
-    "bridge",
-    "brook",
-    "brooks",
-    "bulvarı",
-    "burg",
-    "bypass",
-    "c.",
-    "c/",
-    "caddesi",
-    "calle",
-    "callejón",
-    "camino",
-    "canale",
-    "canyon",
-    "cape",
-    "carrer",
-    "carretera",
-    "causeway",
-    "cañada",
-    "cd.",
-    "chaussée",
-    "chemin",
-    "circle",
-    "cliff",
-    "close",
-    "condomínio",
-    "conjunto",
-    "contrada",
-    "corso",
-    "court",
-    "courts",
-    "cove",
-    "creek",
-    "cres",
-    "crescent",
-    "crest",
-    "crossing",
-    "crossroad",
-    "ct",
-    "cuesta",
-    "dale",
-    "dr",
-    "dr.",
-    "drive",
-    "drives",
-    "esplanada",
-    "estates",
-    "estrada",
-    "expressway",
-    "falls",
-    "ferry",
-    "ford",
-    "forest",
-    "forge",
-    "fort",
-    "freeway",
-    "garden",
-    "gardens",
-    "gate",
-    "gateway",
-    "glen",
-    "glorieta",
-    "green",
-    "grove",
-    "harbor",
-    "haven",
-    "heights",
-    "highway",
-    "hill",
-    "hills",
-    "hollow",
-    "hwy",
-    "impasse",
-    "incrocio",
-    "inlet",
-    "island",
-    "islands",
-    "isle",
-    "jardim",
-    "junction",
-    "knoll",
-    "knolls",
-    "ladeira",
-    "lago",
-    "lake",
-    "lakes",
-    "landing",
-    "lane",
-    "largo",
-    "ln",
-    "località",
-    "lodge",
-    "loop",
-    "loteamento",
-    "lungomare",
-    "mah.",
-    "mahallesi",
-    "manor",
-    "meadow",
-    "meadows",
-    "mews",
-    "mill",
-    "mills",
-    "morro",
-    "motorway",
-    "mountain",
-    "no:",
-    "orchard",
-    "os.",
-    "osiedle",
-    "oval",
-    "overpass",
-    "park",
-    "parkway",
-    "parque",
-    "pasadizo",
-    "pasaje",
-    "paseo",
-    "passage",
-    "passarela",
-    "path",
-    "piazza",
-    "pike",
-    "pine",
-    "pines",
-    "pl.",
-    "plac",
-    "place",
-    "platz",
-    "plaza",
-    "po",
-    "postfach",
-    "praia",
-    "prairie",
-    "praça",
-    "quadra",
-    "quai",
-    "rambla",
-    "ranch",
-    "rd",
-    "rd.",
-    "residencial",
-    "ridge",
-    "ridges",
-    "river",
-    "road",
-    "rodovia",
-    "ronda",
-    "rotonda",
-    "route",
-    "row",
-    "rua",
-    "rue",
-    "salita",
-    "shoal",
-    "shoals",
-    "shore",
-    "shores",
-    "sk.",
-    "skyway",
-    "sokak",
-    "springs",
-    "spur",
-    "square",
-    "squares",
-    "st",
-    "st.",
-    "str.",
-    "strada",
-    "stravenue",
-    "stream",
-    "street",
-    "streets",
-    "stretto",
-    "summit",
-    "sítio",
-    "terrace",
-    "throughway",
-    "trafficway",
-    "trail",
-    "travessa",
-    "travesía",
-    "trecho",
-    "trevo",
-    "tunnel",
-    "turnpike",
-    "ul.",
-    "ulica",
-    "underpass",
-    "urbanización",
-    "valley",
-    "valleys",
-    "vereda",
-    "via",
-    "viaduct",
-    "viaduto",
-    "vial",
-    "viale",
-    "vicolo",
-    "viela",
-    "vila",
-    "village",
-    "villages",
-    "ville",
-    "vista",
-    "vía",
-    "walk",
-    "walks",
-    "way",
-    "ways",
-    "улица",
-];
-
-/// Ends of words for ways, lower case.
-static WAY_ENDS: [&str; 20] = [
-    "allee", "damm", "dreef", "gade", "gasse", "gatan", "gracht", "gränd", "kade", "laan", "platz", "plein",
-    "ring", "steig", "straat", "strasse", "straße", "str.", "vej", "vägen",
-];
+use ways::is_way;
 
 /// Judges a postal address, or the line of one that names the street.
 pub(crate) fn address(value: &Value<'_>) -> Option<Proof> {
@@ -265,6 +22,7 @@ pub(crate) fn address(value: &Value<'_>) -> Option<Proof> {
         return None;
     }
     let (mut words, mut has_way, mut has_number) = (0, false, false);
+    let is_coded = has_postal_code(text);
     for word in text.split([' ', ',', '\n', ';']).filter(|word| !word.is_empty()) {
         words += 1;
         if is_empty_word(word) && word.len() > 3 {
@@ -282,6 +40,7 @@ pub(crate) fn address(value: &Value<'_>) -> Option<Proof> {
     let numbered = has_number || joined && text.contains(|c: char| c.is_numeric());
     match (has_way, numbered) {
         (true, true) if words > 1 => Some(Proof::new(3.0, "names a street and a number")),
+        _ if is_coded => Some(Proof::new(3.0, "names a place with its postal code")),
         (true, false) if words > 1 => Some(Proof::new(1.5, "names a street")),
         (_, true) if (words > 1 || joined) && letters >= 3 => {
             Some(Proof::new(1.5, "is words and a number of a house"))
@@ -290,25 +49,34 @@ pub(crate) fn address(value: &Value<'_>) -> Option<Proof> {
     }
 }
 
-fn is_way(word: &str) -> bool {
-    // Longer than any word of the lists.
-    if word.len() > 60 {
-        return false;
-    }
-    let same = |known: &&str| {
-        let mut letters = word.chars().flat_map(char::to_lowercase);
-        known.chars().all(|c| letters.next() == Some(c)) && letters.next().is_none()
+/// Whether several parts of `text`, of which two or more have words, hold a postal code: `Recanto 76,
+/// 92272-367 Mendonça / ES`. Four digits are the number of a house as well.
+fn has_postal_code(text: &str) -> bool {
+    let parts = || text.split([',', '\n', ';']).map(str::trim);
+    let is_code = |word: &[u8]| word.len() > 4 && is_postal_code(word);
+    let has_code = |part: &str| {
+        let starts = part
+            .split(' ')
+            .map(|word| word.as_ptr().addr() - part.as_ptr().addr());
+        // `6382 DO`, `SW1A 1AA`: a code may have a space.
+        starts
+            .flat_map(|start| [0, 1].map(|spaces| (start, spaces)))
+            .any(|(start, spaces)| {
+                let rest = &part[start..];
+                let end = rest
+                    .match_indices(' ')
+                    .nth(spaces)
+                    .map_or(rest.len(), |(end, _)| end);
+                is_code(&rest.as_bytes()[..end])
+            })
     };
-    let ends = |known: &&str| {
-        let mut letters = word.chars().rev().flat_map(char::to_lowercase);
-        word.len() > known.len() + 2 && known.chars().rev().all(|c| letters.next() == Some(c))
-    };
-    WAYS.iter().any(same) || WAY_ENDS.iter().any(ends)
+    let in_words = |part: &str| part.chars().filter(|c| is_letter(*c)).count() >= 3;
+    parts().filter(|part| in_words(part)).take(2).count() == 2 && parts().any(has_code)
 }
 
 /// Forms of postal codes with their countries' letters and separators; `9` digit, `A` letter, `N` either.
 /// Universal Postal Union, addressing systems.
-static POSTAL_FORMS: [&str; 21] = [
+static POSTAL_FORMS: [&str; 22] = [
     "99999",
     "999999",
     "9999",
@@ -318,6 +86,7 @@ static POSTAL_FORMS: [&str; 21] = [
     "999 99",
     "9999-999",
     "99999-999",
+    "99999999",
     "9999 AA",
     "9999AA",
     "A9A 9A9",
@@ -340,17 +109,7 @@ pub(crate) fn postal_code(value: &Value<'_>) -> Option<Proof> {
         [a, b, b'-', rest @ ..] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => rest,
         _ => text,
     };
-    let is = |form: &str| {
-        form.len() == text.len()
-            && form.bytes().zip(text).all(|(kind, byte)| match kind {
-                b'9' => byte.is_ascii_digit(),
-                b'A' => byte.is_ascii_alphabetic(),
-                b'N' => byte.is_ascii_alphanumeric(),
-                separator => separator == *byte || separator == b' ' && *byte == b'+',
-            })
-    };
-    if text.iter().all(|byte| matches!(byte, b'0' | b'-' | b' ')) || !POSTAL_FORMS.iter().any(|form| is(form))
-    {
+    if text.iter().all(|byte| matches!(byte, b'0' | b'-' | b' ')) || !is_postal_code(text) {
         return None;
     }
     let has_letters = text.iter().any(u8::is_ascii_alphabetic);
@@ -359,6 +118,19 @@ pub(crate) fn postal_code(value: &Value<'_>) -> Option<Proof> {
     } else {
         Proof::new(1.0, "has as many digits as postal codes have")
     })
+}
+
+fn is_postal_code(text: &[u8]) -> bool {
+    let is = |form: &&str| {
+        form.len() == text.len()
+            && form.bytes().zip(text).all(|(kind, byte)| match kind {
+                b'9' => byte.is_ascii_digit(),
+                b'A' => byte.is_ascii_alphabetic(),
+                b'N' => byte.is_ascii_alphanumeric(),
+                separator => separator == *byte || separator == b' ' && *byte == b'+',
+            })
+    };
+    POSTAL_FORMS.iter().any(|form| is(&form))
 }
 
 /// Judges a latitude or longitude, or both: three decimals or more tell a house from a town.
@@ -431,6 +203,11 @@ mod tests {
             ("Atatürk Caddesi No:5", Some(1.5)),
             ("Flat 4", Some(1.5)),
             ("東京都千代田区千代田1-1", Some(1.5)),
+            ("Elisesteeg 007, 6382DO, Veenoord", Some(3.0)),
+            ("Recanto Borges, 84129-435 Cirino / PA", Some(3.0)),
+            ("Flat 4, Leeds LS1 4AB", Some(3.0)),
+            ("3 items, 12345 bytes", Some(3.0)),
+            ("Flat 4, 12345", Some(1.5)),
             ("Main Street", Some(1.5)),
             ("Berlin", None),
             ("10.0.0.1", None),

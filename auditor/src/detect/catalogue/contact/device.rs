@@ -2,7 +2,7 @@
 
 use crate::detect::Severity;
 use crate::detect::catalogue::{CCPA, Class, Convention, DetectorInfo, GDPR, HIPAA, Needs, Trigger};
-use crate::detect::verify::{device, network};
+use crate::detect::verify::{cue, device, network};
 
 pub(super) static IP_ADDRESS: DetectorInfo = DetectorInfo {
     id: "ip_address",
@@ -59,11 +59,18 @@ pub(super) static IP_ADDRESS: DetectorInfo = DetectorInfo {
     ],
     words: &["ip"],
     siblings: &[],
-    explanation: "An address that routes on the public Internet, in a field or header named like that of a client.",
+    explanation: "An address that routes on the public Internet, in a field or header named like that of a client \
+        or behind the word in a sentence.",
     source: "RFC 6890, RFC 4291; RFC 7239",
-    needs: Needs::Key,
+    needs: Needs::Name,
     convention: Convention::Network,
-    triggers: &[Trigger::Named { check: network::ip }],
+    triggers: &[
+        Trigger::Named { check: network::ip },
+        Trigger::Prefix {
+            prefixes: &["IP ", "IP: ", "IP-", "ip ", "ip: ", "ip-"],
+            verify: cue::ip,
+        },
+    ],
     ..DetectorInfo::BASE
 };
 
@@ -108,11 +115,16 @@ pub(super) static MAC_ADDRESS: DetectorInfo = DetectorInfo {
     convention: Convention::Network,
     triggers: &[
         Trigger::Form {
-            forms: &["NN:NN:NN:NN:NN:NN", "NN-NN-NN-NN-NN-NN", "NNNN.NNNN.NNNN"],
+            forms: &["NN-NN-NN-NN-NN-NN", "NNNN.NNNN.NNNN"],
             check: network::mac,
         },
         Trigger::Named {
             check: network::mac_value,
+        },
+        // Colons join no groups of a form.
+        Trigger::Prefix {
+            prefixes: &["MAC ", "MAC: ", "MAC-", "mac ", "mac: ", "mac-"],
+            verify: cue::mac,
         },
     ],
     ..DetectorInfo::BASE
@@ -284,12 +296,31 @@ pub(super) static ADVERTISING_ID: DetectorInfo = DetectorInfo {
     ],
     words: &["idfa", "gaid", "aaid", "idfv", "advertising"],
     siblings: &[],
-    explanation: "A UUID, or sixteen hexadecimal digits, in a field named like an advertising id.",
+    explanation: "A UUID, or sixteen hexadecimal digits, in a field named like an advertising id; a UUID behind \
+        the word in a sentence, too.",
     source: "IAB Tech Lab, Identifier for Advertising guidelines",
-    needs: Needs::Key,
+    needs: Needs::Name,
     convention: Convention::LastFour,
-    triggers: &[Trigger::Named {
-        check: device::advertising,
-    }],
+    triggers: &[
+        Trigger::Named {
+            check: device::advertising,
+        },
+        Trigger::Prefix {
+            prefixes: &[
+                "IDFA",
+                "idfa",
+                "IDFV",
+                "idfv",
+                "GAID",
+                "gaid",
+                "AAID",
+                "aaid",
+                "advertising id",
+                "advertising ID",
+                "Advertising ID",
+            ],
+            verify: cue::advertising,
+        },
+    ],
     ..DetectorInfo::BASE
 };

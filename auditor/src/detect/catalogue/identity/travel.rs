@@ -200,6 +200,7 @@ static VIN: DetectorInfo = DetectorInfo {
         "chassisnummer",
         "numervin",
         "sasenumarasi",
+        "sasinumarasi",
         "sasino",
         "chassinummer",
         "车架号",

@@ -118,10 +118,12 @@ pub(super) static PASSWORD: DetectorInfo = DetectorInfo {
         "losungswort",
         "geheimnis",
         "geheimschluessel",
+        "geheimschlussel",
         "zugangscode",
         "zugangsdaten",
         "benutzerpasswort",
         "apischluessel",
+        "apischlussel",
         "zugriffstoken",
         "einmalpasswort",
         // French.

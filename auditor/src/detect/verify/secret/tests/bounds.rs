@@ -84,10 +84,10 @@ fn hostile_runs_take_linear_time() {
         let text = unit.repeat(SIZE / unit.len());
         let begun = Instant::now();
         run(text.as_bytes());
-        // Measured in a test build: 0.8 s at most.
+        // Measured in a test build: 0.8 s at most, and 6 s on a machine with eight times the work it can do.
         // A quadratic verifier would need minutes.
         assert!(
-            begun.elapsed() < Duration::from_secs(5),
+            begun.elapsed() < Duration::from_secs(30),
             "{unit:?} took {:?}",
             begun.elapsed()
         );

@@ -70,18 +70,23 @@ pub(super) fn github_fine_grained(body: &[u8]) -> Option<Finding> {
     if shaped { PASSES } else { None }
 }
 
-/// Atlassian: `=` and eight hexadecimal digits at the end.
+/// Prefixes of Atlassian's tokens for accounts and for repositories.
+const ATLASSIAN: [&str; 2] = ["ATATT3xFfGF0", "ATCTT3xFfGN0"];
+
+/// Atlassian: `=` and eight hexadecimal digits at the end, the CRC-32 of all before them with the prefix,
+/// as other scanners check it (crate dd-sensitive-data-scanner); Atlassian does not say so itself.
 pub(super) fn atlassian(body: &[u8]) -> Option<Finding> {
-    let (rest, sum) = body.split_last_chunk::<9>()?;
-    let shaped = sum[0] == b'=' && sum[1..].iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'));
+    let (rest, sum) = body.split_last_chunk::<8>()?;
+    let shaped = rest.ends_with(b"=") && sum.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'));
     if !shaped {
         return None;
     }
-    let said = std::str::from_utf8(&sum[1..]).ok()?;
+    let said = std::str::from_utf8(sum).ok()?;
     let said = u32::from_str_radix(said, 16).ok()?;
-    // What exactly is summed is not published, so another sum says nothing.
-    if crc32(rest) == said {
-        because(4.0, "its last eight digits are the CRC-32 of those before")
+    // As it is not published, another sum says nothing.
+    let is_sum = |prefix: &str| crc32(prefix.as_bytes().iter().chain(rest)) == said;
+    if ATLASSIAN.into_iter().any(is_sum) {
+        because(4.0, "its last eight digits are the CRC-32 of what stands before")
     } else {
         PASSES
     }
