@@ -1,10 +1,12 @@
 //! Measures auditor: its scanner next to regex engines, on traffic made up from a seed, and `scan` on
-//! content that is made to hold it up (see [`hostile`]).
+//! content that is made to hold it up (see [`hostile`]), and what a capture costs servers under load (see
+//! [`capture`]).
 //!
-//! `cargo xtask bench detect` and `bench hostile` build and run it. The first prints rates, ratios and
+//! `cargo xtask bench detect`, `bench hostile` and `bench capture` build and run it. The first prints rates, ratios and
 //! whether the goals are met; the same patterns go to all peers (see [`patterns`]).
 
 mod allocation;
+mod capture;
 mod corpus;
 mod engine;
 mod goal;
@@ -39,6 +41,8 @@ enum Subject {
     Detect(Arguments),
     /// Scan content that is made to hold the scanner up: time in proportion, memory bounded.
     Hostile(hostile::Arguments),
+    /// Load servers with and without an observer.
+    Capture(capture::Arguments),
 }
 
 /// `auditor-bench detect`.
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
     let result = match Subject::parse() {
         Subject::Detect(arguments) => run(&arguments),
         Subject::Hostile(arguments) => hostile::run(&arguments),
+        Subject::Capture(arguments) => capture::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -31,6 +31,13 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// What capturing costs nginx, Node.js and Go servers under load, next to bpftrace.
+    #[command(disable_help_flag = true)]
+    Capture {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -43,6 +50,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             ("detect", rest)
         }
         Subject::Hostile { rest } => ("hostile", rest),
+        Subject::Capture { rest } => {
+            if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
+                eprintln!("not all can be installed, so some comparisons will be missing: {error:#}");
+            }
+            ("capture", rest)
+        }
     };
     let auditor = build::auditor(Profile::Release)?;
     process::run(process::cargo("build").args(["--package", PACKAGE, "--release"]))?;

@@ -12,11 +12,14 @@ use foldhash::fast::RandomState;
 const BITS: u32 = 15;
 const FILTER: usize = 1 << (BITS - 6);
 
+/// A prefix and what it belongs to.
+type Prefix<T> = (&'static [u8], T);
+
 /// Prefixes and what they belong to.
 pub(super) struct Prefixes<T> {
     filter: Box<[u64; FILTER]>,
     /// By the first three bytes; longer prefixes first.
-    by_head: HashMap<[u8; 3], Vec<(&'static [u8], T)>, RandomState>,
+    by_head: HashMap<[u8; 3], Vec<Prefix<T>>, RandomState>,
 }
 
 impl<T> Prefixes<T> {

@@ -92,7 +92,15 @@ const VM: &[Need] = &[
     ),
 ];
 
-const BENCH: &[Need] = &[need("/usr/lib/x86_64-linux-gnu/libhs.so.5", "libhyperscan5")];
+const BENCH: &[Need] = &[
+    need("/usr/lib/x86_64-linux-gnu/libhs.so.5", "libhyperscan5"),
+    need("nginx", "nginx-light"),
+    need("wrk", "wrk"),
+    need("bpftrace", "bpftrace"),
+    need("node", "nodejs"),
+    need("go", "golang-go"),
+    need("openssl", "openssl"),
+];
 
 /// Packages that these groups need and that are not there, each once.
 pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {

@@ -187,10 +187,10 @@ impl<'d> Finder<'_, 'd> {
         match kind(at) {
             QUOTE => kind(at + 1) == OPENS,
             // `{{x}}` and `[REDACTED]`, but neither `{"a"` nor `[1`.
-            OPENS => match (byte(at), kind(at + 1)) {
-                (b'{' | b'[', QUOTE | SPACE | INSIDE) | (b'[', OPENS) => false,
-                _ => true,
-            },
+            OPENS => !matches!(
+                (byte(at), kind(at + 1)),
+                (b'{' | b'[', QUOTE | SPACE | INSIDE) | (b'[', OPENS)
+            ),
             other => other == SPACE,
         }
     }

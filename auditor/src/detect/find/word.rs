@@ -177,7 +177,7 @@ pub(super) fn is_uuid(bytes: &[u8], at: usize) -> bool {
         let eight = text[part..]
             .first_chunk()
             .map_or(u64::MAX, |eight| u64::from_le_bytes(*eight));
-        let lower = eight | 0x20 * EACH;
+        let lower = eight | (0x20 * EACH);
         beyond | eight | (lower & !(0x80 * EACH)).wrapping_add((0x80 - u64::from(b'g')) * EACH)
     });
     beyond & (0x80 * EACH) == 0 && [8, 13, 18, 23].iter().all(|dash| text[*dash] == b'-')
