@@ -10,7 +10,7 @@ use crate::detect::candidate::{Match, Place, Proof, Value};
 use crate::detect::verify::{birth, device, network};
 
 /// Bytes behind the word within which the value begins: `born in Berlin on …`.
-const REACH: usize = 32;
+const REACH: usize = 24;
 /// Longest value, bytes.
 const LONGEST: usize = 48;
 /// Words that a value may begin with of which as many are tried: `born in Marseille on 3 May 1984`, as `Mar…`
@@ -155,6 +155,7 @@ mod tests {
                     ("born in Marseille on 3 May 1984", Some("3 May 1984")),
                     ("birth: 19840503", Some("19840503")),
                     ("born in 1984", None),
+                ("born out of need, version 3.4 came on 17.08.2019", None),
                     ("born 3 times in 2 years", None),
                     ("born on 31 June 1984", None),
                     ("born on 3 May 1784", None),
