@@ -107,16 +107,22 @@ pub(super) trait Cursor: Clone {
     }
 }
 
-/// A cursor at the start of the window, and one that follows the candidates.
+/// Bytes between two places that are kept for those who ask a little further back.
+const APART: usize = 1024;
+
+/// A cursor at the start of the window, one that follows the candidates, and two that it left
+/// behind, the newest last.
 pub(super) struct Tracked<C> {
     base: C,
     walk: RefCell<C>,
+    left: RefCell<[C; 2]>,
 }
 
 impl<C: Cursor> Tracked<C> {
     pub(super) fn new(base: C) -> Self {
         Self {
             walk: RefCell::new(base.clone()),
+            left: RefCell::new([base.clone(), base.clone()]),
             base,
         }
     }
@@ -130,6 +136,7 @@ impl<C: Cursor> Tracked<C> {
         self.base.run(bytes, n);
         self.base.rebase(bytes);
         *walk = self.base.clone();
+        *self.left.get_mut() = [self.base.clone(), self.base.clone()];
     }
 }
 
@@ -137,8 +144,13 @@ impl<C: Cursor> Tracked<C> {
     /// The cursor at `at`.
     fn walk_to(&self, bytes: &[u8], at: usize) -> RefMut<'_, C> {
         let mut walk = self.walk.borrow_mut();
+        let mut left = self.left.borrow_mut();
         if walk.at() > at {
-            *walk = self.base.clone();
+            let near = left.iter().rev().find(|cursor| cursor.at() <= at);
+            *walk = near.unwrap_or(&self.base).clone();
+        } else if walk.at() >= left[1].at() + APART {
+            left.swap(0, 1);
+            left[1] = walk.clone();
         }
         walk.run(bytes, at);
         walk

@@ -104,17 +104,31 @@ impl<'s, 'd> Finder<'s, 'd> {
             let start = self.chunk.start();
             self.prefixes(start);
             self.names(start);
-            for n in 0..self.chunk.starts.len() {
-                self.value(start + self.chunk.starts.get(n) + 1);
-            }
-            for n in 0..self.chunk.digit_words.len() {
-                self.digit_word(start + self.chunk.digit_words.get(n));
-            }
+            self.values_and_words(start);
             for n in 0..self.chunk.rare.len() {
                 self.rare(start + self.chunk.rare.get(n));
             }
         }
         self.end()
+    }
+
+    /// Looks at values and at words with digits. Where the names of values are columns, in the order in
+    /// which they stand: who is asked for columns walks through the text and does not go back well.
+    fn values_and_words(&mut self, start: usize) {
+        let mut word = 0;
+        let is_table = matches!(self.format, Format::Csv | Format::Sql);
+        for n in 0..self.chunk.starts.len() {
+            let sign = self.chunk.starts.get(n);
+            while is_table && word < self.chunk.digit_words.len() && self.chunk.digit_words.get(word) <= sign
+            {
+                self.digit_word(start + self.chunk.digit_words.get(word));
+                word += 1;
+            }
+            self.value(start + sign + 1);
+        }
+        for n in word..self.chunk.digit_words.len() {
+            self.digit_word(start + self.chunk.digit_words.get(n));
+        }
     }
 
     /// Looks where words begin for what secrets begin with.

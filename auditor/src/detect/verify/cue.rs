@@ -155,7 +155,7 @@ mod tests {
                     ("born in Marseille on 3 May 1984", Some("3 May 1984")),
                     ("birth: 19840503", Some("19840503")),
                     ("born in 1984", None),
-                ("born out of need, version 3.4 came on 17.08.2019", None),
+                    ("born out of need, version 3.4 came on 17.08.2019", None),
                     ("born 3 times in 2 years", None),
                     ("born on 31 June 1984", None),
                     ("born on 3 May 1784", None),
