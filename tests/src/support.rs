@@ -21,7 +21,7 @@ pub struct Proof<'a> {
     pub form: &'a str,
     /// Functions that must be hooked, in this order.
     pub functions: &'a [&'a str],
-    /// How the file's path ends.
+    /// What the file's path has in it.
     pub file: &'a str,
     /// Bytes the program itself counted; `None` where it can not.
     pub counted: Option<i64>,
@@ -43,7 +43,7 @@ pub fn prove(report: &Report, proof: Proof<'_>) -> anyhow::Result<()> {
             hook["library"] == proof.library
                 && hook["path"]
                     .as_str()
-                    .is_some_and(|path| path.ends_with(proof.file))
+                    .is_some_and(|path| path.contains(proof.file))
         })
         .collect();
     let text = |hook: &Value, name: &str| hook[name].as_str().unwrap_or("?").to_owned();

@@ -69,7 +69,7 @@ fn wget_posts_through_gnutls() -> anyhow::Result<()> {
             program: "wget",
             form: "shared",
             functions: &GNUTLS,
-            file: "/libgnutls.so.30",
+            file: "/libgnutls.so",
             counted,
             bound: true,
         },
@@ -124,7 +124,7 @@ fn gnutls_cli_and_gnutls_serv_are_captured_at_both_ends() -> anyhow::Result<()> 
             program: "gnutls-cli and gnutls-serv",
             form: "shared",
             functions: &GNUTLS,
-            file: "/libgnutls.so.30",
+            file: "/libgnutls.so",
             // There and back, at both ends.
             counted: Some(4 * i64::try_from(line.len())?),
             bound: true,
@@ -232,7 +232,7 @@ fn grpcio_is_captured_without_a_symbol() -> anyhow::Result<()> {
             program: "grpcio 1.85 (PyPI)",
             form: "static, stripped",
             functions: &["SSL_read", "SSL_write"],
-            file: ".so",
+            file: "cygrpc",
             counted: None,
             // It writes to memory.
             bound: false,
@@ -349,7 +349,7 @@ fn a_client_of_mbedtls_is_captured() -> anyhow::Result<()> {
                 "mbedtls_ssl_free",
                 "mbedtls_ssl_session_reset",
             ],
-            file: "/libmbedtls.so.14",
+            file: "/libmbedtls.so",
             counted: None,
             bound: true,
         },
@@ -372,7 +372,7 @@ fn a_client_of_wolfssl_is_captured() -> anyhow::Result<()> {
                 "wolfSSL_free",
                 "wolfSSL_clear",
             ],
-            file: "/libwolfssl.so.35",
+            file: "/libwolfssl.so",
             counted: None,
             bound: true,
         },
@@ -428,10 +428,10 @@ fn python(program: &Path, words: &[PathBuf]) -> anyhow::Result<Running> {
     Ok(running)
 }
 
-/// Waits until a process has mapped a file whose path ends so.
+/// Waits until a process has mapped a file with this in its path.
 fn is_mapped(pid: u32, file: &str) -> anyhow::Result<()> {
     wait_for(file, LIMIT, || {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-        Ok(maps.lines().any(|line| line.ends_with(file)).then_some(()))
+        Ok(maps.lines().any(|line| line.contains(file)).then_some(()))
     })
 }

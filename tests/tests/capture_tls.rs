@@ -9,6 +9,7 @@ use auditor_tests::{
     peers::{self, Client, Nginx, Server, gated},
     process::{LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
+    support::{Proof, prove},
     values,
     watch::{Report, Watch},
 };
@@ -33,7 +34,22 @@ fn accounted(report: &Report, peer: &str, counted: i64) -> anyhow::Result<()> {
         "nothing was scanned: {:?}",
         report.account("tls")
     );
-    Ok(())
+    // The rows of the table of libraries; other tests are variations of these.
+    if !["Python", "curl", "nginx", "openssl"].contains(&peer) {
+        return Ok(());
+    }
+    prove(
+        report,
+        Proof {
+            library: "openssl",
+            program: peer,
+            form: "shared",
+            functions: &["ssl_read_internal", "ssl_write_internal", "SSL_free"],
+            file: "/libssl.so",
+            counted: Some(counted),
+            bound: true,
+        },
+    )
 }
 
 #[test]
