@@ -6,6 +6,7 @@
 
 pub mod daemon;
 pub mod expect;
+pub mod go;
 pub mod message;
 pub mod peers;
 pub mod process;
