@@ -26,6 +26,18 @@ pub struct Build {
     pub pie: bool,
 }
 
+impl Build {
+    /// For the table of what is proved.
+    pub const fn form(self) -> &'static str {
+        match (self.stripped, self.pie) {
+            (false, false) => "static",
+            (false, true) => "static, PIE",
+            (true, false) => "static, stripped",
+            (true, true) => "static, stripped, PIE",
+        }
+    }
+}
+
 /// Which Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compiler {
@@ -36,6 +48,14 @@ pub enum Compiler {
 }
 
 impl Compiler {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "Debian's Go",
+            Self::Newest => "the newest Go",
+        }
+    }
+
     /// # Errors
     /// When it is not installed.
     fn program(self) -> anyhow::Result<PathBuf> {

@@ -110,11 +110,16 @@ impl Elf {
         self.read_range(table.names, PIECE, MAX_NAME + 1, |at, bytes| {
             for (name, finder) in &finders {
                 for found in finder.find_iter(bytes) {
-                    let start = memrchr(0, &bytes[..found]).map_or(0, |zero| zero + 1);
-                    let end = memchr(0, &bytes[found..]).map_or(bytes.len(), |zero| found + zero);
+                    // A name is no longer than that: a file that has no zeros makes us look no further.
+                    let before = &bytes[found.saturating_sub(MAX_NAME)..found];
+                    let behind = &bytes[found..bytes.len().min(found + MAX_NAME)];
+                    let start = found - before.len() + memrchr(0, before).map_or(0, |zero| zero + 1);
+                    let end = found + memchr(0, behind).unwrap_or(behind.len());
                     let whole = &bytes[start..end];
                     let holds_all = whole.len() <= MAX_NAME
-                        && parts.iter().all(|part| memmem::find(whole, part.as_bytes()).is_some());
+                        && parts
+                            .iter()
+                            .all(|part| memmem::find(whole, part.as_bytes()).is_some());
                     if let (true, Ok(place)) = (holds_all, u32::try_from(at + start as u64))
                         && places.len() < MAX_PLACES
                     {
