@@ -10,6 +10,7 @@ pub mod go;
 pub mod message;
 pub mod peers;
 pub mod process;
+pub mod rustls;
 pub mod scratch;
 pub mod support;
 pub mod values;
