@@ -187,9 +187,9 @@ impl Program<'_> {
                 Count::Rax => IN_RAX,
                 Count::Slot(slot) => slot,
             };
-            // What ends a call comes first: a call that begins between the two is not half seen.
-            targets.push(self.target(WRITE, GoProgram::Written, call.behind, 0, count_at)?);
+            // What begins a call comes first: each goroutine's next write replaces what it noted.
             targets.push(self.target(WRITE, GoProgram::Write, call.call, 0, IN_RAX)?);
+            targets.push(self.target(WRITE, GoProgram::Written, call.behind, 0, count_at)?);
         }
         let copy = self
             .code(READ)?
