@@ -32,6 +32,8 @@ pub enum Counter {
     TlsCallLost,
     /// TLS streams bound to a socket by nesting (streams).
     BoundNested,
+    /// TLS streams bound to the socket that their object names (streams).
+    BoundDescriptor,
     /// A map had no room for an entry (times).
     MapFull,
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(not(feature = "user"), no_std)]
 
 pub mod counter;
+pub mod go;
 pub mod offsets;
 pub mod record;
 pub mod scope;

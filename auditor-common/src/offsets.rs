@@ -34,6 +34,7 @@ fields! {
     SK_RCV_SADDR = "sock" . "__sk_common" . "skc_rcv_saddr";
     SK_V6_DADDR = "sock" . "__sk_common" . "skc_v6_daddr";
     SK_V6_RCV_SADDR = "sock" . "__sk_common" . "skc_v6_rcv_saddr";
+    SK_COOKIE = "sock" . "__sk_common" . "skc_cookie";
     SK_NET = "sock" . "__sk_common" . "skc_net" . "net";
     SK_TYPE = "sock" . "sk_type";
     SK_PROTOCOL = "sock" . "sk_protocol";

@@ -1,10 +1,15 @@
 //! All maps.
 
-use auditor_common::{counter::Counter, record::MAX_RINGS, scope};
+use auditor_common::{
+    counter::Counter,
+    go::{GoPoint, MAX_POINTS},
+    record::MAX_RINGS,
+    scope,
+};
 use aya_ebpf::{
     btf_maps::{ArrayOfMaps, RingBuf, SkStorage},
     macros::{btf_map, map},
-    maps::{HashMap, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 
 use crate::socket_state::SocketState;
@@ -45,6 +50,28 @@ pub static TLS_CURRENT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_3
 /// State of TLS objects.
 #[map]
 pub static TLS_STREAMS: LruHashMap<TlsKey, TlsStream> = LruHashMap::with_max_entries(65_536, 0);
+
+/// What the probes in Go programs have to know; the daemon fills it before it attaches.
+#[map]
+pub static GO_POINTS: Array<GoPoint> = Array::with_max_entries(MAX_POINTS, 0);
+
+/// Writes of Go programs under way. The key's object is the goroutine.
+#[map]
+pub static GO_WRITES: LruHashMap<TlsKey, GoWrite> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Open sockets whose connection a process in scope opened, by address: probes can not look into
+/// the socket's own state.
+#[map]
+pub static CLIENT_SOCKETS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Arguments of a Go write.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct GoWrite {
+    pub conn: u64,
+    pub buffer: u64,
+    pub length: u64,
+}
 
 /// A call is known by its process and its stack pointer at entry: threads and fibres alike keep
 /// that until they return.

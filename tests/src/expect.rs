@@ -21,6 +21,15 @@ pub struct Expected<'a> {
 /// # Errors
 /// When something differs.
 pub fn leak(found: &Value, expected: Expected<'_>) -> anyhow::Result<()> {
+    let by = if expected.encrypted { "openssl" } else { "socket" };
+    captured_by(found, expected, by)
+}
+
+/// The same, of bytes that another library than OpenSSL took.
+///
+/// # Errors
+/// When something differs.
+pub fn captured_by(found: &Value, expected: Expected<'_>, library: &str) -> anyhow::Result<()> {
     let flow = &found["flow"];
     let seen = json!({
         "kind": found["kind"],
@@ -47,7 +56,7 @@ pub fn leak(found: &Value, expected: Expected<'_>) -> anyhow::Result<()> {
         "source": expected.source,
         "destination": expected.destination,
         "encrypted": expected.encrypted,
-        "captured_by": if expected.encrypted { "openssl" } else { "socket" },
+        "captured_by": library,
     });
     ensure!(seen == wanted, "found    {seen}\nexpected {wanted}\nin {found:#}");
     Ok(())

@@ -6,9 +6,11 @@
 
 pub mod daemon;
 pub mod expect;
+pub mod go;
 pub mod message;
 pub mod peers;
 pub mod process;
+pub mod rustls;
 pub mod scratch;
 pub mod support;
 pub mod values;

@@ -66,9 +66,11 @@ pub fn prove(report: &Report, proof: Proof<'_>) -> anyhow::Result<()> {
         None => ensure!(moved > 0, "{} moved nothing", proof.program),
     }
     let bindings = &report.summary["bindings"];
-    let nested = bindings["nested"].as_u64().unwrap_or(0);
+    let binding = ["nested", "descriptor"]
+        .into_iter()
+        .find(|way| bindings[*way].as_u64().is_some_and(|streams| streams > 0));
     ensure!(
-        (nested > 0) == proof.bound,
+        binding.is_some() == proof.bound,
         "{}: bindings {bindings}",
         proof.program
     );
@@ -89,7 +91,7 @@ pub fn prove(report: &Report, proof: Proof<'_>) -> anyhow::Result<()> {
         "program": proof.program,
         "form": proof.form,
         "functions": functions,
-        "binding": if proof.bound { "nested" } else { "none" },
+        "binding": binding.unwrap_or("none"),
     });
     println!("table: {line} | moved {moved}, difference 0");
     let Some(folder) = env::var_os("AUDITOR_TLS_RESULTS") else {

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: installs what building and testing need. Looks first and touches nothing that is there.
 
 mod apt;
+mod go;
 mod needs;
 pub(crate) mod python;
 mod services;
@@ -72,6 +73,7 @@ struct Plan {
     link_toolchain: bool,
     rustup: bool,
     python: bool,
+    go: bool,
 }
 
 impl Plan {
@@ -82,6 +84,7 @@ impl Plan {
             link_toolchain: false,
             rustup: true,
             python: groups.contains(&Group::Test) && !python::is_there(),
+            go: groups.contains(&Group::Test) && !go::is_there(),
         };
         if groups.contains(&Group::Build) {
             plan.add_ebpf(&Found::on_this_machine());
@@ -106,7 +109,7 @@ impl Plan {
     }
 
     fn is_empty(&self) -> bool {
-        self.packages.is_empty() && !self.linker && !self.link_toolchain && !self.python
+        self.packages.is_empty() && !self.linker && !self.link_toolchain && !self.python && !self.go
     }
 
     /// The commands for a person to type.
@@ -127,6 +130,11 @@ impl Plan {
         }
         if self.python {
             for command in python::commands().unwrap_or_default().iter() {
+                text += &format!("{}\n", process::shown(command));
+            }
+        }
+        if self.go {
+            for command in go::command().iter() {
                 text += &format!("{}\n", process::shown(command));
             }
         }
@@ -155,6 +163,9 @@ fn install(plan: &Plan, groups: &[Group]) -> anyhow::Result<ExitCode> {
     }
     if plan.python {
         python::make()?;
+    }
+    if plan.go {
+        go::make()?;
     }
     verify(plan, groups)
 }
@@ -231,6 +242,7 @@ mod tests {
             link_toolchain: false,
             rustup: true,
             python: false,
+            go: false,
         };
         plan.add_ebpf(found);
         plan

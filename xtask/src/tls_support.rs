@@ -48,6 +48,16 @@ const LIBRARIES: &[(&str, &str, &str)] = &[
     ("wolfssl", "wolfSSL", ""),
     ("s2n", "s2n", "functions by name; no program yet"),
     (
+        "go",
+        "Go crypto/tls",
+        "before Go 1.17, and built without optimisation: told and left alone",
+    ),
+    (
+        "rustls",
+        "rustls",
+        "other versions than 0.23, and stripped programs: not hooked; the former are told in the log",
+    ),
+    (
         "jsse",
         "Java JSSE",
         "not there: it is Java code that is compiled while it runs, so there is no file to attach to. It would need an \

@@ -7,7 +7,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     copy::{self, data_ring},
-    maps::RAW_SOCKETS,
+    maps::{CLIENT_SOCKETS, RAW_SOCKETS},
     scope,
     socket_state::{BtfSock, Sock},
 };
@@ -33,9 +33,11 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
             let state = BtfSock(sk).state_or_new()?;
             // SAFETY: a map value, used only here.
             unsafe { (*state).role = role::CLIENT };
+            let _ = CLIENT_SOCKETS.insert(&(sk as u64), &1, 0);
             Some(())
         }
         TCP_CLOSE => {
+            let _ = CLIENT_SOCKETS.remove(&(sk as u64));
             if let Some(state) = BtfSock(sk).state() {
                 // SAFETY: as above.
                 closed(unsafe { (*state).cookie });

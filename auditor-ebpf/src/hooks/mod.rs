@@ -1,7 +1,9 @@
 //! The programs, one file per family. A program is two lines around a `try_` function.
 
 pub mod connection;
+pub mod go;
 pub mod process;
+pub mod rustls;
 pub mod socket;
 pub mod syscall;
 pub mod tls;

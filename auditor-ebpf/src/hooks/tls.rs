@@ -197,13 +197,13 @@ fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
     if moved == 0 { None } else { Some(moved) }
 }
 
+/// The state of a TLS object, made at first sight; `None` when the map is full.
 #[inline(always)]
-fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
+pub fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
     if let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) {
         return Some(stream);
     }
-    // SAFETY: the helpers take no pointers. Time and CPU make the id unique on this machine.
-    let id = unsafe { bpf_ktime_get_ns() << 8 | u64::from(bpf_get_smp_processor_id() & 0xff) };
+    let id = new_id();
     let _ = TLS_STREAMS.insert(
         &key,
         &TlsStream {
@@ -214,6 +214,13 @@ fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
         0,
     );
     TLS_STREAMS.get_ptr_mut(&key)
+}
+
+/// An id no other stream on this machine has.
+#[inline(always)]
+pub fn new_id() -> u64 {
+    // SAFETY: the helpers take no pointers. Time and CPU make the number unique.
+    unsafe { bpf_ktime_get_ns() << 8 | u64::from(bpf_get_smp_processor_id() & 0xff) }
 }
 
 /// A socket operation happened: if this thread is inside a TLS call, the socket carries that TLS
@@ -252,7 +259,12 @@ pub fn tls_free(ctx: ProbeContext) -> u32 {
 
 fn try_free(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
-    let object = Arguments::of(ctx.as_ptr()).object;
+    free(task, Arguments::of(ctx.as_ptr()).object)
+}
+
+/// A TLS object ends: what is at its address next is another connection.
+#[inline(always)]
+pub fn free(task: Task, object: u64) -> Option<()> {
     let key = TlsKey {
         tgid: u64::from(task.tgid),
         object,
@@ -261,8 +273,14 @@ fn try_free(ctx: &ProbeContext) -> Option<()> {
     // SAFETY: a map value, copied before the entry is removed.
     let TlsStream { id, cookie, .. } = unsafe { *stream };
     let _ = TLS_STREAMS.remove(&key);
+    closed(task, id, cookie);
+    Some(())
+}
+
+/// Tells the daemon that a stream ended.
+#[inline(always)]
+pub fn closed(task: Task, id: u64, cookie: u64) {
     let mut header = copy::event_header(Kind::Closed, Source::Tls, id, task.id());
     header.cookie = cookie;
     copy::event(header, None, data_ring(id));
-    Some(())
 }

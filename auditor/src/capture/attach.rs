@@ -5,10 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use auditor_common::tls::{AttachCookie, Shape};
-use aya::programs::{
-    ProgramError, UProbe,
-    uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
+use auditor_common::{
+    go::{GoPoint, MAX_POINTS, POINT_WORDS},
+    tls::{AttachCookie, Shape},
+};
+use aya::{
+    maps::{Array, MapError},
+    programs::{
+        ProgramError, UProbe,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
+    },
 };
 
 pub use super::file::FileId;
@@ -49,6 +55,8 @@ pub enum Outcome {
 pub struct Attachments {
     files: HashMap<FileId, Outcome>,
     loaded: HashSet<&'static str>,
+    /// Entries of `GO_POINTS` in use.
+    go_points: u32,
     /// Made when the first return probe is needed.
     return_probes: Option<Verdict>,
 }
@@ -98,7 +106,7 @@ impl Attachments {
         let path = &found.path;
         if targets
             .iter()
-            .any(|target| matches!(target.probe, Probe::Call { .. }))
+            .any(|target| matches!(target.probe, Probe::Call { .. } | Probe::RustlsWrite))
         {
             self.require_return_probes(kernel)?;
         }
@@ -172,8 +180,54 @@ impl Attachments {
                     UProbeScope::AllProcesses,
                 )?;
             }
+            Probe::RustlsWrite => {
+                let cookie =
+                    AttachCookie::new(library as u8, false, Shape::ReturnsSize, target.point.stack_delta).0;
+                for name in ["rustls_written", "rustls_write"] {
+                    self.program(kernel, name)?.attach(
+                        point(target.point.offset, cookie),
+                        path,
+                        UProbeScope::AllProcesses,
+                    )?;
+                }
+            }
+            Probe::RustlsRead => {
+                let cookie = AttachCookie::new(library as u8, true, Shape::ReturnsSize, 0).0;
+                self.program(kernel, "rustls_read")?.attach(
+                    point(target.point.offset, cookie),
+                    path,
+                    UProbeScope::AllProcesses,
+                )?;
+            }
+            Probe::Go { program, place } => {
+                let index = self.go_point(kernel, place)?;
+                let cookie = AttachCookie::of_point(library as u8, index).0;
+                self.program(kernel, program.name())?.attach(
+                    point(target.point.offset, cookie),
+                    path,
+                    UProbeScope::AllProcesses,
+                )?;
+            }
         }
         Ok(())
+    }
+
+    /// Gives a point of a Go program an entry of the kernel's map.
+    fn go_point(&mut self, kernel: &mut Kernel, place: GoPoint) -> Result<u32, MapError> {
+        let name = "GO_POINTS";
+        let map = kernel.ebpf.map_mut(name).ok_or_else(|| MapError::InvalidName {
+            name: name.to_owned(),
+        })?;
+        let index = self.go_points;
+        if index >= MAX_POINTS {
+            return Err(MapError::OutOfBounds {
+                index,
+                max_entries: MAX_POINTS,
+            });
+        }
+        Array::<_, [u64; POINT_WORDS]>::try_from(map)?.set(index, place.words(), 0)?;
+        self.go_points += 1;
+        Ok(index)
     }
 
     /// The program, loaded on first use.
@@ -196,10 +250,12 @@ impl Attachments {
 
 fn method(target: &Target) -> &'static str {
     match (target.probe, target.point.emulated) {
-        (Probe::Call { .. }, true) => "entry+return, emulated",
-        (Probe::Call { .. }, false) => "entry+return, single-stepped",
-        (Probe::Free, true) => "entry, emulated",
-        (Probe::Free, false) => "entry, single-stepped",
+        (Probe::Call { .. } | Probe::RustlsWrite, true) => "entry+return, emulated",
+        (Probe::Call { .. } | Probe::RustlsWrite, false) => "entry+return, single-stepped",
+        (Probe::Free | Probe::RustlsRead, true) => "entry, emulated",
+        (Probe::Free | Probe::RustlsRead, false) => "entry, single-stepped",
+        (Probe::Go { .. }, true) => "instruction, emulated",
+        (Probe::Go { .. }, false) => "instruction, single-stepped",
     }
 }
 

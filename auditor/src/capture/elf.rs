@@ -7,6 +7,7 @@
 pub mod instruction;
 mod relocation;
 pub mod scan;
+mod sections;
 mod symbols;
 
 use std::{
@@ -31,6 +32,7 @@ use super::file::FileId;
 pub use instruction::{
     AttachPoint, call_targets, entry_point, first_instruction, passes_fifth_argument, return_point,
 };
+pub use sections::Section;
 
 /// Longest function body that is decoded, bytes.
 const MAX_BODY: u64 = 16 * 1024;
@@ -50,6 +52,11 @@ pub enum ElfError {
     Parse { path: String, source: object::Error },
     #[error("{path} claims more sections or segments than a linker writes; it is not hooked")]
     TooManyParts { path: String },
+    #[error("{path} is a Go program with TLS that is not hooked: {source}")]
+    Go {
+        path: String,
+        source: super::tls::GoError,
+    },
 }
 
 /// A function symbol.

@@ -20,6 +20,9 @@ use super::{
     support::SocketTier,
 };
 
+/// TLS programs that look at the end of a call.
+const CALL_ENDS: [&str; 3] = ["tls_exit", "go_written", "rustls_written"];
+
 /// Bytes of the control ring.
 const CONTROL_RING_BYTES: u32 = 256 * 1024;
 
@@ -141,8 +144,14 @@ impl Kernel {
     }
 
     /// Detaches every program: nothing is counted or copied any more. TLS calls that are under
-    /// way return unseen, so the TLS programs go first.
+    /// way return unseen, so the TLS programs go first, and of those the ones at the end of a call: a
+    /// call whose beginning nobody saw would count as lost.
     pub fn detach(&mut self) {
+        for name in CALL_ENDS {
+            if let Some(aya::programs::Program::UProbe(program)) = self.ebpf.program_mut(name) {
+                drop(program.unload());
+            }
+        }
         for uprobes in [true, false] {
             for (_, program) in self.ebpf.programs_mut() {
                 use aya::programs::Program;

@@ -93,6 +93,7 @@ pub(super) fn summary(
         attached: hooked.into_iter().map(attached).collect(),
         bindings: Bindings {
             nested: Totals::get(&totals.bound_nested),
+            descriptor: Totals::get(&totals.bound_descriptor),
             unbound: Totals::get(&totals.unbound),
         },
         events_lost: losses

@@ -289,6 +289,7 @@ impl Control {
             (Counter::TlsCallLost, &totals.tls_calls_lost),
             (Counter::MapFull, &totals.map_full),
             (Counter::BoundNested, &totals.bound_nested),
+            (Counter::BoundDescriptor, &totals.bound_descriptor),
         ] {
             total.store(self.kernel.counter(counter), Ordering::Relaxed);
         }

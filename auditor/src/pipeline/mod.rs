@@ -98,6 +98,7 @@ pub struct Totals {
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
     pub bound_nested: AtomicU64,
+    pub bound_descriptor: AtomicU64,
     pub unbound: AtomicU64,
     pub duplicates: AtomicU64,
 }

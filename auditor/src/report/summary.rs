@@ -92,6 +92,8 @@ pub struct Attached {
 pub struct Bindings {
     /// By a socket call inside a TLS call.
     pub nested: u64,
+    /// By the descriptor that the object itself names (Go).
+    pub descriptor: u64,
     /// Not at all: source or destination of these connections is not known.
     pub unbound: u64,
 }
@@ -138,8 +140,15 @@ impl Summary {
             );
         }
         if self.bindings != Bindings::default() {
-            let Bindings { nested, unbound } = self.bindings;
-            let _ = writeln!(out, "  bindings {nested} nested, {unbound} unbound");
+            let Bindings {
+                nested,
+                descriptor,
+                unbound,
+            } = self.bindings;
+            let _ = writeln!(
+                out,
+                "  bindings {nested} nested, {descriptor} by descriptor, {unbound} unbound"
+            );
         }
         for loss in &self.events_lost {
             let _ = writeln!(
@@ -290,6 +299,7 @@ pub(crate) mod tests {
             }],
             bindings: Bindings {
                 nested: 4,
+                descriptor: 2,
                 unbound: 0,
             },
             events_lost: vec![Loss {
@@ -321,7 +331,7 @@ pub(crate) mod tests {
             scanned                       900 B
             difference 0
           attached openssl /usr/lib/libssl.so.3 SSL_write_ex at +0x12 (uprobe)
-          bindings 4 nested, 0 unbound
+          bindings 4 nested, 2 by descriptor, 0 unbound
           lost 2 events in ring: full\x1b[2J
           command ended with status 0
         ");

@@ -8,6 +8,7 @@ pub mod checks;
 pub mod config;
 pub mod content;
 pub mod elf;
+pub mod gopclntab;
 pub mod http1;
 pub mod names;
 pub mod own;
@@ -23,12 +24,13 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
     ("content", content::run),
     ("elf", elf::run),
+    ("gopclntab", gopclntab::run),
     ("http1", http1::run),
     ("names", names::run),
     ("own", own::run),

@@ -65,6 +65,8 @@ const TEST: &[Need] = &[
     need("/var/lib/dpkg/info/python3-venv.list", "python3-venv"),
     need("promtool", "prometheus"),
     need("ip", "iproute2"),
+    need("/usr/bin/go", "golang-go"),
+    need("caddy", "caddy"),
     need("gnutls-cli", "gnutls-bin"),
     need("wget", "wget"),
     need("tstclnt", "libnss3-tools"),

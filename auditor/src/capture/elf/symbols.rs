@@ -13,7 +13,7 @@ use std::{
 };
 
 use lzma_rust2::XzReader;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 use object::{
     Object as _, ObjectSection as _,
     elf::{SHT_DYNSYM, SHT_SYMTAB, STT_FUNC, STT_GNU_IFUNC},
@@ -87,6 +87,55 @@ impl Elf {
             }
         }
         Ok(found)
+    }
+
+    /// The functions of the full symbol table whose names hold one of `names` and all of `parts`: for
+    /// names that a compiler mangled.
+    ///
+    /// # Errors
+    /// When the file is not ELF.
+    pub fn functions_with<'n>(
+        &self,
+        parts: &[&str],
+        names: &[&'n str],
+    ) -> Result<HashMap<&'n str, Function>, ElfError> {
+        let Some(table) = self.table(SHT_SYMTAB)? else {
+            return Ok(HashMap::new());
+        };
+        let finders: Vec<_> = names
+            .iter()
+            .map(|name| (*name, memmem::Finder::new(name.as_bytes())))
+            .collect();
+        let mut places = HashMap::new();
+        self.read_range(table.names, PIECE, MAX_NAME + 1, |at, bytes| {
+            for (name, finder) in &finders {
+                for found in finder.find_iter(bytes) {
+                    // A name is no longer than that: a file that has no zeros makes us look no further.
+                    let before = &bytes[found.saturating_sub(MAX_NAME)..found];
+                    let behind = &bytes[found..bytes.len().min(found + MAX_NAME)];
+                    let start = found - before.len() + memrchr(0, before).map_or(0, |zero| zero + 1);
+                    let end = found + memchr(0, behind).unwrap_or(behind.len());
+                    let whole = &bytes[start..end];
+                    let holds_all = whole.len() <= MAX_NAME
+                        && parts
+                            .iter()
+                            .all(|part| memmem::find(whole, part.as_bytes()).is_some());
+                    if let (true, Ok(place)) = (holds_all, u32::try_from(at + start as u64))
+                        && places.len() < MAX_PLACES
+                    {
+                        places.insert(place, *name);
+                    }
+                }
+            }
+        });
+        let mut found = HashMap::new();
+        if !places.is_empty() {
+            self.read_symbols(&table, &places, &mut found);
+        }
+        Ok(names
+            .iter()
+            .filter_map(|name| Some((*name, *found.get(*name)?)))
+            .collect())
     }
 
     fn table(&self, wanted: object::elf::SectionType) -> Result<Option<Table>, ElfError> {

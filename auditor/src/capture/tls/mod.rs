@@ -5,15 +5,20 @@
 //! file of its own. What is found in a file is a list of [`Target`]s; attaching them is not done
 //! here.
 
+mod go;
 mod meaning;
 mod nss;
 mod openssl;
+mod rustls;
 mod table;
 
 use std::collections::HashMap;
 
 use auditor_common::tls::Shape;
 
+use auditor_common::go::GoPoint;
+
+pub use self::go::{FunctionTable, GoCode, GoError, GoProgram, PclntabError, Source};
 use super::elf::{AttachPoint, Elf, ElfError, Function, entry_point, return_point};
 
 /// A library we know. The number goes into attach cookies.
@@ -29,11 +34,13 @@ pub enum Library {
     MbedTls = 7,
     WolfSsl = 8,
     S2n = 9,
+    Go = 20,
+    Rustls = 21,
 }
 
 impl Library {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::OpenSsl,
         Self::BoringSsl,
         Self::AwsLc,
@@ -43,6 +50,8 @@ impl Library {
         Self::MbedTls,
         Self::WolfSsl,
         Self::S2n,
+        Self::Go,
+        Self::Rustls,
     ];
 
     /// Value of `captured_by` and of the metric label.
@@ -57,6 +66,8 @@ impl Library {
             Self::MbedTls => "mbedtls",
             Self::WolfSsl => "wolfssl",
             Self::S2n => "s2n",
+            Self::Go => "go",
+            Self::Rustls => "rustls",
         }
     }
 
@@ -80,9 +91,10 @@ pub fn is_library_file(name: &str) -> bool {
 /// # Errors
 /// When the file is not ELF.
 pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
+    let mut targets = go::find(elf)?;
+    targets.extend(rustls::find(elf)?);
     let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
     let symbols = elf.functions(&names)?;
-    let mut targets = Vec::new();
     for row in table::ROWS {
         targets.extend(row.find(elf, &symbols)?);
     }
@@ -102,6 +114,12 @@ pub enum Probe {
     Call { ingress: bool, shape: Shape },
     /// Entry only: the object is gone, or begins anew.
     Free,
+    /// An instruction of a Go program.
+    Go { program: GoProgram, place: GoPoint },
+    /// Entry and return of rustls's sending function.
+    RustlsWrite,
+    /// Entry of rustls's receiving function.
+    RustlsRead,
 }
 
 /// One function to attach to.
@@ -127,8 +145,8 @@ impl Target {
     ) -> Result<Option<Self>, ElfError> {
         let body = elf.body(function)?;
         let point = match probe {
-            Probe::Call { .. } => return_point(&body),
-            Probe::Free => entry_point(&body),
+            Probe::Call { .. } | Probe::RustlsWrite => return_point(&body),
+            Probe::Free | Probe::RustlsRead | Probe::Go { .. } => entry_point(&body),
         };
         let (Some(point), Some(file_offset)) = (point, elf.file_offset(function.address)?) else {
             return Ok(None);

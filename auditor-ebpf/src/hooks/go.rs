@@ -1,0 +1,333 @@
+//! Go's `crypto/tls`, for programs built with Go 1.17 and later (amd64, register ABI).
+//!
+//! Goroutines change threads in the middle of a call and their stacks move, so there are no return
+//! probes, and calls are told apart by the goroutine (`g`, in r14). Every probe sits on an
+//! instruction the kernel emulates, inside the functions that hold the connection's lock:
+//!
+//! - `(*Conn).Write`: at the call of `writeRecordLocked` (rax conn, rcx and rdi the bytes) and
+//!   right behind it, where the count is that of the call, also when it failed half way.
+//! - `(*Conn).Read`: at the call of `runtime.memmove`, which hands the plaintext over (rbx from,
+//!   rcx count).
+//! - `(*Conn).Close`: the stream ends.
+//!
+//! The socket is found through the connection itself, see [`socket`].
+
+use core::{ffi::c_void, mem::MaybeUninit, ptr};
+
+use auditor_common::{
+    counter::Counter,
+    go::{GoPoint, IN_RAX},
+    record::{Kind, Source, role},
+    tls::AttachCookie,
+};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::pt_regs,
+    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    macros::uprobe,
+    programs::ProbeContext,
+};
+
+use crate::{
+    account::count,
+    copy::{self, Call, UserBytes, data_ring},
+    globals::SK_COOKIE,
+    hooks::{syscall::socket_of, tls},
+    maps::{CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
+    scope::{self, Task},
+    socket_state::{RawSock, Sock as _},
+};
+
+/// Most bytes one call can claim: above it is no length (as for the C libraries).
+const MAX_MOVED: u64 = 1 << 40;
+
+/// How many wrappers around a `*net.TCPConn` are looked through: each one embeds the next as its
+/// first field.
+const MAX_WRAPPERS: u32 = 4;
+
+/// In a `runtime.itab`, bytes to the third method. Methods are sorted by name, so in an itab of
+/// `net.Conn` that is Read (Close, LocalAddr, Read, …).
+const ITAB_READ: u64 = 24 + 2 * 8;
+
+/// In a `net.netFD`, which begins with a `poll.FD`: its mutex, and the descriptor.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct NetFd {
+    /// `poll.fdMutex.state`; bit 0 is set before the descriptor is closed.
+    state: u64,
+    _semaphores: u64,
+    descriptor: u64,
+}
+
+struct Registers {
+    rax: u64,
+    rbx: u64,
+    rcx: u64,
+    rdi: u64,
+    g: u64,
+    stack: u64,
+    instruction: u64,
+}
+
+impl Registers {
+    #[inline(always)]
+    fn of(ctx: *mut c_void) -> Self {
+        let regs: *const pt_regs = ctx.cast();
+        // SAFETY: the context of uprobe programs is `struct pt_regs`.
+        unsafe {
+            Self {
+                rax: ptr::read_volatile(&raw const (*regs).rax),
+                rbx: ptr::read_volatile(&raw const (*regs).rbx),
+                rcx: ptr::read_volatile(&raw const (*regs).rcx),
+                rdi: ptr::read_volatile(&raw const (*regs).rdi),
+                g: ptr::read_volatile(&raw const (*regs).r14),
+                stack: ptr::read_volatile(&raw const (*regs).rsp),
+                instruction: ptr::read_volatile(&raw const (*regs).rip),
+            }
+        }
+    }
+}
+
+/// `call crypto/tls.(*Conn).writeRecordLocked(conn, type, data, …)` in `(*Conn).Write`.
+#[uprobe]
+pub fn go_write(ctx: ProbeContext) -> u32 {
+    let _ = try_write(&ctx);
+    0
+}
+
+fn try_write(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    let write = GoWrite {
+        conn: regs.rax,
+        buffer: regs.rcx,
+        length: regs.rdi,
+    };
+    if GO_WRITES.insert(&goroutine(task, &regs), &write, 0).is_err() {
+        count(Counter::MapFull, 1);
+    }
+    Some(())
+}
+
+/// Behind that call: the count it returned is in rax, or was stored from there.
+#[uprobe]
+pub fn go_written(ctx: ProbeContext) -> u32 {
+    let _ = try_written(&ctx);
+    0
+}
+
+fn try_written(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    let key = goroutine(task, &regs);
+    let Some(found) = GO_WRITES.get_ptr(&key) else {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    };
+    // SAFETY: a map value, copied before the entry is removed.
+    let write = unsafe { *found };
+    let _ = GO_WRITES.remove(&key);
+    let (library, point) = point(ctx)?;
+    let moved = if point.count_at == IN_RAX {
+        regs.rax
+    } else {
+        let Some(stored) = read_user::<u64>(regs.stack + u64::from(point.count_at)) else {
+            count(Counter::TlsCallLost, 1);
+            return None;
+        };
+        stored
+    };
+    if moved > write.length {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    let plaintext = Plaintext {
+        conn: write.conn,
+        buffer: write.buffer,
+        moved,
+        ingress: 0,
+    };
+    deliver(task, library, &point, &regs, plaintext)
+}
+
+/// `call runtime.memmove(to, from, n)` in `(*Conn).Read`.
+#[uprobe]
+pub fn go_read(ctx: ProbeContext) -> u32 {
+    let _ = try_read(&ctx);
+    0
+}
+
+fn try_read(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    let (library, point) = point(ctx)?;
+    let Some(conn) = read_user(regs.stack + u64::from(point.conn_at)) else {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    };
+    let plaintext = Plaintext {
+        conn,
+        buffer: regs.rbx,
+        moved: regs.rcx,
+        ingress: 1,
+    };
+    deliver(task, library, &point, &regs, plaintext)
+}
+
+/// `crypto/tls.(*Conn).Close(conn)`.
+#[uprobe]
+pub fn go_close(ctx: ProbeContext) -> u32 {
+    if let Some(task) = scope::current() {
+        let _ = tls::free(task, Registers::of(ctx.as_ptr()).rax);
+    }
+    0
+}
+
+/// What a call moved.
+struct Plaintext {
+    conn: u64,
+    buffer: u64,
+    moved: u64,
+    ingress: u8,
+}
+
+/// Accounts and copies plaintext. The lock of its direction is held, so the order is the stream's.
+#[inline(always)]
+fn deliver(task: Task, library: u8, point: &GoPoint, regs: &Registers, bytes: Plaintext) -> Option<()> {
+    if bytes.moved == 0 {
+        return None;
+    }
+    if bytes.moved > MAX_MOVED {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    count(Counter::TlsMoved, bytes.moved);
+    let key = TlsKey {
+        tgid: u64::from(task.tgid),
+        object: bytes.conn,
+    };
+    let Some(stream) = tls::stream_of(key) else {
+        count(Counter::MapFull, 1);
+        count(Counter::TlsUnseen, bytes.moved);
+        return None;
+    };
+    // SAFETY: a map value; no other reference is made in this program.
+    let stream = unsafe { &mut *stream };
+    if let Some(sk) = socket(point, regs.instruction, bytes.conn) {
+        bind(task, library, stream, sk);
+    }
+    let way = usize::from(bytes.ingress & 1);
+    let offset = stream.offset[way];
+    stream.offset[way] = offset + bytes.moved;
+    copy::call(
+        task,
+        Call {
+            stream: stream.id,
+            cookie: stream.cookie,
+            offset,
+            total: bytes.moved,
+            // The TLS ledger has no sequence numbers; the field carries the library.
+            seq_end: u32::from(library),
+            source: Source::Tls,
+            ingress: bytes.ingress,
+        },
+        UserBytes::buffer(bytes.buffer, bytes.moved),
+        data_ring(stream.id),
+    );
+    Some(())
+}
+
+/// The TCP socket of a `tls.Conn`, `None` unless it is certain.
+///
+/// `tls.Conn` begins with the `net.Conn` it runs on: an itab and a pointer. Only when that itab's
+/// Read is the very code of `net.(*TCPConn).Read` is the pointer a `*net.TCPConn`, which begins
+/// with its `*netFD`. A wrapper that embeds its `net.Conn` first is looked through in the same way.
+/// The mutex is read last: while its bit for closing is not set, the descriptor has not been closed,
+/// so the number looked up before was this connection's.
+#[inline(always)]
+fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
+    if point.tcp_read == 0 {
+        return None;
+    }
+    let wanted = instruction
+        .wrapping_sub(point.address)
+        .wrapping_add(point.tcp_read);
+    let mut interface = conn;
+    for _ in 0..MAX_WRAPPERS {
+        let [itab, value]: [u64; 2] = read_user(interface)?;
+        if read_user::<u64>(itab.wrapping_add(ITAB_READ))? == wanted {
+            let net_fd: u64 = read_user(value)?;
+            let before: NetFd = read_user(net_fd)?;
+            let sk = RawSock(socket_of(before.descriptor as u32)?);
+            let after: NetFd = read_user(net_fd)?;
+            if after.state & 1 != 0 || after.descriptor != before.descriptor {
+                return None;
+            }
+            return if sk.is_tcp() { Some(sk) } else { None };
+        }
+        interface = value;
+    }
+    None
+}
+
+/// Notes the socket of a stream, and tells the daemon. A `tls.Conn` keeps its connection for life:
+/// another socket means another connection at a used address.
+#[inline(always)]
+fn bind(task: Task, library: u8, stream: &mut TlsStream, sk: RawSock) {
+    let cookie = match sk.state() {
+        // SAFETY: a map value.
+        Some(state) => unsafe { (*state).cookie },
+        None => sk.field(SK_COOKIE.load()).unwrap_or(0),
+    };
+    // 0: no socket operation in scope has been seen yet. The next call asks again.
+    if cookie == 0 || cookie == stream.cookie {
+        return;
+    }
+    if stream.cookie != 0 {
+        tls::closed(task, stream.id, stream.cookie);
+        stream.id = tls::new_id();
+        stream.offset = [0; 2];
+    }
+    stream.cookie = cookie;
+    count(Counter::BoundDescriptor, 1);
+    let role = if CLIENT_SOCKETS.get_ptr(&sk.address()).is_some() {
+        role::CLIENT
+    } else {
+        role::UNKNOWN
+    };
+    let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task.id());
+    header.cookie = cookie;
+    header.seq_end = u32::from(library);
+    copy::event(header, Some(sk.endpoint(role)), data_ring(stream.id));
+}
+
+#[inline(always)]
+fn goroutine(task: Task, regs: &Registers) -> TlsKey {
+    TlsKey {
+        tgid: u64::from(task.tgid),
+        object: regs.g,
+    }
+}
+
+/// The library and the point of this probe.
+#[inline(always)]
+fn point(ctx: &ProbeContext) -> Option<(u8, GoPoint)> {
+    // SAFETY: the context is what the helper wants.
+    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let point = GO_POINTS.get(cookie.index())?;
+    Some((cookie.library(), *point))
+}
+
+#[inline(always)]
+fn read_user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper fills `size_of::<T>()` bytes of our stack, or fails; `T` is plain data.
+    unsafe {
+        let failed = bpf_probe_read_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        ) != 0;
+        if failed { None } else { Some(value.assume_init()) }
+    }
+}

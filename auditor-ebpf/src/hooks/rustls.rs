@@ -1,0 +1,232 @@
+//! rustls 0.23, where its functions kept their names.
+//!
+//! Both directions meet in `CommonState`, whose address is the stream's key:
+//!
+//! - `send_appdata_encrypt(&mut self, OutboundChunks, …) -> usize`, and `buffer_plaintext` where the
+//!   former was inlined: on return, with the length that was accepted.
+//! - `take_received_plaintext(&mut self, Payload)`: at entry, one decrypted record.
+//!
+//! rustls moves no bytes over sockets itself, so nothing nests and streams stay unbound here.
+
+use core::{ffi::c_void, ptr};
+
+use auditor_common::{counter::Counter, record::Source, tls::AttachCookie};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::pt_regs,
+    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    macros::{uprobe, uretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+
+use crate::{
+    account::count,
+    copy::{self, Call, UserBytes, data_ring},
+    hooks::tls,
+    maps::{TLS_CALLS, TlsCall, TlsCallKey, TlsKey},
+    scope::{self, Task},
+};
+
+/// Most bytes one call can claim: above it is no length (as for the C libraries).
+const MAX_MOVED: u64 = 1 << 40;
+
+/// Most slices one write may have: more are not written by any program (linux/uio.h `UIO_MAXIOV`).
+const MAX_CHUNKS: u64 = 1024;
+
+struct Registers {
+    state: u64,
+    bytes: u64,
+    returned: u64,
+    stack: u64,
+}
+
+impl Registers {
+    #[inline(always)]
+    fn of(ctx: *mut c_void) -> Self {
+        let regs: *const pt_regs = ctx.cast();
+        // SAFETY: the context of uprobe and uretprobe programs is `struct pt_regs`.
+        unsafe {
+            Self {
+                state: ptr::read_volatile(&raw const (*regs).rdi),
+                bytes: ptr::read_volatile(&raw const (*regs).rsi),
+                returned: ptr::read_volatile(&raw const (*regs).rax),
+                stack: ptr::read_volatile(&raw const (*regs).rsp),
+            }
+        }
+    }
+}
+
+/// At entry of the sending function: rsi points to `OutboundChunks`.
+///
+/// That is `Single(&[u8])`, with 0 in its first word and then address and length; or `Multiple`, with
+/// the address and number of its slices (laid out like `struct iovec`), and where in them it begins
+/// and ends.
+#[uprobe]
+pub fn rustls_write(ctx: ProbeContext) -> u32 {
+    let _ = try_write(&ctx);
+    0
+}
+
+fn try_write(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    // SAFETY: the context is what the helper wants.
+    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let words = words(regs.bytes)?;
+    let (buffer, length, slices) = match words {
+        [0, buffer, length, _] => (buffer, length, 0),
+        // One that begins in the middle is rustls's own, made for a key update; it is not read.
+        [slices, number, start, end] => (
+            if start == 0 { slices } else { 0 },
+            end.wrapping_sub(start),
+            if number > MAX_CHUNKS { MAX_CHUNKS } else { number },
+        ),
+    };
+    let key = TlsCallKey {
+        tgid: u64::from(task.tgid),
+        stack: regs.stack + cookie.stack_delta(),
+    };
+    let call = TlsCall {
+        object: regs.state,
+        buffer,
+        length,
+        // The number of slices; 0: one buffer.
+        count_at: slices,
+        cookie: cookie.0,
+        outer: 0,
+    };
+    if TLS_CALLS.insert(&key, &call, 0).is_err() {
+        count(Counter::MapFull, 1);
+    }
+    Some(())
+}
+
+/// On its return: rax is the accepted length.
+#[uretprobe]
+pub fn rustls_written(ctx: RetProbeContext) -> u32 {
+    let _ = try_written(&ctx);
+    0
+}
+
+fn try_written(ctx: &RetProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    // The return address is popped: the stack pointer is 8 above its value at entry.
+    let key = TlsCallKey {
+        tgid: u64::from(task.tgid),
+        stack: regs.stack.wrapping_sub(8),
+    };
+    let Some(found) = TLS_CALLS.get_ptr(&key) else {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    };
+    // SAFETY: a map value, copied before the entry is removed.
+    let call = unsafe { *found };
+    let _ = TLS_CALLS.remove(&key);
+    if regs.returned > call.length {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    let from = if call.count_at == 0 {
+        UserBytes::buffer(call.buffer, regs.returned)
+    } else if call.buffer == 0 {
+        UserBytes::buffer(0, 0)
+    } else {
+        UserBytes::vector(call.buffer, call.count_at)
+    };
+    deliver(
+        task,
+        AttachCookie(call.cookie),
+        call.object,
+        regs.returned,
+        from,
+        0,
+    )
+}
+
+/// `take_received_plaintext`: rsi points to `Payload`, owned or borrowed, with address and length in its
+/// second and third word either way.
+#[uprobe]
+pub fn rustls_read(ctx: ProbeContext) -> u32 {
+    let _ = try_read(&ctx);
+    0
+}
+
+fn try_read(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    let regs = Registers::of(ctx.as_ptr());
+    // SAFETY: the context is what the helper wants.
+    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let [_, buffer, length, _] = words(regs.bytes)?;
+    deliver(
+        task,
+        cookie,
+        regs.state,
+        length,
+        UserBytes::buffer(buffer, length),
+        1,
+    )
+}
+
+/// Accounts and copies plaintext.
+#[inline(always)]
+fn deliver(
+    task: Task,
+    cookie: AttachCookie,
+    state: u64,
+    moved: u64,
+    from: UserBytes,
+    ingress: u8,
+) -> Option<()> {
+    if moved == 0 {
+        return None;
+    }
+    if moved > MAX_MOVED {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    count(Counter::TlsMoved, moved);
+    let key = TlsKey {
+        tgid: u64::from(task.tgid),
+        object: state,
+    };
+    let Some(stream) = tls::stream_of(key) else {
+        count(Counter::MapFull, 1);
+        count(Counter::TlsUnseen, moved);
+        return None;
+    };
+    // SAFETY: a map value; no other reference is made in this program.
+    let stream = unsafe { &mut *stream };
+    let way = usize::from(ingress & 1);
+    let offset = stream.offset[way];
+    stream.offset[way] = offset + moved;
+    copy::call(
+        task,
+        Call {
+            stream: stream.id,
+            cookie: stream.cookie,
+            offset,
+            total: moved,
+            // The TLS ledger has no sequence numbers; the field carries the library.
+            seq_end: u32::from(cookie.library()),
+            source: Source::Tls,
+            ingress,
+        },
+        from,
+        data_ring(stream.id),
+    );
+    Some(())
+}
+
+/// The first four words of what an argument points to; what can not be read counts as a lost call.
+#[inline(always)]
+fn words(address: u64) -> Option<[u64; 4]> {
+    let mut words = [0u64; 4];
+    // SAFETY: reads 32 bytes of user memory into our stack; a bad pointer is an error code.
+    let failed = unsafe { bpf_probe_read_user((&raw mut words).cast(), 32, address as *const c_void) } != 0;
+    if failed {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    Some(words)
+}

@@ -1,0 +1,3 @@
+module auditor.test/go-peer
+
+go 1.17

@@ -1,0 +1,39 @@
+//! rustls peers: the program of tests/programs/rustls-peer, built in a workspace of its own.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::peers;
+
+/// Builds the peer with a profile of its manifest (`release`, `lto`, `stripped`), unless that was done before.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
+    let folder = env::current_exe()?
+        .parent()
+        .and_then(Path::parent)
+        .context("no build folder")?
+        .join("rustls-peers");
+    fs::create_dir_all(&folder)?;
+    let output = Command::new("cargo")
+        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .arg("--manifest-path")
+        .arg(peers::program("rustls-peer").join("Cargo.toml"))
+        .env("CARGO_TARGET_DIR", &folder)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!(
+            "the rustls peer did not build: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(folder.join(profile).join("rustls-peer"))
+}
