@@ -61,8 +61,7 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn strings(&self, needles: &[&[u8]]) -> Result<Vec<Vec<u64>>, ElfError> {
-        let finders: Vec<memmem::Finder<'_>> =
-            needles.iter().map(|needle| memmem::Finder::new(needle)).collect();
+        let finders: Vec<memmem::Finder<'_>> = needles.iter().map(memmem::Finder::new).collect();
         let mut found = vec![Vec::new(); needles.len()];
         for part in self.mapped()? {
             self.pieces(part, |address, bytes| {

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_value_behind_its_word_is_found_whole() {
-        let cases: [(Verify, &[(&str, Option<&str>)]); 4] = [
+        type Sentence = (&'static str, Option<&'static str>);
+        let cases: [(Verify, &[Sentence]); 4] = [
             (
                 birth,
                 &[

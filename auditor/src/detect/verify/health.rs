@@ -57,7 +57,7 @@ pub(crate) fn dea(value: &[u8]) -> Option<Proof> {
 /// kept for tests.
 pub(crate) fn nhs(value: &[u8]) -> Option<Proof> {
     let d: [u32; 10] = digits(value)?;
-    let passes = weighted_sum(&d, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11);
+    let passes = weighted_sum(d, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11);
     let varied = d.iter().any(|digit| *digit != d[0]);
     let published = value
         .starts_with(b"999")

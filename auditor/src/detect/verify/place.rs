@@ -130,7 +130,7 @@ fn is_postal_code(text: &[u8]) -> bool {
                 separator => separator == *byte || separator == b' ' && *byte == b'+',
             })
     };
-    POSTAL_FORMS.iter().any(|form| is(&form))
+    POSTAL_FORMS.iter().any(is)
 }
 
 /// Judges a latitude or longitude, or both: three decimals or more tell a house from a town.

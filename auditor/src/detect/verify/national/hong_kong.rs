@@ -22,7 +22,7 @@ pub(crate) fn id(value: &[u8]) -> Option<Proof> {
         b'A' => (10, 8.2),
         _ => return None,
     };
-    let sum = first * 9 + second * 8 + weighted_sum(&d, &[7, 6, 5, 4, 3, 2]) + last;
+    let sum = first * 9 + second * 8 + weighted_sum(d, &[7, 6, 5, 4, 3, 2]) + last;
     sum.is_multiple_of(11)
         .then_some(Proof::new(bits, "passes the check digit mod 11"))
 }

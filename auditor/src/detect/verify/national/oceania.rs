@@ -10,8 +10,8 @@ use crate::detect::checksum::{digits, weighted_sum};
 /// The older numbers have weights of their own, not the first eight of the newer.
 pub(crate) fn tfn(value: &[u8]) -> Option<Proof> {
     let sum = match value.len() {
-        9 => weighted_sum(&digits::<9>(value)?, &[1, 4, 3, 7, 5, 8, 6, 9, 10]),
-        8 => weighted_sum(&digits::<8>(value)?, &[10, 7, 8, 4, 6, 3, 5, 1]),
+        9 => weighted_sum(digits::<9>(value)?, &[1, 4, 3, 7, 5, 8, 6, 9, 10]),
+        8 => weighted_sum(digits::<8>(value)?, &[10, 7, 8, 4, 6, 3, 5, 1]),
         _ => return None,
     };
     let varied = value.iter().any(|byte| *byte != value[0]);

@@ -22,7 +22,7 @@ pub(crate) fn nric_singapore(value: &[u8]) -> Option<Proof> {
         b'M' => (3, b"XWUTRQPNJLK"),
         _ => return None,
     };
-    let sum = offset + weighted_sum(&d, &[2, 7, 6, 5, 4, 3, 2]);
+    let sum = offset + weighted_sum(d, &[2, 7, 6, 5, 4, 3, 2]);
     let published = (value == b"S1234567D").then_some("the usual worked example of the check letter");
     (letters[sum as usize % 11] == *check)
         .then_some(Proof::new(

@@ -24,7 +24,7 @@ pub(crate) fn id(value: &[u8]) -> Option<Proof> {
         b'A'..=b'D' => (letter(sex)? % 10, 6.0),
         _ => return None,
     };
-    let sum = place / 10 + place % 10 * 9 + second * 8 + weighted_sum(&rest, &[7, 6, 5, 4, 3, 2, 1, 1]);
+    let sum = place / 10 + place % 10 * 9 + second * 8 + weighted_sum(rest, &[7, 6, 5, 4, 3, 2, 1, 1]);
     let published = (value == b"A123456789").then_some("the usual worked example of the check digit");
     sum.is_multiple_of(10)
         .then_some(Proof::new(
