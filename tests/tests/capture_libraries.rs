@@ -27,7 +27,21 @@ fn order(card: &str) -> String {
 
 /// The one leak of a card that a client sent: by whom, to which port, through which library.
 fn leaked(report: &Report, card: &str, pid: u32, library: &str, port: Option<u16>) -> anyhow::Result<()> {
-    let leak = report.leak("payment_card")?;
+    // Where a program talks to itself through memory, what it received is a leak of its own, from
+    // nobody that could be told.
+    let sent: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding["detector"] == "payment_card" && finding["kind"] == "leak")
+        .filter(|finding| finding["source"]["process"]["pid"] == pid)
+        .collect();
+    ensure!(
+        sent.len() == 1,
+        "{} leaks of the card by {pid}: {:#?}",
+        sent.len(),
+        report.findings
+    );
+    let leak = sent[0];
     ensure!(leak["sample"] == values::card_sample(card), "{leak:#}");
     ensure!(leak["flow"]["captured_by"] == library, "{leak:#}");
     ensure!(leak["flow"]["operation"] == "POST /v1/orders", "{leak:#}");

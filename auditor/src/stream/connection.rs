@@ -155,7 +155,7 @@ impl Connection {
             cookie: header.cookie,
             tgid: header.tgid,
             captured_by: match record.source {
-                Source::Tls => Library::from_id(header.seq_end as u8).map_or("openssl", Library::name),
+                Source::Tls => "tls",
                 Source::Socket | Source::Process => "socket",
             },
             pair: None,
@@ -164,6 +164,15 @@ impl Connection {
             is_client: None,
             local: peers.processes.of(header.tgid),
             looked_up: OnceLock::new(),
+        }
+    }
+
+    /// Learns the TLS library from a record with data; what binds a stream does not name it.
+    pub(super) fn set_library(&mut self, record: &Record<'_>) {
+        if record.source == Source::Tls
+            && let Some(library) = Library::from_id(record.header.seq_end as u8)
+        {
+            self.captured_by = library.name();
         }
     }
 

@@ -167,6 +167,7 @@ impl<F: Flow> Streams<F> {
         let is_new = self.table.get(&key).is_none_or(|stream| stream.flow.is_none());
         let stream = self.stream(key, record);
         if is_new {
+            stream.connection.set_library(record);
             stream
                 .connection
                 .settle_role(&peers, ingress == 1, record.payload);
