@@ -91,8 +91,8 @@ pub fn is_library_file(name: &str) -> bool {
 /// # Errors
 /// When the file is not ELF.
 pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
-    let mut targets = go::find(elf)?;
-    targets.extend(rustls::find(elf)?);
+    let mut targets = or_none(go::find(elf))?;
+    targets.extend(or_none(rustls::find(elf))?);
     let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
     let symbols = elf.functions(&names)?;
     for row in table::ROWS {
@@ -102,6 +102,14 @@ pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         targets = meaning::find(elf)?;
     }
     Ok(targets)
+}
+
+/// A part of a file that can not be read does not keep others from what they find elsewhere in it.
+fn or_none(found: Result<Vec<Target>, ElfError>) -> Result<Vec<Target>, ElfError> {
+    match found {
+        Err(ElfError::Parse { .. }) => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// The functions of a file that the table asks for, by name.
