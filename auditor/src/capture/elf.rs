@@ -4,6 +4,7 @@
 //! The file is untrusted: it belongs to the watched program. It is read in pieces, never mapped
 //! (a file that shrinks must not kill the daemon), and every number in it may be a lie.
 
+mod headers;
 pub mod instruction;
 mod relocation;
 pub mod scan;
@@ -19,14 +20,15 @@ use std::{
 };
 
 use object::{
-    Endianness, Object as _, ObjectSection as _, ObjectSegment as _, ReadRef, SegmentFlags,
+    ReadRef,
     read::{
         ReadCache,
-        elf::{ElfFile64, ProgramHeader as _},
+        elf::{ProgramHeader as _, SectionHeader as _},
     },
 };
 use thiserror::Error;
 
+use self::headers::Headers;
 use super::file::FileId;
 
 pub use instruction::{
@@ -40,9 +42,6 @@ const MAX_BODY: u64 = 16 * 1024;
 /// Most of a file that is held in memory, bytes: headers, relocations and the bodies of a few
 /// functions. What is searched as a whole is read in pieces and not kept.
 const MAX_READ: u64 = 24 << 20;
-
-/// Most sections and segments; linkers write some forty of the one and ten of the other.
-const MAX_PARTS: usize = 1024;
 
 #[derive(Debug, Error)]
 pub enum ElfError {
@@ -76,8 +75,6 @@ pub struct Elf {
     file: File,
     cache: ReadCache<Metered>,
 }
-
-type Parsed<'a> = ElfFile64<'a, Endianness, Pieces<'a>>;
 
 impl Elf {
     /// Opens a file; nothing is parsed yet.
@@ -135,21 +132,21 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn body(&self, function: Function) -> Result<Vec<u8>, ElfError> {
-        let file = self.parse()?;
+        let headers = self.headers()?;
         let length = if function.size == 0 {
             instruction::ENTRY_WINDOW as u64
         } else {
             function.size.min(MAX_BODY)
         };
-        for section in file.sections() {
-            let Some(within) = function.address.checked_sub(section.address()) else {
+        for section in headers
+            .sections()
+            .filter(|part| headers.lies_in(part, function.address))
+        {
+            let within = function.address - section.sh_addr(headers.endian);
+            let Some((offset, size)) = section.file_range(headers.endian) else {
                 continue;
             };
-            let Some((offset, size)) = section.file_range() else {
-                continue;
-            };
-            if within < size
-                && let Some(start) = offset.checked_add(within)
+            if let Some(start) = offset.checked_add(within)
                 && let Ok(bytes) = Pieces(&self.cache).read_bytes_at(start, length.min(size - within))
             {
                 return Ok(bytes.to_vec());
@@ -163,13 +160,10 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn is_text(&self, address: u64) -> Result<bool, ElfError> {
-        let file = self.parse()?;
-        Ok(file.sections().any(|section| {
-            section.kind() == object::SectionKind::Text
-                && !section.name().unwrap_or("").starts_with(".plt")
-                && address >= section.address()
-                && address - section.address() < section.size()
-        }))
+        let headers = self.headers()?;
+        Ok(headers
+            .code_at(address)
+            .is_some_and(|section| !headers.is_linkage(section)))
     }
 
     /// The offset in the file of a virtual address, as uprobes want it.
@@ -177,15 +171,10 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn file_offset(&self, address: u64) -> Result<Option<u64>, ElfError> {
-        let file = self.parse()?;
-        Ok(file.segments().find_map(|segment| {
-            let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
-                return None;
-            };
-            let (offset, length) = segment.file_range();
-            let within = address.checked_sub(segment.address())?;
-            (p_flags.contains(object::elf::PF_X) && within < length)
-                .then(|| offset.checked_add(within))
+        Ok(self.headers()?.mapped().find_map(|segment| {
+            let within = address.checked_sub(segment.address)?;
+            (segment.is_executable && within < segment.length)
+                .then(|| segment.offset.checked_add(within))
                 .flatten()
                 .filter(|offset| *offset < self.length)
         }))
@@ -193,31 +182,21 @@ impl Elf {
 
     /// Address and place in the file of the first segment of a type.
     fn segment_of_type(&self, wanted: object::elf::ProgramType) -> Result<Option<(u64, u64)>, ElfError> {
-        let file = self.parse()?;
-        let endian = file.endian();
-        Ok(file
-            .elf_program_headers()
-            .iter()
-            .find(|header| header.p_type(endian) == wanted)
-            .map(|header| (header.p_vaddr(endian), header.p_offset(endian))))
+        let headers = self.headers()?;
+        Ok(headers
+            .segment(wanted)
+            .map(|header| (header.p_vaddr(headers.endian), header.p_offset(headers.endian))))
     }
 
-    fn parse(&self) -> Result<Parsed<'_>, ElfError> {
-        let file = Parsed::parse(Pieces(&self.cache)).map_err(|source| ElfError::Parse {
-            path: self.path.clone(),
-            source,
-        })?;
-        if file
-            .elf_section_table()
-            .len()
-            .max(file.elf_program_headers().len())
-            > MAX_PARTS
-        {
-            return Err(ElfError::TooManyParts {
+    fn headers(&self) -> Result<Headers<'_>, ElfError> {
+        Headers::read(Pieces(&self.cache))
+            .map_err(|source| ElfError::Parse {
                 path: self.path.clone(),
-            });
-        }
-        Ok(file)
+                source,
+            })?
+            .ok_or_else(|| ElfError::TooManyParts {
+                path: self.path.clone(),
+            })
     }
 }
 

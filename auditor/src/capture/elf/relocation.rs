@@ -2,8 +2,8 @@
 //! tables of functions.
 
 use object::{
-    Object as _, ObjectSection as _,
-    elf::R_X86_64_RELATIVE,
+    ReadRef as _,
+    elf::{R_X86_64_RELATIVE, Sym64},
     read::elf::{Rela as _, SectionHeader as _, Sym as _},
 };
 
@@ -16,12 +16,11 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn linked(&self, address: u64) -> Result<Option<u64>, ElfError> {
-        let file = self.parse()?;
-        let in_table = file.sections().any(|section| {
-            section.name().unwrap_or("").starts_with(".plt")
-                && address >= section.address()
-                && address - section.address() < section.size()
-        });
+        let headers = self.headers()?;
+        let endian = headers.endian;
+        let in_table = headers
+            .sections()
+            .any(|section| headers.is_linkage(section) && headers.lies_in(section, address));
         if !in_table {
             return Ok(None);
         }
@@ -29,21 +28,31 @@ impl Elf {
         let Some(slot) = instruction::jump_slot(&stub, address) else {
             return Ok(None);
         };
-        let endian = file.endian();
-        for section in file.elf_section_table().iter() {
+        for section in headers.sections() {
             let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) else {
                 continue;
             };
             let Some(found) = relocations.iter().find(|entry| entry.r_offset(endian) == slot) else {
                 continue;
             };
-            let index = object::SymbolIndex(found.r_sym(endian, false) as usize);
-            let symbol = file.elf_dynamic_symbol_table().symbol(index).ok();
-            return Ok(symbol
+            return Ok(headers
+                .linked(section)
+                .and_then(|symbols| symbols.file_range(endian))
+                .and_then(|symbols| self.symbol(symbols, found.r_sym(endian, false)))
                 .map(|symbol| symbol.st_value(endian))
                 .filter(|value| *value != 0));
         }
         Ok(None)
+    }
+
+    /// A symbol of the table at that place of the file.
+    fn symbol(&self, (offset, length): (u64, u64), index: u32) -> Option<&Sym64<object::Endianness>> {
+        let size = size_of::<Sym64<object::Endianness>>() as u64;
+        let within = u64::from(index) * size;
+        let at = offset.checked_add(within)?;
+        (within.checked_add(size)? <= length)
+            .then(|| Pieces(&self.cache).read_at(at).ok())
+            .flatten()
     }
 
     /// Where this file's data points to its own code: rows of pointers, each at least `least` long and
@@ -52,10 +61,10 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn function_tables(&self, least: usize) -> Result<Vec<Vec<u64>>, ElfError> {
-        let file = self.parse()?;
-        let endian = file.endian();
+        let headers = self.headers()?;
+        let endian = headers.endian;
         let mut pointers: Vec<(u64, u64)> = Vec::new();
-        for section in file.elf_section_table().iter() {
+        for section in headers.sections() {
             if let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) {
                 pointers.extend(
                     relocations

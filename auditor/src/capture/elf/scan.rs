@@ -8,9 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 use iced_x86::{Code, Decoder, DecoderOptions, OpKind};
 use memchr::{memchr_iter, memmem};
-use object::{Object as _, ObjectSegment as _, SegmentFlags, read::elf::FileHeader as _};
 
-use super::{Elf, ElfError, Function, MAX_BODY};
+use super::{Elf, ElfError, Function, MAX_BODY, headers::Segment};
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
@@ -23,15 +22,6 @@ const MAX_PLACES: usize = 4096;
 
 /// Entries of `.eh_frame_hdr` are this long, bytes.
 const ENTRY: u64 = 8;
-
-/// Part of a file that is mapped.
-#[derive(Clone, Copy)]
-struct Mapped {
-    address: u64,
-    offset: u64,
-    length: u64,
-    executable: bool,
-}
 
 /// The table that leads from code addresses to unwinding rules, and so lists all functions (Linux
 /// Standard Base, "eh_frame_hdr"): sorted pairs of 32-bit offsets.
@@ -52,7 +42,7 @@ impl Elf {
         let mapped = self.mapped()?;
         Ok(mapped
             .iter()
-            .filter(|part| part.executable)
+            .filter(|part| part.is_executable)
             .fold(0, |sum, part| sum.saturating_add(part.length)))
     }
 
@@ -111,8 +101,7 @@ impl Elf {
         let mut to = to.to_vec();
         to.sort_unstable();
         // Only a program that is not position-independent knows its addresses.
-        let file = self.parse()?;
-        let fixed = file.elf_header().e_type(file.endian()) == object::elf::ET_EXEC;
+        let fixed = self.headers()?.is_fixed;
         let absolute: Vec<(u64, memmem::Finder<'static>)> = to
             .iter()
             .filter(|_| fixed)
@@ -120,7 +109,7 @@ impl Elf {
             .map(|(address, bytes)| (address, memmem::Finder::new(&bytes).into_owned()))
             .collect();
         let mut found = Vec::new();
-        for part in self.mapped()?.into_iter().filter(|part| part.executable) {
+        for part in self.mapped()?.into_iter().filter(|part| part.is_executable) {
             self.pieces(part, |address, bytes| {
                 for at in memchr_iter(0x8d, bytes) {
                     // REX.W, the opcode, and a ModRM byte that says "relative to the next instruction".
@@ -157,7 +146,7 @@ impl Elf {
     /// When the file is not ELF.
     pub fn callers(&self, address: u64) -> Result<Vec<u64>, ElfError> {
         let mut found = Vec::new();
-        for part in self.mapped()?.into_iter().filter(|part| part.executable) {
+        for part in self.mapped()?.into_iter().filter(|part| part.is_executable) {
             self.pieces(part, |start, bytes| {
                 for at in memchr::memchr2_iter(0xe8, 0xe9, bytes) {
                     let Some(&displacement) = bytes.get(at + 1..).and_then(<[u8]>::first_chunk) else {
@@ -241,7 +230,7 @@ impl Elf {
         sorted.sort_unstable();
         // The nearest target before each that is not before the one in front of it.
         let mut nearest: Vec<u64> = vec![0; sorted.len()];
-        for part in self.mapped()?.into_iter().filter(|part| part.executable) {
+        for part in self.mapped()?.into_iter().filter(|part| part.is_executable) {
             self.pieces(part, |start, bytes| {
                 for at in memchr_iter(0xe8, bytes) {
                     let Some(&displacement) = bytes.get(at + 1..).and_then(<[u8]>::first_chunk) else {
@@ -269,33 +258,24 @@ impl Elf {
             .collect())
     }
 
-    fn mapped(&self) -> Result<Vec<Mapped>, ElfError> {
-        let file = self.parse()?;
+    fn mapped(&self) -> Result<Vec<Segment>, ElfError> {
         // Segments that lie may claim the same bytes again and again.
         let mut left = self.length.saturating_mul(2);
-        Ok(file
-            .segments()
+        Ok(self
+            .headers()?
+            .mapped()
             .filter_map(|segment| {
-                let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
-                    return None;
-                };
-                let (offset, length) = segment.file_range();
-                let length = length.min(self.length.saturating_sub(offset));
-                segment.address().checked_add(length)?;
+                let length = segment.length.min(self.length.saturating_sub(segment.offset));
+                segment.address.checked_add(length)?;
                 left = left.checked_sub(length)?;
-                Some(Mapped {
-                    address: segment.address(),
-                    offset,
-                    length,
-                    executable: p_flags.contains(object::elf::PF_X),
-                })
+                Some(Segment { length, ..segment })
             })
             .collect())
     }
 
     /// Hands the bytes of a part over piece by piece, each with its address. Pieces overlap, so what
     /// is near an edge may be seen twice.
-    fn pieces(&self, part: Mapped, mut look: impl FnMut(u64, &[u8])) {
+    fn pieces(&self, part: Segment, mut look: impl FnMut(u64, &[u8])) {
         let mut buffer = vec![0; PIECE];
         let mut at = 0;
         while at < part.length {

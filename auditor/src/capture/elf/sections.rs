@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 
-use object::{Object as _, ObjectSection as _};
+use object::read::elf::SectionHeader as _;
 
 use super::{Elf, ElfError};
 
@@ -23,11 +23,11 @@ impl Elf {
     /// # Errors
     /// When the file is not ELF.
     pub fn section(&self, name: &str) -> Result<Option<Section>, ElfError> {
-        let file = self.parse()?;
-        Ok(file.section_by_name(name).and_then(|section| {
-            let (offset, size) = section.file_range()?;
+        let headers = self.headers()?;
+        Ok(headers.section(name).and_then(|section| {
+            let (offset, size) = section.file_range(headers.endian)?;
             Some(Section {
-                address: section.address(),
+                address: section.sh_addr(headers.endian),
                 offset,
                 size,
             })

@@ -15,7 +15,6 @@ use std::{
 use lzma_rust2::XzReader;
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use object::{
-    Object as _, ObjectSection as _,
     elf::{SHT_DYNSYM, SHT_SYMTAB, STT_FUNC, STT_GNU_IFUNC},
     read::elf::SectionHeader as _,
 };
@@ -139,20 +138,19 @@ impl Elf {
     }
 
     fn table(&self, wanted: object::elf::SectionType) -> Result<Option<Table>, ElfError> {
-        let file = self.parse()?;
-        let endian = file.endian();
-        if !file.is_little_endian() {
+        let headers = self.headers()?;
+        if !headers.is_little_endian() {
             return Ok(None);
         }
-        let sections = file.elf_section_table();
-        let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == wanted) else {
+        let endian = headers.endian;
+        let Some(symbols) = headers
+            .sections()
+            .find(|section| section.sh_type(endian) == wanted)
+        else {
             return Ok(None);
         };
-        let names = sections
-            .section(object::SectionIndex(symbols.sh_link(endian) as usize))
-            .ok();
-        let range = |section: &object::elf::SectionHeader64<object::Endianness>| section.file_range(endian);
-        let (Some(symbols), Some(names)) = (range(symbols), names.and_then(range)) else {
+        let names = headers.linked(symbols).and_then(|names| names.file_range(endian));
+        let (Some(symbols), Some(names)) = (symbols.file_range(endian), names) else {
             return Ok(None);
         };
         Ok(Some(Table { symbols, names }))
@@ -162,8 +160,16 @@ impl Elf {
     fn places_of<'n>(&self, names: &[&'n str], table: &Table) -> HashMap<u32, &'n str> {
         // By the last four bytes: of all names in a file few share them with one that is wanted.
         let mut by_end: HashMap<[u8; 4], Vec<&'n str>> = HashMap::new();
+        // The last two of them as bits: a file of a gigabyte may be all names.
+        let mut ends = vec![0u64; 1 << 10];
+        let bit_of = |[_, _, one, two]: [u8; 4]| {
+            let pair = u16::from_le_bytes([one, two]);
+            (usize::from(pair >> 6), 1u64 << (pair & 63))
+        };
         for name in names.iter().filter(|name| name.len() <= MAX_NAME) {
             if let Some(end) = name.as_bytes().last_chunk() {
+                let (word, bit) = bit_of(*end);
+                ends[word] |= bit;
                 by_end.entry(*end).or_default().push(name);
             }
         }
@@ -171,7 +177,11 @@ impl Elf {
         self.read_range(table.names, PIECE, MAX_NAME + 1, |at, bytes| {
             for end in memchr_iter(0, bytes) {
                 let before = &bytes[..end];
-                let Some(wanted) = before.last_chunk().and_then(|end| by_end.get(end)) else {
+                let wanted = before.last_chunk().filter(|end| {
+                    let (word, bit) = bit_of(**end);
+                    ends[word] & bit != 0
+                });
+                let Some(wanted) = wanted.and_then(|end| by_end.get(end)) else {
                     continue;
                 };
                 for name in wanted.iter().filter(|name| before.ends_with(name.as_bytes())) {
@@ -244,10 +254,10 @@ impl Elf {
     /// The symbol table of `.gnu_debugdata`, an ELF file compressed with xz, in a file of its own in
     /// memory.
     fn expanded_symbols(&self) -> Result<Option<Self>, ElfError> {
-        let file = self.parse()?;
-        let Some(range) = file
-            .section_by_name(".gnu_debugdata")
-            .and_then(|section| section.file_range())
+        let headers = self.headers()?;
+        let Some(range) = headers
+            .section(".gnu_debugdata")
+            .and_then(|section| section.file_range(headers.endian))
             .filter(|(_, length)| *length <= MAX_COMPRESSED)
         else {
             return Ok(None);
@@ -262,8 +272,8 @@ impl Elf {
 
     /// The file with this one's debugging information, by its build id, where distributions put it.
     fn debug_file(&self) -> Result<Option<Self>, ElfError> {
-        let file = self.parse()?;
-        let Ok(Some(id)) = file.build_id() else {
+        let headers = self.headers()?;
+        let Some(id) = headers.build_id(Pieces(&self.cache)) else {
             return Ok(None);
         };
         if !(2..=MAX_BUILD_ID).contains(&id.len()) {
