@@ -79,6 +79,8 @@ impl Answer {
     pub(crate) const UNKNOWN: Self = Self(1 | Self::OF_ANY);
     /// Set when it is of any value.
     const OF_ANY: u16 = 1 << 15;
+    /// Set when it speaks for values beside it.
+    const OF_OTHERS: u16 = 1 << 14;
 
     /// [`Glance::is_of_any`], without looking the answer up.
     #[inline]
@@ -86,10 +88,16 @@ impl Answer {
         self.0 & Self::OF_ANY != 0
     }
 
+    /// Whether [`Glance::beside`] has any row.
+    #[inline]
+    pub(crate) fn is_of_others(self) -> bool {
+        self.0 & Self::OF_OTHERS != 0
+    }
+
     /// Below [`ANSWERS`].
     #[inline]
     pub(crate) fn index(self) -> usize {
-        usize::from(self.0 & !Self::OF_ANY) % ANSWERS
+        usize::from(self.0) % ANSWERS
     }
 }
 
@@ -150,7 +158,7 @@ impl Names {
     }
 
     /// What the name says that `text` ends with, from `start` on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn answer(&mut self, vocabulary: &Vocabulary, text: &[u8], start: usize) -> Answer {
         let hash = self.hash(self.seeds[0], text, start) | 1;
         let set = &self.sets[set_of(hash)];
@@ -169,7 +177,7 @@ impl Names {
 
     /// A hash of 64 bits of the end of a text, that nobody can foretell who does not know the
     /// seeds: products of the text and secret numbers, folded.
-    #[inline]
+    #[inline(always)]
     fn hash(&self, seed: u64, text: &[u8], start: usize) -> u64 {
         let fold = |state: u64, part: u128| {
             let (low, high) = (part as u64, (part >> 64) as u64);
@@ -249,11 +257,16 @@ impl Names {
         }
         let known = self.answers.iter().position(|known| *known == glance);
         let index = known.unwrap_or(self.answers.len());
-        let flag = if glance.is_of_any() { Answer::OF_ANY } else { 0 };
+        let of_any = if glance.is_of_any() { Answer::OF_ANY } else { 0 };
+        let of_others = if glance.beside.is_empty() {
+            0
+        } else {
+            Answer::OF_OTHERS
+        };
         if known.is_none() {
             self.answers.push(glance);
         }
-        Answer(index as u16 | flag)
+        Answer(index as u16 | of_any | of_others)
     }
 }
 
@@ -270,8 +283,8 @@ fn seeds() -> [u64; 3] {
     [1u64, 2, 3].map(|n| state.hash_one(n) | 1)
 }
 
-/// The last `length` bytes of a text, at most 16, as a number.
-#[inline]
+/// The last `length` bytes of a text, at most 16, as a number; what stands before them counts nothing.
+#[inline(always)]
 fn last(text: &[u8], length: usize) -> u128 {
     let whole = match text.last_chunk() {
         Some(last) => u128::from_le_bytes(*last),
@@ -281,13 +294,19 @@ fn last(text: &[u8], length: usize) -> u128 {
             u128::from_le_bytes(last)
         }
     };
-    // What stands before the bytes is in the low ones.
-    if length == 0 {
-        0
-    } else {
-        whole >> (8 * (16 - length))
-    }
+    whole & LAST[length.min(16)]
 }
+
+/// By a number of bytes: the bits of so many, the last ones of sixteen.
+static LAST: [u128; 17] = {
+    let mut bits = [!0; 17];
+    let mut length = 0;
+    while length < 16 {
+        bits[length] = !(!0 >> (8 * length));
+        length += 1;
+    }
+    bits
+};
 
 #[cfg(test)]
 mod tests {

@@ -515,7 +515,7 @@ fn hostile_input_takes_linear_time() {
     }
 }
 
-struct NoField;
+pub(super) struct NoField;
 
 impl FieldLookup for NoField {
     fn field_at(&self, _: &[u8], at: Range<usize>) -> Field {

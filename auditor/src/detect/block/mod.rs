@@ -124,25 +124,35 @@ type Survey = fn(chunk: &mut Chunk, seen: usize, is_json: bool);
 pub(super) struct Classifier {
     classify: Classify,
     survey: Survey,
+    #[cfg(target_arch = "x86_64")]
+    bits: Option<x86::BitInstructions>,
 }
 
 impl Classifier {
     pub(super) fn new() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let (Some(classify), Some(survey)) = (x86::best(), x86::best_survey()) {
-            return Self { classify, survey };
-        }
+        let means = (x86::best(), x86::best_survey());
         #[cfg(target_arch = "aarch64")]
-        if let Some(classify) = neon::best() {
-            return Self {
-                classify,
-                survey: portable::survey,
-            };
-        }
+        let means = (neon::best(), None);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let means = (None, None);
         Self {
-            classify: portable::classify,
-            survey: portable::survey,
+            classify: means.0.unwrap_or(portable::classify),
+            survey: means.1.unwrap_or(portable::survey),
+            #[cfg(target_arch = "x86_64")]
+            bits: x86::BitInstructions::of_this_processor(),
         }
+    }
+
+    /// Does work that counts and finds bits, compiled for the processor's instructions for that as far
+    /// as it is inlined.
+    #[inline]
+    pub(super) fn with_bits<R>(self, work: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(bits) = self.bits {
+            return bits.with(work);
+        }
+        work()
     }
 
     /// Goes on to the next chunk of `bytes`; false when there is none.

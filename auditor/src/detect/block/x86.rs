@@ -33,10 +33,7 @@ pub(super) fn best_survey() -> Option<Survey> {
 /// Every survey this processor has instructions for, the best last.
 pub(super) fn all_surveys() -> Vec<(&'static str, Survey)> {
     let mut means: Vec<(&str, Survey)> = Vec::new();
-    let has_bits = is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt");
+    let has_bits = BitInstructions::of_this_processor().is_some();
     if has_bits {
         means.push(("bmi", bmi));
     }
@@ -44,6 +41,32 @@ pub(super) fn all_surveys() -> Vec<(&'static str, Survey)> {
         means.push(("avx512vbmi2", vbmi2));
     }
     means
+}
+
+/// Shows that this processor has the instructions that count, find and move bits.
+#[derive(Clone, Copy)]
+pub(super) struct BitInstructions(());
+
+impl BitInstructions {
+    pub(super) fn of_this_processor() -> Option<Self> {
+        let has_all = is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        has_all.then_some(Self(()))
+    }
+
+    /// Does what it is told; what is inlined is compiled for these instructions.
+    #[inline]
+    pub(super) fn with<R>(self, work: impl FnOnce() -> R) -> R {
+        // SAFETY: there is a value of this type only where the processor has these.
+        unsafe { with_bits(work) }
+    }
+}
+
+#[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+fn with_bits<R>(work: impl FnOnce() -> R) -> R {
+    work()
 }
 
 fn bmi(chunk: &mut Chunk, seen: usize, is_json: bool) {

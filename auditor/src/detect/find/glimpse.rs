@@ -172,18 +172,12 @@ struct Word {
 
 impl Finder<'_, '_> {
     /// Looks at the word that has its first digit at `at`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn digit_word(&mut self, at: usize) {
-        if at < self.word_end {
-            return;
-        }
         if self.format == Format::Protobuf && neighbour_before(self.bytes, at) == Some(PATH) {
             // The numbers of fields are no numbers of the content.
             let path = memchr::memchr(b':', &self.bytes[at..]).unwrap_or(0);
             self.word_end = at + path;
-            return;
-        }
-        if self.is_plain_number(at) {
             return;
         }
         let start = self.word_start(at);
@@ -226,20 +220,33 @@ impl Finder<'_, '_> {
         self.neighbours(&word);
     }
 
-    /// Whether the digits at `at` are all of a word, are joined to nothing, and are as many as no
-    /// row asks for: most numbers are so.
-    #[inline]
-    fn is_plain_number(&self, at: usize) -> bool {
+    /// Whether the digits at `at` are all of a word, joined to nothing or by a decimal point, and no row
+    /// asks for so many: most numbers are so. Passes over a fraction.
+    #[inline(always)]
+    pub(super) fn is_plain(&mut self, at: usize) -> bool {
+        let interest = &self.scanner.interest;
         let Some((_, digits)) = self.chunk.ahead(at) else {
             return false;
         };
         let length = digits.trailing_ones() as usize;
-        let end = at + length;
-        let (Some(before), Some(behind)) = (self.bytes.get(at.wrapping_sub(1)), self.bytes.get(end)) else {
+        let byte = |at: usize| self.bytes.get(at).copied();
+        let is_wall = |byte: Option<u8>| byte.is_some_and(|byte| self.joints.is_wall(byte));
+        if length >= LENGTHS || !is_wall(byte(at.wrapping_sub(1))) {
             return false;
-        };
-        let is_short = length < LENGTHS && !self.scanner.interest.asked[length % LENGTHS];
-        is_short & self.joints.is_wall(*before) & self.joints.is_wall(*behind)
+        }
+        let behind = byte(at + length);
+        if behind != Some(b'.') {
+            return is_wall(behind) & !interest.asked[length];
+        }
+        let fraction = (digits >> (length + 1)).trailing_ones() as usize;
+        let end = at + length + 1 + fraction;
+        let is_plain = (fraction > 0) & (length + fraction < self.scanner.shortest)
+            && is_wall(byte(end))
+            && !interest.may_pair(Kind::Digits, length, self.joints.kind(b'.'), fraction);
+        if is_plain {
+            self.word_end = end;
+        }
+        is_plain
     }
 
     /// Number of what may join the byte before `at` to that behind it; 0 when nothing does.
@@ -357,5 +364,52 @@ impl Finder<'_, '_> {
         let joint = self.joint(start - 2 - letters);
         let first = self.chunk.letters_before(start - 2 - letters);
         first < LETTERS && interest.may_pair(Kind::Letters, first, joint, letters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::content::Document;
+    use crate::detect::find::signs;
+    use crate::detect::fingerprint::Fingerprinter;
+    use crate::detect::scan::Scanner;
+    use crate::detect::tests::NoField;
+
+    proptest! {
+        #[test]
+        fn what_is_passed_over_has_nothing_to_find(
+            text in r#"([0-9]{1,14}|[.]|[ ,:/()-]|[a-z]{1,4}|"){0,60}"#,
+            format in prop::sample::select(vec![Format::Json, Format::Text, Format::Csv, Format::Form]),
+        ) {
+            let scanner = Scanner::new(Fingerprinter::new([7; 32]));
+            let document = Document::whole(text.as_bytes(), format, &NoField);
+            let mut finder = Finder::new(&scanner, &document);
+            let signs = signs(format);
+            let is_json = format == Format::Json;
+            finder.chunk.restart();
+            while scanner.classifier.advance(&mut finder.chunk, finder.bytes, &signs, &scanner.heads, is_json) {
+                for n in 0..finder.chunk.digit_words.len() {
+                    let at = finder.chunk.start() + finder.chunk.digit_words.get(n);
+                    finder.word_end = 0;
+                    if !finder.is_plain(at) {
+                        continue;
+                    }
+                    let end = finder.word_end;
+                    let others = finder.chunk.digit_words.len();
+                    let fractions = (n + 1..others)
+                        .map(|n| finder.chunk.start() + finder.chunk.digit_words.get(n))
+                        .take_while(|at| *at < end)
+                        .collect::<Vec<_>>();
+                    for at in [at].into_iter().chain(fractions) {
+                        finder.word_end = 0;
+                        finder.digit_word(at);
+                        prop_assert!(finder.found.is_empty() && finder.weak.is_empty(), "{}", at);
+                    }
+                }
+            }
+        }
     }
 }

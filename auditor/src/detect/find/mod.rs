@@ -101,47 +101,69 @@ impl<'s, 'd> Finder<'s, 'd> {
             .classifier
             .advance(&mut self.chunk, self.bytes, &signs, &scanner.heads, is_json)
         {
-            let start = self.chunk.start();
-            self.prefixes(start);
-            self.names(start);
-            self.values_and_words(start);
-            for n in 0..self.chunk.rare.len() {
-                self.rare(start + self.chunk.rare.get(n));
-            }
+            scanner.classifier.with_bits(|| self.look());
         }
         self.end()
     }
 
-    /// Looks at values and at words with digits. Where the names of values are columns, in the order in
-    /// which they stand: who is asked for columns walks through the text and does not go back well.
-    fn values_and_words(&mut self, start: usize) {
-        let mut word = 0;
-        let is_table = matches!(self.format, Format::Csv | Format::Sql);
-        for n in 0..self.chunk.starts.len() {
-            let sign = self.chunk.starts.get(n);
-            while is_table && word < self.chunk.digit_words.len() && self.chunk.digit_words.get(word) <= sign
-            {
-                self.digit_word(start + self.chunk.digit_words.get(word));
-                word += 1;
-            }
-            self.value(start + sign + 1);
-        }
-        for n in word..self.chunk.digit_words.len() {
-            self.digit_word(start + self.chunk.digit_words.get(n));
+    /// Looks at the places of a chunk.
+    #[inline(always)]
+    fn look(&mut self) {
+        let start = self.chunk.start();
+        self.prefixes(start);
+        self.names(start);
+        self.values_and_words(start);
+        for n in 0..self.chunk.rare.len() {
+            self.rare(start + self.chunk.rare.get(n));
         }
     }
 
+    /// Looks at values and at words with digits. Where the names of values are columns, in the order in
+    /// which they stand: who is asked for columns walks through the text and does not go back well.
+    #[inline(always)]
+    fn values_and_words(&mut self, start: usize) {
+        let is_table = matches!(self.format, Format::Csv | Format::Sql);
+        let mut word = 0;
+        for n in 0..self.chunk.starts.len() {
+            let sign = self.chunk.starts.get(n);
+            if is_table {
+                word = self.words(start, word, sign + 1);
+            }
+            self.value(start + sign + 1);
+        }
+        self.words(start, word, usize::MAX);
+    }
+
+    /// Looks at words with digits, from the one of number `word` on, that have their first digit before
+    /// `end`; returns the number of the next.
+    #[inline(always)]
+    fn words(&mut self, start: usize, mut word: usize, end: usize) -> usize {
+        while word < self.chunk.digit_words.len() && self.chunk.digit_words.get(word) < end {
+            let at = start + self.chunk.digit_words.get(word);
+            if at >= self.word_end && !self.is_plain(at) {
+                self.digit_word(at);
+            }
+            word += 1;
+        }
+        word
+    }
+
     /// Looks where words begin for what secrets begin with.
+    #[inline(always)]
     fn prefixes(&mut self, start: usize) {
         let (scanner, text) = (self.scanner, &self.bytes[start..]);
         let list = &mut self.chunk.word_starts;
         list.retain(|at| scanner.prefixes.may_be_at(text, at));
         for n in 0..self.chunk.word_starts.len() {
-            self.prefix(start + self.chunk.word_starts.get(n));
+            let at = start + self.chunk.word_starts.get(n);
+            if scanner.prefixes.goes_on_at(self.bytes, at) {
+                self.prefix(at);
+            }
         }
     }
 
     /// Looks at the values that stand behind names in JSON. Most names are of nothing.
+    #[inline(always)]
     fn names(&mut self, start: usize) {
         for n in 0..self.chunk.colons.len() {
             let colon = start + self.chunk.colons.get(n);
@@ -303,12 +325,20 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// What a name says by itself.
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, name: Range<usize>) -> Answer {
         let text = &self.bytes[..name.end];
         let answer = self.names.answer(&self.scanner.vocabulary, text, name.start);
-        self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
+        self.saw(answer);
         answer
+    }
+
+    /// Remembers what speaks for values beside it.
+    #[inline]
+    fn saw(&mut self, answer: Answer) {
+        if answer.is_of_others() {
+            self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
+        }
     }
 
     /// Where a name lies that is part of the document.
@@ -408,7 +438,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
         let name = fields.column_name(column).unwrap_or_default();
         let answer = self.names.answer(&self.scanner.vocabulary, name.as_bytes(), 0);
-        self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
+        self.saw(answer);
         self.columns[index] = Some(answer);
         answer
     }

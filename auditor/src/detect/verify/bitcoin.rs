@@ -10,11 +10,18 @@ use crate::detect::candidate::{Match, Place, Proof, Value};
 
 /// Characters of the longest address, BIP 173.
 const LONGEST: usize = 90;
+/// Characters of an address in base 58.
+const BASE58: std::ops::RangeInclusive<usize> = 26..=35;
 const TEST: &str = "Bitcoin's test networks";
 
 /// Judges the word that begins at `place.at` as an address of any kind.
 pub(crate) fn verify(place: &Place<'_>) -> Option<Match> {
     let text = &place.bytes[place.at..];
+    // Most digests hold a zero, which is no digit of base 58.
+    let is_bech32 = matches!(text.first()? | 0x20, b'b' | b't');
+    if !is_bech32 && memchr::memchr(b'0', text.get(..*BASE58.start())?).is_some() {
+        return None;
+    }
     let length = text
         .iter()
         .take(LONGEST + 1)
@@ -48,10 +55,9 @@ fn of(word: &[u8]) -> Option<Proof> {
 
 /// A version byte, 20 bytes of a hash and four of a checksum.
 fn base58check(word: &[u8]) -> Option<Proof> {
-    if !(26..=35).contains(&word.len()) || !matches!(word[0], b'1' | b'3' | b'm' | b'n' | b'2') {
+    if !BASE58.contains(&word.len()) || !matches!(word[0], b'1' | b'3' | b'm' | b'n' | b'2') {
         return None;
     }
-    // Most digests hold a zero, which is no digit of this base.
     if word.iter().any(|letter| base58(*letter).is_none()) {
         return None;
     }
