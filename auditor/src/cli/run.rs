@@ -196,6 +196,16 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));
+    for (method, total) in [
+        ("nested", &totals.bound_nested),
+        ("adjacent", &totals.bound_adjacent),
+        ("descriptor", &totals.bound_descriptor),
+        ("ambiguous", &totals.bind_ambiguous),
+        ("conflict", &totals.bind_conflict),
+        ("unbound", &totals.unbound),
+    ] {
+        metrics.bindings_so_far(method, Totals::get(total));
+    }
     let mut files: Vec<(&'static str, String)> = session
         .hooked()
         .into_iter()

@@ -289,7 +289,10 @@ impl Control {
             (Counter::TlsCallLost, &totals.tls_calls_lost),
             (Counter::MapFull, &totals.map_full),
             (Counter::BoundNested, &totals.bound_nested),
+            (Counter::BoundAdjacent, &totals.bound_adjacent),
             (Counter::BoundDescriptor, &totals.bound_descriptor),
+            (Counter::BindAmbiguous, &totals.bind_ambiguous),
+            (Counter::BindConflict, &totals.bind_conflict),
         ] {
             total.store(self.kernel.counter(counter), Ordering::Relaxed);
         }

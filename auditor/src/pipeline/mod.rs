@@ -6,6 +6,7 @@
 
 mod control;
 mod flow;
+mod hold;
 pub mod reporter;
 #[cfg(test)]
 mod tests;
@@ -98,7 +99,11 @@ pub struct Totals {
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
     pub bound_nested: AtomicU64,
+    pub bound_adjacent: AtomicU64,
     pub bound_descriptor: AtomicU64,
+    pub bind_ambiguous: AtomicU64,
+    pub bind_conflict: AtomicU64,
+    /// Streams that ended without a socket.
     pub unbound: AtomicU64,
     pub duplicates: AtomicU64,
 }
@@ -119,6 +124,8 @@ pub struct Shared {
     pub clock: Clock,
     pub totals: Totals,
     watchlist: watchlist::Watchlist,
+    /// Room for what waits for a stream to be bound.
+    held: hold::Room,
     /// Set when the readers should empty their rings and end.
     stopping: AtomicBool,
 }
@@ -155,6 +162,28 @@ pub struct Missed {
 pub enum Observed {
     Value(Box<Seen>),
     Missed(Box<Missed>),
+}
+
+impl Observed {
+    /// Names the ends, once the connection is known.
+    fn set_ends(&mut self, known: Option<AddressPair>, local: End, remote: End) {
+        let (source, destination, pair, ingress) = match self {
+            Self::Value(seen) => (
+                &mut seen.observation.source,
+                &mut seen.observation.destination,
+                &mut seen.pair,
+                seen.ingress,
+            ),
+            Self::Missed(missed) => (
+                &mut missed.source,
+                &mut missed.destination,
+                &mut missed.pair,
+                missed.ingress,
+            ),
+        };
+        *pair = known;
+        (*source, *destination) = if ingress { (remote, local) } else { (local, remote) };
+    }
 }
 
 /// A running capture.
@@ -206,6 +235,7 @@ impl Session {
             clock: Clock::now(),
             totals: Totals::default(),
             watchlist: watchlist::Watchlist::default(),
+            held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
         let (sender, observations) = bounded(OBSERVATIONS);

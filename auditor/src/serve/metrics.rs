@@ -50,6 +50,7 @@ pub struct Metrics {
     attach: IntCounterVec,
     attached: IntGaugeVec,
     attribution: IntCounterVec,
+    bindings: IntCounterVec,
     sink_dropped: IntCounterVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
@@ -130,6 +131,12 @@ impl Metrics {
                 "attribution_total",
                 "Ends named, by method.",
                 &["side", "method"],
+            )?,
+            bindings: counter(
+                r,
+                "bindings_total",
+                "TLS streams and how they came to their socket, or why not.",
+                &["method"],
             )?,
             sink_dropped: counter(
                 r,
@@ -218,6 +225,12 @@ impl Metrics {
     /// An end of a connection was named: `side` is `source` or `destination`.
     pub fn attribution(&self, side: &'static str, method: &'static str) {
         self.attribution.with_label_values(&[side, method]).inc();
+    }
+
+    /// TLS streams that came to their socket by `method` so far: a running total.
+    pub fn bindings_so_far(&self, method: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.bindings, &[method], total);
     }
 
     /// What a sink has dropped so far, from [`crate::report::sinks::Sink::dropped`].
