@@ -3,6 +3,7 @@
 use auditor_common::{
     counter::Counter,
     go::{GoPoint, MAX_POINTS},
+    mapping::{FileKey, MAX_FILES},
     record::{Endpoint, MAX_RINGS},
     scope,
 };
@@ -32,6 +33,28 @@ pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_
 /// Watched cgroups by id, descendants included.
 #[map]
 pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, 1);
+
+/// Processes that are left out, whatever else says that they are watched.
+#[map]
+pub static EXCLUDED_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+
+/// Names of programs whose processes are left out from exec on.
+#[map]
+pub static EXCLUDED_NAMES: HashMap<[u8; scope::NAME_BYTES], u8> =
+    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+
+/// The same by the path that exec was given.
+#[map]
+pub static EXCLUDED_PATHS: HashMap<[u8; scope::PATH_BYTES], u8> =
+    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+
+/// Files the daemon has looked at; it keeps this up to date.
+#[map]
+pub static KNOWN_FILES: LruHashMap<FileKey, u8> = LruHashMap::with_max_entries(MAX_FILES, 0);
+
+/// When a process was last told to be mapping something.
+#[map]
+pub static MAPPED_LATELY: LruHashMap<u32, u64> = LruHashMap::with_max_entries(8192, 0);
 
 /// Socket state that lives and dies with the socket.
 #[btf_map]
@@ -151,8 +174,10 @@ pub struct Thread {
     /// The object that was written to last, until the thread sends; 0: none.
     pub wrote: u64,
     pub wrote_bytes: u64,
+    pub wrote_ns: u64,
     /// Cookie of the unbound socket that was received from last; 0: none.
     pub received: u64,
+    pub received_ns: u64,
     pub received_endpoint: Endpoint,
     /// Lengths of the records that were complete then; 0: none.
     pub lengths: [u64; LENGTHS],

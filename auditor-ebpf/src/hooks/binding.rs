@@ -20,18 +20,22 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use crate::{
     account::count,
     copy::UserBytes,
-    hooks::stream::{self, by},
+    hooks::{
+        lengths,
+        stream::{self, by},
+    },
     maps::{
-        BLANK_EVIDENCE, BLANK_THREAD, BOUND, Candidate, EVIDENCE, Evidence, RECENT, Recent, RecentKey,
-        THREADS, TLS_CURRENT, TLS_STREAMS, Thread, TlsKey, TlsStream,
+        BLANK_EVIDENCE, BLANK_THREAD, BOUND, Candidate, EVIDENCE, Evidence, THREADS, TLS_CURRENT,
+        TLS_STREAMS, Thread, TlsKey, TlsStream,
     },
     records::{FRAGMENT, LENGTHS, OVERHEADS, Position, Walk, walk},
     scope::Task,
     socket_state::{Sock, SocketState},
 };
 
-/// How long a length is remembered for being ambiguous, nanoseconds.
-const MEMORY: u64 = 5_000_000_000;
+/// How long apart a TLS call and the socket operation next to it may be, nanoseconds: microseconds,
+/// unless the thread had to wait for a processor.
+const ADJACENT: u64 = 500_000_000;
 
 /// Operations of an unbound socket that are looked at; then its library is most likely not hooked.
 const MAX_OPERATIONS: u16 = 1000;
@@ -97,7 +101,7 @@ pub fn socket_moved<S: Sock>(
     } else if ingress == 0 {
         sent(task, sk, state, thread);
     } else {
-        received(id, sk, state, thread);
+        received(task, sk, state, thread);
     }
 }
 
@@ -236,8 +240,10 @@ fn wrote(task: Task, key: &TlsKey, stream: &TlsStream, moved: u64) {
     let thread = unsafe { &mut *thread };
     thread.wrote = key.object;
     thread.wrote_bytes = moved;
+    // SAFETY: the helper takes no pointers.
+    thread.wrote_ns = unsafe { bpf_ktime_get_ns() };
     if stream.cookie == 0 {
-        remember(task, moved, 0, key.object);
+        lengths::note(&lengths::of(task, moved, 0), key.object);
     }
 }
 
@@ -249,7 +255,9 @@ fn sent<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
     }
     let (object, bytes) = (thread.wrote, thread.wrote_bytes);
     thread.wrote = 0;
-    if thread.walk.broken != 0 {
+    // SAFETY: the helper takes no pointers.
+    let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
+    if thread.walk.broken != 0 || since > ADJACENT {
         return;
     }
     let full = thread.walk.run * FRAGMENT;
@@ -262,7 +270,10 @@ fn sent<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
         return;
     }
     for overhead in OVERHEADS {
-        if contested(task, (full + last).wrapping_sub(overhead), 0, object) {
+        if lengths::is_contested(
+            &lengths::of(task, (full + last).wrapping_sub(overhead), 0),
+            object,
+        ) {
             count(Counter::BindAmbiguous, 1);
             return;
         }
@@ -289,18 +300,20 @@ fn sent<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
 
 /// Records were received outside any call: the next read may be of them.
 #[inline(always)]
-fn received<S: Sock>(id: u64, sk: S, state: &SocketState, thread: &mut Thread) {
+fn received<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
     thread.received = 0;
+    // SAFETY: the helper takes no pointers.
+    let now = unsafe { bpf_ktime_get_ns() };
     if thread.walk.broken != 0 {
         // What it holds is not known, so reads of the next moments prove nothing.
-        // SAFETY: the helper takes no pointers.
-        thread.blind_since = unsafe { bpf_ktime_get_ns() };
+        thread.blind_since = now;
         return;
     }
     if thread.walk.count == 0 {
         return;
     }
     thread.received = state.cookie;
+    thread.received_ns = now;
     thread.received_endpoint = sk.endpoint(state.role);
     for slot in 0..LENGTHS {
         let length = if (slot as u64) < thread.walk.count {
@@ -310,14 +323,7 @@ fn received<S: Sock>(id: u64, sk: S, state: &SocketState, thread: &mut Thread) {
         };
         thread.lengths[slot] = length;
         if length != 0 {
-            note(
-                RecentKey {
-                    thread: id,
-                    length: length as u32,
-                    ingress: 1,
-                },
-                state.cookie,
-            );
+            lengths::note(&lengths::of(task, length, 1), state.cookie);
         }
     }
 }
@@ -345,9 +351,12 @@ fn read(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64) {
     let cookie = thread.received;
     // SAFETY: the helper takes no pointers.
     let now = unsafe { bpf_ktime_get_ns() };
-    let mut clear = thread.blind_since == 0 || now.wrapping_sub(thread.blind_since) > MEMORY;
+    if now.wrapping_sub(thread.received_ns) > ADJACENT {
+        return;
+    }
+    let mut clear = thread.blind_since == 0 || now.wrapping_sub(thread.blind_since) > lengths::MEMORY;
     for overhead in OVERHEADS {
-        clear &= !contested(task, moved + overhead, 1, cookie);
+        clear &= !lengths::is_contested(&lengths::of(task, moved + overhead, 1), cookie);
     }
     if !clear {
         count(Counter::BindAmbiguous, 1);
@@ -361,83 +370,6 @@ fn read(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64) {
         &raw const thread.received_endpoint,
         by::ADJACENT,
     );
-}
-
-#[inline(always)]
-fn remember(task: Task, length: u64, ingress: u32, who: u64) {
-    note(
-        RecentKey {
-            thread: task.id(),
-            length: length as u32,
-            ingress,
-        },
-        who,
-    );
-}
-
-/// Notes that `who` had this length. When another one had it that is not bound yet, the length is
-/// ambiguous for a while.
-#[inline(always)]
-fn note(key: RecentKey, who: u64) {
-    // SAFETY: the helper takes no pointers.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let Some(recent) = RECENT.get_ptr_mut(&key) else {
-        let _ = RECENT.insert(
-            &key,
-            &Recent {
-                who,
-                time_ns: now,
-                contested_ns: 0,
-            },
-            0,
-        );
-        return;
-    };
-    // SAFETY: a map value that belongs to this thread.
-    let recent = unsafe { &mut *recent };
-    if recent.who != who && now.wrapping_sub(recent.time_ns) < MEMORY && is_unbound(&key, recent.who) {
-        recent.contested_ns = now;
-    }
-    recent.who = who;
-    recent.time_ns = now;
-}
-
-/// True when somebody else had this length too, and is not bound.
-#[inline(always)]
-fn contested(task: Task, length: u64, ingress: u32, who: u64) -> bool {
-    let key = RecentKey {
-        thread: task.id(),
-        length: length as u32,
-        ingress,
-    };
-    let Some(recent) = RECENT.get_ptr(&key) else {
-        return false;
-    };
-    // SAFETY: a map value, copied.
-    let recent = unsafe { *recent };
-    // SAFETY: the helper takes no pointers.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if recent.contested_ns != 0 && now.wrapping_sub(recent.contested_ns) < MEMORY {
-        return true;
-    }
-    recent.who != who && now.wrapping_sub(recent.time_ns) < MEMORY && is_unbound(&key, recent.who)
-}
-
-/// True for an object, or a socket, that is there and not bound.
-#[inline(always)]
-fn is_unbound(key: &RecentKey, who: u64) -> bool {
-    if key.ingress != 0 {
-        return BOUND.get_ptr(&who).is_none();
-    }
-    let key = TlsKey {
-        tgid: key.thread >> 32,
-        object: who,
-    };
-    match TLS_STREAMS.get_ptr(&key) {
-        // SAFETY: a map value.
-        Some(stream) => unsafe { (*stream).cookie == 0 },
-        None => false,
-    }
 }
 
 /// What is known of this thread; made from a blank in a map, as it is too large for the stack.

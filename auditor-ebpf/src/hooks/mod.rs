@@ -3,6 +3,8 @@
 pub mod binding;
 mod connection;
 pub mod go;
+mod lengths;
+pub mod mapping;
 pub mod process;
 pub mod rustls;
 pub mod socket;

@@ -23,7 +23,7 @@ use crate::capture::support::SocketTier;
 use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Options, Session, Totals};
+use crate::pipeline::{Exclusion, Options, Session, Totals};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -96,6 +96,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ring_bytes: u32::try_from(config.capture.ring_bytes).context("capture.ring_bytes")?,
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
+        exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
         ledger,
         metrics: Arc::clone(&metrics),

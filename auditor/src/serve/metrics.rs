@@ -56,6 +56,7 @@ pub struct Metrics {
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
     scan_seconds: Histogram,
+    hook_seconds: Histogram,
     /// Keeps two renderings from adding the same difference twice.
     raising: Mutex<()>,
 }
@@ -95,6 +96,14 @@ impl Metrics {
                 .buckets(vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]),
         )?;
         r.register(Box::new(scan_seconds.clone()))?;
+        let hook_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "auditor_hook_seconds",
+                "Time from when a process maps a library until it is hooked.",
+            )
+            .buckets(vec![0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]),
+        )?;
+        r.register(Box::new(hook_seconds.clone()))?;
         let dropped = |name: &str| overflow.with_label_values(&[name]);
         Ok(Self {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
@@ -153,6 +162,7 @@ impl Metrics {
                 &["policy", "state"],
             )?,
             scan_seconds,
+            hook_seconds,
             raising: Mutex::new(()),
             ledger,
             registry,
@@ -260,6 +270,11 @@ impl Metrics {
     /// Time one document took to scan.
     pub fn scanned(&self, took: std::time::Duration) {
         self.scan_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Time from when a process mapped a library until it was hooked.
+    pub fn hooked_after(&self, took: std::time::Duration) {
+        self.hook_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything in the Prometheus text format; idle series are removed first.

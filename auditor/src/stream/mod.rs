@@ -125,7 +125,7 @@ impl<F: Flow> Streams<F> {
                 }
             }
             Kind::Closed => self.peers.socket_closed(record.header.cookie),
-            Kind::Exec | Kind::Exit | Kind::Fork => {}
+            Kind::Exec | Kind::Exit | Kind::Fork | Kind::Mapped => {}
         }
     }
 
