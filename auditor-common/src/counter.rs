@@ -34,6 +34,12 @@ pub enum Counter {
     BoundNested,
     /// TLS streams bound to the socket that their object names (streams).
     BoundDescriptor,
+    /// TLS streams bound to the socket their thread used right before or after a call (streams).
+    BoundAdjacent,
+    /// Lengths fitted, and another object or socket of the thread fitted as well: not bound (times).
+    BindAmbiguous,
+    /// A second socket for a TLS object, or a second object for a socket: unbound again (times).
+    BindConflict,
     /// A map had no room for an entry (times).
     MapFull,
 }

@@ -4,6 +4,7 @@
 
 pub mod counter;
 pub mod go;
+pub mod mapping;
 pub mod offsets;
 pub mod record;
 pub mod scope;

@@ -52,6 +52,10 @@ fields! {
     FILE_INODE = "file" . "f_inode";
     FILE_PRIVATE = "file" . "private_data";
     INODE_MODE = "inode" . "i_mode";
+    INODE_INO = "inode" . "i_ino";
+    INODE_SB = "inode" . "i_sb";
+    SB_DEV = "super_block" . "s_dev";
     SOCKET_SK = "socket" . "sk";
+    BPRM_FILENAME = "linux_binprm" . "filename";
     TASK_IO_URING = "task_struct" . "io_uring";
 }

@@ -81,6 +81,8 @@ pub enum Kind {
     Exit = 6,
     /// A process in scope forked: `tgid` is the child, `total` the parent.
     Fork = 7,
+    /// A process in scope is mapping a file that the daemon does not know.
+    Mapped = 8,
 }
 
 /// Values of [`RecordHeader::source`].

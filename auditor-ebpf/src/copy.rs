@@ -68,6 +68,27 @@ impl UserBytes {
     }
 }
 
+/// `struct iovec` (uapi/linux/uio.h).
+#[repr(C)]
+pub struct IoVec {
+    pub base: u64,
+    pub length: u64,
+}
+
+impl IoVec {
+    /// Reads one of user memory; `None` when it can not be read. It is not set to zero before: that
+    /// is a call of memset, whose frame counts where the stack is short.
+    #[inline(always)]
+    pub fn read(at: u64) -> Option<Self> {
+        let mut iovec = MaybeUninit::<Self>::uninit();
+        // SAFETY: the helper fills 16 bytes of our own stack, or fails; a bad pointer is an error code.
+        unsafe {
+            let failed = bpf_probe_read_user(iovec.as_mut_ptr().cast(), 16, at as *const c_void) != 0;
+            if failed { None } else { Some(iovec.assume_init()) }
+        }
+    }
+}
+
 /// What every record of a call has in common.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -210,17 +231,13 @@ fn next_iovec(p: &mut Progress) -> bool {
     if p.from.iov_count == 0 {
         return false;
     }
-    let mut iovec = [0u64; 2];
-    // SAFETY: reads 16 bytes of user memory into our own stack; a bad pointer is an error code.
-    let failed =
-        unsafe { bpf_probe_read_user((&raw mut iovec).cast(), 16, p.from.iov as *const c_void) } != 0;
-    if failed {
+    let Some(iovec) = IoVec::read(p.from.iov) else {
         count(page_fault(p.call.source), p.left);
         p.left = 0;
         return false;
-    }
-    p.from.buffer = iovec[0];
-    p.from.length = iovec[1];
+    };
+    p.from.buffer = iovec.base;
+    p.from.length = iovec.length;
     p.from.iov += 16;
     p.from.iov_count -= 1;
     p.forget();
@@ -352,6 +369,31 @@ pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) 
                 NO_WAKEUP
             },
         );
+    }
+}
+
+/// Tells the daemon that a TLS stream is bound. The endpoint is copied from where it is, as the stack
+/// of the caller has no room for another.
+#[inline(always)]
+pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ring_index: u32) {
+    let Some(ring) = ring(ring_index) else { return };
+    let size = HEADER_LEN + ENDPOINT_LEN;
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut u8 = unsafe { bpf_ringbuf_reserve(ring, size as u64, 0) }.cast();
+    if slot.is_null() {
+        count(Counter::ControlLost, 1);
+        return;
+    }
+    let mut header = event_header(Kind::Bound, Source::Tls, stream, task.id());
+    header.cookie = cookie;
+    header.len = ENDPOINT_LEN as u32;
+    // SAFETY: the helper takes no pointers; the slot is not null and holds header and endpoint, and
+    // `endpoint` is in a map.
+    unsafe {
+        header.time_ns = bpf_ktime_get_ns();
+        ptr::write(slot.cast(), header);
+        ptr::copy_nonoverlapping(endpoint, slot.add(HEADER_LEN).cast(), 1);
+        bpf_ringbuf_submit(slot.cast(), NO_WAKEUP);
     }
 }
 

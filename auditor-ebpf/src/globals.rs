@@ -20,6 +20,8 @@ declare! {
     SCOPE_NODE
     // 1: the cgroup map is not empty.
     SCOPE_CGROUPS_USED
+    // 1: some processes are left out.
+    EXCLUDES_USED
     // Number of data rings, a power of two; they follow the control ring.
     DATA_RINGS
     // Most bytes captured of one call.

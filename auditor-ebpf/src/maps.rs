@@ -3,7 +3,8 @@
 use auditor_common::{
     counter::Counter,
     go::{GoPoint, MAX_POINTS},
-    record::MAX_RINGS,
+    mapping::{FileKey, MAX_FILES},
+    record::{Endpoint, MAX_RINGS},
     scope,
 };
 use aya_ebpf::{
@@ -12,7 +13,10 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 
-use crate::socket_state::SocketState;
+use crate::{
+    records::{LENGTHS, Walk},
+    socket_state::SocketState,
+};
 
 /// Control ring first, then the data rings; the daemon creates the inner maps.
 #[btf_map]
@@ -30,6 +34,28 @@ pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_
 #[map]
 pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, 1);
 
+/// Processes that are left out, whatever else says that they are watched.
+#[map]
+pub static EXCLUDED_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+
+/// Names of programs whose processes are left out from exec on.
+#[map]
+pub static EXCLUDED_NAMES: HashMap<[u8; scope::NAME_BYTES], u8> =
+    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+
+/// The same by the path that exec was given.
+#[map]
+pub static EXCLUDED_PATHS: HashMap<[u8; scope::PATH_BYTES], u8> =
+    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+
+/// Files the daemon has looked at; it keeps this up to date.
+#[map]
+pub static KNOWN_FILES: LruHashMap<FileKey, u8> = LruHashMap::with_max_entries(MAX_FILES, 0);
+
+/// When a process was last told to be mapping something.
+#[map]
+pub static MAPPED_LATELY: LruHashMap<u32, u64> = LruHashMap::with_max_entries(8192, 0);
+
 /// Socket state that lives and dies with the socket.
 #[btf_map]
 pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
@@ -43,13 +69,35 @@ pub static RAW_SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entr
 #[map]
 pub static TLS_CALLS: LruHashMap<TlsCallKey, TlsCall> = LruHashMap::with_max_entries(16_384, 0);
 
-/// The innermost TLS object each thread is working on.
+/// The innermost TLS object each thread is working on, with `binding::READS` in its lowest bit.
 #[map]
 pub static TLS_CURRENT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_384, 0);
 
 /// State of TLS objects.
 #[map]
 pub static TLS_STREAMS: LruHashMap<TlsKey, TlsStream> = LruHashMap::with_max_entries(65_536, 0);
+
+/// The TLS object each bound socket carries, by the socket's cookie.
+#[map]
+pub static BOUND: LruHashMap<u64, TlsKey> = LruHashMap::with_max_entries(65_536, 0);
+
+/// What threads did last with TLS objects and sockets that are not bound.
+#[map]
+pub static THREADS: LruHashMap<u64, Thread> = LruHashMap::with_max_entries(8192, 0);
+
+/// Records that moved inside calls of an object that is not bound.
+#[map]
+pub static EVIDENCE: LruHashMap<TlsKey, Evidence> = LruHashMap::with_max_entries(8192, 0);
+
+/// Who had which length lately.
+#[map]
+pub static RECENT: LruHashMap<RecentKey, Recent> = LruHashMap::with_max_entries(16_384, 0);
+
+/// All zero, to make entries of: the stack has no room for them.
+#[map]
+pub static BLANK_THREAD: Array<Thread> = Array::with_max_entries(1, 0);
+#[map]
+pub static BLANK_EVIDENCE: Array<Evidence> = Array::with_max_entries(1, 0);
 
 /// What the probes in Go programs have to know; the daemon fills it before it attaches.
 #[map]
@@ -91,7 +139,7 @@ pub struct TlsCall {
     /// Where the function stores the count, or its flags for `Shape::ReturnsCountUnlessPeek`.
     pub count_at: u64,
     pub cookie: u64,
-    /// TLS object the thread was in before this call; 0: none.
+    /// As in `TLS_CURRENT`, before this call; 0: none.
     pub outer: u64,
 }
 
@@ -110,4 +158,75 @@ pub struct TlsStream {
     pub cookie: u64,
     /// Next offset, egress and ingress.
     pub offset: [u64; 2],
+    /// How it was bound: one of `stream::by`.
+    pub by: u8,
+    /// 1: its socket has closed.
+    pub closed: u8,
+    /// 1: it was proved to be on two sockets, and is not bound any more.
+    pub conflict: u8,
+    pub _pad: [u8; 5],
+}
+
+/// What a thread did last outside TLS calls and inside them, where the two are not nested.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Thread {
+    /// The object that was written to last, until the thread sends; 0: none.
+    pub wrote: u64,
+    pub wrote_bytes: u64,
+    pub wrote_ns: u64,
+    /// Cookie of the unbound socket that was received from last; 0: none.
+    pub received: u64,
+    pub received_ns: u64,
+    pub received_endpoint: Endpoint,
+    /// Lengths of the records that were complete then; 0: none.
+    pub lengths: [u64; LENGTHS],
+    /// When bytes were received whose records could not be told; 0: never.
+    pub blind_since: u64,
+    /// Room for one.
+    pub endpoint: Endpoint,
+    pub walk: Walk,
+}
+
+/// Sockets on which records moved inside calls of one object, since it last moved plaintext.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Evidence {
+    pub first: Candidate,
+    pub second: Candidate,
+    /// 1: there were more than two.
+    pub more: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Candidate {
+    /// 0: free.
+    pub cookie: u64,
+    pub endpoint: Endpoint,
+    /// Records of application data, and their lengths in total.
+    pub count: u64,
+    pub sum: u64,
+    /// Lengths of the first and the last one.
+    pub front: u64,
+    pub last: u64,
+}
+
+/// A length on a thread: of plaintext written, or of a record received.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RecentKey {
+    pub thread: u64,
+    pub length: u32,
+    pub ingress: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Recent {
+    /// Object that wrote, or cookie of the socket that received.
+    pub who: u64,
+    pub time_ns: u64,
+    /// When two that are not bound had this length; 0: never.
+    pub contested_ns: u64,
 }

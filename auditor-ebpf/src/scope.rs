@@ -6,8 +6,8 @@ use aya_ebpf::helpers::{
 };
 
 use crate::{
-    globals::{OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE},
-    maps::{SCOPE_CGROUPS, SCOPE_TGIDS},
+    globals::{EXCLUDES_USED, OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE},
+    maps::{EXCLUDED_TGIDS, SCOPE_CGROUPS, SCOPE_TGIDS},
 };
 
 /// The current task, once it is known to be in scope.
@@ -33,13 +33,19 @@ pub fn current() -> Option<Task> {
         tgid: (id >> 32) as u32,
         tid: id as u32,
     };
-    if task.tgid == OWN_TGID.load() {
+    if task.tgid == OWN_TGID.load() || is_excluded(task.tgid) {
         return None;
     }
     if SCOPE_NODE.load() != 0 || SCOPE_TGIDS.get_ptr(&task.tgid).is_some() || in_watched_cgroup() {
         return Some(task);
     }
     None
+}
+
+/// True for a process that is left out.
+#[inline(always)]
+pub fn is_excluded(tgid: u32) -> bool {
+    EXCLUDES_USED.load() != 0 && EXCLUDED_TGIDS.get_ptr(&tgid).is_some()
 }
 
 #[inline(always)]

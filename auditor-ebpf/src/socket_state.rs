@@ -18,6 +18,7 @@ use crate::{
         SK_V6_DADDR, SK_V6_RCV_SADDR, TCP_COPIED_SEQ, TCP_WRITE_SEQ,
     },
     maps::{RAW_SOCKETS, SOCKETS},
+    records::Position,
 };
 
 pub const AF_INET: u16 = 2;
@@ -46,7 +47,15 @@ pub struct SocketState {
     pub role: u8,
     /// 1 once TLS application data was seen, egress and ingress.
     pub application_data: [u8; 2],
-    pub _pad: [u8; 4],
+    /// The process of the TLS object this socket carries.
+    pub tgid: u32,
+    /// That object; 0 while it is not known.
+    pub object: u64,
+    /// Operations that were looked at to find it.
+    pub operations: u16,
+    pub _pad: [u8; 6],
+    /// TLS records, egress and ingress; kept up while the object is not known.
+    pub records: [Position; 2],
 }
 
 impl SocketState {
@@ -56,7 +65,11 @@ impl SocketState {
         class: class::NEW,
         role: 0,
         application_data: [0; 2],
-        _pad: [0; 4],
+        tgid: 0,
+        object: 0,
+        operations: 0,
+        _pad: [0; 6],
+        records: [Position::START; 2],
     };
 }
 

@@ -47,6 +47,8 @@ pub struct Scope {
     pub pids: Vec<u32>,
     pub cgroups: Vec<PathBuf>,
     pub containers: Vec<String>,
+    /// Names of programs and paths of executables that are left out.
+    pub exclude: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -58,6 +60,8 @@ pub struct Capture {
     pub max_call_bytes: u64,
     /// `auto`, or a tier by name.
     pub socket_hook: String,
+    /// How long a library stays hooked that no watched process uses, seconds.
+    pub detach_after_seconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

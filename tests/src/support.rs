@@ -66,7 +66,7 @@ pub fn prove(report: &Report, proof: Proof<'_>) -> anyhow::Result<()> {
         None => ensure!(moved > 0, "{} moved nothing", proof.program),
     }
     let bindings = &report.summary["bindings"];
-    let binding = ["nested", "descriptor"]
+    let binding = ["nested", "adjacent", "descriptor"]
         .into_iter()
         .find(|way| bindings[*way].as_u64().is_some_and(|streams| streams > 0));
     ensure!(

@@ -1,5 +1,5 @@
 //! rustls in programs that kept their symbols: what they send and receive is reported, and every byte
-//! is accounted, with fat link-time optimisation as well. Which socket it was is not known yet.
+//! is accounted, with fat link-time optimisation as well.
 
 use std::{fs, process::Command};
 
@@ -63,9 +63,14 @@ fn both_ends(profile: &str, form: &str, sending: &str) -> anyhow::Result<()> {
         functions: &[sending, "CommonState::take_received_plaintext"],
         file: &format!("{profile}/rustls-peer"),
         counted: Some(counted),
-        bound: false,
+        bound: true,
     };
     prove(&report, proof)?;
+    let bindings = &report.summary["bindings"];
+    ensure!(
+        bindings["adjacent"] == 2 && bindings["unbound"] == 0 && bindings["conflicts"] == 0,
+        "{bindings}"
+    );
     let leaks = report.leaks("payment_card");
     for (end, pid) in [("source", source), ("destination", destination)] {
         let leak = leaks

@@ -7,6 +7,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     copy::{self, data_ring},
+    hooks::stream,
     maps::{CLIENT_SOCKETS, RAW_SOCKETS},
     scope,
     socket_state::{BtfSock, Sock},
@@ -56,6 +57,7 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
 #[inline(always)]
 fn closed(cookie: u64) {
     if cookie != 0 {
+        stream::socket_closed(cookie);
         let mut header = copy::event_header(Kind::Closed, Source::Socket, cookie, 0);
         header.cookie = cookie;
         copy::event(header, None, data_ring(cookie));

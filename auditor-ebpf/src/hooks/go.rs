@@ -32,8 +32,11 @@ use crate::{
     account::count,
     copy::{self, Call, UserBytes, data_ring},
     globals::SK_COOKIE,
-    hooks::{syscall::socket_of, tls},
-    maps::{CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
+    hooks::{
+        stream::{self, by},
+        syscall::socket_of,
+    },
+    maps::{BOUND, CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
     scope::{self, Task},
     socket_state::{RawSock, Sock as _},
 };
@@ -178,7 +181,7 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
 #[uprobe]
 pub fn go_close(ctx: ProbeContext) -> u32 {
     if let Some(task) = scope::current() {
-        let _ = tls::free(task, Registers::of(ctx.as_ptr()).rax);
+        let _ = stream::free(task, Registers::of(ctx.as_ptr()).rax);
     }
     0
 }
@@ -206,7 +209,7 @@ fn deliver(task: Task, library: u8, point: &GoPoint, regs: &Registers, bytes: Pl
         tgid: u64::from(task.tgid),
         object: bytes.conn,
     };
-    let Some(stream) = tls::stream_of(key) else {
+    let Some(stream) = stream::stream_of(key) else {
         count(Counter::MapFull, 1);
         count(Counter::TlsUnseen, bytes.moved);
         return None;
@@ -214,7 +217,7 @@ fn deliver(task: Task, library: u8, point: &GoPoint, regs: &Registers, bytes: Pl
     // SAFETY: a map value; no other reference is made in this program.
     let stream = unsafe { &mut *stream };
     if let Some(sk) = socket(point, regs.instruction, bytes.conn) {
-        bind(task, library, stream, sk);
+        bind(task, library, &key, stream, sk);
     }
     let way = usize::from(bytes.ingress & 1);
     let offset = stream.offset[way];
@@ -273,7 +276,7 @@ fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
 /// Notes the socket of a stream, and tells the daemon. A `tls.Conn` keeps its connection for life:
 /// another socket means another connection at a used address.
 #[inline(always)]
-fn bind(task: Task, library: u8, stream: &mut TlsStream, sk: RawSock) {
+fn bind(task: Task, library: u8, key: &TlsKey, stream: &mut TlsStream, sk: RawSock) {
     let cookie = match sk.state() {
         // SAFETY: a map value.
         Some(state) => unsafe { (*state).cookie },
@@ -284,11 +287,11 @@ fn bind(task: Task, library: u8, stream: &mut TlsStream, sk: RawSock) {
         return;
     }
     if stream.cookie != 0 {
-        tls::closed(task, stream.id, stream.cookie);
-        stream.id = tls::new_id();
-        stream.offset = [0; 2];
+        stream::renew(task, stream);
     }
     stream.cookie = cookie;
+    stream.by = by::DESCRIPTOR;
+    let _ = BOUND.insert(&cookie, key, 0);
     count(Counter::BoundDescriptor, 1);
     let role = if CLIENT_SOCKETS.get_ptr(&sk.address()).is_some() {
         role::CLIENT

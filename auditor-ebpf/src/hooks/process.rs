@@ -5,14 +5,19 @@ use core::{ffi::c_void, ptr};
 use auditor_common::{
     counter::Counter,
     record::{CONTROL_RING, Kind, Source},
+    scope::PATH_BYTES,
 };
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_probe_read_kernel_str},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
 
 use crate::{
     account::count,
     copy::{event, event_header},
-    globals::{SIGNAL_LIVE, TASK_SIGNAL, TASK_TGID},
-    maps::{SCOPE_TGIDS, TLS_CURRENT},
+    globals::{BPRM_FILENAME, EXCLUDES_USED, SIGNAL_LIVE, TASK_SIGNAL, TASK_TGID},
+    maps::{EXCLUDED_NAMES, EXCLUDED_PATHS, EXCLUDED_TGIDS, SCOPE_TGIDS, TLS_CURRENT},
     scope,
 };
 
@@ -21,6 +26,14 @@ use crate::{
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     let (parent, child) = (tgid(ctx.arg(0)), tgid(ctx.arg(1)));
+    if parent != child && scope::is_excluded(parent) {
+        // It may become another program; until then it is the one that is left out.
+        let _ = EXCLUDED_TGIDS.insert(&child, &1, 0);
+        if SCOPE_TGIDS.get_ptr(&parent).is_some() {
+            let _ = SCOPE_TGIDS.insert(&child, &1, 0);
+        }
+        return 0;
+    }
     if parent == child || scope::current().is_none() {
         return 0;
     }
@@ -35,7 +48,10 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
 
 /// `sched_process_exec(task, old_pid, bprm)`.
 #[btf_tracepoint(function = "sched_process_exec")]
-pub fn sched_process_exec(_ctx: BtfTracePointContext) -> i32 {
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    if EXCLUDES_USED.load() != 0 {
+        exclude(ctx.arg(2));
+    }
     if let Some(task) = scope::current() {
         event(
             event_header(Kind::Exec, Source::Process, 0, task.id()),
@@ -46,19 +62,42 @@ pub fn sched_process_exec(_ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// Leaves a process out from its exec on, or not any more. It has its new name by now (fs/exec.c
+/// `begin_new_exec`).
+#[inline(always)]
+fn exclude(program: *const u8) {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let Ok(name) = bpf_get_current_comm() else { return };
+    let mut path = [0u8; PATH_BYTES];
+    // SAFETY: a BTF pointer to struct linux_binprm; the helper checks the address it is given and
+    // writes no more than the array has.
+    unsafe {
+        let at: *const c_void = ptr::read_volatile(program.add(BPRM_FILENAME.load() as usize).cast());
+        bpf_probe_read_kernel_str(path.as_mut_ptr().cast(), PATH_BYTES as u32, at);
+    }
+    if EXCLUDED_NAMES.get_ptr(&name).is_some() || EXCLUDED_PATHS.get_ptr(&path).is_some() {
+        if EXCLUDED_TGIDS.insert(&tgid, &1, 0).is_err() {
+            count(Counter::MapFull, 1);
+        }
+    } else {
+        let _ = EXCLUDED_TGIDS.remove(&tgid);
+    }
+}
+
 /// `sched_process_exit(task, …)`: fires per thread; the last one takes the process out of scope.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let Some(task) = scope::current() else { return 0 };
+    let Some(task) = scope::current() else {
+        let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+        if scope::is_excluded(tgid) && is_last(ctx.arg(0)) {
+            let _ = EXCLUDED_TGIDS.remove(&tgid);
+            let _ = SCOPE_TGIDS.remove(&tgid);
+        }
+        return 0;
+    };
     // A thread that dies inside a TLS call must not leave its object to the next owner of its id.
     let _ = TLS_CURRENT.remove(&task.id());
-    let current: *const u8 = ctx.arg(0);
-    // SAFETY: BTF pointers; `live` counts the threads that have not begun to exit.
-    let live: i32 = unsafe {
-        let signal: *const u8 = ptr::read_volatile(current.add(TASK_SIGNAL.load() as usize).cast());
-        ptr::read_volatile(signal.add(SIGNAL_LIVE.load() as usize).cast())
-    };
-    if live == 0 {
+    if is_last(ctx.arg(0)) {
         event(
             event_header(Kind::Exit, Source::Process, 0, task.id()),
             None,
@@ -67,6 +106,17 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         let _ = SCOPE_TGIDS.remove(&task.tgid);
     }
     0
+}
+
+/// True for the last thread of a process.
+#[inline(always)]
+fn is_last(task: *const u8) -> bool {
+    // SAFETY: BTF pointers; `live` counts the threads that have not begun to exit.
+    let live: i32 = unsafe {
+        let signal: *const u8 = ptr::read_volatile(task.add(TASK_SIGNAL.load() as usize).cast());
+        ptr::read_volatile(signal.add(SIGNAL_LIVE.load() as usize).cast())
+    };
+    live == 0
 }
 
 #[inline(always)]

@@ -6,7 +6,8 @@
 //!   former was inlined: on return, with the length that was accepted.
 //! - `take_received_plaintext(&mut self, Payload)`: at entry, one decrypted record.
 //!
-//! rustls moves no bytes over sockets itself, so nothing nests and streams stay unbound here.
+//! rustls moves no bytes over sockets itself: its streams are bound by what its caller sends and
+//! receives right after and before, see [`super::binding`].
 
 use core::{ffi::c_void, ptr};
 
@@ -22,7 +23,7 @@ use aya_ebpf::{
 use crate::{
     account::count,
     copy::{self, Call, UserBytes, data_ring},
-    hooks::tls,
+    hooks::{binding, stream},
     maps::{TLS_CALLS, TlsCall, TlsCallKey, TlsKey},
     scope::{self, Task},
 };
@@ -190,13 +191,14 @@ fn deliver(
         tgid: u64::from(task.tgid),
         object: state,
     };
-    let Some(stream) = tls::stream_of(key) else {
+    let Some(stream) = stream::stream_of(key) else {
         count(Counter::MapFull, 1);
         count(Counter::TlsUnseen, moved);
         return None;
     };
     // SAFETY: a map value; no other reference is made in this program.
     let stream = unsafe { &mut *stream };
+    binding::call_moved(task, &key, stream, moved, moved, ingress);
     let way = usize::from(ingress & 1);
     let offset = stream.offset[way];
     stream.offset[way] = offset + moved;

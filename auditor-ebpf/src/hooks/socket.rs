@@ -21,7 +21,8 @@ use crate::{
     account::count,
     copy::{self, Call, UserBytes, data_ring},
     globals::{SOCKET_SK, TASK_FLAGS, TASK_IO_URING},
-    hooks::{syscall::socket_of, tls},
+    hooks::{binding, syscall::socket_of},
+    records::Position,
     scope::{self, Task},
     socket_state::{BtfSock, Sock, SocketState, class},
 };
@@ -30,6 +31,8 @@ use crate::{
 const NOT_CONSUMED: i32 = 0x2 | 0x2000;
 /// `MSG_TRUNC`: on a stream the bytes are thrown away without being copied.
 const MSG_TRUNC: i32 = 0x20;
+/// asm-generic/errno-base.h
+const EAGAIN: i32 = 11;
 /// `PF_IO_WORKER` (linux/sched.h): the registers are not those of a system call.
 const PF_IO_WORKER: u32 = 0x10;
 /// Longest iovec array a call may have (linux/uio.h `UIO_MAXIOV`).
@@ -49,10 +52,11 @@ pub fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+#[inline(always)]
 fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
     let ret: i32 = ctx.arg(1);
     if ret <= 0 {
-        return None;
+        return failed(ret, ingress);
     }
     let task = scope::current()?;
     let sk: *mut c_void = ctx.arg(0);
@@ -112,9 +116,10 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     moved(task, BtfSock(sk), ret as u64, 0, 0, None)
 }
 
+#[inline(always)]
 fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()> {
     if ret <= 0 {
-        return None;
+        return failed(ret, ingress);
     }
     let task = scope::current()?;
     let socket: *const u8 = ctx.arg(0);
@@ -128,6 +133,15 @@ fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()
         ingress,
         syscall_bytes(sk as u64),
     )
+}
+
+/// Nothing moved. A send that would have blocked leaves the bytes of a TLS object waiting.
+#[inline(always)]
+fn failed(ret: i32, ingress: u8) -> Option<()> {
+    if ingress == 0 && ret == -EAGAIN {
+        binding::send_failed(scope::current()?);
+    }
+    None
 }
 
 /// A socket in scope moved `ret` bytes: account them, tell TLS from plain text, copy plain text.
@@ -161,14 +175,13 @@ pub fn moved<S: Sock>(
     let way = usize::from(ingress & 1);
     let offset = state.offset[way];
     state.offset[way] = offset + ret;
-    if tls::bind_nested(task, sk, state) {
-        state.class = class::TLS;
-    }
     if ingress != 0 && flags & MSG_TRUNC != 0 {
+        state.records[way] = Position::START;
         count(Counter::SocketUnseen, ret);
         return None;
     }
     let Some(from) = from else {
+        state.records[way] = Position::START;
         count(
             if state.class == class::TLS {
                 Counter::SocketCiphertext
@@ -183,6 +196,7 @@ pub fn moved<S: Sock>(
         classify(state, &from);
     }
     if state.class == class::TLS {
+        binding::socket_moved(task, sk, state, &from, ret, ingress);
         count(ciphertext_kind(state, way, &from), ret);
         return None;
     }

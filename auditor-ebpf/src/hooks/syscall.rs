@@ -75,9 +75,9 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
     moved(task, RawSock(sk), ret as u64, flags, ingress, from)
 }
 
-/// Walks task → files → fdt → fd[n] → file → socket → sock.
+/// Walks task → files → fdt → fd[n] → file.
 #[inline(always)]
-pub fn socket_of(fd: u32) -> Option<u64> {
+fn file_of(fd: u32) -> Option<u64> {
     // SAFETY: the helper takes no arguments.
     let task = unsafe { bpf_get_current_task_btf() } as u64;
     let files: u64 = read(task, TASK_FILES.load())?;
@@ -87,7 +87,20 @@ pub fn socket_of(fd: u32) -> Option<u64> {
         return None;
     }
     let table: u64 = read(fdt, FDTABLE_FD.load())?;
-    let file: u64 = read(table + u64::from(fd) * 8, 0)?;
+    read(table + u64::from(fd) * 8, 0)
+}
+
+/// The inode a descriptor leads to, and its mode.
+#[inline(always)]
+pub fn inode_of(fd: u32) -> Option<(u64, u16)> {
+    let inode: u64 = read(file_of(fd)?, FILE_INODE.load())?;
+    Some((inode, read(inode, INODE_MODE.load())?))
+}
+
+/// Walks on from a file: socket → sock.
+#[inline(always)]
+pub fn socket_of(fd: u32) -> Option<u64> {
+    let file = file_of(fd)?;
     let inode: u64 = read(file, FILE_INODE.load())?;
     let mode: u16 = read(inode, INODE_MODE.load())?;
     if mode & FILE_TYPE != SOCKET {
@@ -98,7 +111,7 @@ pub fn socket_of(fd: u32) -> Option<u64> {
 }
 
 #[inline(always)]
-fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
+pub fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
     // SAFETY: the helper checks the address; a bad one is an error.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
 }

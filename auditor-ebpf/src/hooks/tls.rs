@@ -5,16 +5,13 @@ use core::{ffi::c_void, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{Kind, Source},
+    record::Source,
     tls::{AttachCookie, PEEK, Shape},
 };
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
-    helpers::{
-        bpf_get_smp_processor_id, bpf_ktime_get_ns,
-        generated::{bpf_get_attach_cookie, bpf_probe_read_user},
-    },
+    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
@@ -22,9 +19,9 @@ use aya_ebpf::{
 use crate::{
     account::count,
     copy::{self, Call, UserBytes, data_ring},
-    maps::{TLS_CALLS, TLS_CURRENT, TLS_STREAMS, TlsCall, TlsCallKey, TlsKey, TlsStream},
-    scope::{self, Task},
-    socket_state::{Sock, SocketState},
+    hooks::{binding, stream},
+    maps::{TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey, TlsKey},
+    scope,
 };
 
 /// Most bytes one call can claim to have moved: lengths are C `int`s or sizes a sane program can
@@ -67,7 +64,9 @@ fn try_enter(ctx: &ProbeContext) -> Option<()> {
         cookie: cookie.0,
         outer,
     };
-    if TLS_CALLS.insert(&key, &call, 0).is_err() || TLS_CURRENT.insert(&thread, &regs.object, 0).is_err() {
+    let reads = u64::from(cookie.ingress()) * binding::READS;
+    let current = (regs.object & !binding::READS) | reads;
+    if TLS_CALLS.insert(&key, &call, 0).is_err() || TLS_CURRENT.insert(&thread, &current, 0).is_err() {
         count(Counter::MapFull, 1);
     }
     Some(())
@@ -137,16 +136,18 @@ fn try_exit(ctx: &RetProbeContext) -> Option<()> {
 
     let cookie = AttachCookie(call.cookie);
     let ingress = cookie.ingress();
-    let Some(stream) = stream_of(TlsKey {
+    let key = TlsKey {
         tgid: u64::from(task.tgid),
         object: call.object,
-    }) else {
+    };
+    let Some(stream) = stream::stream_of(key) else {
         count(Counter::MapFull, 1);
         count(Counter::TlsUnseen, moved);
         return None;
     };
     // SAFETY: a map value; no other reference is made in this program.
     let stream = unsafe { &mut *stream };
+    binding::call_moved(task, &key, stream, moved, call.length, ingress);
     let way = usize::from(ingress & 1);
     let offset = stream.offset[way];
     stream.offset[way] = offset + moved;
@@ -197,59 +198,6 @@ fn moved(call: &TlsCall, returned: u64) -> Option<u64> {
     if moved == 0 { None } else { Some(moved) }
 }
 
-/// The state of a TLS object, made at first sight; `None` when the map is full.
-#[inline(always)]
-pub fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
-    if let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) {
-        return Some(stream);
-    }
-    let id = new_id();
-    let _ = TLS_STREAMS.insert(
-        &key,
-        &TlsStream {
-            id,
-            cookie: 0,
-            offset: [0; 2],
-        },
-        0,
-    );
-    TLS_STREAMS.get_ptr_mut(&key)
-}
-
-/// An id no other stream on this machine has.
-#[inline(always)]
-pub fn new_id() -> u64 {
-    // SAFETY: the helpers take no pointers. Time and CPU make the number unique.
-    unsafe { bpf_ktime_get_ns() << 8 | u64::from(bpf_get_smp_processor_id() & 0xff) }
-}
-
-/// A socket operation happened: if this thread is inside a TLS call, the socket carries that TLS
-/// object. True when it does.
-#[inline(always)]
-pub fn bind_nested<S: Sock>(task: Task, sk: S, state: &SocketState) -> bool {
-    let Some(object) = TLS_CURRENT.get_ptr(&task.id()) else {
-        return false;
-    };
-    // SAFETY: a map value.
-    let object = unsafe { *object };
-    let Some(stream) = stream_of(TlsKey {
-        tgid: u64::from(task.tgid),
-        object,
-    }) else {
-        return false;
-    };
-    // SAFETY: a map value; no other reference is made while this one lives.
-    let stream = unsafe { &mut *stream };
-    if stream.cookie != state.cookie {
-        stream.cookie = state.cookie;
-        count(Counter::BoundNested, 1);
-        let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task.id());
-        header.cookie = state.cookie;
-        copy::event(header, Some(sk.endpoint(state.role)), data_ring(stream.id));
-    }
-    true
-}
-
 /// `SSL_free(ssl)` and its like: the next object at this address is another connection.
 #[uprobe]
 pub fn tls_free(ctx: ProbeContext) -> u32 {
@@ -259,28 +207,5 @@ pub fn tls_free(ctx: ProbeContext) -> u32 {
 
 fn try_free(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
-    free(task, Arguments::of(ctx.as_ptr()).object)
-}
-
-/// A TLS object ends: what is at its address next is another connection.
-#[inline(always)]
-pub fn free(task: Task, object: u64) -> Option<()> {
-    let key = TlsKey {
-        tgid: u64::from(task.tgid),
-        object,
-    };
-    let stream = TLS_STREAMS.get_ptr(&key)?;
-    // SAFETY: a map value, copied before the entry is removed.
-    let TlsStream { id, cookie, .. } = unsafe { *stream };
-    let _ = TLS_STREAMS.remove(&key);
-    closed(task, id, cookie);
-    Some(())
-}
-
-/// Tells the daemon that a stream ended.
-#[inline(always)]
-pub fn closed(task: Task, id: u64, cookie: u64) {
-    let mut header = copy::event_header(Kind::Closed, Source::Tls, id, task.id());
-    header.cookie = cookie;
-    copy::event(header, None, data_ring(id));
+    stream::free(task, Arguments::of(ctx.as_ptr()).object)
 }

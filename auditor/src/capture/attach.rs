@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use auditor_common::{
@@ -12,8 +13,8 @@ use auditor_common::{
 use aya::{
     maps::{Array, MapError},
     programs::{
-        ProgramError, UProbe,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
+        Program, ProgramError, UProbe,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLinkId, UProbeScope},
     },
 };
 
@@ -50,10 +51,23 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// A probe that is in place: the name of its program, and the link.
+type Link = (&'static str, UProbeLinkId);
+
+/// A file that was looked at and is remembered.
+struct Attachment {
+    outcome: Outcome,
+    links: Vec<Link>,
+    /// It stays hooked without users.
+    ahead: bool,
+    /// When it was first seen without users.
+    unused: Option<Instant>,
+}
+
 /// Remembers every file that was looked at.
 #[derive(Default)]
 pub struct Attachments {
-    files: HashMap<FileId, Outcome>,
+    files: HashMap<FileId, Attachment>,
     loaded: HashSet<&'static str>,
     /// Entries of `GO_POINTS` in use.
     go_points: u32,
@@ -66,20 +80,60 @@ impl Attachments {
     ///
     /// Returns the outcome when it is new.
     pub fn attach(&mut self, kernel: &mut Kernel, found: &Found) -> Option<Outcome> {
-        if self.files.contains_key(&found.id) {
+        if let Some(file) = self.files.get_mut(&found.id) {
+            file.ahead |= found.why.ahead;
             return None;
         }
+        let mut links = Vec::new();
         let outcome = match &found.targets {
             Ok(targets) if targets.is_empty() => return Some(Outcome::NothingToHook),
             Ok(targets) => self
-                .try_attach(kernel, found, targets)
+                .try_attach(kernel, found, targets, &mut links)
                 .map_or_else(Outcome::Failed, Outcome::Attached),
             // Anything may be mapped; only what bears a library's name is worth a word.
             Err(_) if !is_named_like_a_library(&found.path) => return Some(Outcome::NothingToHook),
             Err(error) => Outcome::Failed(error.clone()),
         };
-        self.files.insert(found.id, outcome.clone());
+        let file = Attachment {
+            outcome: outcome.clone(),
+            links,
+            ahead: found.why.ahead,
+            unused: None,
+        };
+        self.files.insert(found.id, file);
         Some(outcome)
+    }
+
+    /// Takes the probes out of files that nobody in scope has had mapped for `after`. Returns these
+    /// files, which are forgotten. Taking out one probe may take a tenth of a second.
+    pub fn detach_unused(
+        &mut self,
+        kernel: &mut Kernel,
+        used: &HashSet<FileId>,
+        after: Duration,
+    ) -> Vec<FileId> {
+        let now = Instant::now();
+        let mut gone = Vec::new();
+        for (id, file) in &mut self.files {
+            if file.ahead || used.contains(id) {
+                file.unused = None;
+            } else if now.duration_since(*file.unused.get_or_insert(now)) >= after {
+                gone.push(*id);
+            }
+        }
+        for id in &gone {
+            let Some(file) = self.files.remove(id) else {
+                continue;
+            };
+            for (name, link) in file.links {
+                if let Some(Program::UProbe(program)) = kernel.ebpf.program_mut(name)
+                    && let Err(error) = program.detach(link)
+                {
+                    tracing::warn!(%error, "a probe can not be taken out");
+                }
+            }
+        }
+        gone
     }
 
     /// Every hooked function so far.
@@ -87,7 +141,7 @@ impl Attachments {
         let mut functions: Vec<Hooked> = self
             .files
             .values()
-            .filter_map(|outcome| match outcome {
+            .filter_map(|file| match &file.outcome {
                 Outcome::Attached(functions) => Some(functions.clone()),
                 Outcome::NothingToHook | Outcome::Failed(_) => None,
             })
@@ -102,6 +156,7 @@ impl Attachments {
         kernel: &mut Kernel,
         found: &Found,
         targets: &[Target],
+        links: &mut Vec<Link>,
     ) -> Result<Vec<Hooked>, String> {
         let path = &found.path;
         if targets
@@ -112,7 +167,7 @@ impl Attachments {
         }
         let mut functions = Vec::new();
         for target in targets {
-            self.attach_target(kernel, &found.open_path(), target)
+            self.attach_target(kernel, &found.open_path(), target, links)
                 .map_err(|error| {
                     format!(
                         "{} in {}: {}",
@@ -151,63 +206,42 @@ impl Attachments {
         kernel: &mut Kernel,
         path: &Path,
         target: &Target,
+        links: &mut Vec<Link>,
     ) -> Result<(), ProgramError> {
-        let library = target.library;
-        let point = |offset, cookie| UProbeAttachPoint {
-            location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + offset),
-            cookie: Some(cookie),
-        };
-        match target.probe {
-            Probe::Call { ingress, shape } => {
-                let cookie = AttachCookie::new(library as u8, ingress, shape, target.point.stack_delta).0;
-                // The return side first: a call that is entered between the two is not half seen.
-                self.program(kernel, "tls_exit")?.attach(
-                    point(target.point.offset, cookie),
-                    path,
-                    UProbeScope::AllProcesses,
-                )?;
-                self.program(kernel, "tls_enter")?.attach(
-                    point(target.point.offset, cookie),
-                    path,
-                    UProbeScope::AllProcesses,
-                )?;
-            }
-            Probe::Free => {
-                let cookie = AttachCookie::new(library as u8, false, Shape::ReturnsCount, 0).0;
-                self.program(kernel, "tls_free")?.attach(
-                    point(target.point.offset, cookie),
-                    path,
-                    UProbeScope::AllProcesses,
-                )?;
-            }
-            Probe::RustlsWrite => {
-                let cookie =
-                    AttachCookie::new(library as u8, false, Shape::ReturnsSize, target.point.stack_delta).0;
-                for name in ["rustls_written", "rustls_write"] {
-                    self.program(kernel, name)?.attach(
-                        point(target.point.offset, cookie),
-                        path,
-                        UProbeScope::AllProcesses,
-                    )?;
-                }
-            }
-            Probe::RustlsRead => {
-                let cookie = AttachCookie::new(library as u8, true, Shape::ReturnsSize, 0).0;
-                self.program(kernel, "rustls_read")?.attach(
-                    point(target.point.offset, cookie),
-                    path,
-                    UProbeScope::AllProcesses,
-                )?;
-            }
+        let library = target.library as u8;
+        let delta = target.point.stack_delta;
+        // The end of a call first: one that is entered between the two is not half seen.
+        let (cookie, programs): (_, &[&'static str]) = match target.probe {
+            Probe::Call { ingress, shape } => (
+                AttachCookie::new(library, ingress, shape, delta),
+                &["tls_exit", "tls_enter"],
+            ),
+            Probe::Free => (
+                AttachCookie::new(library, false, Shape::ReturnsCount, 0),
+                &["tls_free"],
+            ),
+            Probe::RustlsWrite => (
+                AttachCookie::new(library, false, Shape::ReturnsSize, delta),
+                &["rustls_written", "rustls_write"],
+            ),
+            Probe::RustlsRead => (
+                AttachCookie::new(library, true, Shape::ReturnsSize, 0),
+                &["rustls_read"],
+            ),
             Probe::Go { program, place } => {
                 let index = self.go_point(kernel, place)?;
-                let cookie = AttachCookie::of_point(library as u8, index).0;
-                self.program(kernel, program.name())?.attach(
-                    point(target.point.offset, cookie),
-                    path,
-                    UProbeScope::AllProcesses,
-                )?;
+                (AttachCookie::of_point(library, index), &[program.name()])
             }
+        };
+        for name in programs {
+            let point = UProbeAttachPoint {
+                location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + target.point.offset),
+                cookie: Some(cookie.0),
+            };
+            let link = self
+                .program(kernel, name)?
+                .attach(point, path, UProbeScope::AllProcesses)?;
+            links.push((name, link));
         }
         Ok(())
     }
@@ -266,7 +300,13 @@ fn is_named_like_a_library(path: &Path) -> bool {
 
 /// The path as its container sees it.
 fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = if path.components().any(|part| part.as_os_str() == "map_files") {
+        // Behind chroot(2), or gone from where it was.
+        let target = std::fs::read_link(path).unwrap_or_else(|_| path.to_owned());
+        target.display().to_string()
+    } else {
+        path.display().to_string()
+    };
     match text
         .strip_prefix("/proc/")
         .and_then(|rest| rest.split_once("/root/"))

@@ -31,14 +31,14 @@ pub fn mapped_files(pid: u32) -> Vec<PathBuf> {
         if !permissions.contains('x') || !path.starts_with('/') || !seen.insert(path) {
             continue;
         }
-        let deleted = path.ends_with(" (deleted)");
-        // A replaced file is gone from its path but still mapped.
-        let open = if deleted {
-            format!("/proc/{pid}/map_files/{range}")
+        // A replaced file is gone from its path but still mapped. And a path is shown from the root of
+        // its mount: behind chroot(2) it does not lead on from the process's root.
+        let usual = PathBuf::from(format!("/proc/{pid}/root{path}"));
+        found.push(if !path.ends_with(" (deleted)") && usual.exists() {
+            usual
         } else {
-            format!("/proc/{pid}/root{path}")
-        };
-        found.push(PathBuf::from(open));
+            PathBuf::from(format!("/proc/{pid}/map_files/{range}"))
+        });
     }
     found
 }

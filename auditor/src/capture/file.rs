@@ -1,5 +1,7 @@
 //! Which file it is, whatever path leads to it.
 
+use auditor_common::mapping::FileKey;
+
 use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path};
 
 /// Identity of a file.
@@ -24,6 +26,17 @@ impl FileId {
     /// When the system does not tell.
     pub fn of_open(file: &File) -> io::Result<Self> {
         Ok(Self::from(&file.metadata()?))
+    }
+}
+
+impl FileId {
+    /// As the kernel names it: `st_dev` has another layout (linux/kdev_t.h).
+    pub fn key(self) -> FileKey {
+        let (major, minor) = (libc::major(self.device), libc::minor(self.device));
+        FileKey {
+            device: u64::from(major) << 20 | u64::from(minor),
+            inode: self.inode,
+        }
     }
 }
 

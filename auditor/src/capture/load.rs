@@ -5,8 +5,10 @@ use std::os::fd::{AsRawFd as _, RawFd};
 
 use auditor_common::{
     counter::Counter,
+    mapping::KEY_WORDS,
     offsets::FIELDS,
     record::{CONTROL_RING, MAX_RINGS},
+    scope::{NAME_BYTES, PATH_BYTES},
 };
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
@@ -41,6 +43,8 @@ pub struct Settings {
     pub tier: Option<SocketTier>,
     /// The cgroup map will be used.
     pub cgroups: bool,
+    /// Some processes are left out.
+    pub excludes: bool,
 }
 
 #[derive(Debug, Error)]
@@ -70,10 +74,19 @@ pub struct Kernel {
     pub tier: SocketTier,
     /// Why better tiers were not used, for `doctor`.
     pub refused: Vec<(SocketTier, String)>,
+    /// Whether mappings of files are told of, or why not.
+    pub mappings: Result<(), String>,
+    _rings: ArrayOfMaps<MapData>,
+}
+
+/// What the daemon tells the loaded programs while they run, and what they count.
+pub struct Maps {
     counters: PerCpuArray<MapData, u64>,
     pub(super) tgids: HashMap<MapData, u32, u8>,
     pub(super) cgroups: HashMap<MapData, u64, u8>,
-    _rings: ArrayOfMaps<MapData>,
+    pub(super) excluded: HashMap<MapData, u32, u8>,
+    pub(super) excluded_names: HashMap<MapData, [u8; NAME_BYTES], u8>,
+    pub(super) excluded_paths: HashMap<MapData, [u8; PATH_BYTES], u8>,
 }
 
 /// The rings, to be handed to the threads that read them.
@@ -96,13 +109,18 @@ impl Kernel {
     ///
     /// # Errors
     /// Missing privileges, missing BTF, or a kernel that takes none of the socket tiers.
-    pub fn load(settings: &Settings) -> Result<(Self, Rings), LoadError> {
+    pub fn load(settings: &Settings) -> Result<(Self, Maps, Rings), LoadError> {
         let mut ebpf = load_object(settings)?;
         let btf = Btf::from_sys_fs()?;
         let (rings, holder) = make_rings(&mut ebpf, settings)?;
-        let counters = typed(&mut ebpf, "COUNTERS", PerCpuArray::try_from)?;
-        let tgids = typed(&mut ebpf, "SCOPE_TGIDS", HashMap::try_from)?;
-        let cgroups = typed(&mut ebpf, "SCOPE_CGROUPS", HashMap::try_from)?;
+        let maps = Maps {
+            counters: typed(&mut ebpf, "COUNTERS", PerCpuArray::try_from)?,
+            tgids: typed(&mut ebpf, "SCOPE_TGIDS", HashMap::try_from)?,
+            cgroups: typed(&mut ebpf, "SCOPE_CGROUPS", HashMap::try_from)?,
+            excluded: typed(&mut ebpf, "EXCLUDED_TGIDS", HashMap::try_from)?,
+            excluded_names: typed(&mut ebpf, "EXCLUDED_NAMES", HashMap::try_from)?,
+            excluded_paths: typed(&mut ebpf, "EXCLUDED_PATHS", HashMap::try_from)?,
+        };
 
         for name in [
             "sched_process_fork",
@@ -112,19 +130,28 @@ impl Kernel {
         ] {
             trace(&mut ebpf, &btf, name)?;
         }
+        // A kernel without it is looked at by polling alone.
+        let mappings = trace(&mut ebpf, &btf, "vm_unmapped_area").map_err(|error| error_chain(&error));
         let (tier, refused) = attach_sockets(&mut ebpf, &btf, settings.tier)?;
         Ok((
             Self {
                 ebpf,
                 tier,
                 refused,
-                counters,
-                tgids,
-                cgroups,
+                mappings,
                 _rings: holder,
             },
+            maps,
             rings,
         ))
+    }
+
+    /// The map of files that were looked at, once.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn known_files(&mut self) -> Result<HashMap<MapData, [u64; KEY_WORDS], u8>, LoadError> {
+        typed(&mut self.ebpf, "KNOWN_FILES", HashMap::try_from)
     }
 
     /// Gives memory that loading needed for a moment (type information, mostly) back to the system.
@@ -134,13 +161,6 @@ impl Kernel {
         unsafe {
             libc::malloc_trim(0)
         };
-    }
-
-    /// Sum over all CPUs of one counter, since loading.
-    pub fn counter(&self, counter: Counter) -> u64 {
-        self.counters
-            .get(&(counter as u32), 0)
-            .map_or(0, |values| values.iter().sum())
     }
 
     /// Detaches every program: nothing is counted or copied any more. TLS calls that are under
@@ -166,11 +186,21 @@ impl Kernel {
     }
 }
 
+impl Maps {
+    /// Sum over all CPUs of one counter, since loading.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters
+            .get(&(counter as u32), 0)
+            .map_or(0, |values| values.iter().sum())
+    }
+}
+
 fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
     let offsets = KernelTypes::read(VMLINUX.as_ref())?.offsets(FIELDS)?;
     let own = std::process::id();
     let node = u32::from(settings.node);
     let cgroups = u32::from(settings.cgroups);
+    let excludes = u32::from(settings.excludes);
     let wake = settings.ring_bytes / 4;
     let mut loader = EbpfLoader::new();
     for (name, offset) in &offsets {
@@ -180,6 +210,7 @@ fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global("OWN_TGID", &own, true)
         .override_global("SCOPE_NODE", &node, true)
         .override_global("SCOPE_CGROUPS_USED", &cgroups, true)
+        .override_global("EXCLUDES_USED", &excludes, true)
         .override_global("DATA_RINGS", &settings.rings, true)
         .override_global("MAX_CALL_BYTES", &settings.max_call_bytes, true)
         .override_global("WAKE_BYTES", &wake, true);

@@ -26,6 +26,7 @@ impl<'a> Record<'a> {
             5 => Kind::Exec,
             6 => Kind::Exit,
             7 => Kind::Fork,
+            8 => Kind::Mapped,
             _ => return None,
         };
         let source = match header.source {

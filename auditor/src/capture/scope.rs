@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use auditor_common::scope::{NAME_BYTES, PATH_BYTES};
 use thiserror::Error;
 
-use super::load::Kernel;
+use super::load::Maps;
 
 #[derive(Debug, Error)]
 pub enum ScopeError {
@@ -26,7 +27,7 @@ pub enum ScopeError {
     Full(aya::maps::MapError),
 }
 
-impl Kernel {
+impl Maps {
     /// Watches one process (its future children follow by themselves).
     ///
     /// # Errors
@@ -66,6 +67,44 @@ impl Kernel {
         let id = cgroup_id(path)?;
         self.cgroups.insert(id, 1, 0).map_err(ScopeError::Full)
     }
+
+    /// Leaves a process out from now on.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn exclude(&mut self, tgid: u32) -> Result<(), ScopeError> {
+        self.excluded.insert(tgid, 1, 0).map_err(ScopeError::Full)
+    }
+
+    /// Leaves out every process that becomes a program of this name, from its exec on.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn exclude_name(&mut self, name: &str) -> Result<(), ScopeError> {
+        self.excluded_names
+            .insert(padded::<NAME_BYTES>(name), 1, 0)
+            .map_err(ScopeError::Full)
+    }
+
+    /// The same for a program that is run by this path. One by another name of the file is left out
+    /// as soon as the daemon has seen it.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn exclude_path(&mut self, path: &str) -> Result<(), ScopeError> {
+        self.excluded_paths
+            .insert(padded::<PATH_BYTES>(path), 1, 0)
+            .map_err(ScopeError::Full)
+    }
+}
+
+/// A text as the kernel keeps it: as many bytes as there is room for, and zeros.
+fn padded<const ROOM: usize>(text: &str) -> [u8; ROOM] {
+    let mut kept = [0; ROOM];
+    for (to, from) in kept.iter_mut().zip(text.bytes().take(ROOM - 1)) {
+        *to = from;
+    }
+    kept
 }
 
 /// The id `bpf_get_current_cgroup_id` gives for a cgroup directory: its inode number.
@@ -220,6 +259,15 @@ mod tests {
         assert!(tree.contains(&std::process::id()) && tree.contains(&child.id()));
         drop(child.stdin.take());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_long_name_is_kept_as_the_kernel_keeps_it() {
+        assert_eq!(&padded::<NAME_BYTES>("curl"), b"curl\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(
+            &padded::<NAME_BYTES>("a-program-with-a-long-name"),
+            b"a-program-with-\0"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Looking for TLS libraries in files, on a thread of its own: a large program takes a while, and
 //! process events do not wait.
 //!
-//! Goes in: paths of files that processes have mapped. Comes out, for each file once: what to attach.
-//! It attaches nothing.
+//! Goes in: paths of files that processes have mapped. Comes out, for each file once and on a channel for
+//! whoever attaches: what to attach. It attaches nothing.
 
 use std::{
     collections::HashSet,
@@ -10,11 +10,14 @@ use std::{
     io,
     os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
-    time::Duration,
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
     elf::Elf,
@@ -40,6 +43,40 @@ pub struct Found {
     file: Option<File>,
     /// What to attach, or the reason why that can not be told.
     pub targets: Result<Vec<Target>, String>,
+    /// How it came to be looked at.
+    pub why: Why,
+    _pending: Pending,
+}
+
+/// How a file came to be looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Why {
+    /// When a process was seen to map it, `CLOCK_MONOTONIC` nanoseconds.
+    pub mapped_ns: Option<u64>,
+    /// It is hooked before anybody uses it, and stays so.
+    pub ahead: bool,
+}
+
+/// Counts a file from when it is offered until it was dealt with.
+struct Pending(Arc<AtomicUsize>);
+
+impl Pending {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+struct Offer {
+    path: PathBuf,
+    why: Why,
+    pending: Pending,
 }
 
 impl Found {
@@ -60,83 +97,84 @@ struct Seen {
     changed: (i64, i64),
 }
 
-/// The thread, and who waits for it.
+/// The way to the thread.
 pub struct Search {
-    waiting: Sender<PathBuf>,
-    found: Receiver<Found>,
+    waiting: Sender<Offer>,
     seen: HashSet<Seen>,
-    /// Files that were offered and not taken out yet.
-    pending: usize,
+    /// Files that were offered and not dealt with yet.
+    pending: Arc<AtomicUsize>,
 }
 
 impl Search {
-    /// Starts the thread; it ends when this is dropped.
+    /// Starts the thread; it ends when this is dropped. What it finds comes through the channel.
     ///
     /// # Errors
     /// When the system has no room for a thread.
-    pub fn start() -> io::Result<Self> {
-        let (waiting, files) = bounded::<PathBuf>(MAX_WAITING);
+    pub fn start() -> io::Result<(Self, Receiver<Found>)> {
+        let (waiting, files) = bounded::<Offer>(MAX_WAITING);
         let (sender, found) = bounded(MAX_FOUND);
         thread::Builder::new().name("search".to_owned()).spawn(move || {
-            for path in files {
-                if sender.send(look(path)).is_err() {
+            for offer in files {
+                if sender.send(look(offer)).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self {
+        let search = Self {
             waiting,
-            found,
             seen: HashSet::new(),
-            pending: 0,
-        })
+            pending: Arc::default(),
+        };
+        Ok((search, found))
     }
 
-    /// Has a file looked at, unless that was done before. Never waits.
-    pub fn offer(&mut self, path: &Path) {
-        let Ok(metadata) = std::fs::metadata(path) else {
-            return;
-        };
+    /// Has a file looked at, unless that was done before. Never waits. Returns which file it is.
+    pub fn offer(&mut self, path: &Path, why: Why) -> Option<FileId> {
+        let metadata = std::fs::metadata(path).ok()?;
         let seen = Seen {
             device: metadata.dev(),
             inode: metadata.ino(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         };
-        if !metadata.is_file() || self.seen.contains(&seen) {
-            return;
+        if !metadata.is_file() {
+            return None;
         }
-        if self.waiting.try_send(path.to_owned()).is_ok() {
+        let id = FileId::from(&metadata);
+        if self.seen.contains(&seen) {
+            return Some(id);
+        }
+        let offer = Offer {
+            path: path.to_owned(),
+            why,
+            pending: Pending::new(&self.pending),
+        };
+        if self.waiting.try_send(offer).is_ok() {
             if self.seen.len() >= MAX_SEEN {
                 self.seen.clear();
             }
             self.seen.insert(seen);
-            self.pending += 1;
         }
+        Some(id)
     }
 
-    /// A file that was looked at, if one is there.
-    pub fn take(&mut self) -> Option<Found> {
-        let found = self.found.try_recv().ok()?;
-        self.pending -= 1;
-        Some(found)
+    /// A file is not attached to any more: the next who maps it has it looked at again.
+    pub fn forget(&mut self, file: FileId) {
+        self.seen
+            .retain(|seen| (seen.device, seen.inode) != (file.device, file.inode));
     }
 
-    /// Waits for the next file; `None` when all were taken, or none came in time.
-    pub fn wait(&mut self, at_most: Duration) -> Option<Found> {
-        if self.pending == 0 {
-            return None;
-        }
-        match self.found.recv_timeout(at_most) {
-            Ok(found) => {
-                self.pending -= 1;
-                Some(found)
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+    /// Files that were offered and not dealt with yet.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Acquire)
     }
 }
 
-fn look(path: PathBuf) -> Found {
+fn look(offer: Offer) -> Found {
+    let Offer {
+        path,
+        why,
+        pending: _pending,
+    } = offer;
     let nowhere = FileId { device: 0, inode: 0 };
     match Elf::open(&path) {
         Ok(elf) => Found {
@@ -144,18 +182,24 @@ fn look(path: PathBuf) -> Found {
             targets: tls::find(&elf).map_err(|error| error.to_string()),
             file: elf.into_file().into(),
             path,
+            why,
+            _pending,
         },
         Err(error) => Found {
             id: FileId::of(&path).unwrap_or(nowhere),
             targets: Err(error.to_string()),
             file: None,
             path,
+            why,
+            _pending,
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SOON: Duration = Duration::from_secs(30);
@@ -166,14 +210,19 @@ mod tests {
         let [first, second] = ["one", "two"].map(|name| folder.path().join(name));
         std::fs::copy("/bin/true", &first).unwrap();
         std::fs::hard_link(&first, &second).unwrap();
-        let mut search = Search::start().unwrap();
+        let (mut search, files) = Search::start().unwrap();
         for path in [&first, &second, &first] {
-            search.offer(path);
+            assert_eq!(search.offer(path, Why::default()), FileId::of(&first).ok());
         }
-        let found = search.wait(SOON).unwrap();
+        assert_eq!(search.pending(), 1);
+        let found = files.recv_timeout(SOON).unwrap();
         assert!(found.targets.as_ref().is_ok_and(Vec::is_empty));
         assert_eq!(found.id, FileId::of(&first).unwrap());
-        assert!(search.wait(SOON).is_none());
+        drop(found);
+        assert_eq!(search.pending(), 0);
+        search.forget(FileId::of(&first).unwrap());
+        search.offer(&second, Why::default());
+        assert_eq!(search.pending(), 1);
     }
 
     #[test]
@@ -181,9 +230,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone");
         std::fs::copy("/bin/true", &path).unwrap();
-        let mut search = Search::start().unwrap();
-        search.offer(&path);
-        let found = search.wait(SOON).unwrap();
+        let (mut search, files) = Search::start().unwrap();
+        search.offer(&path, Why::default());
+        let found = files.recv_timeout(SOON).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert!(std::fs::read(found.open_path()).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF")));
     }

@@ -77,18 +77,30 @@ fn kernel_checks() -> Vec<Check> {
         rings: 1,
         tier: None,
         cgroups: false,
+        excludes: false,
     };
     match Kernel::load(&settings) {
-        Ok((kernel, _rings)) => {
+        Ok((kernel, _maps, _rings)) => {
             let mut detail = format!("{} is used", kernel.tier.name());
             for (tier, why) in &kernel.refused {
                 detail.push_str(&format!("; {} is refused: {why}", tier.name()));
             }
-            vec![Check {
-                name: "socket hooks",
-                ok: true,
-                detail,
-            }]
+            let mappings = match &kernel.mappings {
+                Ok(()) => "told by the kernel".to_owned(),
+                Err(why) => format!("looked for by polling, which is slower: {why}"),
+            };
+            vec![
+                Check {
+                    name: "socket hooks",
+                    ok: true,
+                    detail,
+                },
+                Check {
+                    name: "mapped libraries",
+                    ok: true,
+                    detail: mappings,
+                },
+            ]
         }
         Err(error) => vec![Check {
             name: "socket hooks",

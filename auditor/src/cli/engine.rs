@@ -93,7 +93,10 @@ pub(super) fn summary(
         attached: hooked.into_iter().map(attached).collect(),
         bindings: Bindings {
             nested: Totals::get(&totals.bound_nested),
+            adjacent: Totals::get(&totals.bound_adjacent),
             descriptor: Totals::get(&totals.bound_descriptor),
+            ambiguous: Totals::get(&totals.bind_ambiguous),
+            conflicts: Totals::get(&totals.bind_conflict),
             unbound: Totals::get(&totals.unbound),
         },
         events_lost: losses

@@ -23,7 +23,7 @@ use crate::capture::support::SocketTier;
 use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Options, Session, Totals};
+use crate::pipeline::{Exclusion, Options, Session, Totals};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -96,6 +96,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ring_bytes: u32::try_from(config.capture.ring_bytes).context("capture.ring_bytes")?,
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
+        exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
         ledger,
         metrics: Arc::clone(&metrics),
@@ -196,6 +198,16 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));
+    for (method, total) in [
+        ("nested", &totals.bound_nested),
+        ("adjacent", &totals.bound_adjacent),
+        ("descriptor", &totals.bound_descriptor),
+        ("ambiguous", &totals.bind_ambiguous),
+        ("conflict", &totals.bind_conflict),
+        ("unbound", &totals.unbound),
+    ] {
+        metrics.bindings_so_far(method, Totals::get(total));
+    }
     let mut files: Vec<(&'static str, String)> = session
         .hooked()
         .into_iter()

@@ -23,7 +23,7 @@ use crate::capture::support::SocketTier;
 use crate::config;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Options, Session};
+use crate::pipeline::{Exclusion, Options, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Sink as _, stdout};
@@ -36,6 +36,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Series of a metric that nobody reads here.
 const MAX_SERIES: usize = 100;
+
+/// How long a library stays hooked that no watched process uses.
+const DETACH_AFTER: Duration = Duration::from_secs(120);
 
 /// How long what a command sent last may take from the kernel to here, after it ended.
 const LAST_RECORDS: Duration = Duration::from_millis(300);
@@ -52,6 +55,9 @@ pub struct Args {
     /// A container to watch: its id, 12 digits or more
     #[arg(long, value_name = "ID")]
     container: Vec<String>,
+    /// A program that is never hooked or watched: its name, or the path of its executable
+    #[arg(long, value_name = "PROGRAM")]
+    exclude: Vec<String>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -142,6 +148,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Fexit => SocketTier::Fexit,
             Hook::Syscall => SocketTier::Syscall,
         }),
+        exclusion: Exclusion::new(args.exclude.iter().cloned()),
+        detach_after: DETACH_AFTER,
         scanner: engine::scanner(
             args.key_file.as_deref(),
             false,

@@ -86,6 +86,13 @@ pub const KEYS: &[Key] = &[
         meaning: "Containers to watch: ids, or the start of an id that is unique.",
     },
     Key {
+        path: "scope.exclude",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Programs that are never hooked or watched: names, or absolute paths of executables.",
+    },
+    Key {
         path: "capture.ring_bytes",
         kind: Kind::PowerOfTwo(1 << 18, 1 << 30),
         default: "4194304",
@@ -105,6 +112,13 @@ pub const KEYS: &[Key] = &[
         default: "auto",
         unit: "",
         meaning: "How sockets are seen; `auto` takes the best that this kernel loads.",
+    },
+    Key {
+        path: "capture.detach_after_seconds",
+        kind: Kind::Number(0, 86_400),
+        default: "120",
+        unit: "seconds",
+        meaning: "How long a library stays hooked after the last watched process that uses it; the host's own always are.",
     },
     Key {
         path: "detect.min_confidence",

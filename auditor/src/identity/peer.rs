@@ -1,7 +1,12 @@
 //! The process at the other end of a connection on this host, when it is not itself watched:
 //! looked up once through /proc, as `ss -p` does.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::pairs::AddressPair;
 
@@ -11,12 +16,44 @@ const MAX_LINES: usize = 100_000;
 /// Most file descriptors looked at in one search.
 const MAX_DESCRIPTORS: usize = 200_000;
 
+/// Most file descriptors of one process looked at for a listening socket; those are opened early.
+const MAX_OF_A_PROCESS: usize = 4096;
+
 /// `TCP_LISTEN` (net/tcp_states.h), as /proc shows it.
 const LISTEN: &str = "0A";
 
 /// True when `local_port` has a listening socket in the network namespace of `pid`.
 pub fn is_listening(pid: u32, local_port: u16) -> bool {
     entries(pid).any(|entry| entry.state == LISTEN && entry.local.port() == local_port)
+}
+
+/// Brings processes that have a listening socket to the front; the order is kept otherwise.
+pub fn listeners_first(processes: &mut [u32]) {
+    // By network namespace, as it is the same table for all of its processes.
+    let mut listening: HashMap<PathBuf, HashSet<u64>> = HashMap::new();
+    processes.sort_by_cached_key(|&pid| {
+        let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/net")) else {
+            return true;
+        };
+        let sockets = listening.entry(namespace).or_insert_with(|| {
+            let listeners = entries(pid).filter(|entry| entry.state == LISTEN);
+            listeners.map(|entry| entry.inode).collect()
+        });
+        !sockets_of(pid).any(|inode| sockets.contains(&inode))
+    });
+}
+
+/// Inodes of the sockets a process has open.
+fn sockets_of(pid: u32) -> impl Iterator<Item = u64> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    descriptors
+        .flatten()
+        .take(MAX_OF_A_PROCESS)
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter_map(|target| {
+            let target = target.to_str()?;
+            target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        })
 }
 
 /// Who was found at the other end.
@@ -165,6 +202,15 @@ mod tests {
             std::process::id(),
             client.local_addr().unwrap().port()
         ));
+    }
+
+    #[test]
+    fn a_process_that_listens_comes_first() {
+        let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = std::process::id();
+        let mut processes = [u32::MAX, own, u32::MAX - 1];
+        listeners_first(&mut processes);
+        assert_eq!(processes, [own, u32::MAX, u32::MAX - 1]);
     }
 
     #[test]

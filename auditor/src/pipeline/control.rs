@@ -1,26 +1,28 @@
-//! The control thread: processes come and go, libraries are found and hooked, the kernel's
+//! The control thread: processes come and go, what they map is looked for libraries, the kernel's
 //! counters go into the ledger, and at the end everything is detached.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use auditor_common::{counter::Counter, record::Kind, scope::MAX_TGIDS};
 use aya::maps::{MapData, RingBuf};
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::Shared;
+use super::{Shared, exclusion::Exclusion, hooking::Order};
 use crate::{
     capture::{
-        attach::{Attachments, Hooked, Outcome, host_libraries},
+        attach::{Hooked, host_libraries},
         discover,
-        load::Kernel,
+        file::FileId,
+        load::Maps,
         ring,
         scope::{self, ScopeError},
-        search::{Found, Search},
+        search::{Search, Why},
     },
+    identity::peer,
     ledger::{Account, Ledger},
 };
 
@@ -32,6 +34,14 @@ const LOOKS: [Duration; 5] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
     Duration::from_secs(2),
+];
+
+/// Times after a process was told to be mapping a file: its code comes microseconds later, and other
+/// files of the next ten milliseconds are not told of.
+const LOOKS_AT_MAPPING: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(15),
 ];
 
 /// How often all watched processes are looked at again.
@@ -50,6 +60,8 @@ const PATIENCE_NODE: Duration = Duration::from_secs(5);
 
 /// Wait for the control ring between rounds.
 const POLL: Duration = Duration::from_millis(5);
+/// And where a look is due.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What others ask of the control thread.
 pub(super) enum Command {
@@ -61,15 +73,23 @@ pub(super) enum Command {
     Stop(Sender<()>),
 }
 
+/// The ways to the threads that search and attach.
+pub(super) struct Hooks {
+    pub(super) search: Search,
+    pub(super) order: Sender<Order>,
+    /// Files that are not attached to any more.
+    pub(super) gone: Receiver<FileId>,
+}
+
 pub(super) struct Control {
-    kernel: Kernel,
+    maps: Maps,
     ring: RingBuf<MapData>,
     shared: Arc<Shared>,
     exits: Vec<Sender<u32>>,
-    attachments: Attachments,
-    search: Search,
-    /// When to look at a process's mappings.
-    looks: BTreeMap<(Instant, u32), ()>,
+    hooks: Hooks,
+    exclusion: Exclusion,
+    /// When to look at a process's mappings, and since when something new is there.
+    looks: BTreeMap<(Instant, u32), Option<u64>>,
     watched: HashSet<u32>,
     node: bool,
     settled: [u64; Counter::LEN as usize],
@@ -79,21 +99,22 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(
-        kernel: Kernel,
+        maps: Maps,
         ring: RingBuf<MapData>,
         shared: Arc<Shared>,
         exits: Vec<Sender<u32>>,
-        search: Search,
+        hooks: Hooks,
+        exclusion: Exclusion,
         node: bool,
     ) -> Self {
         let now = Instant::now();
         Self {
-            kernel,
+            maps,
             ring,
             shared,
             exits,
-            attachments: Attachments::default(),
-            search,
+            hooks,
+            exclusion,
             looks: BTreeMap::new(),
             watched: HashSet::new(),
             node,
@@ -103,31 +124,44 @@ impl Control {
         }
     }
 
-    /// Hooks what these processes have mapped, and the host's own libraries before anything maps
-    /// them: the first request of a program that is started later counts, too.
-    pub(super) fn hook(&mut self, processes: &[u32]) {
-        for &pid in processes {
+    /// Hooks what these processes have mapped, servers first, and the host's own libraries before
+    /// anything maps them: the first request of a program that is started later counts, too.
+    pub(super) fn hook(&mut self, mut processes: Vec<u32>) {
+        peer::listeners_first(&mut processes);
+        for &pid in &processes {
+            if self.leaves_out(pid) {
+                continue;
+            }
             self.watched.insert(pid);
             self.shared.peers.processes.learn(pid);
-            self.look_at(pid);
+            self.look_at(pid, None);
         }
+        let ahead = Why {
+            ahead: true,
+            ..Why::default()
+        };
         for path in host_libraries() {
-            self.search.offer(&path);
+            self.hooks.search.offer(&path, ahead);
         }
         // What is there now is hooked before anything else happens; a whole node takes longer than
         // that, and goes on with the rounds.
         let deadline = Instant::now() + if self.node { PATIENCE_NODE } else { PATIENCE };
-        while let Some(found) = self
-            .search
-            .wait(deadline.saturating_duration_since(Instant::now()))
-        {
-            self.attach(&found);
+        while self.hooks.search.pending() > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
+        let _ = self.hooks.order.send(Order::TrimMemory);
     }
 
-    /// Gives back what loading and hooking needed for a moment.
-    pub(super) fn trim_memory(&self) {
-        self.kernel.trim_memory();
+    /// True for a process that the configuration leaves out; the kernel side knows it from then on.
+    fn leaves_out(&mut self, pid: u32) -> bool {
+        if !self.exclusion.covers(pid) {
+            return false;
+        }
+        if let Err(error) = self.maps.exclude(pid) {
+            tracing::warn!(pid, %error, "a process can not be left out");
+        }
+        self.watched.remove(&pid);
+        true
     }
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
@@ -135,9 +169,9 @@ impl Control {
             match commands.try_recv() {
                 Ok(Command::Watch(pid, reply)) => {
                     self.watched.insert(pid);
-                    let _ = reply.send(self.kernel.watch_process(pid));
+                    let _ = reply.send(self.maps.watch_process(pid));
                 }
-                Ok(Command::Hooked(reply)) => drop(reply.send(self.attachments.functions())),
+                Ok(Command::Hooked(reply)) => drop(self.hooks.order.send(Order::Hooked(reply))),
                 Ok(Command::AnyAlive(reply)) => drop(reply.send(self.node || !self.watched.is_empty())),
                 Ok(Command::Stop(done)) => {
                     self.stop();
@@ -150,7 +184,11 @@ impl Control {
                 }
                 Err(TryRecvError::Empty) => {
                     self.round();
-                    ring::wait(&self.ring, POLL);
+                    let until_look = self
+                        .looks
+                        .first_key_value()
+                        .map_or(POLL, |((at, _), _)| at.saturating_duration_since(Instant::now()));
+                    ring::wait(&self.ring, POLL.min(until_look.max(SHORTEST)));
                 }
             }
         }
@@ -159,20 +197,28 @@ impl Control {
     fn round(&mut self) {
         let mut events = Vec::new();
         ring::drain(&mut self.ring, 4096, |record| {
-            events.push((record.kind, record.header.tgid, record.header.total));
+            let header = &record.header;
+            events.push((record.kind, header.tgid, header.total, header.time_ns));
         });
         let now = Instant::now();
-        for (kind, tgid, parent) in events {
+        for (kind, tgid, parent, time) in events {
             match kind {
                 Kind::Fork => {
                     self.shared.peers.processes.forked(parent, tgid);
                     self.watched.insert(tgid);
                 }
+                Kind::Exec if self.leaves_out(tgid) => {}
                 Kind::Exec => {
                     self.shared.peers.processes.learn(tgid);
                     self.watched.insert(tgid);
                     if self.looks.len() < MAX_LOOKS {
-                        self.looks.extend(LOOKS.map(|after| ((now + after, tgid), ())));
+                        self.looks.extend(LOOKS.map(|after| ((now + after, tgid), None)));
+                    }
+                }
+                Kind::Mapped => {
+                    if self.looks.len() < MAX_LOOKS {
+                        let looks = LOOKS_AT_MAPPING.map(|after| ((now + after, tgid), Some(time)));
+                        self.looks.extend(looks);
                     }
                 }
                 Kind::Exit => {
@@ -191,30 +237,30 @@ impl Control {
             if entry.key().0 > now {
                 break;
             }
-            let ((_, pid), ()) = entry.remove_entry();
-            self.look_at(pid);
+            let ((_, pid), mapped) = entry.remove_entry();
+            self.look_at(pid, mapped);
         }
-        while let Some(found) = self.search.take() {
-            self.attach(&found);
+        while let Ok(file) = self.hooks.gone.try_recv() {
+            self.hooks.search.forget(file);
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
             // An exit record may have been lost.
             self.watched
                 .retain(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
-            self.shared.metrics.set_map(
-                "scope_tgids",
-                self.kernel.watched_processes(),
-                u64::from(MAX_TGIDS),
-            );
+            self.shared
+                .metrics
+                .set_map("scope_tgids", self.maps.watched_processes(), u64::from(MAX_TGIDS));
             let processes: Vec<u32> = if self.node {
                 scope::all_processes()
             } else {
                 self.watched.iter().copied().collect()
             };
+            let mut used = HashSet::new();
             for pid in processes {
-                self.look_at(pid);
+                used.extend(self.look_at(pid, None));
             }
+            let _ = self.hooks.order.try_send(Order::InUse(used));
         }
         if now.duration_since(self.housekept) > HOUSEKEEPING {
             self.housekept = now;
@@ -224,33 +270,27 @@ impl Control {
         }
     }
 
-    fn look_at(&mut self, pid: u32) {
-        for path in discover::mapped_files(pid) {
-            self.search.offer(&path);
+    /// Has the files looked at that a process has mapped, and returns them.
+    fn look_at(&mut self, pid: u32, mapped_ns: Option<u64>) -> Vec<FileId> {
+        let why = Why {
+            mapped_ns,
+            ahead: false,
+        };
+        if self.exclusion.covers(pid) {
+            return Vec::new();
         }
-    }
-
-    fn attach(&mut self, found: &Found) {
-        let path = &found.path;
-        match self.attachments.attach(&mut self.kernel, found) {
-            Some(Outcome::Attached(functions)) => {
-                let libraries: BTreeSet<&str> = functions.iter().map(|hooked| hooked.library).collect();
-                for library in libraries {
-                    self.shared.metrics.attach(library, "ok");
-                    tracing::info!(library, path = %path.display(), functions = functions.len(), "hooked");
-                }
-            }
-            Some(Outcome::Failed(why)) => {
-                self.shared.metrics.attach("unknown", "error");
-                tracing::warn!(path = %path.display(), %why, "not hooked");
-            }
-            Some(Outcome::NothingToHook) | None => {}
-        }
+        let search = &mut self.hooks.search;
+        let files = discover::mapped_files(pid).into_iter();
+        files.filter_map(|path| search.offer(&path, why)).collect()
     }
 
     /// Detaches first, so that the counters are final and an empty ring stays empty.
     fn stop(&mut self) {
-        self.kernel.detach();
+        let (sender, done) = bounded(1);
+        if self.hooks.order.send(Order::Detach(sender)).is_ok() {
+            // An error is a thread that has ended, and with it its programs.
+            let _ = done.recv();
+        }
         self.round();
         self.settle();
         self.shared.stopping.store(true, Ordering::Release);
@@ -271,7 +311,7 @@ impl Control {
             (Counter::SocketHandshake, Ledger::Socket, Account::Handshake),
         ];
         for (counter, ledger, account) in ACCOUNTS {
-            let total = self.kernel.counter(counter);
+            let total = self.maps.counter(counter);
             let before = std::mem::replace(&mut self.settled[counter as usize], total);
             self.shared
                 .ledger
@@ -279,19 +319,22 @@ impl Control {
         }
         self.shared
             .ledger
-            .set_moved(Ledger::Socket, self.kernel.counter(Counter::SocketMoved));
+            .set_moved(Ledger::Socket, self.maps.counter(Counter::SocketMoved));
         self.shared
             .ledger
-            .set_moved(Ledger::Tls, self.kernel.counter(Counter::TlsMoved));
+            .set_moved(Ledger::Tls, self.maps.counter(Counter::TlsMoved));
         let totals = &self.shared.totals;
         for (counter, total) in [
             (Counter::ControlLost, &totals.control_lost),
             (Counter::TlsCallLost, &totals.tls_calls_lost),
             (Counter::MapFull, &totals.map_full),
             (Counter::BoundNested, &totals.bound_nested),
+            (Counter::BoundAdjacent, &totals.bound_adjacent),
             (Counter::BoundDescriptor, &totals.bound_descriptor),
+            (Counter::BindAmbiguous, &totals.bind_ambiguous),
+            (Counter::BindConflict, &totals.bind_conflict),
         ] {
-            total.store(self.kernel.counter(counter), Ordering::Relaxed);
+            total.store(self.maps.counter(counter), Ordering::Relaxed);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{Missed, Observed, Seen, Shared};
+use super::{Missed, Observed, Seen, Shared, hold::Hold};
 use crate::{
     content::{Document, Field, Limits, Origin, Reader, Receiver},
     detect::{
@@ -39,19 +39,18 @@ struct Stages {
     out: Sender<Observed>,
     /// Reused between documents.
     found: Vec<Detection>,
+    hold: Hold,
 }
 
 impl MessageFlow {
     pub(super) fn new(connection: &Connection, shared: Arc<Shared>, out: Sender<Observed>) -> Self {
-        if connection.pair.is_none() {
-            shared.totals.unbound.fetch_add(1, Ordering::Relaxed);
-        }
         let parser = if connection.from_start {
             protocol::Connection::opened()
         } else {
             protocol::Connection::joined()
         };
         let reader = Reader::new(Limits::default());
+        let hold = Hold::new(shared.held.clone());
         Self {
             parser,
             stages: Stages {
@@ -59,6 +58,7 @@ impl MessageFlow {
                 shared,
                 out,
                 found: Vec::new(),
+                hold,
             },
         }
     }
@@ -86,17 +86,23 @@ impl Flow for MessageFlow {
         self.parser.gap(direction, bytes, &mut sink);
     }
 
+    fn settled(&mut self, connection: &Connection) {
+        self.stages.release(connection);
+    }
+
     fn quiet(&mut self, connection: &Connection) {
         let Stages {
             reader,
             shared,
             out,
             found,
+            hold,
         } = &mut self.stages;
         reader.flush(&mut DocumentSink {
             shared,
             out,
             found,
+            hold,
             connection,
             time_ns: 0,
         });
@@ -116,14 +122,33 @@ impl Flow for MessageFlow {
             shared,
             out,
             found,
+            hold,
         } = &mut self.stages;
         reader.finish(&mut DocumentSink {
             shared,
             out,
             found,
+            hold,
             connection,
             time_ns: 0,
         });
+        if connection.pair.is_none() {
+            shared.totals.unbound.fetch_add(1, Ordering::Relaxed);
+        }
+        self.stages.release(connection);
+    }
+}
+
+impl Stages {
+    /// Lets go what waited for the stream's socket.
+    fn release(&mut self, connection: &Connection) {
+        let peers = &self.shared.peers;
+        for observed in self
+            .hold
+            .release(connection, |host| connection.remote_end(peers, host))
+        {
+            let _ = self.out.send(observed);
+        }
     }
 }
 
@@ -140,6 +165,7 @@ impl Sink for PartSink<'_> {
             shared,
             out,
             found,
+            hold,
         } = &mut *self.stages;
         let (connection, time_ns) = (self.connection, self.time_ns);
         reader.part(
@@ -148,6 +174,7 @@ impl Sink for PartSink<'_> {
                 shared,
                 out,
                 found,
+                hold,
                 connection,
                 time_ns,
             },
@@ -166,6 +193,7 @@ struct DocumentSink<'a> {
     shared: &'a Shared,
     out: &'a Sender<Observed>,
     found: &'a mut Vec<Detection>,
+    hold: &'a mut Hold,
     connection: &'a Connection,
     /// 0: the time is not known any more; now will do.
     time_ns: u64,
@@ -188,12 +216,12 @@ impl Receiver for DocumentSink<'_> {
         for detection in std::mem::take(self.found) {
             let lead = scanner.lead(document, &detection);
             if let Some(seen) = self.seen(origin, detection, lead, &suspects) {
-                let _ = self.out.send(Observed::Value(Box::new(seen)));
+                self.send(origin, Observed::Value(Box::new(seen)));
             }
         }
         for miss in misses {
             if let Some(missed) = self.missed(origin, &miss, &suspects) {
-                let _ = self.out.send(Observed::Missed(Box::new(missed)));
+                self.send(origin, Observed::Missed(Box::new(missed)));
             }
         }
     }
@@ -206,6 +234,26 @@ impl Receiver for DocumentSink<'_> {
 }
 
 impl DocumentSink<'_> {
+    /// Hands on what was observed, unless it waits for the stream's socket.
+    fn send(&mut self, origin: &Origin<'_>, observed: Observed) {
+        let authority = origin.exchange.authority.as_deref();
+        let now = if self.connection.awaits_socket() {
+            self.hold.keep(observed, authority)
+        } else {
+            Some(observed)
+        };
+        let Some(observed) = now else { return };
+        // What came before goes before it.
+        let (connection, peers) = (self.connection, &self.shared.peers);
+        for earlier in self
+            .hold
+            .release(connection, |host| connection.remote_end(peers, host))
+        {
+            let _ = self.out.send(earlier);
+        }
+        let _ = self.out.send(observed);
+    }
+
     fn seen(
         &self,
         origin: &Origin<'_>,

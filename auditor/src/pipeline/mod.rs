@@ -5,7 +5,10 @@
 //! find comes out of [`Session::observations`] for the caller to aggregate and report.
 
 mod control;
+mod exclusion;
 mod flow;
+mod hold;
+mod hooking;
 pub mod reporter;
 #[cfg(test)]
 mod tests;
@@ -22,8 +25,10 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
+
+pub use exclusion::Exclusion;
 
 use crate::{
     capture::{
@@ -72,6 +77,10 @@ pub struct Options {
     /// Most bytes captured of one call.
     pub max_call_bytes: u32,
     pub tier: Option<SocketTier>,
+    /// Programs that are never hooked or watched.
+    pub exclusion: Exclusion,
+    /// How long a library stays hooked that no watched process uses.
+    pub detach_after: Duration,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
@@ -98,7 +107,11 @@ pub struct Totals {
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
     pub bound_nested: AtomicU64,
+    pub bound_adjacent: AtomicU64,
     pub bound_descriptor: AtomicU64,
+    pub bind_ambiguous: AtomicU64,
+    pub bind_conflict: AtomicU64,
+    /// Streams that ended without a socket.
     pub unbound: AtomicU64,
     pub duplicates: AtomicU64,
 }
@@ -119,6 +132,8 @@ pub struct Shared {
     pub clock: Clock,
     pub totals: Totals,
     watchlist: watchlist::Watchlist,
+    /// Room for what waits for a stream to be bound.
+    held: hold::Room,
     /// Set when the readers should empty their rings and end.
     stopping: AtomicBool,
 }
@@ -157,6 +172,28 @@ pub enum Observed {
     Missed(Box<Missed>),
 }
 
+impl Observed {
+    /// Names the ends, once the connection is known.
+    fn set_ends(&mut self, known: Option<AddressPair>, local: End, remote: End) {
+        let (source, destination, pair, ingress) = match self {
+            Self::Value(seen) => (
+                &mut seen.observation.source,
+                &mut seen.observation.destination,
+                &mut seen.pair,
+                seen.ingress,
+            ),
+            Self::Missed(missed) => (
+                &mut missed.source,
+                &mut missed.destination,
+                &mut missed.pair,
+                missed.ingress,
+            ),
+        };
+        *pair = known;
+        (*source, *destination) = if ingress { (remote, local) } else { (local, remote) };
+    }
+}
+
 /// A running capture.
 pub struct Session {
     /// What was found, in order per connection.
@@ -183,15 +220,25 @@ impl Session {
             rings: rings(),
             tier: options.tier,
             cgroups: !options.scope.cgroups.is_empty(),
+            excludes: !options.exclusion.is_empty(),
         };
-        let (mut kernel, rings) = Kernel::load(&settings)?;
+        let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
         let tier = kernel.tier;
+        if let Err(why) = &kernel.mappings {
+            tracing::warn!(%why, "this kernel does not tell of mappings: libraries are looked for by polling");
+        }
+        for name in options.exclusion.names() {
+            maps.exclude_name(name)?;
+        }
+        for path in options.exclusion.paths() {
+            maps.exclude_path(path)?;
+        }
         let mut watched = Vec::new();
         for &pid in &options.scope.pids {
-            watched.extend(kernel.watch_tree(pid)?);
+            watched.extend(maps.watch_tree(pid)?);
         }
         for cgroup in &options.scope.cgroups {
-            kernel.watch_cgroup(cgroup)?;
+            maps.watch_cgroup(cgroup)?;
             watched.extend(scope::cgroup_processes(cgroup));
         }
         if options.scope.node {
@@ -206,6 +253,7 @@ impl Session {
             clock: Clock::now(),
             totals: Totals::default(),
             watchlist: watchlist::Watchlist::default(),
+            held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
         let (sender, observations) = bounded(OBSERVATIONS);
@@ -223,17 +271,30 @@ impl Session {
             workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
         }
         let (commands, received) = bounded(64);
-        let mut control = control::Control::new(
+        let (search, found) = Search::start().map_err(SessionError::Thread)?;
+        let (order, orders) = bounded(64);
+        let (gone_sender, gone) = unbounded();
+        let hooking = hooking::Hooking {
+            known: kernel.known_files()?,
             kernel,
+            found,
+            orders,
+            gone: gone_sender,
+            detach_after: options.detach_after,
+            shared: Arc::clone(&shared),
+        };
+        workers.push(spawn("attach", move || hooking.run())?);
+        let mut control = control::Control::new(
+            maps,
             rings.control,
             Arc::clone(&shared),
             exits,
-            Search::start().map_err(SessionError::Thread)?,
+            control::Hooks { search, order, gone },
+            options.exclusion,
             options.scope.node,
         );
         // Before returning: what is running now is hooked now.
-        control.hook(&watched);
-        control.trim_memory();
+        control.hook(watched);
         let control = spawn("control", move || control.run(&received))?;
         Ok(Self {
             observations,

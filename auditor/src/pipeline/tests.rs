@@ -1,6 +1,6 @@
 //! From records of a ring to findings, without a kernel.
 
-use auditor_common::record::{HEADER_LEN, Kind, RecordHeader, Source};
+use auditor_common::record::{ENDPOINT_LEN, HEADER_LEN, Kind, RecordHeader, Source, role};
 use crossbeam_channel::unbounded;
 
 use super::flow::MessageFlow;
@@ -24,6 +24,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        let mut bench = Self::unbound();
+        bench.bind();
+        bench
+    }
+
+    fn unbound() -> Self {
         let ledger = Arc::new(ByteLedger::default());
         let shared = Arc::new(Shared {
             scanner: Scanner::new(Fingerprinter::new([7; 32])),
@@ -33,6 +39,7 @@ impl Bench {
             clock: Clock::now(),
             totals: Totals::default(),
             watchlist: watchlist::Watchlist::default(),
+            held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
         let (out, observations) = unbounded();
@@ -48,8 +55,33 @@ impl Bench {
         }
     }
 
+    /// The stream's socket becomes known: from 10.0.0.1 to 203.0.113.9, port 443.
+    fn bind(&mut self) {
+        let mut payload = [0; ENDPOINT_LEN];
+        payload[..4].copy_from_slice(&[10, 0, 0, 1]);
+        payload[16..20].copy_from_slice(&[203, 0, 113, 9]);
+        payload[36..38].copy_from_slice(&40_000u16.to_ne_bytes());
+        payload[38..40].copy_from_slice(&443u16.to_ne_bytes());
+        payload[40..42].copy_from_slice(&2u16.to_ne_bytes());
+        payload[42] = role::CLIENT;
+        let mut header = RecordHeader::decode(&[0; HEADER_LEN]).unwrap();
+        header.cookie = 77;
+        header.len = ENDPOINT_LEN as u32;
+        self.streams.record(&Record {
+            header,
+            kind: Kind::Bound,
+            source: Source::Tls,
+            payload: &payload,
+        });
+    }
+
     /// Sends a body in a request of its own; returns what is reported at once.
     fn post(&mut self, body: &str) -> Vec<Finding> {
+        self.send(body);
+        self.reported()
+    }
+
+    fn send(&mut self, body: &str) {
         let request = format!(
             "POST /orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -64,6 +96,9 @@ impl Bench {
             source: Source::Tls,
             payload: request.as_bytes(),
         });
+    }
+
+    fn reported(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for observed in self.observations.try_iter() {
             findings.extend(self.reporter.take(observed));
@@ -140,4 +175,50 @@ fn what_fields_carried_outlives_the_reporter() {
     let mut after = Bench::new();
     after.reporter.load_sketches(&path);
     assert_eq!(after.post(&format!(r#"{{"zq":"{}"}}"#, number(1, 0))).len(), 1);
+}
+
+/// Where a finding says the bytes went.
+fn destinations(findings: &[Finding]) -> Vec<Option<String>> {
+    let ends = findings.iter().map(|finding| &finding.destination);
+    ends.map(|end| end.as_ref().and_then(|end| end.address.clone()))
+        .collect()
+}
+
+const BODY: &str = r#"{"card_number":"5447911234560249"}"#;
+
+#[test]
+fn what_a_stream_brings_before_it_is_bound_names_its_peer() {
+    let mut bench = Bench::unbound();
+    bench.send(BODY);
+    assert!(bench.reported().is_empty());
+    bench.bind();
+    let named = Some("203.0.113.9:443".to_owned());
+    assert_eq!(destinations(&bench.reported()), [named]);
+}
+
+#[test]
+fn what_is_never_bound_is_reported_without_a_peer_after_a_moment() {
+    let mut bench = Bench::unbound();
+    bench.send(BODY);
+    let sent = std::time::Instant::now();
+    let mut findings = Vec::new();
+    while findings.is_empty() && sent.elapsed() < Duration::from_secs(10) {
+        bench.streams.settle();
+        findings = bench.reported();
+        std::thread::yield_now();
+    }
+    assert!(sent.elapsed() >= crate::stream::BINDING);
+    assert_eq!(destinations(&findings), [None]);
+    // From then on nothing waits.
+    bench.send(r#"{"card_number":"4024007103939509"}"#);
+    assert_eq!(bench.observations.len(), 1);
+}
+
+#[test]
+fn a_stream_that_ends_unbound_keeps_nothing_back_and_is_counted() {
+    let mut bench = Bench::unbound();
+    bench.send(BODY);
+    bench.streams.finish();
+    assert_eq!(destinations(&bench.reported()), [None]);
+    assert_eq!(Totals::get(&bench.shared.totals.unbound), 1);
 }

@@ -40,6 +40,7 @@ impl Worker {
             for tgid in self.exits.try_iter() {
                 streams.exited(tgid);
             }
+            streams.settle();
             if read < BATCH {
                 streams.idle();
             }

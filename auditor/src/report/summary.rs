@@ -92,9 +92,17 @@ pub struct Attached {
 pub struct Bindings {
     /// By a socket call inside a TLS call.
     pub nested: u64,
+    /// By a socket call right before or after a TLS call, whose records have the length that the
+    /// plaintext gives.
+    pub adjacent: u64,
     /// By the descriptor that the object itself names (Go).
     pub descriptor: u64,
-    /// Not at all: source or destination of these connections is not known.
+    /// Times a length fitted several objects or sockets, so that nothing was bound.
+    pub ambiguous: u64,
+    /// Times a second socket was proved for an object, or a second object for a socket: both are
+    /// unbound since.
+    pub conflicts: u64,
+    /// Streams that ended without: source or destination of these connections is not known.
     pub unbound: u64,
 }
 
@@ -142,13 +150,22 @@ impl Summary {
         if self.bindings != Bindings::default() {
             let Bindings {
                 nested,
+                adjacent,
                 descriptor,
+                ambiguous,
+                conflicts,
                 unbound,
             } = self.bindings;
             let _ = writeln!(
                 out,
-                "  bindings {nested} nested, {descriptor} by descriptor, {unbound} unbound"
+                "  bindings {nested} nested, {adjacent} adjacent, {descriptor} by descriptor, {unbound} unbound"
             );
+            if ambiguous + conflicts > 0 {
+                let _ = writeln!(
+                    out,
+                    "  bindings refused: {ambiguous} ambiguous, {conflicts} conflicts"
+                );
+            }
         }
         for loss in &self.events_lost {
             let _ = writeln!(
@@ -299,7 +316,10 @@ pub(crate) mod tests {
             }],
             bindings: Bindings {
                 nested: 4,
+                adjacent: 3,
                 descriptor: 2,
+                ambiguous: 0,
+                conflicts: 0,
                 unbound: 0,
             },
             events_lost: vec![Loss {
@@ -331,7 +351,7 @@ pub(crate) mod tests {
             scanned                       900 B
             difference 0
           attached openssl /usr/lib/libssl.so.3 SSL_write_ex at +0x12 (uprobe)
-          bindings 4 nested, 2 by descriptor, 0 unbound
+          bindings 4 nested, 3 adjacent, 2 by descriptor, 0 unbound
           lost 2 events in ring: full\x1b[2J
           command ended with status 0
         ");

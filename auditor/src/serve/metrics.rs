@@ -50,11 +50,13 @@ pub struct Metrics {
     attach: IntCounterVec,
     attached: IntGaugeVec,
     attribution: IntCounterVec,
+    bindings: IntCounterVec,
     sink_dropped: IntCounterVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
     scan_seconds: Histogram,
+    hook_seconds: Histogram,
     /// Keeps two renderings from adding the same difference twice.
     raising: Mutex<()>,
 }
@@ -94,6 +96,14 @@ impl Metrics {
                 .buckets(vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]),
         )?;
         r.register(Box::new(scan_seconds.clone()))?;
+        let hook_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "auditor_hook_seconds",
+                "Time from when a process maps a library until it is hooked.",
+            )
+            .buckets(vec![0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]),
+        )?;
+        r.register(Box::new(hook_seconds.clone()))?;
         let dropped = |name: &str| overflow.with_label_values(&[name]);
         Ok(Self {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
@@ -131,6 +141,12 @@ impl Metrics {
                 "Ends named, by method.",
                 &["side", "method"],
             )?,
+            bindings: counter(
+                r,
+                "bindings_total",
+                "TLS streams and how they came to their socket, or why not.",
+                &["method"],
+            )?,
             sink_dropped: counter(
                 r,
                 "sink_dropped_total",
@@ -146,6 +162,7 @@ impl Metrics {
                 &["policy", "state"],
             )?,
             scan_seconds,
+            hook_seconds,
             raising: Mutex::new(()),
             ledger,
             registry,
@@ -220,6 +237,12 @@ impl Metrics {
         self.attribution.with_label_values(&[side, method]).inc();
     }
 
+    /// TLS streams that came to their socket by `method` so far: a running total.
+    pub fn bindings_so_far(&self, method: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.bindings, &[method], total);
+    }
+
     /// What a sink has dropped so far, from [`crate::report::sinks::Sink::dropped`].
     pub fn sink_dropped_so_far(&self, sink: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,6 +270,11 @@ impl Metrics {
     /// Time one document took to scan.
     pub fn scanned(&self, took: std::time::Duration) {
         self.scan_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Time from when a process mapped a library until it was hooked.
+    pub fn hooked_after(&self, took: std::time::Duration) {
+        self.hook_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything in the Prometheus text format; idle series are removed first.

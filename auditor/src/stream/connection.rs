@@ -182,10 +182,16 @@ impl Connection {
         self.cookie = cookie;
         self.netns = endpoint.netns;
         self.looked_up = OnceLock::new();
-        if endpoint.role == role::CLIENT {
+        // What bytes have settled stays: a parser can not have its directions exchanged.
+        if endpoint.role == role::CLIENT && self.is_client.is_none() {
             self.is_client = Some(true);
             self.from_start = true;
         }
+    }
+
+    /// True while a TLS stream has not been bound to its socket.
+    pub fn awaits_socket(&self) -> bool {
+        self.source == Source::Tls && self.pair.is_none()
     }
 
     pub(super) fn set_owner(&mut self, tgid: u32, peers: &Peers) {

@@ -8,7 +8,7 @@
 mod connection;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,12 +38,19 @@ const AFTER_EXIT: Duration = Duration::from_millis(300);
 /// How long after its socket closed a stream is ended: the program may still read what arrived.
 const AFTER_CLOSE: Duration = Duration::from_millis(500);
 
+/// How long after its first bytes a stream may be bound and still have all it brought named by its
+/// socket. A program sends what it has encrypted within microseconds; a record of that may be on its
+/// way for some milliseconds more.
+pub const BINDING: Duration = Duration::from_millis(200);
+
 /// What the next stages make of one stream.
 pub trait Flow {
     /// Bytes in order. The flow settles every one of them in the stream's ledger.
     fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]);
     /// Bytes are missing here; who lost them has settled them.
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64);
+    /// The connection's socket is known now, or will not be for long: let go what waits for it.
+    fn settled(&mut self, connection: &Connection);
     /// Nothing came for a while: show what waits.
     fn quiet(&mut self, connection: &Connection);
     /// The stream ended.
@@ -54,6 +61,8 @@ pub trait Flow {
 pub struct Streams<F> {
     table: HashMap<(Source, u64), Stream<F>>,
     exited: Vec<(Instant, u32)>,
+    /// Streams whose first bytes came while they were not bound, in the order of that.
+    unbound: VecDeque<(Instant, (Source, u64))>,
     peers: Arc<Peers>,
     ledger: Arc<ByteLedger>,
     make: Box<dyn Fn(&Connection) -> F + Send>,
@@ -80,6 +89,7 @@ impl<F: Flow> Streams<F> {
         Self {
             table: HashMap::new(),
             exited: Vec::new(),
+            unbound: VecDeque::new(),
             peers,
             ledger,
             make: Box::new(make),
@@ -96,7 +106,15 @@ impl<F: Flow> Streams<F> {
                 self.make_room(key);
                 let stream = self.stream(key, record);
                 stream.connection.set_endpoint(&endpoint, record.header.cookie);
-                self.peers.opened(&self.table[&key].connection);
+                let peers = Arc::clone(&self.peers);
+                let Some(stream) = self.table.get_mut(&key) else {
+                    return;
+                };
+                peers.opened(&stream.connection);
+                if let Some(flow) = &mut stream.flow {
+                    peers.captured(&stream.connection);
+                    flow.settled(&stream.connection);
+                }
             }
             Kind::Data => self.data(key, record),
             // A TLS object that was freed is gone. A closed socket may still hold bytes its program
@@ -107,13 +125,28 @@ impl<F: Flow> Streams<F> {
                 }
             }
             Kind::Closed => self.peers.socket_closed(record.header.cookie),
-            Kind::Exec | Kind::Exit | Kind::Fork => {}
+            Kind::Exec | Kind::Exit | Kind::Fork | Kind::Mapped => {}
         }
     }
 
     /// The process ended; its streams follow.
     pub fn exited(&mut self, tgid: u32) {
         self.exited.push((Instant::now(), tgid));
+    }
+
+    /// Streams that were not bound in time do not wait any longer. Called after each batch of records.
+    pub fn settle(&mut self) {
+        while let Some((since, key)) = self.unbound.front().copied() {
+            if since.elapsed() < BINDING && self.unbound.len() <= CAPACITY {
+                return;
+            }
+            self.unbound.pop_front();
+            if let Some(stream) = self.table.get_mut(&key)
+                && let Some(flow) = &mut stream.flow
+            {
+                flow.settled(&stream.connection);
+            }
+        }
     }
 
     /// Called every few milliseconds while nothing comes.
@@ -185,9 +218,12 @@ impl<F: Flow> Streams<F> {
         let bytes = &record.payload[usize::try_from(repeated).unwrap_or(0)..];
         stream.next[ingress] = next.max(offset.saturating_add(length));
         if is_new {
-            let flow = (self.make)(&self.table[&key].connection);
-            if let Some(stream) = self.table.get_mut(&key) {
-                stream.flow = Some(flow);
+            let Some(stream) = self.table.get_mut(&key) else {
+                return;
+            };
+            stream.flow = Some((self.make)(&stream.connection));
+            if stream.connection.awaits_socket() {
+                self.unbound.push_back((Instant::now(), key));
             }
         }
         let Some(Stream {
@@ -281,6 +317,7 @@ mod tests {
                 .settle(connection.ledger(), Account::Scanned, bytes.len() as u64);
         }
         fn gap(&mut self, _: &Connection, _: Direction, _: u64) {}
+        fn settled(&mut self, _: &Connection) {}
         fn quiet(&mut self, _: &Connection) {}
         fn end(&mut self, _: &Connection) {}
     }

@@ -35,6 +35,10 @@ impl Flow for Settling {
         assert!(bytes > 0);
     }
 
+    fn settled(&mut self, connection: &Connection) {
+        assert_eq!(ledger_of(connection.source), connection.ledger());
+    }
+
     fn quiet(&mut self, _: &Connection) {}
 
     fn end(&mut self, _: &Connection) {
@@ -75,7 +79,10 @@ pub fn run(input: &[u8]) {
             streams.record(&record);
         }
         match bytes.first() {
-            Some(0xfe) => streams.idle(),
+            Some(0xfe) => {
+                streams.settle();
+                streams.idle();
+            }
             Some(0xff) => streams.exited(u32::from(*length)),
             _ => {}
         }

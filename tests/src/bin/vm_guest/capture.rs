@@ -35,9 +35,21 @@ pub(crate) fn doctor_reports() -> Outcome {
 }
 
 pub(crate) fn finds_a_card_in_python_tls() -> Outcome {
+    let summary = finds_a_card_of(include_str!("client.py"), "nested")?;
+    Ok(format!("account {}", summary["account"]))
+}
+
+/// The library works on memory, so nothing nests.
+pub(crate) fn names_the_peer_of_tls_in_memory() -> Outcome {
+    let summary = finds_a_card_of(include_str!("memory_client.py"), "adjacent")?;
+    Ok(format!("bindings {}", summary["bindings"]))
+}
+
+/// Watches a client of a Python server post a card; its stream was bound in this way.
+fn finds_a_card_of(client: &str, binding: &str) -> anyhow::Result<Value> {
     let certificate = Certificate::make()?;
     fs::write("/tmp/server.py", include_str!("server.py"))?;
-    fs::write("/tmp/client.py", include_str!("client.py"))?;
+    fs::write("/tmp/client.py", client)?;
     let address: SocketAddr = "127.0.0.1:9443".parse()?;
     let _server = Running::server(
         Command::new("python3").args(["/tmp/server.py", "9443", &certificate.path]),
@@ -65,10 +77,11 @@ pub(crate) fn finds_a_card_in_python_tls() -> Outcome {
         line["schema"] == "auditor.finding/v1"
             && line["detector"] == "payment_card"
             && line["state"] == "clear"
+            && line["destination"]["address"] == "127.0.0.1:9443"
     });
     ensure!(
         card,
-        "no payment_card was found: {} {}",
+        "no payment_card was found with its peer: {} {}",
         ended.stdout,
         ended.stderr
     );
@@ -78,7 +91,12 @@ pub(crate) fn finds_a_card_in_python_tls() -> Outcome {
         .context("the last line is not the summary")?;
     balanced(summary, "socket")?;
     balanced(summary, "tls")?;
-    Ok(format!("account {}", summary["account"]))
+    let bindings = &summary["bindings"];
+    ensure!(
+        bindings[binding] == 1 && bindings["unbound"] == 0 && bindings["conflicts"] == 0,
+        "not bound as {binding}: {bindings}"
+    );
+    Ok(summary.clone())
 }
 
 /// One ledger moved bytes and accounts for all of them.

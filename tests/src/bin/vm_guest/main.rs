@@ -34,6 +34,10 @@ const SCENARIOS: &[Scenario] = &[
         "auditor_finds_a_card_in_python_tls",
         capture::finds_a_card_in_python_tls,
     ),
+    (
+        "auditor_names_the_peer_of_tls_in_memory",
+        capture::names_the_peer_of_tls_in_memory,
+    ),
 ];
 
 fn main() -> ExitCode {

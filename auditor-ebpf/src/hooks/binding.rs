@@ -1,0 +1,396 @@
+//! Which socket carries a TLS object: only what is proved is bound, and nothing is guessed.
+//!
+//! Three things are compared, always of one thread: TLS calls with the plaintext they moved, socket
+//! operations with the TLS records in them ([`crate::records`]), and lengths. A record is longer than
+//! its plaintext by what the cipher adds.
+//!
+//! - **Nested.** The socket operation happens inside the TLS call. The records have to be as long as
+//!   the call's plaintext gives with any cipher, so a callback that writes something else to another
+//!   socket proves nothing.
+//! - **Adjacent.** The library works on memory, and its caller moves the records (Node.js, asyncio,
+//!   rustls): the thread's next send after a write, or its last receive before a read. Here the
+//!   length must be exactly what TLS 1.3, or 1.2 with GCM or ChaCha20, gives; and in the last
+//!   seconds no other unbound object (socket) of the thread may have had the same length.
+//!
+//! What is not proved stays unbound.
+
+use auditor_common::counter::Counter;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+
+use crate::{
+    account::count,
+    copy::UserBytes,
+    hooks::{
+        lengths,
+        stream::{self, by},
+    },
+    maps::{
+        BLANK_EVIDENCE, BLANK_THREAD, BOUND, Candidate, EVIDENCE, Evidence, THREADS, TLS_CURRENT,
+        TLS_STREAMS, Thread, TlsKey, TlsStream,
+    },
+    records::{FRAGMENT, LENGTHS, OVERHEADS, Position, Walk, walk},
+    scope::Task,
+    socket_state::{Sock, SocketState},
+};
+
+/// How long apart a TLS call and the socket operation next to it may be, nanoseconds: microseconds,
+/// unless the thread had to wait for a processor.
+const ADJACENT: u64 = 500_000_000;
+
+/// Operations of an unbound socket that are looked at; then its library is most likely not hooked.
+const MAX_OPERATIONS: u16 = 1000;
+
+/// What any cipher adds to a fragment, bytes: from the bare tag to nonce, padding and a long MAC.
+const LEAST_OVERHEAD: u64 = 16;
+const MOST_OVERHEAD: u64 = 96;
+
+/// In `TLS_CURRENT` the lowest bit of the object, which is aligned, says that the call reads.
+pub const READS: u64 = 1;
+
+/// Bytes that moved on a socket that carries TLS.
+#[inline(always)]
+pub fn socket_moved<S: Sock>(
+    task: Task,
+    sk: S,
+    state: &mut SocketState,
+    from: &UserBytes,
+    total: u64,
+    ingress: u8,
+) {
+    let id = task.id();
+    let current = match TLS_CURRENT.get_ptr(&id) {
+        // SAFETY: a map value.
+        Some(current) => unsafe { *current },
+        None => 0,
+    };
+    let object = current & !READS;
+    if state.object == 0
+        && let Some(key) = BOUND.get_ptr(&state.cookie)
+    {
+        // SAFETY: a map value.
+        let key = unsafe { *key };
+        state.object = key.object;
+        state.tgid = key.tgid as u32;
+    }
+    let bound = state.object != 0 && state.tgid == task.tgid;
+    if bound && (object == 0 || object == state.object) {
+        if object == 0 && ingress == 0 {
+            forget_write(id);
+        }
+        return;
+    }
+    if object == 0 {
+        if state.operations >= MAX_OPERATIONS {
+            return;
+        }
+        state.operations += 1;
+    }
+    let Some(thread) = thread_of(id) else { return };
+    // SAFETY: a map value that belongs to this thread.
+    let thread = unsafe { &mut *thread };
+    let at = &mut state.records[usize::from(ingress & 1)];
+    if bound {
+        // It was not walked while it was bound: only a header at the front tells.
+        *at = Position::START;
+    }
+    walk(&raw mut thread.walk, at, from, total, ingress);
+    if object != 0 {
+        if current & READS == u64::from(ingress) && thread.walk.count > 0 && thread.walk.broken == 0 {
+            nested(task, sk, state, object, &thread.walk);
+        }
+    } else if ingress == 0 {
+        sent(task, sk, state, thread);
+    } else {
+        received(task, sk, state, thread);
+    }
+}
+
+/// A send failed: if it was to carry the last write, that waits now and the next send is another's.
+#[inline(always)]
+pub fn send_failed(task: Task) {
+    forget_write(task.id());
+}
+
+#[inline(always)]
+fn forget_write(thread: u64) {
+    if let Some(thread) = THREADS.get_ptr_mut(&thread) {
+        // SAFETY: a map value that belongs to this thread.
+        unsafe { (*thread).wrote = 0 };
+    }
+}
+
+/// A TLS call moved bytes: binds the object when that proves its socket. `requested` is what the
+/// caller asked to be moved. Before the plaintext is sent on, so that its records are bound.
+#[inline(always)]
+pub fn call_moved(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64, requested: u64, ingress: u8) {
+    if stream.closed != 0 {
+        stream::renew(task, stream);
+    }
+    if let Some(evidence) = EVIDENCE.get_ptr(key) {
+        // SAFETY: a map value; its entry goes at the end.
+        judge(
+            task,
+            key,
+            stream,
+            unsafe { &*evidence },
+            moved,
+            requested,
+            ingress,
+        );
+        let _ = EVIDENCE.remove(key);
+        return;
+    }
+    if stream.conflict != 0 {
+        return;
+    }
+    if ingress == 0 {
+        wrote(task, key, stream, moved);
+    } else if stream.cookie == 0 {
+        read(task, key, stream, moved);
+    }
+}
+
+/// Notes records that moved inside a call.
+#[inline(always)]
+fn nested<S: Sock>(task: Task, sk: S, state: &SocketState, object: u64, walk: &Walk) {
+    let key = TlsKey {
+        tgid: u64::from(task.tgid),
+        object,
+    };
+    let Some(evidence) = evidence_of(&key) else { return };
+    // SAFETY: a map value; no other reference is made in this program.
+    let evidence = unsafe { &mut *evidence };
+    let slot = if evidence.first.cookie == state.cookie || evidence.first.cookie == 0 {
+        &mut evidence.first
+    } else if evidence.second.cookie == state.cookie || evidence.second.cookie == 0 {
+        &mut evidence.second
+    } else {
+        evidence.more = 1;
+        return;
+    };
+    if slot.cookie == 0 {
+        slot.cookie = state.cookie;
+        slot.endpoint = sk.endpoint(state.role);
+        slot.front = walk.first;
+    }
+    slot.sum += walk.sum;
+    slot.count += walk.count;
+    slot.last = walk.last;
+}
+
+/// Binds to the one socket whose records fit the call.
+#[inline(always)]
+fn judge(
+    task: Task,
+    key: &TlsKey,
+    stream: &mut TlsStream,
+    evidence: &Evidence,
+    moved: u64,
+    requested: u64,
+    ingress: u8,
+) {
+    let first = fits(&evidence.first, moved, requested, ingress);
+    let second = fits(&evidence.second, moved, requested, ingress);
+    if evidence.more != 0 || (first && second) {
+        count(Counter::BindAmbiguous, 1);
+        return;
+    }
+    if first || second {
+        let winner = if first { &evidence.first } else { &evidence.second };
+        stream::bind(
+            task,
+            key,
+            stream,
+            winner.cookie,
+            &raw const winner.endpoint,
+            by::NESTED,
+        );
+    }
+}
+
+#[inline(always)]
+fn fits(candidate: &Candidate, moved: u64, requested: u64, ingress: u8) -> bool {
+    if candidate.cookie == 0 {
+        return false;
+    }
+    if ingress == 0 {
+        let extra = candidate.sum.wrapping_sub(moved);
+        return candidate.sum > moved
+            && extra >= LEAST_OVERHEAD * candidate.count
+            && extra <= MOST_OVERHEAD * candidate.count;
+    }
+    // A read gives no more than one record; less when the caller's buffer is smaller.
+    let of = |length: u64| {
+        length >= moved + LEAST_OVERHEAD && (length <= moved + MOST_OVERHEAD || moved == requested)
+    };
+    of(candidate.front) || of(candidate.last)
+}
+
+/// Notes a write whose records the thread has not sent yet.
+#[inline(always)]
+fn wrote(task: Task, key: &TlsKey, stream: &TlsStream, moved: u64) {
+    // One that is bound by nesting sends inside its calls.
+    if stream.cookie != 0 && stream.by != by::ADJACENT {
+        return;
+    }
+    let Some(thread) = thread_of(task.id()) else {
+        return;
+    };
+    // SAFETY: a map value that belongs to this thread.
+    let thread = unsafe { &mut *thread };
+    thread.wrote = key.object;
+    thread.wrote_bytes = moved;
+    // SAFETY: the helper takes no pointers.
+    thread.wrote_ns = unsafe { bpf_ktime_get_ns() };
+    if stream.cookie == 0 {
+        lengths::note(&lengths::of(task, moved, 0), key.object);
+    }
+}
+
+/// Records were sent outside any call: are they what was written last?
+#[inline(always)]
+fn sent<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
+    if thread.wrote == 0 || (thread.walk.count == 0 && thread.walk.broken == 0) {
+        return;
+    }
+    let (object, bytes) = (thread.wrote, thread.wrote_bytes);
+    thread.wrote = 0;
+    // SAFETY: the helper takes no pointers.
+    let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
+    if thread.walk.broken != 0 || since > ADJACENT {
+        return;
+    }
+    let full = thread.walk.run * FRAGMENT;
+    let last = thread.walk.last;
+    let mut fit = false;
+    for overhead in OVERHEADS {
+        fit |= full + last == bytes + overhead;
+    }
+    if !fit {
+        return;
+    }
+    for overhead in OVERHEADS {
+        if lengths::is_contested(
+            &lengths::of(task, (full + last).wrapping_sub(overhead), 0),
+            object,
+        ) {
+            count(Counter::BindAmbiguous, 1);
+            return;
+        }
+    }
+    let key = TlsKey {
+        tgid: u64::from(task.tgid),
+        object,
+    };
+    let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
+        return;
+    };
+    // SAFETY: a map value; no other reference is made in this program.
+    let stream = unsafe { &mut *stream };
+    thread.endpoint = sk.endpoint(state.role);
+    stream::bind(
+        task,
+        &key,
+        stream,
+        state.cookie,
+        &raw const thread.endpoint,
+        by::ADJACENT,
+    );
+}
+
+/// Records were received outside any call: the next read may be of them.
+#[inline(always)]
+fn received<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
+    thread.received = 0;
+    // SAFETY: the helper takes no pointers.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if thread.walk.broken != 0 {
+        // What it holds is not known, so reads of the next moments prove nothing.
+        thread.blind_since = now;
+        return;
+    }
+    if thread.walk.count == 0 {
+        return;
+    }
+    thread.received = state.cookie;
+    thread.received_ns = now;
+    thread.received_endpoint = sk.endpoint(state.role);
+    for slot in 0..LENGTHS {
+        let length = if (slot as u64) < thread.walk.count {
+            thread.walk.lengths[slot]
+        } else {
+            0
+        };
+        thread.lengths[slot] = length;
+        if length != 0 {
+            lengths::note(&lengths::of(task, length, 1), state.cookie);
+        }
+    }
+}
+
+/// An unbound object was read from: is it what was received last?
+#[inline(always)]
+fn read(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64) {
+    let Some(thread) = THREADS.get_ptr_mut(&task.id()) else {
+        return;
+    };
+    // SAFETY: a map value that belongs to this thread.
+    let thread = unsafe { &mut *thread };
+    if thread.received == 0 {
+        return;
+    }
+    let mut fit = false;
+    for slot in 0..LENGTHS {
+        for overhead in OVERHEADS {
+            fit |= thread.lengths[slot] == moved + overhead;
+        }
+    }
+    if !fit {
+        return;
+    }
+    let cookie = thread.received;
+    // SAFETY: the helper takes no pointers.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if now.wrapping_sub(thread.received_ns) > ADJACENT {
+        return;
+    }
+    let mut clear = thread.blind_since == 0 || now.wrapping_sub(thread.blind_since) > lengths::MEMORY;
+    for overhead in OVERHEADS {
+        clear &= !lengths::is_contested(&lengths::of(task, moved + overhead, 1), cookie);
+    }
+    if !clear {
+        count(Counter::BindAmbiguous, 1);
+        return;
+    }
+    stream::bind(
+        task,
+        key,
+        stream,
+        cookie,
+        &raw const thread.received_endpoint,
+        by::ADJACENT,
+    );
+}
+
+/// What is known of this thread; made from a blank in a map, as it is too large for the stack.
+#[inline(always)]
+fn thread_of(id: u64) -> Option<*mut Thread> {
+    if let Some(thread) = THREADS.get_ptr_mut(&id) {
+        return Some(thread);
+    }
+    let blank = BLANK_THREAD.get_ptr(0)?;
+    // SAFETY: a map value that nobody writes to.
+    let _ = THREADS.insert(&id, unsafe { &*blank }, 0);
+    THREADS.get_ptr_mut(&id)
+}
+
+#[inline(always)]
+fn evidence_of(key: &TlsKey) -> Option<*mut Evidence> {
+    if let Some(evidence) = EVIDENCE.get_ptr_mut(key) {
+        return Some(evidence);
+    }
+    let blank = BLANK_EVIDENCE.get_ptr(0)?;
+    // SAFETY: as above.
+    let _ = EVIDENCE.insert(key, unsafe { &*blank }, 0);
+    EVIDENCE.get_ptr_mut(key)
+}

@@ -1,0 +1,268 @@
+//! TLS records on a socket: where they begin and how long they are, from their headers alone.
+//!
+//! Walks through what a socket operation moved, across buffers and operations. Content is never
+//! looked at. Only sockets that are not bound yet are walked, so it costs nothing once a socket's TLS
+//! object is known.
+
+use core::{arch::asm, ffi::c_void, ptr};
+
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
+
+use crate::copy::{IoVec, UserBytes};
+
+/// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
+const APPLICATION_DATA: u64 = 23;
+/// Content types run from change_cipher_spec to heartbeat.
+const FIRST_TYPE: u64 = 20;
+const LAST_TYPE: u64 = 24;
+/// Longest record, bytes without its header: 2^14 + 2048 (RFC 5246 §6.2.3).
+const MAX_LENGTH: u64 = 16_384 + 2_048;
+const HEADER: u64 = 5;
+
+/// Most steps through one operation: two a record, and one for each piece of an iovec.
+const MAX_STEPS: u32 = 96;
+
+/// Record lengths that are remembered of one operation; a power of two.
+pub const LENGTHS: usize = 8;
+
+/// Bytes a record is longer than the plaintext of a full fragment, for the ciphers that are told by
+/// length: TLS 1.3 (one byte of type, 16 of tag), 1.2 with GCM or CCM (8 of nonce, 16 of tag), 1.2
+/// with ChaCha20 (16 of tag).
+pub const OVERHEADS: [u64; 3] = [17, 24, 16];
+
+/// Most plaintext of a record.
+pub const FRAGMENT: u64 = 16_384;
+
+/// Where a direction of a socket is in its records, between operations. All zero: at the beginning
+/// of one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Position {
+    /// Bytes left of the record under way.
+    pub left: u32,
+    /// The first bytes of a header that is not complete.
+    pub part: u32,
+    /// Length of the last record of application data.
+    pub last: u32,
+    /// Full records directly before it.
+    pub run: u16,
+    /// How many bytes of `part` there are.
+    pub have: u8,
+    /// The record under way is application data.
+    pub data: u8,
+}
+
+impl Position {
+    pub const START: Self = Self {
+        left: 0,
+        part: 0,
+        last: 0,
+        run: 0,
+        have: 0,
+        data: 0,
+    };
+}
+
+/// A walk through one operation. It lives in a map, whose values are unknown to the verifier:
+/// that is what makes the loop converge. All fields are words for the same reason.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Walk {
+    /// Bytes of the operation that were not walked through yet.
+    todo: u64,
+    buffer: u64,
+    length: u64,
+    iov: u64,
+    iov_count: u64,
+    left: u64,
+    part: u64,
+    have: u64,
+    data: u64,
+    ingress: u64,
+    /// Length of the last record of application data, and full ones directly before it.
+    pub last: u64,
+    pub run: u64,
+    /// Records of application data: sent ones that began, received ones that are complete.
+    pub count: u64,
+    /// The first one's length, and that of all.
+    pub first: u64,
+    pub sum: u64,
+    /// 1: what moved is not records, or their boundaries are lost.
+    pub broken: u64,
+    /// The last few lengths.
+    pub lengths: [u64; LENGTHS],
+}
+
+struct Context {
+    walk: *mut Walk,
+}
+
+/// Walks through `total` bytes at `from` and keeps the position. The answer is in `walk`.
+#[inline(always)]
+pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, ingress: u8) {
+    // SAFETY: a map value that belongs to this thread.
+    let w = unsafe { &mut *walk };
+    w.todo = total;
+    w.buffer = from.buffer;
+    w.length = from.length;
+    w.iov = from.iov;
+    w.iov_count = from.iov_count;
+    w.left = u64::from(at.left);
+    w.part = u64::from(at.part);
+    w.have = u64::from(at.have);
+    w.data = u64::from(at.data);
+    w.ingress = u64::from(ingress);
+    w.last = u64::from(at.last);
+    w.run = u64::from(at.run);
+    w.count = 0;
+    w.first = 0;
+    w.sum = 0;
+    w.broken = 0;
+    let mut context = Context { walk };
+    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
+    unsafe { bpf_loop(MAX_STEPS, step as *mut c_void, (&raw mut context).cast(), 0) };
+    if w.todo > 0 {
+        w.broken = 1;
+    }
+    if w.broken != 0 {
+        // The next operation that begins with a header finds the boundary again.
+        *at = Position::START;
+        return;
+    }
+    at.left = w.left as u32;
+    at.part = w.part as u32;
+    at.have = w.have as u8;
+    at.data = w.data as u8;
+    at.last = w.last as u32;
+    at.run = w.run as u16;
+}
+
+unsafe extern "C" fn step(_index: u32, context: *mut Context) -> i64 {
+    // SAFETY: the helper passes on the pointer `walk` gave it.
+    let w = unsafe { &mut *(*context).walk };
+    if w.todo == 0 || w.broken != 0 {
+        return 1;
+    }
+    if w.length == 0 {
+        return i64::from(!next_iovec(w));
+    }
+    if w.left > 0 {
+        let taken = least(w.left, w);
+        advance(w, taken);
+        w.left -= taken;
+        if w.left == 0 && w.data != 0 && w.ingress != 0 {
+            note(w);
+        }
+        return 0;
+    }
+    header(w)
+}
+
+/// Takes bytes of a header; once it is complete a record begins.
+#[inline(always)]
+fn header(w: &mut Walk) -> i64 {
+    let have = w.have;
+    if have >= HEADER {
+        w.broken = 1;
+        return 1;
+    }
+    let mut taken = least(HEADER - have, w);
+    // 1 to 5, but the verifier of older kernels has lost the range by now and the compiler would drop
+    // the comparison: it must not know where the number comes from.
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {0} */", inout(reg) taken) };
+    if taken > HEADER {
+        taken = HEADER;
+    }
+    let mut head = 0u64;
+    // SAFETY: reads user memory into our stack; a bad pointer is an error code.
+    let failed =
+        unsafe { bpf_probe_read_user((&raw mut head).cast(), taken as u32, w.buffer as *const c_void) } != 0;
+    if failed {
+        w.broken = 1;
+        return 1;
+    }
+    advance(w, taken);
+    let part = w.part | head << (have * 8 & 63);
+    if have + taken < HEADER {
+        w.part = part;
+        w.have = have + taken;
+        return 0;
+    }
+    w.part = 0;
+    w.have = 0;
+    let (kind, major, minor) = (part & 0xff, part >> 8 & 0xff, part >> 16 & 0xff);
+    let length = (part >> 24 & 0xff) << 8 | part >> 32 & 0xff;
+    if kind < FIRST_TYPE || kind > LAST_TYPE || major != 3 || minor > 4 || length == 0 || length > MAX_LENGTH
+    {
+        w.broken = 1;
+        return 1;
+    }
+    w.left = length;
+    w.data = u64::from(kind == APPLICATION_DATA);
+    if w.data != 0 {
+        let before = w.last;
+        w.run = if is_full(before) { w.run + 1 } else { 0 };
+        w.last = length;
+        if w.ingress == 0 {
+            note(w);
+        }
+    }
+    0
+}
+
+/// A record as long as a full fragment gives.
+#[inline(always)]
+fn is_full(length: u64) -> bool {
+    length == FRAGMENT + 17 || length == FRAGMENT + 24 || length == FRAGMENT + 16
+}
+
+#[inline(always)]
+fn note(w: &mut Walk) {
+    let length = w.last;
+    if w.count == 0 {
+        w.first = length;
+    }
+    let slot = (w.count as usize) & (LENGTHS - 1);
+    // SAFETY: the index is masked to the array's size.
+    unsafe { ptr::write_volatile((&raw mut w.lengths).cast::<u64>().add(slot), length) };
+    w.count += 1;
+    w.sum += length;
+}
+
+/// The least of a wish, the buffer and the operation.
+#[inline(always)]
+fn least(wish: u64, w: &Walk) -> u64 {
+    let mut n = wish;
+    if w.length < n {
+        n = w.length;
+    }
+    if w.todo < n {
+        n = w.todo;
+    }
+    n
+}
+
+#[inline(always)]
+fn advance(w: &mut Walk, by: u64) {
+    w.buffer += by;
+    w.length -= by;
+    w.todo -= by;
+}
+
+/// Loads the next `struct iovec`; false when there is none or it can not be read.
+#[inline(always)]
+fn next_iovec(w: &mut Walk) -> bool {
+    if w.iov_count == 0 {
+        return false;
+    }
+    let Some(iovec) = IoVec::read(w.iov) else {
+        w.broken = 1;
+        return false;
+    };
+    w.buffer = iovec.base;
+    w.length = iovec.length;
+    w.iov += 16;
+    w.iov_count -= 1;
+    true
+}

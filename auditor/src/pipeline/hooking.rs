@@ -1,0 +1,106 @@
+//! The thread that attaches to what `search` found, and takes out what nobody uses any more.
+//!
+//! Placing a probe takes milliseconds and taking one out a tenth of a second: process events, and the
+//! rings, do not wait for that. It owns the loaded programs, and detaches them at the end.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use auditor_common::mapping::KEY_WORDS;
+use aya::maps::{HashMap, MapData};
+use crossbeam_channel::{Receiver, Sender, select};
+
+use super::Shared;
+use crate::capture::{
+    attach::{Attachments, Hooked, Outcome},
+    clock,
+    file::FileId,
+    load::Kernel,
+    search::Found,
+};
+
+/// What others ask of the thread.
+pub(super) enum Order {
+    Hooked(Sender<Vec<Hooked>>),
+    /// The files that are mapped by somebody in scope now.
+    InUse(HashSet<FileId>),
+    /// Gives back what loading and hooking needed for a moment.
+    TrimMemory,
+    /// Detach everything, say when done, and end.
+    Detach(Sender<()>),
+}
+
+pub(super) struct Hooking {
+    pub(super) kernel: Kernel,
+    /// Files the kernel side needs not tell of.
+    pub(super) known: HashMap<MapData, [u64; KEY_WORDS], u8>,
+    pub(super) found: Receiver<Found>,
+    pub(super) orders: Receiver<Order>,
+    /// Files that are not attached to any more.
+    pub(super) gone: Sender<FileId>,
+    /// How long a file stays hooked that nobody uses.
+    pub(super) detach_after: Duration,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Hooking {
+    pub(super) fn run(mut self) {
+        let mut attachments = Attachments::default();
+        let (found, orders) = (self.found.clone(), self.orders.clone());
+        loop {
+            select! {
+                recv(found) -> found => match found {
+                    Ok(found) => self.attach(&mut attachments, &found),
+                    Err(_) => break,
+                },
+                recv(orders) -> order => match order {
+                    Ok(Order::Hooked(reply)) => drop(reply.send(attachments.functions())),
+                    Ok(Order::InUse(used)) => self.detach(&mut attachments, &used),
+                    Ok(Order::TrimMemory) => self.kernel.trim_memory(),
+                    Ok(Order::Detach(done)) => {
+                        self.kernel.detach();
+                        let _ = done.send(());
+                        return;
+                    }
+                    Err(_) => break,
+                },
+            }
+        }
+        self.kernel.detach();
+    }
+
+    fn attach(&mut self, attachments: &mut Attachments, found: &Found) {
+        let path = &found.path;
+        match attachments.attach(&mut self.kernel, found) {
+            Some(Outcome::Attached(functions)) => {
+                if let Some(mapped) = found.why.mapped_ns {
+                    let took = clock::monotonic_ns().saturating_sub(mapped);
+                    self.shared.metrics.hooked_after(Duration::from_nanos(took));
+                }
+                let libraries: BTreeSet<&str> = functions.iter().map(|hooked| hooked.library).collect();
+                for library in libraries {
+                    self.shared.metrics.attach(library, "ok");
+                    tracing::info!(library, path = %path.display(), functions = functions.len(), "hooked");
+                }
+            }
+            Some(Outcome::Failed(why)) => {
+                self.shared.metrics.attach("unknown", "error");
+                tracing::warn!(path = %path.display(), %why, "not hooked");
+            }
+            Some(Outcome::NothingToHook) | None => {}
+        }
+        // What can not be noted is told of again and looked up here.
+        let _ = self.known.insert(found.id.key().words(), 1, 0);
+    }
+
+    fn detach(&mut self, attachments: &mut Attachments, used: &HashSet<FileId>) {
+        for file in attachments.detach_unused(&mut self.kernel, used, self.detach_after) {
+            tracing::info!(inode = file.inode, "nobody uses a hooked file any more");
+            let _ = self.known.remove(&file.key().words());
+            let _ = self.gone.send(file);
+        }
+    }
+}
