@@ -112,6 +112,18 @@ impl Digits<'_> {
         left || joins(self.bytes.get(end)) && digit_at(Some(end + 1))
     }
 
+    /// True when a dash and one letter stand behind digits in one run, as a check character does: they
+    /// are all but the last of a longer number.
+    pub(crate) fn lacks_last_letter(&self) -> bool {
+        let behind = self.bytes.get(self.range.end..).unwrap_or_default();
+        let letter = match behind {
+            [b'-', letter] => Some(letter),
+            [b'-', letter, next, ..] if !next.is_ascii_alphanumeric() => Some(letter),
+            _ => None,
+        };
+        self.joint == Joint::None && letter.is_some_and(u8::is_ascii_alphabetic)
+    }
+
     /// True when it is joined to a word by `-` or `_`: the tail of an identifier.
     pub(crate) fn is_joined_to_word(&self) -> bool {
         let Some(at) = self.range.start.checked_sub(2) else {

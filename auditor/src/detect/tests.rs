@@ -515,6 +515,19 @@ fn hostile_input_takes_linear_time() {
     }
 }
 
+#[test]
+fn digits_before_a_dash_and_a_letter_are_not_all_of_a_number() {
+    // The first eight digits of either pass the check of a RUT.
+    let kinds = |text: &str| {
+        told(text, Format::Json)
+            .into_iter()
+            .map(|found| found.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(r#"{"rut":"22869949"}"#), ["cl_rut"]);
+    assert!(!kinds(r#"{"rut":"22869949-K"}"#).contains(&"cl_rut"));
+}
+
 pub(super) struct NoField;
 
 impl FieldLookup for NoField {

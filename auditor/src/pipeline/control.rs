@@ -291,6 +291,9 @@ impl Control {
             // An error is a thread that has ended, and with it its programs.
             let _ = done.recv();
         }
+        // Detaching takes seconds, and what was found meanwhile still has to be named: nothing is
+        // forgotten now.
+        self.housekept = Instant::now();
         self.round();
         self.settle();
         self.shared.stopping.store(true, Ordering::Release);

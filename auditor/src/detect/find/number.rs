@@ -157,7 +157,10 @@ impl Finder<'_, '_> {
                 return;
             };
             let number = number(form.row);
-            let is_cut_out = number.is_inside_more() || number.is_in_series() || number.is_in_uuid();
+            let is_cut_out = number.is_inside_more()
+                || number.lacks_last_letter()
+                || number.is_in_series()
+                || number.is_in_uuid();
             if is_cut_out || shape.text().iter().all(|b| *b == shape.text[0]) || !around.allows(form.row) {
                 return;
             }
