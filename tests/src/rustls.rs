@@ -1,4 +1,4 @@
-//! rustls peers: the program of tests/programs/rustls-peer, built in a workspace of its own.
+//! rustls peers: programs of tests/programs, each built in a workspace of its own.
 
 use std::{
     env, fs,
@@ -15,6 +15,18 @@ use crate::peers;
 /// # Errors
 /// When the compiler fails.
 pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
+    program("rustls-peer", profile)
+}
+
+/// Builds the program with many connections on tokio, unless that was done before.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn storm() -> anyhow::Result<PathBuf> {
+    program("rustls-storm", "release")
+}
+
+fn program(name: &str, profile: &str) -> anyhow::Result<PathBuf> {
     let folder = env::current_exe()?
         .parent()
         .and_then(Path::parent)
@@ -24,16 +36,16 @@ pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
     let output = Command::new("cargo")
         .args(["build", "--quiet", "--locked", "--profile", profile])
         .arg("--manifest-path")
-        .arg(peers::program("rustls-peer").join("Cargo.toml"))
+        .arg(peers::program(name).join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", &folder)
         .env_remove("RUSTFLAGS")
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
-            "the rustls peer did not build: {}",
+            "{name} did not build: {}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Ok(folder.join(profile).join("rustls-peer"))
+    Ok(folder.join(profile).join(name))
 }

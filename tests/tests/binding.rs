@@ -1,13 +1,19 @@
 //! Which socket carried what: with many connections at once on one event loop, whose bytes all have the
 //! same lengths, no finding names another connection than its own.
 
-use std::{collections::HashMap, fs, path::Path, process::Command};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use auditor_tests::{
     message,
     peers::{self, PYTHON, Server},
     process::{LIMIT, Running, wait_for},
+    rustls,
     scratch::Scratch,
     values,
     watch::{Report, Watch},
@@ -17,30 +23,43 @@ use serde_json::{Value, json};
 /// Connections at once.
 const CONNECTIONS: usize = 200;
 
-/// One of the two programs, without the words that follow.
-#[derive(Clone, Copy)]
+/// A program that takes the words of storm.py.
 struct Runtime {
     name: &'static str,
-    program: &'static str,
-    script: &'static str,
+    /// The command, without the words that follow.
+    words: Vec<PathBuf>,
+    /// What the path of the file with the TLS library has in it.
+    library: &'static str,
 }
 
-const ASYNCIO: Runtime = Runtime {
-    name: "asyncio",
-    program: PYTHON,
-    script: "storm.py",
-};
-
-const NODE: Runtime = Runtime {
-    name: "Node.js",
-    program: "node",
-    script: "storm.js",
-};
-
 impl Runtime {
-    fn command(self) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(peers::program(self.script));
+    fn asyncio() -> Self {
+        Self {
+            name: "asyncio",
+            words: vec![PYTHON.into(), peers::program("storm.py")],
+            library: "libssl",
+        }
+    }
+
+    fn node() -> Self {
+        Self {
+            name: "Node.js",
+            words: vec!["node".into(), peers::program("storm.js")],
+            library: "/node",
+        }
+    }
+
+    fn tokio() -> anyhow::Result<Self> {
+        Ok(Self {
+            name: "tokio-rustls",
+            words: vec![rustls::storm()?],
+            library: "rustls-storm",
+        })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]);
         command
     }
 }
@@ -54,7 +73,7 @@ struct Storm {
 }
 
 /// Connects client and server of a runtime, watching one of them.
-fn storm(runtime: Runtime, watch_client: bool) -> anyhow::Result<Storm> {
+fn storm(runtime: &Runtime, watch_client: bool) -> anyhow::Result<Storm> {
     let scratch = Scratch::new()?;
     let entries: Vec<Value> = (0..CONNECTIONS)
         .map(
@@ -93,15 +112,10 @@ fn storm(runtime: Runtime, watch_client: bool) -> anyhow::Result<Storm> {
 }
 
 /// The library is mapped, so that it is hooked from the start.
-fn is_loaded(pid: u32, runtime: Runtime) -> anyhow::Result<()> {
-    let file = if runtime.program == PYTHON {
-        "libssl"
-    } else {
-        "/node"
-    };
+fn is_loaded(pid: u32, runtime: &Runtime) -> anyhow::Result<()> {
     wait_for("the library to be mapped", LIMIT, || {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-        Ok(maps.contains(file).then_some(()))
+        Ok(maps.contains(runtime.library).then_some(()))
     })
 }
 
@@ -141,8 +155,8 @@ fn judge(storm: &Storm, name: &str, watch_client: bool) -> anyhow::Result<(usize
         }
     }
     println!(
-        "binding: {name} | {right} right, 0 wrong, {unbound} unbound | {}",
-        storm.report.summary["bindings"]
+        "binding: {name} | {right} right, 0 wrong, {unbound} unbound | {} | lost {}",
+        storm.report.summary["bindings"], storm.report.summary["events_lost"]
     );
     ensure!(
         right + unbound == 2 * CONNECTIONS,
@@ -153,7 +167,7 @@ fn judge(storm: &Storm, name: &str, watch_client: bool) -> anyhow::Result<(usize
     Ok((right, unbound))
 }
 
-fn every_finding_names_its_connection(runtime: Runtime, watch_client: bool) -> anyhow::Result<()> {
+fn every_finding_names_its_connection(runtime: &Runtime, watch_client: bool) -> anyhow::Result<()> {
     let storm = storm(runtime, watch_client)?;
     let side = if watch_client { "client" } else { "server" };
     let name = format!("{} {side}", runtime.name);
@@ -169,22 +183,33 @@ fn every_finding_names_its_connection(runtime: Runtime, watch_client: bool) -> a
 
 #[test]
 fn each_of_two_hundred_connections_of_an_asyncio_client_is_told_apart() -> anyhow::Result<()> {
-    every_finding_names_its_connection(ASYNCIO, true)
+    every_finding_names_its_connection(&Runtime::asyncio(), true)
 }
 
 #[test]
 fn each_of_two_hundred_connections_of_an_asyncio_server_is_told_apart() -> anyhow::Result<()> {
-    every_finding_names_its_connection(ASYNCIO, false)
+    every_finding_names_its_connection(&Runtime::asyncio(), false)
 }
 
 #[test]
 fn each_of_two_hundred_connections_of_a_node_client_is_told_apart() -> anyhow::Result<()> {
-    every_finding_names_its_connection(NODE, true)
+    every_finding_names_its_connection(&Runtime::node(), true)
 }
 
 #[test]
 fn each_of_two_hundred_connections_of_a_node_server_is_told_apart() -> anyhow::Result<()> {
-    every_finding_names_its_connection(NODE, false)
+    every_finding_names_its_connection(&Runtime::node(), false)
+}
+
+/// Four threads: a task moves from one to another.
+#[test]
+fn each_of_two_hundred_connections_of_a_tokio_client_is_told_apart() -> anyhow::Result<()> {
+    every_finding_names_its_connection(&Runtime::tokio()?, true)
+}
+
+#[test]
+fn each_of_two_hundred_connections_of_a_tokio_server_is_told_apart() -> anyhow::Result<()> {
+    every_finding_names_its_connection(&Runtime::tokio()?, false)
 }
 
 /// A callback of the library writes records to another socket, inside the calls.

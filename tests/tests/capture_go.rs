@@ -166,8 +166,8 @@ fn a_stripped_go_program_of_the_newest_compiler_is_captured_at_both_ends() -> an
 
 /// Goroutines change threads in the middle of a call, and all of them use the same few.
 #[test]
-fn forty_connections_of_one_go_program_are_never_taken_for_one_another() -> anyhow::Result<()> {
-    const CONNECTIONS: u32 = 40;
+fn two_hundred_connections_of_one_go_program_are_never_taken_for_one_another() -> anyhow::Result<()> {
+    const CONNECTIONS: u32 = 200;
     let program = go::build(Build {
         compiler: Compiler::Newest,
         stripped: true,

@@ -1,7 +1,7 @@
 //! Loading the kernel programs: offsets and settings in, programs of the best tier attached, rings
 //! and counters out.
 
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use auditor_common::{
     counter::Counter,
@@ -152,6 +152,22 @@ impl Kernel {
     /// When it was taken before.
     pub fn known_files(&mut self) -> Result<HashMap<MapData, [u64; KEY_WORDS], u8>, LoadError> {
         typed(&mut self.ebpf, "KNOWN_FILES", HashMap::try_from)
+    }
+
+    /// How often the kernel left a program out, because another run of it on that processor was under
+    /// way (`recursion_misses`, kernel/bpf/trampoline.c): what moved then was not even counted.
+    pub fn left_out(&self) -> u64 {
+        self.ebpf
+            .programs()
+            .filter_map(|(_, program)| {
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+                let line = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+                line.trim().parse::<u64>().ok()
+            })
+            .sum()
     }
 
     /// Gives memory that loading needed for a moment (type information, mostly) back to the system.

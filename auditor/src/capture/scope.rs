@@ -41,6 +41,11 @@ impl Maps {
         self.tgids.keys().filter(Result::is_ok).count() as u64
     }
 
+    /// Every process in the map of watched processes.
+    pub fn watched(&self) -> Vec<u32> {
+        self.tgids.keys().filter_map(Result::ok).collect()
+    }
+
     /// Watches a running process and all its descendants.
     ///
     /// # Errors

@@ -81,6 +81,7 @@ pub(super) fn summary(
         ("ring", "control_record", &totals.control_lost),
         ("tls", "call_without_entry", &totals.tls_calls_lost),
         ("kernel", "map_full", &totals.map_full),
+        ("kernel", "program_busy", &totals.left_out),
     ];
     Summary {
         schema: SCHEMA,

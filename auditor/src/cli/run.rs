@@ -196,6 +196,7 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));
     for (method, total) in [

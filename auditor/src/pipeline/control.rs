@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use auditor_common::{counter::Counter, record::Kind, scope::MAX_TGIDS};
 use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::{Shared, exclusion::Exclusion, hooking::Order};
+use super::{Scope, Shared, exclusion::Exclusion, hooking::Order};
 use crate::{
     capture::{
         attach::{Hooked, host_libraries},
@@ -91,6 +92,7 @@ pub(super) struct Control {
     /// When to look at a process's mappings, and since when something new is there.
     looks: BTreeMap<(Instant, u32), Option<u64>>,
     watched: HashSet<u32>,
+    cgroups: Vec<PathBuf>,
     node: bool,
     settled: [u64; Counter::LEN as usize],
     looked_at_all: Instant,
@@ -105,7 +107,7 @@ impl Control {
         exits: Vec<Sender<u32>>,
         hooks: Hooks,
         exclusion: Exclusion,
-        node: bool,
+        scope: Scope,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -117,7 +119,8 @@ impl Control {
             exclusion,
             looks: BTreeMap::new(),
             watched: HashSet::new(),
-            node,
+            cgroups: scope.cgroups,
+            node: scope.node,
             settled: [0; Counter::LEN as usize],
             looked_at_all: now,
             housekept: now,
@@ -247,14 +250,20 @@ impl Control {
             self.looked_at_all = now;
             // An exit record may have been lost.
             self.watched
-                .retain(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+                .retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
             self.shared
                 .metrics
                 .set_map("scope_tgids", self.maps.watched_processes(), u64::from(MAX_TGIDS));
             let processes: Vec<u32> = if self.node {
                 scope::all_processes()
             } else {
-                self.watched.iter().copied().collect()
+                // A record of a fork may have been lost, and a cgroup takes in processes that run already.
+                let mut processes = self.watched.clone();
+                processes.extend(self.maps.watched());
+                for cgroup in &self.cgroups {
+                    processes.extend(scope::cgroup_processes(cgroup));
+                }
+                processes.into_iter().collect()
             };
             let mut used = HashSet::new();
             for pid in processes {

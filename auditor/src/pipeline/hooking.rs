@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -58,9 +58,13 @@ impl Hooking {
                 },
                 recv(orders) -> order => match order {
                     Ok(Order::Hooked(reply)) => drop(reply.send(attachments.functions())),
-                    Ok(Order::InUse(used)) => self.detach(&mut attachments, &used),
+                    Ok(Order::InUse(used)) => {
+                        self.count_left_out();
+                        self.detach(&mut attachments, &used);
+                    }
                     Ok(Order::TrimMemory) => self.kernel.trim_memory(),
                     Ok(Order::Detach(done)) => {
+                        self.count_left_out();
                         self.kernel.detach();
                         let _ = done.send(());
                         return;
@@ -70,6 +74,11 @@ impl Hooking {
             }
         }
         self.kernel.detach();
+    }
+
+    fn count_left_out(&self) {
+        let total = self.kernel.left_out();
+        self.shared.totals.left_out.store(total, Ordering::Relaxed);
     }
 
     fn attach(&mut self, attachments: &mut Attachments, found: &Found) {

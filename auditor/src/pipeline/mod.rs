@@ -106,6 +106,8 @@ pub struct Totals {
     pub control_lost: AtomicU64,
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
+    /// Runs of kernel programs that the kernel left out.
+    pub left_out: AtomicU64,
     pub bound_nested: AtomicU64,
     pub bound_adjacent: AtomicU64,
     pub bound_descriptor: AtomicU64,
@@ -291,7 +293,7 @@ impl Session {
             exits,
             control::Hooks { search, order, gone },
             options.exclusion,
-            options.scope.node,
+            options.scope,
         );
         // Before returning: what is running now is hooked now.
         control.hook(watched);
