@@ -37,8 +37,9 @@ impl SocketTier {
     /// Programs that belong to the tier on kernels that have their function.
     pub const fn optional_programs(self) -> &'static [&'static str] {
         match self {
-            Self::Fexit => &["inet_sendpage"],
-            Self::Tracepoint | Self::Syscall => &[],
+            Self::Fexit => &["inet_sendpage", "sendmmsg_end", "recvmmsg_end"],
+            Self::Tracepoint => &["udp_recvmsg", "udpv6_recvmsg", "sendmmsg_end", "recvmmsg_end"],
+            Self::Syscall => &[],
         }
     }
 
@@ -46,7 +47,16 @@ impl SocketTier {
     pub const fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Tracepoint => &["sock_send_length", "sock_recv_length"],
-            Self::Fexit => &["inet_sendmsg", "inet_recvmsg", "inet6_sendmsg", "inet6_recvmsg"],
+            Self::Fexit => &[
+                "inet_sendmsg",
+                "inet_recvmsg",
+                "inet6_sendmsg",
+                "inet6_recvmsg",
+                "unix_stream_sendmsg",
+                "unix_stream_recvmsg",
+                "unix_dgram_sendmsg",
+                "unix_dgram_recvmsg",
+            ],
             Self::Syscall => &["sys_exit"],
         }
     }

@@ -75,6 +75,8 @@ pub(super) struct Control {
     settled: [u64; Counter::LEN as usize],
     looked_at_all: Instant,
     housekept: Instant,
+    /// A program at the end of all system calls was asked for.
+    messages_end: bool,
 }
 
 impl Control {
@@ -100,6 +102,7 @@ impl Control {
             settled: [0; Counter::LEN as usize],
             looked_at_all: now,
             housekept: now,
+            messages_end: false,
         }
     }
 
@@ -184,7 +187,7 @@ impl Control {
                         let _ = exits.try_send(tgid);
                     }
                 }
-                Kind::Data | Kind::Opened | Kind::Bound | Kind::Closed => {}
+                Kind::Data | Kind::Datagram | Kind::Opened | Kind::Bound | Kind::Closed => {}
             }
         }
         while let Some(entry) = self.looks.first_entry() {
@@ -219,6 +222,7 @@ impl Control {
         if now.duration_since(self.housekept) > HOUSEKEEPING {
             self.housekept = now;
             self.settle();
+            self.see_messages();
             self.shared.peers.processes.sweep();
             self.shared.peers.pairs.sweep();
         }
@@ -245,6 +249,20 @@ impl Control {
                 tracing::warn!(path = %path.display(), %why, "not hooked");
             }
             Some(Outcome::NothingToHook) | None => {}
+        }
+    }
+
+    /// Messages that a watched program moved several in one call, and that nothing tells apart so far.
+    fn see_messages(&mut self) {
+        if self.messages_end || self.kernel.counter(Counter::MessagesUntold) == 0 {
+            return;
+        }
+        self.messages_end = true;
+        match self.kernel.see_messages_end() {
+            Ok(()) => tracing::info!(
+                "a watched program receives several messages in one call: watching the end of system calls"
+            ),
+            Err(error) => tracing::warn!(%error, "messages received by recvmmsg stay unseen"),
         }
     }
 

@@ -46,7 +46,9 @@ impl MessageFlow {
         if connection.pair.is_none() {
             shared.totals.unbound.fetch_add(1, Ordering::Relaxed);
         }
-        let parser = if connection.from_start {
+        let parser = if connection.is_datagram {
+            protocol::Connection::datagrams()
+        } else if connection.from_start {
             protocol::Connection::opened()
         } else {
             protocol::Connection::joined()
@@ -75,6 +77,15 @@ impl Flow for MessageFlow {
                 time_ns,
             },
         );
+    }
+
+    fn message_end(&mut self, connection: &Connection, direction: Direction) {
+        let mut sink = PartSink {
+            stages: &mut self.stages,
+            connection,
+            time_ns: 0,
+        };
+        self.parser.finish(direction, &mut sink);
     }
 
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64) {

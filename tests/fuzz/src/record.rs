@@ -31,6 +31,8 @@ impl Flow for Settling {
             .settle(connection.ledger(), Account::Scanned, bytes.len() as u64);
     }
 
+    fn message_end(&mut self, _: &Connection, _: Direction) {}
+
     fn gap(&mut self, _: &Connection, _: Direction, bytes: u64) {
         assert!(bytes > 0);
     }
