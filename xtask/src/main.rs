@@ -8,10 +8,12 @@ mod deny;
 #[path = "../../auditor/build/toolchain.rs"]
 mod ebpf_toolchain;
 mod fuzz;
+mod kernel_support;
 mod process;
 mod setup;
 mod test;
 mod tls_support;
+mod verify;
 mod vm;
 
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ enum Task {
     Test(test::Arguments),
     /// Run the scenarios on Debian kernels in virtual machines.
     Vm(vm::Arguments),
+    /// Compare the kernel programs' verified instructions with those on record.
+    Verify(verify::Arguments),
     /// Run every fuzz target for a while.
     Fuzz(fuzz::Arguments),
     /// Measure: the scanner against regex engines.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
+        Task::Verify(arguments) => verify::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::TlsSupport(arguments) => tls_support::run(&arguments),

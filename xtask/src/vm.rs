@@ -8,6 +8,7 @@ mod console;
 mod cpio;
 mod image;
 mod kernel;
+mod peers;
 mod qemu;
 mod sources;
 
@@ -22,10 +23,11 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     build::{self, Profile},
-    process, setup,
+    kernel_support, process, setup,
     test::Tally,
 };
-use console::{Outcome, Report};
+pub(crate) use console::Outcome;
+use console::Report;
 use kernel::Kernel;
 
 /// The kernels CI runs on.
@@ -40,7 +42,11 @@ pub(crate) struct Arguments {
     filter: String,
     /// Kernel series, such as 6.1.
     #[arg(long, value_delimiter = ',', default_values_t = KERNELS.map(str::to_owned))]
-    kernels: Vec<String>,
+    pub(crate) kernels: Vec<String>,
+    /// Write what was found to docs/kernel-support.json, and the page made of it; a kernel that fails is a row then,
+    /// and no failure.
+    #[arg(long, conflicts_with = "filter")]
+    write: bool,
     /// Use this auditor instead of building one.
     #[arg(long)]
     auditor: Option<PathBuf>,
@@ -61,6 +67,7 @@ impl Arguments {
         Self {
             filter: filter.to_owned(),
             kernels: KERNELS.map(str::to_owned).to_vec(),
+            write: false,
             auditor: None,
             refresh: false,
             keep: false,
@@ -71,8 +78,13 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Vm])?;
-    let tally = check(arguments)?;
+    let booted = check(arguments)?;
+    let tally = tally(&booted);
     println!("{tally}");
+    if arguments.write {
+        kernel_support::write(&booted)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     Ok(if tally.failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -80,29 +92,90 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// What one kernel came to.
+pub(crate) struct Booted {
+    pub(crate) series: String,
+    /// The package it came from; empty when there is none.
+    pub(crate) package: String,
+    pub(crate) scenarios: Vec<Scenario>,
+    /// What went wrong besides scenarios: no such kernel, a panic, a machine that hangs.
+    pub(crate) trouble: Option<String>,
+}
+
+/// One scenario, as the guest reported it.
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) outcome: Outcome,
+    /// What it says for people, without the time it took.
+    pub(crate) detail: String,
+}
+
+impl Scenario {
+    /// `NAME: SECONDS s, DETAIL`
+    fn read(outcome: Outcome, text: &str) -> Self {
+        let (name, detail) = text.split_once(": ").unwrap_or((text, ""));
+        let detail = detail.split_once(" s, ").map_or(detail, |(_, detail)| detail);
+        Self {
+            name: name.to_owned(),
+            outcome,
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+/// The sum over all kernels.
+pub(crate) fn tally(booted: &[Booted]) -> Tally {
+    let mut tally = Tally::default();
+    for run in booted {
+        let failed = tally.failed;
+        for scenario in &run.scenarios {
+            let text = format!("vm {}: {}: {}", run.series, scenario.name, scenario.detail);
+            match scenario.outcome {
+                Outcome::Passed => tally.passed += 1,
+                Outcome::Failed => tally.fail(text),
+                Outcome::Skipped => tally.skip(text),
+            }
+        }
+        // A failed scenario has been counted; anything else is a failure of its own.
+        if let Some(why) = &run.trouble
+            && tally.failed == failed
+        {
+            tally.fail(format!("vm {}: {why}", run.series));
+        }
+    }
+    tally
+}
+
 /// Boots every kernel in turn; every scenario on every kernel counts.
 ///
 /// # Errors
-/// When something is missing to boot any: a kernel, QEMU, a binary.
-pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Tally> {
+/// When something is missing to boot any: QEMU, a binary.
+pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Vec<Booted>> {
     if arguments.filter.contains(|c: char| c.is_whitespace() || c == '"') {
         bail!("a scenario's name has no spaces or quotes: {}", arguments.filter);
-    }
-    let mut kernels = Vec::new();
-    for series in &arguments.kernels {
-        kernels.push(kernel::fetch(series, arguments.refresh)?);
     }
     let folder = build::target_directory().join("vm");
     fs::create_dir_all(&folder)?;
     let root = root_file_system(arguments, &folder)?;
-    let mut tally = Tally::default();
-    for kernel in &kernels {
-        tally += boot(arguments, kernel, &root, &folder)?;
+    let mut booted = Vec::new();
+    for series in &arguments.kernels {
+        booted.push(match kernel::fetch(series, arguments.refresh) {
+            Ok(kernel) => boot(arguments, &kernel, &root, &folder),
+            Err(error) => {
+                println!("kernel {series}: {error:#}");
+                Booted {
+                    series: series.clone(),
+                    package: String::new(),
+                    scenarios: Vec::new(),
+                    trouble: Some(format!("{error:#}")),
+                }
+            }
+        });
     }
     if !arguments.keep {
         fs::remove_file(root)?;
     }
-    Ok(tally)
+    Ok(booted)
 }
 
 /// Builds what goes in and writes the archive.
@@ -119,6 +192,10 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
     tree.add_binary(&auditor, "/usr/bin/auditor")?;
     tree.add_binary(&guest.join("vm_init"), "/init")?;
     tree.add_binary(&guest.join("vm_guest"), "/usr/bin/vm_guest")?;
+    if peers::are_needed(&arguments.filter) {
+        tree.add_binary(&peers::go(folder)?, "/usr/bin/go-peer")?;
+        tree.add_binary(&peers::rustls(folder)?, "/usr/bin/rustls-peer")?;
+    }
     let root = folder.join("root.cpio");
     tree.write(&root)?;
     let size = fs::metadata(&root)?.len() >> 20;
@@ -162,7 +239,7 @@ fn guest_binaries(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(target.join(STATIC_TARGET).join("debug"))
 }
 
-fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> anyhow::Result<Tally> {
+fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> Booted {
     let series = &kernel.series;
     println!("kernel {series} ({})", kernel.package);
     let log = folder.join(format!("{series}.log"));
@@ -175,38 +252,38 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> a
     };
     let start = Instant::now();
     let mut run = Run::default();
-    let ran = qemu::run(&boot, |line| run.read_line(series, line));
+    let ran = qemu::run(&boot, |line| run.read_line(line));
     println!("  kernel {series}: {:.1} s", start.elapsed().as_secs_f64());
     let trouble = match ran {
         Ok(()) => run.trouble(),
         Err(error) => Some(format!("{error:#}")),
     };
-    let mut tally = run.tally;
-    if let Some(why) = trouble {
+    if let Some(why) = &trouble {
         println!("  kernel {series}: {why}; console: {}", log.display());
-        // A failed scenario has been counted; anything else is a failure of its own.
-        if tally.failed == 0 {
-            tally.fail(format!("vm {series}: {why}"));
-        }
     }
-    Ok(tally)
+    Booted {
+        series: series.clone(),
+        package: kernel.package.clone(),
+        scenarios: run.scenarios,
+        trouble,
+    }
 }
 
 /// What the console has said so far.
 #[derive(Default)]
 struct Run {
-    tally: Tally,
-    planned: Option<u32>,
+    scenarios: Vec<Scenario>,
+    planned: Option<usize>,
     end: Option<Result<(), String>>,
 }
 
 impl Run {
-    fn read_line(&mut self, series: &str, line: &str) {
+    fn read_line(&mut self, line: &str) {
         match console::parse(line) {
-            Some(Report::Planned(number)) => self.planned = Some(number),
+            Some(Report::Planned(number)) => self.planned = Some(number as usize),
             Some(Report::Scenario { outcome, text }) => {
-                println!("  {outcome:?} {text}");
-                self.count(outcome, format!("vm {series}: {text}"));
+                println!("  {outcome:?} {}", text.chars().take(400).collect::<String>());
+                self.scenarios.push(Scenario::read(outcome, &text));
             }
             Some(Report::Init(result)) => self.end = Some(result),
             Some(Report::Panic(text)) => self.end = Some(Err(text)),
@@ -214,17 +291,9 @@ impl Run {
         }
     }
 
-    fn count(&mut self, outcome: Outcome, text: String) {
-        match outcome {
-            Outcome::Passed => self.tally.passed += 1,
-            Outcome::Failed => self.tally.fail(text),
-            Outcome::Skipped => self.tally.skip(text),
-        }
-    }
-
     /// Why a machine that ended by itself is no success, other than by a failed scenario.
     fn trouble(&self) -> Option<String> {
-        let seen = self.tally.passed + self.tally.failed + self.tally.skipped;
+        let seen = self.scenarios.len();
         match (&self.end, self.planned) {
             (None, _) => Some("ended without `init: success` or `init: failure`".to_owned()),
             (Some(Err(why)), _) => Some(why.clone()),
@@ -245,7 +314,7 @@ mod tests {
     fn trouble(lines: &[&str]) -> Option<String> {
         let mut run = Run::default();
         for line in lines {
-            run.read_line("6.1", line);
+            run.read_line(line);
         }
         run.trouble()
     }
@@ -265,5 +334,14 @@ mod tests {
         ] {
             assert!(trouble(lines).is_some(), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_scenario_is_a_name_and_what_it_says_without_its_time() {
+        let read = Scenario::read(Outcome::Passed, "sockets_fexit: 1.5 s, moved: 7 s, more");
+        assert_eq!(
+            (&*read.name, &*read.detail),
+            ("sockets_fexit", "moved: 7 s, more")
+        );
     }
 }

@@ -6,8 +6,9 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsRawFd as _, OwnedFd},
-        unix::process::CommandExt as _,
+        unix::{fs::PermissionsExt as _, process::CommandExt as _},
     },
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread::JoinHandle,
 };
@@ -20,6 +21,20 @@ pub struct Held {
     pub pid: u32,
     release: io::PipeWriter,
     spawned: JoinHandle<io::Result<Child>>,
+}
+
+/// The file that runs as `program`: itself when it is a path, else the first of that name on PATH that may
+/// be executed (execvp(3)). `None` when there is none.
+pub fn executable(program: &OsString) -> Option<PathBuf> {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program));
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| {
+            path.metadata()
+                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
 }
 
 impl Held {
@@ -131,6 +146,14 @@ mod tests {
         drop(release);
         assert!(spawned.join().unwrap().is_err());
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn a_program_is_found_as_the_system_finds_it() {
+        let found = executable(&"sh".into()).unwrap();
+        assert!(found.is_absolute() && found.ends_with("sh"));
+        assert_eq!(executable(&"./here".into()), Some(PathBuf::from("./here")));
+        assert_eq!(executable(&"no-such-program".into()), None);
     }
 
     #[test]

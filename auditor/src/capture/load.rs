@@ -211,7 +211,7 @@ impl Maps {
     }
 }
 
-fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
+pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
     let offsets = KernelTypes::read(VMLINUX.as_ref())?.offsets(FIELDS)?;
     let own = std::process::id();
     let node = u32::from(settings.node);

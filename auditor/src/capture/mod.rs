@@ -18,3 +18,4 @@ pub mod search;
 pub mod support;
 pub mod tls;
 pub mod trial;
+pub mod verify;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use crate::capture::elf::Elf;
 use crate::capture::load::{Kernel, Settings};
 use crate::capture::support::{self, Check};
 use crate::capture::tls::{self, Probe};
+use crate::capture::verify;
 
 /// Arguments of `auditor doctor`.
 #[derive(clap::Args, Debug)]
@@ -22,6 +24,10 @@ pub struct Args {
     /// Text for people or one JSON document
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// Also load every kernel program, used here or not, and say what the kernel's verifier makes of it
+    #[arg(long)]
+    programs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,11 +52,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     checks.extend(kernel_checks());
     checks.extend(library_checks());
+    let programs = if args.programs {
+        verify::programs().context("the kernel programs can not be loaded")?
+    } else {
+        Vec::new()
+    };
     let ok = checks.iter().all(|check| check.ok);
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
-            let document = json!({"schema": "auditor.doctor/v1", "ok": ok, "checks": checks});
+            let mut document = json!({"schema": "auditor.doctor/v1", "ok": ok, "checks": checks});
+            if args.programs {
+                document["programs"] = json!(programs);
+            }
             writeln!(out, "{document}")?;
         }
         Format::Text => {
@@ -62,6 +76,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     check.name,
                     crate::report::table::escape(&check.detail)
                 )?;
+            }
+            for program in &programs {
+                let detail = match (&program.refused, program.instructions) {
+                    (Some(why), _) => format!("refused: {}", crate::report::table::escape(why)),
+                    (None, Some(count)) => format!("{count} verified instructions"),
+                    (None, None) => "loads".to_owned(),
+                };
+                writeln!(out, "{:<8} {:<20} {detail}", "program", program.name)?;
             }
         }
     }

@@ -97,6 +97,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
         ledger,

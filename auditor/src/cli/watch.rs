@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use super::engine;
 use super::scan::{MinConfidence, States};
-use crate::capture::launch::Held;
+use crate::capture::launch::{self, Held};
 use crate::capture::support::SocketTier;
 use crate::config;
 use crate::ledger::ByteLedger;
@@ -148,6 +148,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Fexit => SocketTier::Fexit,
             Hook::Syscall => SocketTier::Syscall,
         }),
+        programs: args
+            .command
+            .first()
+            .and_then(launch::executable)
+            .into_iter()
+            .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         detach_after: DETACH_AFTER,
         scanner: engine::scanner(

@@ -127,9 +127,10 @@ impl Control {
         }
     }
 
-    /// Hooks what these processes have mapped, servers first, and the host's own libraries before
-    /// anything maps them: the first request of a program that is started later counts, too.
-    pub(super) fn hook(&mut self, mut processes: Vec<u32>) {
+    /// Hooks what these processes have mapped, servers first, and these programs and the host's own
+    /// libraries before anything maps them: the first request of a program that is started later
+    /// counts, too.
+    pub(super) fn hook(&mut self, mut processes: Vec<u32>, programs: Vec<PathBuf>) {
         peer::listeners_first(&mut processes);
         for &pid in &processes {
             if self.leaves_out(pid) {
@@ -143,7 +144,7 @@ impl Control {
             ahead: true,
             ..Why::default()
         };
-        for path in host_libraries() {
+        for path in programs.into_iter().chain(host_libraries()) {
             self.hooks.search.offer(&path, ahead);
         }
         // What is there now is hooked before anything else happens; a whole node takes longer than

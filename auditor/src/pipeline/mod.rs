@@ -72,6 +72,8 @@ impl Scope {
 /// How to run.
 pub struct Options {
     pub scope: Scope,
+    /// Executables that are about to be run: hooked before, so that their first request counts.
+    pub programs: Vec<PathBuf>,
     /// Bytes of one ring: a power of two.
     pub ring_bytes: u32,
     /// Most bytes captured of one call.
@@ -296,7 +298,7 @@ impl Session {
             options.scope,
         );
         // Before returning: what is running now is hooked now.
-        control.hook(watched);
+        control.hook(watched, options.programs);
         let control = spawn("control", move || control.run(&received))?;
         Ok(Self {
             observations,

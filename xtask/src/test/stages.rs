@@ -140,10 +140,12 @@ fn read_check(tally: &mut Tally, stage: &str, line: &str) {
 
 pub(super) fn vm(arguments: &Arguments) -> anyhow::Result<Tally> {
     setup::ensure(&[setup::Needs::Vm])?;
-    machines::check(&machines::Arguments::with_filter(
+    let machines = machines::check(&machines::Arguments::with_filter(
         arguments.filter.as_deref().unwrap_or_default(),
+    ));
+    Ok(machines::tally(
+        &machines.context("leave this stage out with --skip vm")?,
     ))
-    .context("leave this stage out with --skip vm")
 }
 
 pub(super) fn deny() -> anyhow::Result<Tally> {

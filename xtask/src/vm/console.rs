@@ -17,8 +17,9 @@ pub(super) enum Report {
     Panic(String),
 }
 
+/// How a scenario ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     Failed,
     Skipped,

@@ -7,6 +7,8 @@
 mod capture;
 mod platform;
 mod program;
+mod sockets;
+mod tls;
 
 use std::{
     fs,
@@ -17,6 +19,18 @@ use std::{
 
 /// What a scenario came to when nothing was wrong: a remark for the reader.
 type Outcome = anyhow::Result<String>;
+
+/// A scenario that does not apply to this kernel says so with this error: it is skipped, and has not failed.
+#[derive(Debug)]
+struct Skip(String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
 
 /// A scenario's name and what it does.
 type Scenario = (&'static str, fn() -> Outcome);
@@ -30,6 +44,10 @@ const SCENARIOS: &[Scenario] = &[
     ("platform_runs_curl_and_nginx", platform::runs_curl_and_nginx),
     ("platform_has_loopback", platform::has_loopback),
     ("auditor_doctor_reports", capture::doctor_reports),
+    ("auditor_programs_load", capture::programs_load),
+    ("sockets_tracepoint", sockets::tracepoint),
+    ("sockets_fexit", sockets::fexit),
+    ("sockets_syscall", sockets::syscall),
     (
         "auditor_finds_a_card_in_python_tls",
         capture::finds_a_card_in_python_tls,
@@ -38,6 +56,8 @@ const SCENARIOS: &[Scenario] = &[
         "auditor_names_the_peer_of_tls_in_memory",
         capture::names_the_peer_of_tls_in_memory,
     ),
+    ("tls_go", tls::go),
+    ("tls_rustls", tls::rustls),
 ];
 
 fn main() -> ExitCode {
@@ -56,6 +76,10 @@ fn main() -> ExitCode {
             Ok(remark) => say(&format!(
                 "scenario: passed {name}: {seconds:.1} s, {}",
                 line(&remark)
+            )),
+            Err(error) if error.is::<Skip>() => say(&format!(
+                "scenario: skipped {name}: {seconds:.1} s, {}",
+                line(&error.to_string())
             )),
             Err(error) => {
                 failed += 1;

@@ -1,4 +1,4 @@
-"""A TLS server that answers every HTTP request: server.py PORT PEM"""
+"""A server that answers every HTTP request, over TLS when it gets a certificate: server.py PORT [PEM]"""
 import http.server
 import ssl
 import sys
@@ -21,7 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2])
-server.socket = context.wrap_socket(server.socket, server_side=True)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
