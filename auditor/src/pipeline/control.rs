@@ -144,6 +144,10 @@ impl Control {
             ahead: true,
             ..Why::default()
         };
+        let programs: Vec<PathBuf> = programs
+            .into_iter()
+            .filter(|path| !self.exclusion.covers_program(path))
+            .collect();
         for path in programs.into_iter().chain(host_libraries()) {
             self.hooks.search.offer(&path, ahead);
         }

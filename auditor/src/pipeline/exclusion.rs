@@ -1,6 +1,6 @@
 //! Programs that are never hooked or watched.
 
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, path::Path};
 
 /// What the configuration leaves out.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,13 @@ impl Exclusion {
             && fs::read_link(format!("/proc/{pid}/exe"))
                 .is_ok_and(|path| self.paths.contains(path.to_string_lossy().as_ref()))
     }
+
+    /// True for an executable that is left out, by the name it is run by or by where it is.
+    pub fn covers_program(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.names.contains(shortened(&name))
+            || fs::canonicalize(path).is_ok_and(|path| self.paths.contains(path.to_string_lossy().as_ref()))
+    }
 }
 
 /// As much of a name as the kernel keeps.
@@ -76,6 +83,15 @@ mod tests {
         assert!(Exclusion::new([name.trim_end().to_owned()]).covers(own));
         assert!(!Exclusion::new(["/no/such/program".to_owned()]).covers(own));
         assert!(!Exclusion::default().covers(own));
+    }
+
+    #[test]
+    fn a_program_is_left_out_before_it_runs() {
+        let path = fs::read_link("/proc/self/exe").unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(Exclusion::new([path.display().to_string()]).covers_program(&path));
+        assert!(Exclusion::new([name]).covers_program(&path));
+        assert!(!Exclusion::new(["/no/such/program".to_owned()]).covers_program(&path));
     }
 
     #[test]
