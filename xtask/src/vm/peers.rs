@@ -32,7 +32,7 @@ pub(super) fn rustls(folder: &Path) -> anyhow::Result<PathBuf> {
     let target = folder.join("../debug/rustls-peers");
     let mut cargo = process::cargo("build");
     cargo
-        .args(["--quiet", "--locked", "--profile", "release", "--manifest-path"])
+        .args(["--quiet", "--profile", "release", "--manifest-path"])
         .arg(process::root().join("tests/programs/rustls-peer/Cargo.toml"))
         .env("CARGO_TARGET_DIR", &target)
         .env_remove("RUSTFLAGS");
