@@ -3,7 +3,7 @@
 /// Decoded form of the 64-bit attach cookie.
 ///
 /// Layout: bits 0–7 library, 8 ingress, 9–11 [`Shape`], 16–31 bytes between the stack pointer at
-/// the probe and at the function's entry.
+/// the probe and at the function's entry, 32–48 where the object keeps what identifies it, plus one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachCookie(pub u64);
 
@@ -32,6 +32,11 @@ impl AttachCookie {
         Self(library as u64 | (ingress as u64) << 8 | (shape as u64) << 9 | (stack_delta as u64) << 16)
     }
 
+    /// The same cookie with where an object has the address that identifies it, bytes behind its start.
+    pub const fn identified_at(self, offset: u16) -> Self {
+        Self(self.0 | (offset as u64 + 1) << 32)
+    }
+
     pub const fn library(self) -> u8 {
         self.0 as u8
     }
@@ -47,6 +52,11 @@ impl AttachCookie {
 
     pub const fn stack_delta(self) -> u64 {
         self.0 >> 16 & 0xffff
+    }
+
+    /// Where an object has the address that identifies it; `None` when nothing but its own address does.
+    pub const fn identity(self) -> Option<u64> {
+        (self.0 >> 32 & 0x1_ffff).checked_sub(1)
     }
 }
 
@@ -66,5 +76,11 @@ mod tests {
             ),
             (7, 1, Shape::CountInArg5 as u8, 24)
         );
+        assert_eq!(cookie.identity(), None);
+        for offset in [0, 16, u16::MAX] {
+            let identified = cookie.identified_at(offset);
+            assert_eq!(identified.identity(), Some(u64::from(offset)));
+            assert_eq!((identified.stack_delta(), identified.library()), (24, 7));
+        }
     }
 }

@@ -30,6 +30,8 @@ struct Runtime {
     words: Vec<PathBuf>,
     /// What the path of the file with the TLS library has in it.
     library: &'static str,
+    /// The word for the server.
+    server: &'static str,
 }
 
 impl Runtime {
@@ -38,6 +40,7 @@ impl Runtime {
             name: "asyncio",
             words: vec![PYTHON.into(), peers::program("storm.py")],
             library: "libssl",
+            server: "server",
         }
     }
 
@@ -46,6 +49,7 @@ impl Runtime {
             name: "Node.js",
             words: vec!["node".into(), peers::program("storm.js")],
             library: "/node",
+            server: "server",
         }
     }
 
@@ -54,6 +58,15 @@ impl Runtime {
             name: "tokio-rustls",
             words: vec![rustls::storm()?],
             library: "rustls-storm",
+            server: "server",
+        })
+    }
+
+    /// A server whose connections have another address after each message.
+    fn mover() -> anyhow::Result<Self> {
+        Ok(Self {
+            server: "mover",
+            ..Self::tokio()?
         })
     }
 
@@ -84,7 +97,7 @@ fn storm(runtime: &Runtime, watch_client: bool) -> anyhow::Result<Storm> {
     let (port_file, ports_file) = (scratch.path("port"), scratch.path("ports"));
     let mut command = runtime.command();
     command
-        .arg("server")
+        .arg(runtime.server)
         .args([&port_file, &file])
         .arg(scratch.certificate()?);
     let mut server = Running::start(&mut command)?;
@@ -169,7 +182,7 @@ fn judge(storm: &Storm, name: &str, watch_client: bool) -> anyhow::Result<(usize
 
 fn every_finding_names_its_connection(runtime: &Runtime, watch_client: bool) -> anyhow::Result<()> {
     let storm = storm(runtime, watch_client)?;
-    let side = if watch_client { "client" } else { "server" };
+    let side = if watch_client { "client" } else { runtime.server };
     let name = format!("{} {side}", runtime.name);
     let (_, unbound) = judge(&storm, &name, watch_client)?;
     ensure!(unbound == 0, "{name}: {unbound} findings name no peer");
@@ -210,6 +223,11 @@ fn each_of_two_hundred_connections_of_a_tokio_client_is_told_apart() -> anyhow::
 #[test]
 fn each_of_two_hundred_connections_of_a_tokio_server_is_told_apart() -> anyhow::Result<()> {
     every_finding_names_its_connection(&Runtime::tokio()?, false)
+}
+
+#[test]
+fn each_of_two_hundred_connections_that_move_is_told_apart() -> anyhow::Result<()> {
+    every_finding_names_its_connection(&Runtime::mover()?, false)
 }
 
 /// A callback of the library writes records to another socket, inside the calls.

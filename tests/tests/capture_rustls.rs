@@ -60,7 +60,11 @@ fn both_ends(profile: &str, form: &str, sending: &str) -> anyhow::Result<()> {
         library: "rustls",
         program: &name,
         form,
-        functions: &[sending, "CommonState::take_received_plaintext"],
+        functions: &[
+            sending,
+            "CommonState::start_outgoing_traffic",
+            "CommonState::take_received_plaintext",
+        ],
         file: &format!("{profile}/rustls-peer"),
         counted: Some(counted),
         bound: true,

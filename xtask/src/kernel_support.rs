@@ -43,7 +43,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     (
         "tls_rustls",
         "rustls 0.23",
-        &["rustls_write", "rustls_written", "rustls_read"],
+        &["rustls_begin", "rustls_write", "rustls_written", "rustls_read"],
     ),
 ];
 

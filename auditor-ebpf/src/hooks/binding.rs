@@ -74,8 +74,8 @@ pub fn socket_moved<S: Sock>(
     }
     let bound = state.object != 0 && state.tgid == task.tgid;
     if bound && (object == 0 || object == state.object) {
-        if object == 0 && ingress == 0 {
-            forget_write(id);
+        if object == 0 {
+            forget(id, ingress);
         }
         return;
     }
@@ -108,14 +108,21 @@ pub fn socket_moved<S: Sock>(
 /// A send failed: if it was to carry the last write, that waits now and the next send is another's.
 #[inline(always)]
 pub fn send_failed(task: Task) {
-    forget_write(task.id());
+    forget(task.id(), 0);
 }
 
+/// The thread sent (received) on a bound socket: its last write (receive) is not next to what comes now.
 #[inline(always)]
-fn forget_write(thread: u64) {
-    if let Some(thread) = THREADS.get_ptr_mut(&thread) {
-        // SAFETY: a map value that belongs to this thread.
-        unsafe { (*thread).wrote = 0 };
+fn forget(thread: u64, ingress: u8) {
+    let Some(thread) = THREADS.get_ptr_mut(&thread) else {
+        return;
+    };
+    // SAFETY: a map value that belongs to this thread.
+    let thread = unsafe { &mut *thread };
+    if ingress == 0 {
+        thread.wrote = 0;
+    } else {
+        thread.received = 0;
     }
 }
 

@@ -1,7 +1,10 @@
 //! rustls 0.23, where its functions kept their names.
 //!
-//! Both directions meet in `CommonState`, whose address is the stream's key:
+//! Both directions meet in `CommonState`. It is a value that its program may move, so the stream's key is
+//! the address of the encrypter it owns, which stays; in a program where that is not found, its own
+//! address, and the stream is bound to nothing.
 //!
+//! - `start_outgoing_traffic(&mut self, …)`: a handshake ends, so what had this key before is gone.
 //! - `send_appdata_encrypt(&mut self, OutboundChunks, …) -> usize`, and `buffer_plaintext` where the
 //!   former was inlined: on return, with the length that was accepted.
 //! - `take_received_plaintext(&mut self, Payload)`: at entry, one decrypted record.
@@ -55,6 +58,43 @@ impl Registers {
             }
         }
     }
+}
+
+/// At entry of `start_outgoing_traffic`.
+#[uprobe]
+pub fn rustls_begin(ctx: ProbeContext) -> u32 {
+    let _ = try_begin(&ctx);
+    0
+}
+
+fn try_begin(ctx: &ProbeContext) -> Option<()> {
+    let task = scope::current()?;
+    // SAFETY: the context is what the helper wants.
+    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let regs = Registers::of(ctx.as_ptr());
+    stream::free(task, identity(cookie, regs.state)?)
+}
+
+/// What identifies a connection wherever it is moved to.
+#[inline(always)]
+fn identity(cookie: AttachCookie, state: u64) -> Option<u64> {
+    let Some(offset) = cookie.identity() else {
+        return Some(state);
+    };
+    let mut identity = 0u64;
+    // SAFETY: reads 8 bytes of user memory into our stack; a bad pointer is an error code.
+    let failed = unsafe {
+        bpf_probe_read_user(
+            (&raw mut identity).cast(),
+            8,
+            state.wrapping_add(offset) as *const c_void,
+        )
+    } != 0;
+    if failed {
+        count(Counter::TlsCallLost, 1);
+        return None;
+    }
+    Some(identity)
 }
 
 /// At entry of the sending function: rsi points to `OutboundChunks`.
@@ -189,7 +229,7 @@ fn deliver(
     count(Counter::TlsMoved, moved);
     let key = TlsKey {
         tgid: u64::from(task.tgid),
-        object: state,
+        object: identity(cookie, state)?,
     };
     let Some(stream) = stream::stream_of(key) else {
         count(Counter::MapFull, 1);
@@ -198,7 +238,9 @@ fn deliver(
     };
     // SAFETY: a map value; no other reference is made in this program.
     let stream = unsafe { &mut *stream };
-    binding::call_moved(task, &key, stream, moved, moved, ingress);
+    if cookie.identity().is_some() {
+        binding::call_moved(task, &key, stream, moved, moved, ingress);
+    }
     let way = usize::from(ingress & 1);
     let offset = stream.offset[way];
     stream.offset[way] = offset + moved;

@@ -22,7 +22,7 @@ pub use super::file::FileId;
 use super::{
     load::{Kernel, error_chain},
     search::Found,
-    tls::{self, Probe, Target},
+    tls::{self, Probe, RustlsCall, Target},
     trial::{self, Verdict},
 };
 
@@ -159,10 +159,7 @@ impl Attachments {
         links: &mut Vec<Link>,
     ) -> Result<Vec<Hooked>, String> {
         let path = &found.path;
-        if targets
-            .iter()
-            .any(|target| matches!(target.probe, Probe::Call { .. } | Probe::RustlsWrite))
-        {
+        if targets.iter().any(|target| target.probe.returns()) {
             self.require_return_probes(kernel)?;
         }
         let mut functions = Vec::new();
@@ -220,14 +217,16 @@ impl Attachments {
                 AttachCookie::new(library, false, Shape::ReturnsCount, 0),
                 &["tls_free"],
             ),
-            Probe::RustlsWrite => (
-                AttachCookie::new(library, false, Shape::ReturnsSize, delta),
-                &["rustls_written", "rustls_write"],
-            ),
-            Probe::RustlsRead => (
-                AttachCookie::new(library, true, Shape::ReturnsSize, 0),
-                &["rustls_read"],
-            ),
+            Probe::Rustls { call, identity } => {
+                let (ingress, programs): (_, &[&'static str]) = match call {
+                    RustlsCall::Begin => (false, &["rustls_begin"]),
+                    RustlsCall::Write => (false, &["rustls_written", "rustls_write"]),
+                    RustlsCall::Read => (true, &["rustls_read"]),
+                };
+                let cookie = AttachCookie::new(library, ingress, Shape::ReturnsSize, delta);
+                let cookie = identity.map_or(cookie, |offset| cookie.identified_at(offset));
+                (cookie, programs)
+            }
             Probe::Go { program, place } => {
                 let index = self.go_point(kernel, place)?;
                 (AttachCookie::of_point(library, index), &[program.name()])
@@ -284,12 +283,12 @@ impl Attachments {
 
 fn method(target: &Target) -> &'static str {
     match (target.probe, target.point.emulated) {
-        (Probe::Call { .. } | Probe::RustlsWrite, true) => "entry+return, emulated",
-        (Probe::Call { .. } | Probe::RustlsWrite, false) => "entry+return, single-stepped",
-        (Probe::Free | Probe::RustlsRead, true) => "entry, emulated",
-        (Probe::Free | Probe::RustlsRead, false) => "entry, single-stepped",
         (Probe::Go { .. }, true) => "instruction, emulated",
         (Probe::Go { .. }, false) => "instruction, single-stepped",
+        (probe, true) if probe.returns() => "entry+return, emulated",
+        (probe, false) if probe.returns() => "entry+return, single-stepped",
+        (_, true) => "entry, emulated",
+        (_, false) => "entry, single-stepped",
     }
 }
 

@@ -10,6 +10,7 @@ mod relocation;
 pub mod scan;
 mod sections;
 mod symbols;
+pub mod trait_object;
 
 use std::{
     fs::{File, OpenOptions},

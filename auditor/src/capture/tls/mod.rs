@@ -124,10 +124,33 @@ pub enum Probe {
     Free,
     /// An instruction of a Go program.
     Go { program: GoProgram, place: GoPoint },
-    /// Entry and return of rustls's sending function.
-    RustlsWrite,
-    /// Entry of rustls's receiving function.
-    RustlsRead,
+    /// A function of rustls, and where in a connection the address is that identifies it.
+    Rustls { call: RustlsCall, identity: Option<u16> },
+}
+
+/// What a function of rustls does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RustlsCall {
+    /// A handshake ends: entry.
+    Begin,
+    /// Plaintext to send: entry and return.
+    Write,
+    /// Plaintext that was received: entry.
+    Read,
+}
+
+impl Probe {
+    /// Hooked at entry and on return.
+    pub const fn returns(self) -> bool {
+        matches!(
+            self,
+            Self::Call { .. }
+                | Self::Rustls {
+                    call: RustlsCall::Write,
+                    ..
+                }
+        )
+    }
 }
 
 /// One function to attach to.
@@ -152,9 +175,10 @@ impl Target {
         probe: Probe,
     ) -> Result<Option<Self>, ElfError> {
         let body = elf.body(function)?;
-        let point = match probe {
-            Probe::Call { .. } | Probe::RustlsWrite => return_point(&body),
-            Probe::Free | Probe::RustlsRead | Probe::Go { .. } => entry_point(&body),
+        let point = if probe.returns() {
+            return_point(&body)
+        } else {
+            entry_point(&body)
         };
         let (Some(point), Some(file_offset)) = (point, elf.file_offset(function.address)?) else {
             return Ok(None);

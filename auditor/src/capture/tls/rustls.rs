@@ -3,15 +3,21 @@
 //! Its functions are found by what their mangled names hold, in the legacy and in the v0 scheme. How
 //! their arguments look depends on the version, which the paths in panic messages tell. Stripped
 //! programs, and other versions, are not hooked.
+//!
+//! A connection is a value that its program may move, so its address identifies nothing. The box of its
+//! encrypter stays where it is: where the connection keeps its address is read from the code.
 
-use super::{Library, Probe, Target};
-use crate::capture::elf::{Elf, ElfError, Function, call_targets};
+use super::{Library, Probe, RustlsCall, Target};
+use crate::capture::elf::{Elf, ElfError, Function, call_targets, trait_object};
 
 /// What names hold: crate and module, then the function.
 const MODULE: [&str; 2] = ["6rustls", "12common_state"];
 const SEND: &str = "20send_appdata_encrypt";
 const BUFFER: &str = "16buffer_plaintext";
 const RECEIVE: &str = "23take_received_plaintext";
+const BEGIN: &str = "22start_outgoing_traffic";
+/// Encrypts what it sends, with nothing else that could be taken for it.
+const ENCRYPT: &str = "16send_msg_encrypt";
 
 /// Versions whose arguments the kernel programs can read.
 const VERSION: &str = "rustls-0.23.";
@@ -25,8 +31,9 @@ const PIECE: usize = 256 * 1024;
 
 /// What to hook in a program with rustls; empty when there is none, or none that can be read.
 pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
-    let found = elf.functions_with(&MODULE, &[SEND, BUFFER, RECEIVE])?;
-    let (Some(&receive), true) = (found.get(RECEIVE), found.len() > 1) else {
+    let found = elf.functions_with(&MODULE, &[SEND, BUFFER, RECEIVE, BEGIN, ENCRYPT])?;
+    let sending = sending(elf, found.get(SEND).copied(), found.get(BUFFER).copied())?;
+    let (Some(&receive), Some((send, sending))) = (found.get(RECEIVE), sending) else {
         return Ok(Vec::new());
     };
     if !holds(elf, VERSION.as_bytes())? {
@@ -36,20 +43,27 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         );
         return Ok(Vec::new());
     }
-    let sent = sending(elf, found.get(SEND).copied(), found.get(BUFFER).copied())?;
+    let mut identity = None;
+    for function in [found.get(ENCRYPT), found.get(SEND)].into_iter().flatten() {
+        identity = identity.or(trait_object::boxed(&elf.body(*function)?));
+    }
+    if identity.is_none() {
+        tracing::warn!(
+            file = elf.path(),
+            "holds a rustls whose connections can not be told apart; what they carry will name no peer"
+        );
+    }
     let mut targets = Vec::new();
-    if let Some((name, function)) = sent {
-        let probe = Probe::RustlsWrite;
+    let begin = found
+        .get(BEGIN)
+        .map(|&begin| ("CommonState::start_outgoing_traffic", begin, RustlsCall::Begin));
+    for (name, function, call) in begin.into_iter().chain([
+        (send, sending, RustlsCall::Write),
+        ("CommonState::take_received_plaintext", receive, RustlsCall::Read),
+    ]) {
+        let probe = Probe::Rustls { call, identity };
         targets.extend(Target::at(elf, Library::Rustls, name, function, probe)?);
     }
-    let probe = Probe::RustlsRead;
-    targets.extend(Target::at(
-        elf,
-        Library::Rustls,
-        "CommonState::take_received_plaintext",
-        receive,
-        probe,
-    )?);
     Ok(targets)
 }
 

@@ -2,6 +2,7 @@
 //! those of ../storm.py.
 //!
 //! rustls-storm server PORT_FILE VALUES PEM
+//! rustls-storm mover PORT_FILE VALUES PEM      a server that moves its connections after each message
 //! rustls-storm client PORT GATE VALUES PORTS
 
 use std::{collections::HashMap, env, fs, path::Path, sync::Arc, time::Duration};
@@ -81,7 +82,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-async fn serve(port_file: &str, values: &str, pem: &str) -> Result<(), Failure> {
+async fn serve(port_file: &str, values: &str, pem: &str, moves: bool) -> Result<(), Failure> {
     let responses = entries(values)?.into_iter().map(|entry| (entry.marker, entry.response));
     let responses: Arc<HashMap<String, String>> = Arc::new(responses.collect());
     let text = fs::read(pem)?;
@@ -99,11 +100,17 @@ async fn serve(port_file: &str, values: &str, pem: &str) -> Result<(), Failure> 
         let (acceptor, responses) = (acceptor.clone(), Arc::clone(&responses));
         tokio::spawn(async move {
             let mut stream = acceptor.accept(socket).await?;
-            while let Some(request) = read(&mut stream).await? {
-                let marker = request.split('"').nth(1).ok_or("no marker")?;
+            let mut request = read(&mut stream).await?;
+            let mut stream = Box::new(stream);
+            while let Some(text) = request {
+                let marker = text.split('"').nth(1).ok_or("no marker")?;
                 let response = responses.get(marker).ok_or("no such marker")?;
                 stream.write_all(&message("HTTP/1.1 200 OK", &body(marker, response))).await?;
                 stream.flush().await?;
+                if moves {
+                    stream = Box::new(*stream);
+                }
+                request = read(&mut stream).await?;
             }
             Ok::<(), Failure>(())
         });
@@ -190,7 +197,8 @@ impl ServerCertVerifier for Anybody {
 async fn main() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(1).collect();
     match &words[..] {
-        [role, port_file, values, pem] if role == "server" => serve(port_file, values, pem).await,
+        [role, port_file, values, pem] if role == "server" => serve(port_file, values, pem, false).await,
+        [role, port_file, values, pem] if role == "mover" => serve(port_file, values, pem, true).await,
         [role, port, gate, values, ports] if role == "client" => connect(port, gate, values, ports).await,
         _ => Err("see the head of main.rs".into()),
     }
