@@ -312,21 +312,23 @@ impl Scanner {
 
 impl Scan for Scanner {
     fn scan(&self, document: &Document<'_>, out: &mut Vec<Detection>) {
-        let mut found = Finder::new(self, document).run();
-        if found.is_empty() {
-            return;
-        }
-        found.sort_by_key(|found| (found.range().start, found.range().end));
         // Values of a neighbouring window still win over what overlaps them here.
         let mut best: Vec<(bool, Detection)> = Vec::new();
-        let mut names = Names::taken(self.number);
-        for found in found {
-            let is_owner = document.reports(found.range());
-            if let Some(detection) = self.judge(&mut names, document, found) {
-                keep_better(&mut best, is_owner, detection);
+        Finder::new(self, document).run(|found, before| {
+            if found.is_empty() {
+                return;
             }
-        }
-        names.keep();
+            found.sort_by_key(|found| (found.range().start, found.range().end));
+            let ready = found.partition_point(|found| found.range().start < before);
+            let mut names = Names::taken(self.number);
+            for found in found.drain(..ready) {
+                let is_owner = document.reports(found.range());
+                if let Some(detection) = self.judge(&mut names, document, found) {
+                    keep_better(&mut best, is_owner, detection);
+                }
+            }
+            names.keep();
+        });
         out.extend(
             best.into_iter()
                 .filter_map(|(is_owner, detection)| is_owner.then_some(detection)),
@@ -338,6 +340,7 @@ impl Scan for Scanner {
 /// in ascending order, so only the last ones can overlap.
 fn keep_better(best: &mut Vec<(bool, Detection)>, is_owner: bool, detection: Detection) {
     while let Some((_, last)) = best.last() {
+        debug_assert!(last.range.start <= detection.range.start, "out of order");
         if last.range.end <= detection.range.start {
             break;
         }

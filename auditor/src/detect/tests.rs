@@ -653,3 +653,33 @@ proptest! {
         }
     }
 }
+
+/// A window with so many candidates that they are judged in parts is judged as one with few.
+#[test]
+fn what_is_judged_in_parts_is_judged_alike() {
+    // Sixteen lines a piece; what stands around a number does not reach over a piece's edge.
+    let piece = |first: u64| {
+        let numbers =
+            (0..16).map(|n| format!("{}\n", 4_000_000_000_000_000 + (first * 16 + n) * 7_919_000_003));
+        format!("{}{}\n", numbers.collect::<String>(), "-\n".repeat(150))
+    };
+    let scanner = Scanner::new(Fingerprinter::new([7; 32])).telling_all();
+    let found = |text: &str, offset: usize| {
+        let mut found = Vec::new();
+        scanner.scan(
+            &Document::whole(text.as_bytes(), Format::Text, &NoField),
+            &mut found,
+        );
+        let told = found
+            .into_iter()
+            .map(|found| (found.range.start + offset, found.detector, found.score_bits));
+        told.collect::<Vec<_>>()
+    };
+    let (mut text, mut parts) = (String::new(), Vec::new());
+    for piece in (0..1_000).map(piece) {
+        parts.extend(found(&piece, text.len()));
+        text.push_str(&piece);
+    }
+    assert!(parts.len() > 500, "{}", parts.len());
+    assert_eq!(found(&text, 0), parts);
+}

@@ -220,8 +220,10 @@ impl Receiver for DocumentSink<'_> {
             }
         }
         for miss in misses {
-            if let Some(missed) = self.missed(origin, &miss, &suspects) {
-                self.send(origin, Observed::Missed(Box::new(missed)));
+            for detector in &miss.detectors {
+                if let Some(missed) = self.missed(origin, &miss, detector, &suspects) {
+                    self.send(origin, Observed::Missed(Box::new(missed)));
+                }
             }
         }
     }
@@ -300,14 +302,16 @@ impl DocumentSink<'_> {
         })
     }
 
-    /// A failure that says something new of a suspect field.
-    fn missed(&self, origin: &Origin<'_>, miss: &Miss, suspects: &Suspects) -> Option<Missed> {
+    /// A failure of a detector's check that says something new of a suspect field.
+    fn missed(
+        &self,
+        origin: &Origin<'_>,
+        miss: &Miss,
+        detector: &'static str,
+        suspects: &Suspects,
+    ) -> Option<Missed> {
         let spot = spot(origin, &miss.field).filter(|spot| suspects.has(spot))?;
-        if self
-            .shared
-            .watchlist
-            .was_sent(spot.with(miss.detector, miss.lead))
-        {
+        if self.shared.watchlist.was_sent(spot.with(detector, miss.lead)) {
             return None;
         }
         let ingress = self.connection.is_ingress(origin.direction);
@@ -318,7 +322,7 @@ impl DocumentSink<'_> {
             pair: self.connection.pair,
             ingress,
             spot,
-            detector: miss.detector,
+            detector,
             lead: miss.lead,
             at: self.time().as_second(),
         })

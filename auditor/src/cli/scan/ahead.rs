@@ -1,8 +1,9 @@
 //! Windows of one long file on several threads.
 //!
 //! Goes in: documents in the order of a file. Comes out: what was found in them, in the same order.
-//! A window is copied, with the state that tells its fields; at most [`MOST`] are under way, so
-//! memory does not grow with the file. Short files are never handed out.
+//! A window is copied, with the state that tells its fields; at most [`MOST`] are under way, and no
+//! more once [`RESULTS`] wait for the first, so memory grows neither with the file nor with what is in
+//! it. Short files are never handed out.
 
 use std::collections::VecDeque;
 
@@ -19,6 +20,8 @@ use super::file::Facts;
 
 /// Windows of a file under way.
 const MOST: usize = 16;
+/// Values found, and failures, that wait for the first window.
+const RESULTS: usize = 8192;
 /// Windows of a file that its own thread scans before others help: most files have no more.
 const ALONE: u64 = 32;
 
@@ -91,6 +94,10 @@ impl Scanned {
         scanner.scan_with(document, &watch.suspects, &mut found, &mut misses);
         Self { found, misses, watch }
     }
+
+    fn results(&self) -> usize {
+        self.found.len() + self.misses.len()
+    }
 }
 
 type Answered = (u64, Option<(Window, Scanned)>);
@@ -140,6 +147,8 @@ pub(super) struct Ahead<'a> {
     back: Sender<Answered>,
     answers: Receiver<Answered>,
     waiting: VecDeque<Slot>,
+    /// Results of all that wait.
+    results: usize,
     /// Number of the first that waits.
     first: u64,
 }
@@ -152,6 +161,7 @@ impl<'a> Ahead<'a> {
             back,
             answers,
             waiting: VecDeque::new(),
+            results: 0,
             first: 0,
         }
     }
@@ -190,6 +200,9 @@ impl<'a> Ahead<'a> {
                 Slot::Done(job.work.take().map(|work| Box::new(scanned(scanner, work))))
             }
         };
+        if let Slot::Done(Some(done)) = &slot {
+            self.results += done.1.results();
+        }
         self.waiting.push_back(slot);
         true
     }
@@ -201,19 +214,19 @@ impl<'a> Ahead<'a> {
 
     /// So many are under way that the first must be waited for.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST
+        self.waiting.len() >= MOST || self.results >= RESULTS
     }
 
     /// What was found in the first window under way, when that is known or `wait` is set.
     pub(super) fn next(&mut self, wait: bool) -> Option<Box<(Window, Scanned)>> {
         loop {
-            self.answers
-                .try_iter()
-                .for_each(|answer| put(&mut self.waiting, self.first, answer));
+            while let Ok(answer) = self.answers.try_recv() {
+                self.put(answer);
+            }
             while wait && matches!(self.waiting.front(), Some(Slot::UnderWay)) {
                 // `back` keeps the channel open, and every job answers.
                 let answer = self.answers.recv().ok()?;
-                put(&mut self.waiting, self.first, answer);
+                self.put(answer);
             }
             let Some(Slot::Done(done)) = self.waiting.front_mut() else {
                 return None;
@@ -221,18 +234,20 @@ impl<'a> Ahead<'a> {
             let done = done.take();
             self.waiting.pop_front();
             self.first += 1;
-            if done.is_some() {
-                return done;
+            if let Some(done) = done {
+                self.results -= done.1.results();
+                return Some(done);
             }
         }
     }
-}
 
-fn put(waiting: &mut VecDeque<Slot>, first: u64, (number, done): Answered) {
-    let index = number
-        .checked_sub(first)
-        .and_then(|index| usize::try_from(index).ok());
-    if let Some(slot) = index.and_then(|index| waiting.get_mut(index)) {
-        *slot = Slot::Done(done.map(Box::new));
+    fn put(&mut self, (number, done): Answered) {
+        let index = number
+            .checked_sub(self.first)
+            .and_then(|index| usize::try_from(index).ok());
+        if let Some(slot) = index.and_then(|index| self.waiting.get_mut(index)) {
+            self.results += done.as_ref().map_or(0, |done| done.1.results());
+            *slot = Slot::Done(done.map(Box::new));
+        }
     }
 }

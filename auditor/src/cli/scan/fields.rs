@@ -156,7 +156,9 @@ impl<'a> Fields<'a> {
             return;
         };
         let place = self.scanner.field_between(&[], spot);
-        self.sketches.miss(&place, miss.detector, miss.lead, 0);
+        for detector in &miss.detectors {
+            self.sketches.miss(&place, detector, miss.lead, 0);
+        }
         out.extend(self.sketches.take_spilled().into_iter().map(told));
     }
 

@@ -32,6 +32,12 @@ const PATH: u8 = 0x1e;
 /// How far back a word is followed where the masks do not tell.
 const BACK: usize = 64;
 
+/// Candidates that are kept before those in front are judged: more would only take room.
+const BATCH: usize = 4096;
+
+/// How far behind the start of a value the sign of it may stand, bytes.
+const SIGN: usize = 8 * 1024;
+
 /// How far back the object around a field is looked for, bytes. Of a field further behind, a name
 /// that says nothing by itself says nothing.
 const PARENT: usize = 512;
@@ -86,7 +92,9 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
     }
 
-    pub(super) fn run(mut self) -> Vec<Found> {
+    /// Hands on what was found, and before which place nothing more will be; at the end all that is
+    /// left, in no order.
+    pub(super) fn run(mut self, mut judge: impl FnMut(&mut Vec<Found>, usize)) {
         let scanner = self.scanner;
         for (row, own) in scanner.own.iter().filter(|(_, own)| own.slow) {
             own.everywhere(self.bytes, |found| self.found.push(Found::Verified(*row, found)));
@@ -102,8 +110,12 @@ impl<'s, 'd> Finder<'s, 'd> {
             .advance(&mut self.chunk, self.bytes, &signs, &scanner.heads, is_json)
         {
             scanner.classifier.with_bits(|| self.look());
+            // What is kept for a sibling is found at the end and may lie before all else.
+            if self.found.len() >= BATCH && self.weak.is_empty() {
+                judge(&mut self.found, self.chunk.start().saturating_sub(SIGN));
+            }
         }
-        self.end()
+        judge(&mut self.end(), usize::MAX);
     }
 
     /// Looks at the places of a chunk.

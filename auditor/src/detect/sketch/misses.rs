@@ -12,10 +12,11 @@ use super::suspects::Suspects;
 use crate::content::{Document, Field};
 use crate::detect::Fingerprinter;
 
-/// A number that failed the check of a detector.
+/// A number that failed checks.
 #[derive(Clone, Debug)]
 pub struct Miss {
-    pub detector: &'static str,
+    /// Whose; one at least.
+    pub detectors: Box<[&'static str]>,
     /// Where in the document.
     pub range: Range<usize>,
     pub field: Field,
@@ -37,11 +38,11 @@ pub(super) fn find(
             continue;
         }
         let digits = &document.bytes[range.clone()];
-        let mut failed = odds::all()
-            .iter()
-            .filter(|odds| odds.fits(digits.len()) && !odds.passes(digits))
-            .peekable();
-        if failed.peek().is_none() {
+        let failed = || {
+            let of_length = odds::all().iter().filter(|odds| odds.fits(digits.len()));
+            of_length.filter(|odds| !odds.passes(digits)).map(|odds| odds.id)
+        };
+        if failed().next().is_none() {
             continue;
         }
         let mut field = document.field_at(range.clone());
@@ -51,13 +52,12 @@ pub(super) fn find(
         if field.value != range || !suspects.may_be_named(name.as_bytes()) {
             continue;
         }
-        let lead = lead_of(keyed, digits);
-        misses.extend(failed.map(|odds| Miss {
-            detector: odds.id,
-            range: range.clone(),
-            field: field.clone(),
-            lead,
-        }));
+        misses.push(Miss {
+            detectors: failed().collect(),
+            lead: lead_of(keyed, digits),
+            range,
+            field,
+        });
     }
 }
 

@@ -338,7 +338,7 @@ fn a_scanner_reports_the_failures_of_suspects_only() {
     scanner.scan_with(&document, &suspects, &mut found, &mut misses);
     let cards: Vec<_> = misses
         .iter()
-        .filter(|miss| miss.detector == "payment_card")
+        .filter(|miss| miss.detectors.contains(&"payment_card"))
         .collect();
     assert_eq!(cards.len(), 1);
     assert_eq!(cards[0].range, 11..27);
