@@ -73,7 +73,7 @@ const TEST: &[Need] = &[
     need("node", "nodejs"),
     need("/usr/include/mbedtls/ssl.h", "libmbedtls-dev"),
     need("/usr/include/wolfssl/ssl.h", "libwolfssl-dev"),
-    need("/usr/lib/postgresql", "postgresql"),
+    need("/var/lib/dpkg/info/postgresql.list", "postgresql"),
     need("mariadbd", "mariadb-server"),
     need("mariadb", "mariadb-client"),
     need("redis-server", "redis-server"),

@@ -58,7 +58,8 @@ impl<'a> Guard<'a> {
     fn disable(&self, package: &str) {
         let service = match package {
             "nginx-light" => "nginx",
-            "prometheus" => "prometheus",
+            "mariadb-server" => "mariadb",
+            "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" => package,
             _ => return,
         };
         let disabled = process::run(self.root.command("systemctl").args(["disable", service]));
