@@ -10,17 +10,12 @@ use auditor_common::{
     go::{GoPoint, MAX_POINTS, POINT_WORDS},
     tls::{AttachCookie, Shape},
 };
-use aya::{
-    maps::{Array, MapError},
-    programs::{
-        Program, ProgramError, UProbe,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLinkId, UProbeScope},
-    },
-};
+use aya::maps::{Array, MapError};
 
 pub use super::file::FileId;
 use super::{
     load::{Kernel, error_chain},
+    probes::{self, Link, Place},
     search::Found,
     tls::{self, Probe, RustlsCall, Target},
     trial::{self, Verdict},
@@ -51,13 +46,19 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// A probe that is in place: the name of its program, and the link.
-type Link = (&'static str, UProbeLinkId);
+/// TLS programs that look at the end of a call. They are taken out first: a call whose beginning nobody saw would
+/// count as lost.
+const CALL_ENDS: [&str; 3] = ["tls_exit", "go_written", "rustls_written"];
+
+/// Links with the name of their program.
+type Links = Vec<(&'static str, Link)>;
+/// Places of one file by program, in the order in which they are attached.
+type Places = Vec<(&'static str, Vec<Place>)>;
 
 /// A file that was looked at and is remembered.
 struct Attachment {
     outcome: Outcome,
-    links: Vec<Link>,
+    links: Links,
     /// It stays hooked without users.
     ahead: bool,
     /// When it was first seen without users.
@@ -68,7 +69,6 @@ struct Attachment {
 #[derive(Default)]
 pub struct Attachments {
     files: HashMap<FileId, Attachment>,
-    loaded: HashSet<&'static str>,
     /// Entries of `GO_POINTS` in use.
     go_points: u32,
     /// Made when the first return probe is needed.
@@ -105,13 +105,8 @@ impl Attachments {
     }
 
     /// Takes the probes out of files that nobody in scope has had mapped for `after`. Returns these
-    /// files, which are forgotten. Taking out one probe may take a tenth of a second.
-    pub fn detach_unused(
-        &mut self,
-        kernel: &mut Kernel,
-        used: &HashSet<FileId>,
-        after: Duration,
-    ) -> Vec<FileId> {
+    /// files, which are forgotten.
+    pub fn detach_unused(&mut self, used: &HashSet<FileId>, after: Duration) -> Vec<FileId> {
         let now = Instant::now();
         let mut gone = Vec::new();
         for (id, file) in &mut self.files {
@@ -121,19 +116,14 @@ impl Attachments {
                 gone.push(*id);
             }
         }
-        for id in &gone {
-            let Some(file) = self.files.remove(id) else {
-                continue;
-            };
-            for (name, link) in file.links {
-                if let Some(Program::UProbe(program)) = kernel.ebpf.program_mut(name)
-                    && let Err(error) = program.detach(link)
-                {
-                    tracing::warn!(%error, "a probe can not be taken out");
-                }
-            }
-        }
+        let files = gone.iter().filter_map(|id| self.files.remove(id));
+        take_out(files.flat_map(|file| file.links).collect());
         gone
+    }
+
+    /// Takes out every probe; calls that are under way return unseen.
+    pub fn detach(self) {
+        take_out(self.files.into_values().flat_map(|file| file.links).collect());
     }
 
     /// Every hooked function so far.
@@ -156,23 +146,20 @@ impl Attachments {
         kernel: &mut Kernel,
         found: &Found,
         targets: &[Target],
-        links: &mut Vec<Link>,
+        links: &mut Links,
     ) -> Result<Vec<Hooked>, String> {
         let path = &found.path;
         if targets.iter().any(|target| target.probe.returns()) {
             self.require_return_probes(kernel)?;
         }
+        let failed = |what: &str, error: &dyn std::error::Error| {
+            format!("{what} in {}: {}", path.display(), error_chain(error))
+        };
         let mut functions = Vec::new();
+        let mut all = Places::new();
         for target in targets {
-            self.attach_target(kernel, &found.open_path(), target, links)
-                .map_err(|error| {
-                    format!(
-                        "{} in {}: {}",
-                        target.function,
-                        path.display(),
-                        error_chain(&error)
-                    )
-                })?;
+            self.add_places(kernel, target, &mut all)
+                .map_err(|error| failed(&target.function, &error))?;
             functions.push(Hooked {
                 library: target.library.name(),
                 path: shown(path),
@@ -181,16 +168,22 @@ impl Attachments {
                 method: method(target),
             });
         }
+        for (name, places) in all {
+            let attached = kernel
+                .probes
+                .attach(&mut kernel.ebpf, name, &found.open_path(), &places)
+                .map_err(|error| failed(name, &error))?;
+            links.extend(attached.into_iter().map(|link| (name, link)));
+        }
         Ok(functions)
     }
 
     /// Return probes are used only where they are known to hurt nobody.
     fn require_return_probes(&mut self, kernel: &mut Kernel) -> Result<(), String> {
         if self.return_probes.is_none() {
-            let program = self
-                .program(kernel, "tls_exit")
-                .map_err(|error| error_chain(&error))?;
-            self.return_probes = Some(trial::return_probes(program));
+            let Kernel { probes, ebpf, .. } = kernel;
+            let verdict = trial::return_probes(|path, place| probes.attach(ebpf, "tls_exit", path, &[place]));
+            self.return_probes = Some(verdict);
         }
         match &self.return_probes {
             Some(Verdict::Unsafe(why)) => Err(why.clone()),
@@ -198,13 +191,8 @@ impl Attachments {
         }
     }
 
-    fn attach_target(
-        &mut self,
-        kernel: &mut Kernel,
-        path: &Path,
-        target: &Target,
-        links: &mut Vec<Link>,
-    ) -> Result<(), ProgramError> {
+    /// Adds the places that a function needs probes at.
+    fn add_places(&mut self, kernel: &mut Kernel, target: &Target, all: &mut Places) -> Result<(), MapError> {
         let library = target.library as u8;
         let delta = target.point.stack_delta;
         // The end of a call first: one that is entered between the two is not half seen.
@@ -232,15 +220,15 @@ impl Attachments {
                 (AttachCookie::of_point(library, index), &[program.name()])
             }
         };
+        let place = Place {
+            offset: target.file_offset + target.point.offset,
+            cookie: cookie.0,
+        };
         for name in programs {
-            let point = UProbeAttachPoint {
-                location: UProbeAttachLocation::AbsoluteOffset(target.file_offset + target.point.offset),
-                cookie: Some(cookie.0),
-            };
-            let link = self
-                .program(kernel, name)?
-                .attach(point, path, UProbeScope::AllProcesses)?;
-            links.push((name, link));
+            match all.iter_mut().find(|(other, _)| other == name) {
+                Some((_, places)) => places.push(place),
+                None => all.push((name, vec![place])),
+            }
         }
         Ok(())
     }
@@ -262,22 +250,12 @@ impl Attachments {
         self.go_points += 1;
         Ok(index)
     }
+}
 
-    /// The program, loaded on first use.
-    fn program<'a>(
-        &mut self,
-        kernel: &'a mut Kernel,
-        name: &'static str,
-    ) -> Result<&'a mut UProbe, ProgramError> {
-        let program: &mut UProbe = kernel
-            .ebpf
-            .program_mut(name)
-            .ok_or(ProgramError::NotLoaded)?
-            .try_into()?;
-        if self.loaded.insert(name) {
-            program.load()?;
-        }
-        Ok(program)
+fn take_out(links: Links) {
+    let (ends, others): (Links, Links) = links.into_iter().partition(|(name, _)| CALL_ENDS.contains(name));
+    for links in [ends, others] {
+        probes::close(links.into_iter().map(|(_, link)| link).collect());
     }
 }
 

@@ -19,11 +19,9 @@ use thiserror::Error;
 
 use super::{
     btf::{BtfError, KernelTypes, VMLINUX},
+    probes::Probes,
     support::SocketTier,
 };
-
-/// TLS programs that look at the end of a call.
-const CALL_ENDS: [&str; 3] = ["tls_exit", "go_written", "rustls_written"];
 
 /// Bytes of the control ring.
 const CONTROL_RING_BYTES: u32 = 256 * 1024;
@@ -67,9 +65,10 @@ pub enum LoadError {
     Program { name: String, source: ProgramError },
 }
 
-/// The loaded object. Dropping it detaches everything.
+/// The loaded object. Dropping it detaches everything but the links that `probes` gave.
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
+    pub(super) probes: Probes,
     /// The socket hooks in use.
     pub tier: SocketTier,
     /// Why better tiers were not used, for `doctor`.
@@ -111,6 +110,7 @@ impl Kernel {
     /// Missing privileges, missing BTF, or a kernel that takes none of the socket tiers.
     pub fn load(settings: &Settings) -> Result<(Self, Maps, Rings), LoadError> {
         let mut ebpf = load_object(settings)?;
+        let probes = Probes::new(OBJECT, &ebpf);
         let btf = Btf::from_sys_fs()?;
         let (rings, holder) = make_rings(&mut ebpf, settings)?;
         let maps = Maps {
@@ -136,6 +136,7 @@ impl Kernel {
         Ok((
             Self {
                 ebpf,
+                probes,
                 tier,
                 refused,
                 mappings,
@@ -157,10 +158,11 @@ impl Kernel {
     /// How often the kernel left a program out, because another run of it on that processor was under
     /// way (`recursion_misses`, kernel/bpf/trampoline.c): what moved then was not even counted.
     pub fn left_out(&self) -> u64 {
-        self.ebpf
-            .programs()
-            .filter_map(|(_, program)| {
-                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+        let of_aya = self.ebpf.programs();
+        of_aya
+            .filter_map(|(_, program)| Some(program.fd().ok()?.as_fd().as_raw_fd()))
+            .chain(self.probes.descriptors())
+            .filter_map(|fd| {
                 let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
                 let line = text
                     .lines()
@@ -179,24 +181,22 @@ impl Kernel {
         };
     }
 
-    /// Detaches every program: nothing is counted or copied any more. TLS calls that are under
-    /// way return unseen, so the TLS programs go first, and of those the ones at the end of a call: a
-    /// call whose beginning nobody saw would count as lost.
-    pub fn detach(&mut self) {
-        for name in CALL_ENDS {
-            if let Some(aya::programs::Program::UProbe(program)) = self.ebpf.program_mut(name) {
-                drop(program.unload());
-            }
+    /// Why probes are attached and taken out one by one, if they are.
+    pub fn probes_are_single(&self) -> Option<&str> {
+        match &self.probes {
+            Probes::Multi(_) => None,
+            Probes::Single { why, .. } => Some(why),
         }
-        for uprobes in [true, false] {
-            for (_, program) in self.ebpf.programs_mut() {
-                use aya::programs::Program;
-                match program {
-                    Program::UProbe(program) if uprobes => drop(program.unload()),
-                    Program::BtfTracePoint(program) if !uprobes => drop(program.unload()),
-                    Program::FExit(program) if !uprobes => drop(program.unload()),
-                    _ => {}
-                }
+    }
+
+    /// Detaches what is not a probe: with the probes gone before, nothing is counted or copied any more.
+    pub fn detach(&mut self) {
+        for (_, program) in self.ebpf.programs_mut() {
+            use aya::programs::Program;
+            match program {
+                Program::BtfTracePoint(program) => drop(program.unload()),
+                Program::FExit(program) => drop(program.unload()),
+                _ => {}
             }
         }
     }

@@ -9,13 +9,11 @@ use std::{
     fs, io,
     io::{Read as _, Write as _},
     os::{fd::AsRawFd as _, unix::process::CommandExt as _},
+    path::Path,
     process::Command,
 };
 
-use aya::programs::{
-    UProbe,
-    uprobe::{UProbeAttachLocation, UProbeScope},
-};
+use super::probes::{self, Link, Place, ProbeError};
 
 /// What the trial showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +24,9 @@ pub enum Verdict {
     Unsafe(String),
 }
 
-/// Attaches the (loaded) return probe `program` to a function of a child of ours that then calls
-/// it under strict seccomp.
-pub fn return_probes(program: &mut UProbe) -> Verdict {
-    match survives(program) {
+/// Has a return probe attached to a function of a child of ours that then calls it under strict seccomp.
+pub fn return_probes(attach: impl FnOnce(&Path, Place) -> Result<Vec<Link>, ProbeError>) -> Verdict {
+    match survives(attach) {
         Ok(true) => Verdict::Safe,
         Ok(false) => Verdict::Unsafe(
             "this kernel kills programs under seccomp when they return through a return probe; use a kernel with the fix (6.14, or a stable kernel of 2025)"
@@ -44,7 +41,7 @@ extern "C" fn target(number: u64) -> u64 {
     std::hint::black_box(number).wrapping_mul(3)
 }
 
-fn survives(program: &mut UProbe) -> io::Result<bool> {
+fn survives(attach: impl FnOnce(&Path, Place) -> Result<Vec<Link>, ProbeError>) -> io::Result<bool> {
     let offset = file_offset(target as *const () as u64)?;
     let (mut forked, tell_forked) = io::pipe()?;
     let (gate_reader, mut gate) = io::pipe()?;
@@ -76,13 +73,8 @@ fn survives(program: &mut UProbe) -> io::Result<bool> {
     forked.read_exact(&mut [0])?;
     // For all processes that run this very file: an event bound to one task makes the kernel patch
     // its scheduler while it runs, and slows every context switch.
-    let link = program
-        .attach(
-            UProbeAttachLocation::AbsoluteOffset(offset),
-            "/proc/self/exe",
-            UProbeScope::AllProcesses,
-        )
-        .map_err(io::Error::other);
+    let place = Place { offset, cookie: 0 };
+    let links = attach("/proc/self/exe".as_ref(), place).map_err(io::Error::other);
     // Let it go in any case: it must not wait for ever.
     gate.write_all(&[1])?;
     drop(gate);
@@ -90,7 +82,7 @@ fn survives(program: &mut UProbe) -> io::Result<bool> {
         .join()
         .map_err(|_| io::Error::other("the trial's thread ended unexpectedly"))??;
     let status = child.wait()?;
-    program.detach(link?).map_err(io::Error::other)?;
+    probes::close(links?);
     Ok(status.success())
 }
 

@@ -111,7 +111,16 @@ fn kernel_checks() -> Vec<Check> {
                 Ok(()) => "told by the kernel".to_owned(),
                 Err(why) => format!("looked for by polling, which is slower: {why}"),
             };
+            let probes = match kernel.probes_are_single() {
+                None => "all of a file at once".to_owned(),
+                Some(why) => format!("one by one, which takes a tenth of a second each at the end: {why}"),
+            };
             vec![
+                Check {
+                    name: "probes",
+                    ok: true,
+                    detail: probes,
+                },
                 Check {
                     name: "socket hooks",
                     ok: true,
