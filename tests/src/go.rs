@@ -189,7 +189,12 @@ impl GoPeer {
         self.running.pid()
     }
 
-    /// What it has counted so far, once it has counted anything.
+    /// Bytes it has counted so far.
+    pub fn moved(&self) -> i64 {
+        counts(&self.counts).map_or(0, Counts::total)
+    }
+
+    /// Waits until it has counted so many bytes.
     ///
     /// # Errors
     /// When it ends or does not count.
@@ -198,8 +203,7 @@ impl GoPeer {
             if let Some(status) = self.running.status()? {
                 bail!("the Go client ended with {status}");
             }
-            let moved = counts(&self.counts).map_or(0, Counts::total);
-            Ok((moved >= bytes).then_some(()))
+            Ok((self.moved() >= bytes).then_some(()))
         })
     }
 

@@ -4,9 +4,12 @@
 //! findings and the byte account. Everything that is started is ended, by its process id, when its owner is dropped;
 //! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
 
+pub mod attached;
+pub mod cycles;
 pub mod daemon;
 pub mod expect;
 pub mod go;
+pub mod loaded;
 pub mod message;
 pub mod peers;
 pub mod process;

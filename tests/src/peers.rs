@@ -25,6 +25,16 @@ pub fn program(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "programs", name].iter().collect()
 }
 
+/// The libssl that Debian's Python uses.
+///
+/// # Errors
+/// When Python cannot be run.
+pub fn libssl() -> anyhow::Result<PathBuf> {
+    let code = "import ssl; print(next(l.split()[-1] for l in open('/proc/self/maps') if 'libssl' in l))";
+    let found = process::output(PYTHON, &["-c", code].map(OsStr::new))?;
+    Ok(PathBuf::from(found.trim()))
+}
+
 /// The Python with packages that bring TLS libraries of their own (tests/programs/requirements.txt).
 ///
 /// # Errors

@@ -68,6 +68,18 @@ pub fn auditor() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Memory of a process in bytes, by a line of `/proc/PID/status`: `VmRSS:` in use now, `VmHWM:` the most ever.
+///
+/// # Errors
+/// When it has ended.
+pub fn memory(pid: u32, line: &str) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = text.lines().find_map(|text| text.strip_prefix(line));
+    let value = value.with_context(|| format!("{pid} has ended: it has no {line}"))?;
+    let kibibytes = value.trim().trim_end_matches("kB").trim();
+    Ok(kibibytes.parse::<u64>()? * 1024)
+}
+
 /// A program with its output collected, ended when dropped.
 pub struct Running {
     child: Child,

@@ -6,7 +6,6 @@ use auditor_tests::{
     expect::{self, Expected},
     go::{self, Build, Compiler, GoPeer, Requests},
     peers,
-    process::LIMIT,
     scratch::Scratch,
     support::{Proof, prove},
     values,
@@ -15,11 +14,6 @@ use auditor_tests::{
 use serde_json::Value;
 
 const OPERATION: &str = "POST /v1/orders";
-
-/// Times a Go program under load has probes attached and taken away.
-const CYCLES: usize = 5;
-/// The same in the long runs.
-const MANY_CYCLES: usize = 50;
 
 fn order(card: &str) -> String {
     format!(r#"{{"order":17,"customer":{{"card":{{"number":"{card}","expiry":"11/29"}}}}}}"#)
@@ -214,46 +208,4 @@ fn two_hundred_connections_of_one_go_program_are_never_taken_for_one_another() -
         ensure!(address.ends_with(&format!(":{marked}")), "{leak:#}");
     }
     Ok(())
-}
-
-#[test]
-fn a_go_program_under_load_lives_through_attachments() -> anyhow::Result<()> {
-    let program = go::build(Build {
-        compiler: Compiler::Newest,
-        stripped: true,
-        pie: false,
-    })?;
-    let scratch = Scratch::new()?;
-    let server = GoPeer::server(&scratch, &program)?;
-    let request = Requests {
-        port: server.port,
-        connections: 8,
-        method: "POST",
-        path: "/v1/orders",
-        body: r#"{"order":1}"#,
-        repeat: 0,
-    };
-    scratch.file("ready", "")?;
-    let mut client = GoPeer::client(&scratch, &program, &request)?;
-    let pids = [client.pid(), server.pid()];
-    let mut moved = 0;
-    let is_long = std::env::var_os("AUDITOR_TEST_FULL").is_some();
-    let cycles = if is_long { MANY_CYCLES } else { CYCLES };
-    for cycle in 0..cycles {
-        std::fs::remove_file(scratch.ready())?;
-        let watch = Watch::pids(&scratch, &pids, &[])?;
-        moved += 100_000;
-        client
-            .has_moved(moved)
-            .with_context(|| format!("in cycle {cycle} of {cycles}, {LIMIT:?}"))?;
-        let report = watch.stop()?;
-        report.balanced()?;
-        ensure!(
-            report.bytes("tls", "moved") > 0,
-            "cycle {cycle}: {:#}",
-            report.summary
-        );
-    }
-    client.end()?;
-    server.counts().map(drop)
 }

@@ -1,19 +1,12 @@
 //! Targets that die, fork, change, or lose their library: auditor ends in order, and the account balances.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    io::Write as _,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ffi::OsStr, fs, io::Write as _, net::TcpStream, path::Path, process::Command};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
     peers::{self, Client, Nginx, PYTHON, Server, gated},
-    process::{LIMIT, Running, output, wait_for},
+    process::{LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
     values,
     watch::Watch,
@@ -232,7 +225,7 @@ fn a_library_that_is_replaced_while_in_use_is_read_on() -> anyhow::Result<()> {
     let folder = scratch.path("lib");
     fs::create_dir(&folder)?;
     let copy = folder.join("libssl.so.3");
-    fs::copy(system_libssl()?, &copy)?;
+    fs::copy(peers::libssl()?, &copy)?;
     let server = Server::tls(&scratch)?;
     let (first, second) = (values::card(), values::card());
     let early = scratch.file("early.http", message::get("/"))?;
@@ -294,7 +287,7 @@ fn a_library_that_is_replaced_during_the_capture_is_hooked_again() -> anyhow::Re
     let folder = scratch.path("lib");
     fs::create_dir(&folder)?;
     let copy = folder.join("libssl.so.3");
-    fs::copy(system_libssl()?, &copy)?;
+    fs::copy(peers::libssl()?, &copy)?;
     let server = Server::tls(&scratch)?;
     let new = folder.join("libssl.so.3.new");
     let words = peers::client_words(
@@ -445,12 +438,4 @@ fn many_short_lives_leave_nothing_behind() -> anyhow::Result<()> {
 fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is no UTF-8", path.display()))
-}
-
-/// The libssl that Python uses.
-fn system_libssl() -> anyhow::Result<PathBuf> {
-    let code = "import ssl; print(next(l.split()[-1] for l in open('/proc/self/maps') if 'libssl' in l))";
-    Ok(PathBuf::from(
-        output(PYTHON, &["-c", code].map(OsStr::new))?.trim(),
-    ))
 }

@@ -11,6 +11,7 @@ mod fuzz;
 mod kernel_support;
 mod process;
 mod setup;
+mod soak;
 mod test;
 mod tls_support;
 mod verify;
@@ -46,6 +47,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Measure: the scanner against regex engines.
     Bench(bench::Arguments),
+    /// Attach auditor to servers under load and take it away, thousands of times.
+    Soak(soak::Arguments),
     /// Write the page of TLS libraries from what the native tests proved.
     TlsSupport(tls_support::Arguments),
     /// Check licences, bans and sources of the dependencies.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Verify(arguments) => verify::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::TlsSupport(arguments) => tls_support::run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
     };
