@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 use crate::{
     attached::Held,
     loaded::{Kind, Loaded},
-    process,
+    process::{self, LIMIT, wait_for},
     scratch::Scratch,
     watch::Watch,
 };
@@ -55,8 +55,11 @@ impl Cycles {
         let auditor = process::memory(watch.pid(), "VmHWM:")?;
         let report = watch.stop()?;
         report.balanced()?;
-        let left = held.left();
-        ensure!(left.is_empty(), "auditor has ended and left {left:?}");
+        // The kernel frees programs a moment after their links.
+        wait_for("links and programs to be gone", LIMIT, || {
+            Ok(held.left().is_empty().then_some(()))
+        })
+        .with_context(|| format!("auditor has ended and left {:?}", held.left()))?;
         let moved = report.bytes("tls", "moved");
         ensure!(moved > 0, "no plaintext: {:#}", report.summary);
         for server in &mut self.servers {

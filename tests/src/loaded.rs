@@ -54,7 +54,7 @@ impl Kind {
     const fn connections(self) -> u32 {
         match self {
             Self::Rustls => 1,
-            Self::Nginx | Self::Node | Self::Go => 4,
+            Self::Nginx | Self::Node | Self::Go => 2,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
-    let auditor = build::auditor(Profile::Release)?;
+    let auditor = build::auditor(Profile::Dev)?;
     process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "soak"]))?;
     let mut soak = process::command(build::target_directory().join("debug/soak"));
     soak.arg(arguments.cycles.to_string()).env("AUDITOR", auditor);
