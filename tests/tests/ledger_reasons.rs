@@ -208,12 +208,12 @@ fn what_is_spliced_into_a_socket_is_unseen_there_and_read_where_it_arrives() -> 
 
 #[test]
 fn a_page_that_is_gone_costs_itself_and_not_the_pages_around_it() -> anyhow::Result<()> {
-    const PAGE: u64 = 4096;
+    const PAGE: i64 = 4096;
     let scratch = Scratch::new()?;
     let (before, after) = (values::card(), values::card());
     let text = format!(
         "card_number: {before}\n{}\ncard_number: {after}\n{}",
-        message::words(3 * PAGE as usize),
+        message::words(12_000),
         message::words(600_000)
     );
     let file = scratch.file("message", &text)?;
