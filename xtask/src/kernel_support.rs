@@ -36,7 +36,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         &["sock_send_length", "recvmmsg_end"],
     ),
     ("unix_stream", "UNIX domain streams", &["sock_send_length"]),
-    ("unix_messages", "UNIX domain packets", &["sock_send_length"]),
+    ("unix_messages", "UNIX domain datagrams", &["sock_send_length"]),
     (
         "auditor_finds_a_card_in_python_tls",
         "OpenSSL (Python)",
