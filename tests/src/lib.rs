@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod expect;
 pub mod go;
 pub mod message;
+pub mod messages;
 pub mod peers;
 pub mod process;
 pub mod relay;
