@@ -222,7 +222,7 @@ assert base == {"scope": {"node": True}}, base
 keys = {section: sorted(value) if isinstance(value, dict) else value for section, value in full.items()}
 assert keys == {
     "scope": ["cgroups", "containers", "exclude", "node", "pids"],
-    "capture": ["detach_after_seconds", "max_call_bytes", "ring_bytes", "socket_hook"],
+    "capture": ["detach_after_seconds", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
     "report": ["interval_seconds", "journal", "max_live"],

@@ -42,9 +42,11 @@ pub enum Counter {
     BindConflict,
     /// A map had no room for an entry (times).
     MapFull,
+    /// Messages of `sendmmsg` or `recvmmsg` of which it could not be told which they are (messages).
+    MessagesUntold,
 }
 
 impl Counter {
     /// Number of slots.
-    pub const LEN: u32 = Self::MapFull as u32 + 1;
+    pub const LEN: u32 = Self::MessagesUntold as u32 + 1;
 }

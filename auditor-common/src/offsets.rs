@@ -11,7 +11,7 @@ pub struct Field {
 }
 
 /// Fields a kernel may be built without; their offset is then 0, which no real one has.
-pub const OPTIONAL: &[&str] = &["TASK_IO_URING"];
+pub const OPTIONAL: &[&str] = &["TASK_IO_URING", "UNIX_PEER", "UNIX_ADDR"];
 
 macro_rules! fields {
     ($($global:ident = $of:literal $(. $member:literal)+;)+) => {
@@ -57,5 +57,12 @@ fields! {
     SB_DEV = "super_block" . "s_dev";
     SOCKET_SK = "socket" . "sk";
     BPRM_FILENAME = "linux_binprm" . "filename";
+    SOCKET_FILE = "socket" . "file";
+    SK_SOCKET = "sock" . "sk_socket";
+    SK_PEER_PID = "sock" . "sk_peer_pid";
+    PID_NUMBERS = "pid" . "numbers";
+    UNIX_PEER = "unix_sock" . "peer";
+    UNIX_ADDR = "unix_sock" . "addr";
+    MESSAGE_NAME = "msghdr" . "msg_name";
     TASK_IO_URING = "task_struct" . "io_uring";
 }

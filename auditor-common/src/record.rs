@@ -83,6 +83,9 @@ pub enum Kind {
     Fork = 7,
     /// A process in scope is mapping a file that the daemon does not know.
     Mapped = 8,
+    /// A datagram, or a piece of one; the payload is its [`Endpoint`] and then its bytes. `offset` is the place in the
+    /// datagram, `total` the datagram's length.
+    Datagram = 9,
 }
 
 /// Values of [`RecordHeader::source`].
@@ -100,9 +103,22 @@ pub mod flags {
     pub const LAST: u8 = 1;
     /// The call moved more than its records carry.
     pub const TRUNCATED: u8 = 2;
+    /// It comes from the other end of the stream's connection: what that one sent, this stream received.
+    pub const PEER: u8 = 4;
+    /// `Opened`: positions are TCP sequence numbers. `offset` is where the bytes begin that the task sends, `total` where
+    /// those begin that it receives.
+    pub const SEQUENCE: u8 = 8;
 }
 
+/// Address families (linux/socket.h).
+pub const AF_UNIX: u16 = 1;
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+
 /// Both addresses of a socket, as seen from the task that owns it.
+///
+/// A UNIX domain socket has no address that names it: the first eight bytes are its inode number, 0 where the socket
+/// belongs to no process (yet), the other eight a number that it has while it is open. Both are little-endian.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Endpoint {
@@ -115,12 +131,13 @@ pub struct Endpoint {
     pub local_port: u16,
     /// Host byte order.
     pub remote_port: u16,
-    /// `AF_INET` 2 or `AF_INET6` 10.
+    /// [`AF_UNIX`], [`AF_INET`] or [`AF_INET6`].
     pub family: u16,
     /// One of [`role`].
     pub role: u8,
     pub _pad0: u8,
-    pub _pad1: u32,
+    /// `AF_UNIX`: the process that connected or listened at the other end (initial pid namespace); 0: not known.
+    pub peer_tgid: u32,
 }
 
 /// Size of [`Endpoint`], bytes.
@@ -138,6 +155,8 @@ pub mod role {
     pub const UNKNOWN: u8 = 0;
     /// The task's side opened the connection.
     pub const CLIENT: u8 = 1;
+    /// `AF_UNIX`: the socket has the name that others connect to.
+    pub const SERVER: u8 = 2;
 }
 
 /// Reads a `T` (plain old data) from the front of `bytes`; `None` when it is too short.

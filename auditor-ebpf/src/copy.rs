@@ -8,7 +8,7 @@ use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source, flags},
+    record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Kind, RecordHeader, Source, flags},
 };
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_ktime_get_ns,
@@ -21,16 +21,23 @@ use aya_ebpf::helpers::{
 use crate::{
     account::count,
     globals::{DATA_RINGS, MAX_CALL_BYTES, WAKE_BYTES},
+    hooks::{budget, datagram},
     maps::RINGS,
     scope::Task,
+    words,
 };
 
+pub use crate::event::{bound, event, event_header};
+
 /// `BPF_RB_NO_WAKEUP` (uapi/linux/bpf.h).
-const NO_WAKEUP: u64 = 1;
+pub const NO_WAKEUP: u64 = 1;
 /// `BPF_RB_FORCE_WAKEUP`.
-const FORCE_WAKEUP: u64 = 2;
+pub const FORCE_WAKEUP: u64 = 2;
 /// `BPF_RB_AVAIL_DATA`.
 const AVAILABLE_DATA: u64 = 0;
+
+/// Bytes of a page of user memory: it is there or it is not.
+const PAGE: u64 = 4096;
 
 /// Most iterations for one call: its records, plus one for every piece of an iovec.
 const MAX_STEPS: u32 = 4096;
@@ -68,26 +75,8 @@ impl UserBytes {
     }
 }
 
-/// `struct iovec` (uapi/linux/uio.h).
-#[repr(C)]
-pub struct IoVec {
-    pub base: u64,
-    pub length: u64,
-}
-
-impl IoVec {
-    /// Reads one of user memory; `None` when it can not be read. It is not set to zero before: that
-    /// is a call of memset, whose frame counts where the stack is short.
-    #[inline(always)]
-    pub fn read(at: u64) -> Option<Self> {
-        let mut iovec = MaybeUninit::<Self>::uninit();
-        // SAFETY: the helper fills 16 bytes of our own stack, or fails; a bad pointer is an error code.
-        unsafe {
-            let failed = bpf_probe_read_user(iovec.as_mut_ptr().cast(), 16, at as *const c_void) != 0;
-            if failed { None } else { Some(iovec.assume_init()) }
-        }
-    }
-}
+/// In [`Call::ingress`]: the stream is that of the connection's other end.
+pub const FROM_PEER: u8 = 2;
 
 /// What every record of a call has in common.
 #[repr(C)]
@@ -101,6 +90,7 @@ pub struct Call {
     pub total: u64,
     pub seq_end: u32,
     pub source: Source,
+    /// 0 or 1, and [`FROM_PEER`].
     pub ingress: u8,
 }
 
@@ -114,9 +104,13 @@ struct Progress {
     /// Bytes still to capture.
     left: u64,
     ring: u32,
+    /// 1: the last piece could not be read.
+    faulted: u32,
     chunk: u64,
     wake: u64,
     truncated: u64,
+    /// Bytes that could not be read in one piece and are tried page by page.
+    by_page: u64,
     /// Any number the verifier does not know: see [`Progress::forget`].
     unknown: u64,
 }
@@ -137,6 +131,7 @@ impl Progress {
             &mut self.chunk,
             &mut self.truncated,
             &mut self.wake,
+            &mut self.by_page,
         ] {
             // SAFETY: adds a number and takes it away again.
             unsafe { asm!("{v} += {u}", "{v} -= {u}", v = inout(reg) *value, u = in(reg) self.unknown) };
@@ -154,8 +149,20 @@ pub fn data_ring(key: u64) -> u32 {
 /// Copies what a call moved and accounts every byte of it.
 #[inline(always)]
 pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
+    pieces::<false>(task, call, from, ring);
+}
+
+/// The same for one datagram, whose addresses were put down for this CPU.
+#[inline(always)]
+pub fn datagram(task: Task, call: Call, from: UserBytes, ring: u32) {
+    pieces::<true>(task, call, from, ring);
+}
+
+#[inline(always)]
+fn pieces<const DATAGRAM: bool>(task: Task, call: Call, from: UserBytes, ring: u32) {
     let budget = u64::from(MAX_CALL_BYTES.load());
-    let captured = if call.total < budget { call.total } else { budget };
+    let room = if DATAGRAM { call.total } else { budget::room(&call) };
+    let captured = if room < budget { room } else { budget };
     if captured < call.total {
         count(over_budget(call.source), call.total - captured);
     }
@@ -169,15 +176,24 @@ pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
         from,
         left: captured,
         ring,
+        faulted: 0,
         chunk: 0,
         wake: wake_flag(ring),
         truncated: u64::from(captured < call.total),
+        by_page: 0,
         unknown: 0,
     };
     progress.unknown = progress.time_ns;
     progress.forget();
     // SAFETY: the callback has the signature the helper wants and gets our own stack object.
-    unsafe { bpf_loop(MAX_STEPS, step as *mut c_void, (&raw mut progress).cast(), 0) };
+    unsafe {
+        bpf_loop(
+            MAX_STEPS,
+            step::<DATAGRAM> as *mut c_void,
+            (&raw mut progress).cast(),
+            0,
+        )
+    };
     if progress.left > 0 {
         // Steps or iovecs ended early: with iovecs left it was the limit, else the caller's
         // buffers are shorter than what it moved.
@@ -194,7 +210,7 @@ pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
 }
 
 /// One step of `bpf_loop`: fetch the next iovec, or emit one record. 1 ends the loop.
-unsafe extern "C" fn step(_index: u32, progress: *mut Progress) -> i64 {
+unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, progress: *mut Progress) -> i64 {
     // SAFETY: the helper passes on the pointer `call` gave it.
     let p = unsafe { &mut *progress };
     if p.left == 0 {
@@ -207,15 +223,35 @@ unsafe extern "C" fn step(_index: u32, progress: *mut Progress) -> i64 {
     if p.from.length < n {
         n = p.from.length;
     }
-    if n > u64::from(CHUNK) {
-        n = u64::from(CHUNK);
+    let most = if DATAGRAM {
+        u64::from(CHUNK) - ENDPOINT_LEN as u64
+    } else {
+        u64::from(CHUNK)
+    };
+    if n > most {
+        n = most;
     }
-    if emit(p, n).is_none() {
+    let page = PAGE - p.from.buffer % PAGE;
+    if p.by_page > 0 && n > page {
+        n = page;
+    }
+    if emit::<DATAGRAM>(p, n).is_none() {
         // The ring is full: the rest of the call would not fit either.
         count(ring_full(p.call.source), p.left);
         p.left = 0;
         return 1;
     }
+    if p.faulted != 0 {
+        p.faulted = 0;
+        if n > page {
+            // Some page of it is not there: the others are read one by one.
+            p.by_page = n;
+            p.forget();
+            return 0;
+        }
+        count(page_fault(p.call.source), n);
+    }
+    p.by_page = if p.by_page > n { p.by_page - n } else { 0 };
     p.chunk += 1;
     p.left -= n;
     p.from.buffer += n;
@@ -231,13 +267,14 @@ fn next_iovec(p: &mut Progress) -> bool {
     if p.from.iov_count == 0 {
         return false;
     }
-    let Some(iovec) = IoVec::read(p.from.iov) else {
+    let mut iovec = MaybeUninit::uninit();
+    let Some([base, length]) = words::user(p.from.iov, &mut iovec) else {
         count(page_fault(p.call.source), p.left);
         p.left = 0;
         return false;
     };
-    p.from.buffer = iovec.base;
-    p.from.length = iovec.length;
+    p.from.buffer = *base;
+    p.from.length = *length;
     p.from.iov += 16;
     p.from.iov_count -= 1;
     p.forget();
@@ -246,15 +283,16 @@ fn next_iovec(p: &mut Progress) -> bool {
 
 /// Emits one record of `n` bytes; `None` when the ring is full.
 #[inline(always)]
-fn emit(p: &mut Progress, n: u64) -> Option<()> {
-    if n <= 256 {
-        emit_in::<256>(p, n)
-    } else if n <= 1024 {
-        emit_in::<1024>(p, n)
-    } else if n <= 4096 {
-        emit_in::<4096>(p, n)
+fn emit<const DATAGRAM: bool>(p: &mut Progress, n: u64) -> Option<()> {
+    let all = if DATAGRAM { n + ENDPOINT_LEN as u64 } else { n };
+    if all <= 256 {
+        emit_in::<256, DATAGRAM>(p, n)
+    } else if all <= 1024 {
+        emit_in::<1024, DATAGRAM>(p, n)
+    } else if all <= 4096 {
+        emit_in::<4096, DATAGRAM>(p, n)
     } else {
-        emit_in::<16384>(p, n)
+        emit_in::<16384, DATAGRAM>(p, n)
     }
 }
 
@@ -266,7 +304,7 @@ struct Slot<const CAP: usize> {
 }
 
 #[inline(always)]
-fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
+fn emit_in<const CAP: usize, const DATAGRAM: bool>(p: &mut Progress, mut n: u64) -> Option<()> {
     let ring = ring(p.ring)?;
     // SAFETY: `ring` is a ring map; the size is a constant.
     let slot: *mut Slot<CAP> = unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
@@ -277,8 +315,9 @@ fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
     // would drop the comparison: it must not know where the number comes from.
     // SAFETY: no instruction.
     unsafe { asm!("/* {0} */", inout(reg) n) };
-    if n > CAP as u64 {
-        n = CAP as u64;
+    let room = if DATAGRAM { CAP - ENDPOINT_LEN } else { CAP };
+    if n > room as u64 {
+        n = room as u64;
     }
     let mut bits = 0;
     if n == p.left {
@@ -286,6 +325,9 @@ fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
     }
     if p.truncated != 0 {
         bits |= flags::TRUNCATED;
+    }
+    if p.call.ingress & FROM_PEER != 0 {
+        bits |= flags::PEER;
     }
     let header = RecordHeader {
         time_ns: p.time_ns,
@@ -300,27 +342,31 @@ fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
         } else {
             p.call.total as u32
         },
-        len: n as u32,
+        len: (n + (CAP - room) as u64) as u32,
         seq_end: p.call.seq_end,
         chunk: p.chunk as u16,
-        kind: Kind::Data as u8,
+        kind: if DATAGRAM { Kind::Datagram } else { Kind::Data } as u8,
         source: p.call.source as u8,
-        ingress: p.call.ingress,
+        ingress: p.call.ingress & 1,
         flags: bits,
         _pad0: 0,
         _pad1: 0,
     };
-    // SAFETY: the slot is not null and at least as large as its type; `n` is at most `CAP`.
+    // SAFETY: the slot is not null and at least as large as its type; `n` is at most what is left of `CAP`.
     let failed = unsafe {
         ptr::write(&raw mut (*slot).header, header);
+        let payload: *mut u8 = (&raw mut (*slot).payload).cast();
+        if DATAGRAM {
+            datagram::write_endpoint(p.task, payload);
+        }
         bpf_probe_read_user(
-            (&raw mut (*slot).payload).cast(),
+            payload.add(CAP - room).cast(),
             n as u32,
             p.from.buffer as *const c_void,
         )
     } != 0;
     if failed {
-        count(page_fault(p.call.source), n);
+        p.faulted = 1;
         // SAFETY: reserved above, not yet given back.
         unsafe { bpf_ringbuf_discard(slot.cast(), NO_WAKEUP) };
         return Some(());
@@ -332,98 +378,8 @@ fn emit_in<const CAP: usize>(p: &mut Progress, mut n: u64) -> Option<()> {
     Some(())
 }
 
-/// Emits a record without payload bytes from the program (process events, open, bound, close).
 #[inline(always)]
-pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) {
-    #[repr(C)]
-    struct EventSlot {
-        header: RecordHeader,
-        endpoint: MaybeUninit<Endpoint>,
-    }
-    const { assert!(size_of::<EventSlot>() == HEADER_LEN + ENDPOINT_LEN) };
-    let Some(ring) = ring(ring_index) else { return };
-    // SAFETY: `ring` is a ring map; the size is a constant.
-    let slot: *mut EventSlot = unsafe { bpf_ringbuf_reserve(ring, size_of::<EventSlot>() as u64, 0) }.cast();
-    if slot.is_null() {
-        count(Counter::ControlLost, 1);
-        return;
-    }
-    let mut header = header;
-    // SAFETY: the helpers take no pointers; the slot is not null and of the type's size.
-    unsafe {
-        header.time_ns = bpf_ktime_get_ns();
-        header.len = if endpoint.is_some() {
-            ENDPOINT_LEN as u32
-        } else {
-            0
-        };
-        ptr::write(&raw mut (*slot).header, header);
-        if let Some(endpoint) = endpoint {
-            (*slot).endpoint.write(endpoint);
-        }
-        bpf_ringbuf_submit(
-            slot.cast(),
-            if ring_index == CONTROL_RING {
-                FORCE_WAKEUP
-            } else {
-                NO_WAKEUP
-            },
-        );
-    }
-}
-
-/// Tells the daemon that a TLS stream is bound. The endpoint is copied from where it is, as the stack
-/// of the caller has no room for another.
-#[inline(always)]
-pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ring_index: u32) {
-    let Some(ring) = ring(ring_index) else { return };
-    let size = HEADER_LEN + ENDPOINT_LEN;
-    // SAFETY: `ring` is a ring map; the size is a constant.
-    let slot: *mut u8 = unsafe { bpf_ringbuf_reserve(ring, size as u64, 0) }.cast();
-    if slot.is_null() {
-        count(Counter::ControlLost, 1);
-        return;
-    }
-    let mut header = event_header(Kind::Bound, Source::Tls, stream, task.id());
-    header.cookie = cookie;
-    header.len = ENDPOINT_LEN as u32;
-    // SAFETY: the helper takes no pointers; the slot is not null and holds header and endpoint, and
-    // `endpoint` is in a map.
-    unsafe {
-        header.time_ns = bpf_ktime_get_ns();
-        ptr::write(slot.cast(), header);
-        ptr::copy_nonoverlapping(endpoint, slot.add(HEADER_LEN).cast(), 1);
-        bpf_ringbuf_submit(slot.cast(), NO_WAKEUP);
-    }
-}
-
-/// An empty header for [`event`].
-#[inline(always)]
-pub fn event_header(kind: Kind, source: Source, stream: u64, task: u64) -> RecordHeader {
-    RecordHeader {
-        time_ns: 0,
-        stream,
-        cookie: 0,
-        offset: 0,
-        // SAFETY: the helper takes no pointers.
-        cgroup: unsafe { bpf_get_current_cgroup_id() },
-        tgid: (task >> 32) as u32,
-        tid: task as u32,
-        total: 0,
-        len: 0,
-        seq_end: 0,
-        chunk: 0,
-        kind: kind as u8,
-        source: source as u8,
-        ingress: 0,
-        flags: 0,
-        _pad0: 0,
-        _pad1: 0,
-    }
-}
-
-#[inline(always)]
-fn ring(index: u32) -> Option<*mut c_void> {
+pub fn ring(index: u32) -> Option<*mut c_void> {
     RINGS.get(index).map(|ring| ptr::from_ref(ring).cast_mut().cast())
 }
 

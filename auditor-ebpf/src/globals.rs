@@ -26,6 +26,8 @@ declare! {
     DATA_RINGS
     // Most bytes captured of one call.
     MAX_CALL_BYTES
+    // Most bytes captured of one message; 0: no limit.
+    MAX_MESSAGE_BYTES
     // Bytes waiting in a ring from which a record wakes the reader at once.
     WAKE_BYTES
 }

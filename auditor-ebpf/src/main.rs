@@ -12,6 +12,8 @@ mod account;
 #[cfg(target_arch = "bpf")]
 mod copy;
 #[cfg(target_arch = "bpf")]
+mod event;
+#[cfg(target_arch = "bpf")]
 mod globals;
 #[cfg(target_arch = "bpf")]
 mod hooks;
@@ -23,6 +25,8 @@ mod records;
 mod scope;
 #[cfg(target_arch = "bpf")]
 mod socket_state;
+#[cfg(target_arch = "bpf")]
+mod words;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -14,6 +14,7 @@ use aya_ebpf::{
 };
 
 use crate::{
+    hooks::{budget::Budget, datagram::Peer, messages::Place},
     records::{LENGTHS, Walk},
     socket_state::SocketState,
 };
@@ -111,6 +112,30 @@ pub static GO_WRITES: LruHashMap<TlsKey, GoWrite> = LruHashMap::with_max_entries
 /// the socket's own state.
 #[map]
 pub static CLIENT_SOCKETS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Streams by the addresses of an open TCP socket, its own first, hashed.
+#[map]
+pub static LOCAL_ENDS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32_768, 0);
+
+/// What connections have used of the budget of a message, by socket or TLS stream.
+#[map]
+pub static BUDGETS: LruHashMap<u64, Budget> = LruHashMap::with_max_entries(32_768, 0);
+
+/// The addresses of the datagram that is being copied on this CPU.
+#[map]
+pub static DATAGRAM: PerCpuArray<Peer> = PerCpuArray::with_max_entries(1, 0);
+
+/// Who sent what a thread is about to be given: noted where datagrams leave their queue.
+#[map]
+pub static RECEIVED_FROM: LruHashMap<u32, [u64; 4]> = LruHashMap::with_max_entries(4_096, 0);
+
+/// How far threads are in a call that moves several messages.
+#[map]
+pub static MESSAGES: LruHashMap<u32, Place> = LruHashMap::with_max_entries(4_096, 0);
+
+/// 1 once a program runs at the end of every such call.
+#[map]
+pub static MESSAGES_END: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Arguments of a Go write.
 #[repr(C)]

@@ -4,11 +4,11 @@
 //! looked at. Only sockets that are not bound yet are walked, so it costs nothing once a socket's TLS
 //! object is known.
 
-use core::{arch::asm, ffi::c_void, ptr};
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
 
-use crate::copy::{IoVec, UserBytes};
+use crate::{copy::UserBytes, words};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
@@ -256,12 +256,13 @@ fn next_iovec(w: &mut Walk) -> bool {
     if w.iov_count == 0 {
         return false;
     }
-    let Some(iovec) = IoVec::read(w.iov) else {
+    let mut iovec = MaybeUninit::uninit();
+    let Some([base, length]) = words::user(w.iov, &mut iovec) else {
         w.broken = 1;
         return false;
     };
-    w.buffer = iovec.base;
-    w.length = iovec.length;
+    w.buffer = *base;
+    w.length = *length;
     w.iov += 16;
     w.iov_count -= 1;
     true

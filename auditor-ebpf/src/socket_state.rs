@@ -6,7 +6,7 @@
 
 use core::{ffi::c_void, ptr};
 
-use auditor_common::record::Endpoint;
+use auditor_common::record::{AF_INET, AF_INET6, AF_UNIX, Endpoint};
 use aya_ebpf::helpers::{
     bpf_ktime_get_ns, bpf_probe_read_kernel,
     generated::{bpf_get_socket_cookie, bpf_sk_storage_get},
@@ -21,10 +21,24 @@ use crate::{
     records::Position,
 };
 
-pub const AF_INET: u16 = 2;
-pub const AF_INET6: u16 = 10;
+/// Types and protocols of linux/net.h and uapi/linux/in.h.
 const SOCK_STREAM: u16 = 1;
+const SOCK_DGRAM: u16 = 2;
+const SOCK_SEQPACKET: u16 = 5;
 const IPPROTO_TCP: u16 = 6;
+const IPPROTO_UDP: u16 = 17;
+const IPPROTO_UDPLITE: u16 = 136;
+
+/// How bytes on a socket belong together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// One stream each way: TCP, UNIX domain.
+    Stream,
+    /// Messages that stand alone: UDP, UNIX domain datagrams and seqpackets.
+    Messages,
+    /// Anything else: not read.
+    Other,
+}
 
 /// What the bytes on a socket are.
 pub mod class {
@@ -38,8 +52,12 @@ pub mod class {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct SocketState {
-    /// The stream id; 0 until the first operation in scope.
+    /// The socket's own id; 0 until the first operation in scope.
     pub cookie: u64,
+    /// The stream its bytes belong to: the connection's other end may have begun it.
+    pub stream: u64,
+    /// Its key in `LOCAL_ENDS`.
+    pub key: u64,
     /// Next offset, egress and ingress.
     pub offset: [u64; 2],
     pub class: u8,
@@ -47,13 +65,16 @@ pub struct SocketState {
     pub role: u8,
     /// 1 once TLS application data was seen, egress and ingress.
     pub application_data: [u8; 2],
-    /// The process of the TLS object this socket carries.
-    pub tgid: u32,
-    /// That object; 0 while it is not known.
-    pub object: u64,
-    /// Operations that were looked at to find it.
+    /// 1: the stream is the other end's.
+    pub is_peer: u8,
+    pub _pad: u8,
+    /// Operations that were looked at to find the TLS object this socket carries.
     pub operations: u16,
-    pub _pad: [u8; 6],
+    /// The process of that object.
+    pub tgid: u32,
+    pub _pad1: u32,
+    /// The object; 0 while it is not known.
+    pub object: u64,
     /// TLS records, egress and ingress; kept up while the object is not known.
     pub records: [Position; 2],
 }
@@ -61,20 +82,28 @@ pub struct SocketState {
 impl SocketState {
     pub const NEW: Self = Self {
         cookie: 0,
+        stream: 0,
+        key: 0,
         offset: [0; 2],
         class: class::NEW,
         role: 0,
         application_data: [0; 2],
-        tgid: 0,
-        object: 0,
+        is_peer: 0,
+        _pad: 0,
         operations: 0,
-        _pad: [0; 6],
+        tgid: 0,
+        _pad1: 0,
+        object: 0,
         records: [Position::START; 2],
     };
 }
 
 /// A socket, however it was reached.
 pub trait Sock: Copy {
+    /// Whether more than TCP is read through it, and both ends of a local connection make one stream. Through a bare address each field is a call that may fail, and all of it
+    /// together is more than the verifier of 6.1 follows.
+    const ALL_TRAFFIC: bool;
+
     /// Reads a field of `struct sock` at a byte offset.
     fn field<T: Copy>(self, offset: u32) -> Option<T>;
     /// Reads the `struct net` inode number.
@@ -93,6 +122,43 @@ pub trait Sock: Copy {
         (family == AF_INET || family == AF_INET6)
             && self.field::<u16>(SK_TYPE.load()) == Some(SOCK_STREAM)
             && self.field::<u16>(SK_PROTOCOL.load()) == Some(IPPROTO_TCP)
+    }
+
+    /// What kind of traffic the socket carries.
+    #[inline(always)]
+    fn traffic(self) -> Traffic {
+        if !Self::ALL_TRAFFIC {
+            return if self.is_tcp() {
+                Traffic::Stream
+            } else {
+                Traffic::Other
+            };
+        }
+        let family = self.field::<u16>(SK_FAMILY.load()).unwrap_or(0);
+        let kind = self.field::<u16>(SK_TYPE.load()).unwrap_or(0);
+        if family == AF_UNIX {
+            return match kind {
+                SOCK_STREAM => Traffic::Stream,
+                SOCK_DGRAM | SOCK_SEQPACKET => Traffic::Messages,
+                _ => Traffic::Other,
+            };
+        }
+        let protocol = self.field::<u16>(SK_PROTOCOL.load()).unwrap_or(0);
+        if family != AF_INET && family != AF_INET6 {
+            Traffic::Other
+        } else if kind == SOCK_STREAM && protocol == IPPROTO_TCP {
+            Traffic::Stream
+        } else if kind == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
+            Traffic::Messages
+        } else {
+            Traffic::Other
+        }
+    }
+
+    /// True for a UNIX domain socket.
+    #[inline(always)]
+    fn is_unix(self) -> bool {
+        Self::ALL_TRAFFIC && self.field::<u16>(SK_FAMILY.load()) == Some(AF_UNIX)
     }
 
     /// The address of the socket, as a number.
@@ -123,7 +189,7 @@ pub trait Sock: Copy {
             family: self.field(SK_FAMILY.load()).unwrap_or(0),
             role,
             _pad0: 0,
-            _pad1: 0,
+            peer_tgid: 0,
         };
         if endpoint.family == AF_INET {
             let (local, remote): (u32, u32) = (
@@ -156,6 +222,8 @@ pub trait Sock: Copy {
 pub struct BtfSock(pub *mut c_void);
 
 impl Sock for BtfSock {
+    const ALL_TRAFFIC: bool = true;
+
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the verifier checks the offset (a constant to it) against the type; a fault
@@ -207,6 +275,8 @@ fn storage(sk: *mut c_void, flags: u64) -> Option<*mut SocketState> {
 pub struct RawSock(pub u64);
 
 impl Sock for RawSock {
+    const ALL_TRAFFIC: bool = false;
+
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the helper checks the address; a bad one is an error.

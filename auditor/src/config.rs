@@ -58,6 +58,8 @@ pub struct Capture {
     pub ring_bytes: u64,
     /// Most bytes copied of one call.
     pub max_call_bytes: u64,
+    /// Most bytes copied of one message in one direction; 0: no limit.
+    pub max_message_bytes: u64,
     /// `auto`, or a tier by name.
     pub socket_hook: String,
     /// How long a library stays hooked that no watched process uses, seconds.

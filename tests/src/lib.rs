@@ -11,6 +11,7 @@ pub mod expect;
 pub mod go;
 pub mod loaded;
 pub mod message;
+pub mod messages;
 pub mod peers;
 pub mod process;
 pub mod relay;

@@ -1,10 +1,12 @@
 //! Every reason for which bytes are not scanned and that can be forced is forced, and the account balances all the same.
 
+use std::process::Command;
+
 use anyhow::ensure;
 use auditor_tests::{
     message,
     peers::{self, Client, Server},
-    process::{LIMIT, wait_for},
+    process::{LIMIT, Running, wait_for},
     scratch::Scratch,
     values,
     watch::{Report, Watch},
@@ -171,6 +173,107 @@ fn a_file_sent_by_the_kernel_is_unseen() -> anyhow::Result<()> {
         "{:?}",
         report.account("socket")
     );
+    Ok(())
+}
+
+#[test]
+fn what_is_spliced_into_a_socket_is_unseen_there_and_read_where_it_arrives() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let card = values::card();
+    let text = format!("card_number: {card}\n{}", message::words(100_000));
+    let file = scratch.file("spliced", &text)?;
+    let counts = scratch.path("splice.counts");
+    let mut command = Command::new(peers::PYTHON);
+    command
+        .arg(peers::program("splice.py"))
+        .args([scratch.ready(), counts.clone(), file]);
+    let running = Running::start(&mut command)?;
+    let watch = Watch::pids(&scratch, &[running.pid()], &[])?;
+    running.succeed()?;
+    let counted = peers::Counts::read(&counts)?;
+    let report = watch.stop()?;
+    forced(&report, "socket", &["unseen", "scanned"])?;
+    let account = report.account("socket");
+    ensure!(
+        report.bytes("socket", "moved") == counted.total(),
+        "{account:?}, counted {counted:?}"
+    );
+    ensure!(
+        report.bytes("socket", "unseen") == counted.sent,
+        "{account:?}, counted {counted:?}"
+    );
+    ensure!(report.count("payment_card") == 1, "{:?}", report.samples());
+    Ok(())
+}
+
+#[test]
+fn a_page_that_is_gone_costs_itself_and_not_the_pages_around_it() -> anyhow::Result<()> {
+    const PAGE: i64 = 4096;
+    let scratch = Scratch::new()?;
+    let (before, after) = (values::card(), values::card());
+    let text = format!(
+        "card_number: {before}\n{}\ncard_number: {after}\n{}",
+        message::words(12_000),
+        message::words(600_000)
+    );
+    let file = scratch.file("message", &text)?;
+    let counts = scratch.path("page_gone.counts");
+    let mut command = Command::new(peers::PYTHON);
+    command
+        .arg(peers::program("page_gone.py"))
+        .args([scratch.ready(), counts.clone(), file]);
+    let running = Running::start(&mut command)?;
+    let watch = Watch::pids(&scratch, &[running.pid()], &[])?;
+    running.succeed()?;
+    let counted = peers::Counts::read(&counts)?;
+    let report = watch.stop()?;
+    forced(&report, "socket", &["page_fault", "scanned"])?;
+    let account = report.account("socket");
+    ensure!(
+        report.bytes("socket", "moved") == counted.total(),
+        "{account:?}, counted {counted:?}"
+    );
+    ensure!(report.bytes("socket", "page_fault") == PAGE, "{account:?}");
+    ensure!(
+        report.bytes("socket", "scanned") == counted.total() - PAGE,
+        "{account:?}, counted {counted:?}"
+    );
+    ensure!(report.count("payment_card") == 2, "{:?}", report.samples());
+    Ok(())
+}
+
+#[test]
+fn what_a_message_moves_over_its_budget_is_counted_and_the_next_has_another() -> anyhow::Result<()> {
+    let body = |card: &str| {
+        format!(
+            r#"{{"card_number":"{card}","note":"{}"}}"#,
+            message::words(300_000)
+        )
+    };
+    let messages =
+        [values::card(), values::card()].map(|card| message::post_json("/v1/orders", &body(&card)));
+    for (budget, over) in [("65536", true), ("0", false)] {
+        let scratch = Scratch::new()?;
+        let server = Server::plain(&scratch)?;
+        // Pieces that are each well below what is copied of one call.
+        let client = Client::plain(&scratch, server.port, &messages, &["--write", "16384"])?;
+        let watch = Watch::pids(&scratch, &[client.pid()], &["--max-message-bytes", budget])?;
+        let counted = client.counts()?;
+        let report = watch.stop()?;
+        report.balanced()?;
+        let account = report.account("socket");
+        println!("budget {budget}: {account:?}");
+        ensure!(
+            report.bytes("socket", "moved") == counted.total(),
+            "{account:?} {counted:?}"
+        );
+        ensure!((report.bytes("socket", "over_budget") > 0) == over, "{account:?}");
+        ensure!(
+            report.count("payment_card") == 2,
+            "{budget}: {:?}",
+            report.samples()
+        );
+    }
     Ok(())
 }
 

@@ -29,6 +29,14 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         &["inet_sendmsg", "inet_recvmsg"],
     ),
     ("sockets_syscall", "TCP, tier `syscall`", &["sys_exit"]),
+    ("messages_udp", "UDP", &["sock_send_length", "udp_recvmsg"]),
+    (
+        "messages_several",
+        "`sendmmsg`, `recvmmsg`",
+        &["sock_send_length", "recvmmsg_end"],
+    ),
+    ("unix_stream", "UNIX domain streams", &["sock_send_length"]),
+    ("unix_messages", "UNIX domain datagrams", &["sock_send_length"]),
     (
         "auditor_finds_a_card_in_python_tls",
         "OpenSSL (Python)",
@@ -71,7 +79,7 @@ pub(crate) fn write(booted: &[Booted]) -> anyhow::Result<()> {
     fs::write(&json, serde_json::to_string_pretty(&results)? + "\n")?;
     fs::write(&page, text(&results))?;
     println!("wrote docs/kernel-support.json and docs/kernel-support.md");
-    Ok(())
+    verify::record(booted)
 }
 
 fn result(run: &Booted) -> Value {

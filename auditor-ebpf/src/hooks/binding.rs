@@ -111,6 +111,13 @@ pub fn send_failed(task: Task) {
     forget(task.id(), 0);
 }
 
+/// TLS moved on a socket that nothing is bound to (UNIX domain): what was written (received) before is
+/// not next to what comes now.
+#[inline(always)]
+pub fn passed_by(task: Task, ingress: u8) {
+    forget(task.id(), ingress);
+}
+
 /// The thread sent (received) on a bound socket: its last write (receive) is not next to what comes now.
 #[inline(always)]
 fn forget(thread: u64, ingress: u8) {

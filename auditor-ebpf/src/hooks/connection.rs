@@ -7,10 +7,10 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     copy::{self, data_ring},
-    hooks::stream,
+    hooks::{local, stream},
     maps::{CLIENT_SOCKETS, RAW_SOCKETS},
     scope,
-    socket_state::{BtfSock, Sock},
+    socket_state::{BtfSock, Sock, SocketState},
 };
 
 /// States of include/net/tcp_states.h.
@@ -41,11 +41,11 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
             let _ = CLIENT_SOCKETS.remove(&(sk as u64));
             if let Some(state) = BtfSock(sk).state() {
                 // SAFETY: as above.
-                closed(unsafe { (*state).cookie });
+                closed(unsafe { &*state });
             }
             if let Some(state) = RAW_SOCKETS.get_ptr(&(sk as u64)) {
                 // SAFETY: as above.
-                closed(unsafe { (*state).cookie });
+                closed(unsafe { &*state });
                 let _ = RAW_SOCKETS.remove(&(sk as u64));
             }
             Some(())
@@ -55,11 +55,13 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
 }
 
 #[inline(always)]
-fn closed(cookie: u64) {
+fn closed(state: &SocketState) {
+    let (stream, cookie) = (state.stream, state.cookie);
     if cookie != 0 {
         stream::socket_closed(cookie);
-        let mut header = copy::event_header(Kind::Closed, Source::Socket, cookie, 0);
+        local::leave(state);
+        let mut header = copy::event_header(Kind::Closed, Source::Socket, stream, 0);
         header.cookie = cookie;
-        copy::event(header, None, data_ring(cookie));
+        copy::event(header, None, data_ring(stream));
     }
 }

@@ -4,27 +4,31 @@
 //! The user buffer comes from the registers of the system call, so there is no entry probe and no
 //! state between entry and return, and connections older than us work like new ones.
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{Kind, Source},
+    record::{Kind, Source, flags},
 };
 use aya_ebpf::{
-    bindings::pt_regs,
-    helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs},
+    helpers::generated::bpf_probe_read_user,
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
-    globals::{SOCKET_SK, TASK_FLAGS, TASK_IO_URING},
-    hooks::{binding, syscall::socket_of},
+    copy::{self, Call, FROM_PEER, UserBytes, data_ring},
+    globals::SOCKET_SK,
+    hooks::{
+        binding,
+        call::{Message, syscall_message},
+        datagram, local, unix,
+    },
     records::Position,
     scope::{self, Task},
-    socket_state::{BtfSock, Sock, SocketState, class},
+    socket_state::{BtfSock, Sock, SocketState, Traffic, class},
+    words,
 };
 
 /// `MSG_PEEK | MSG_ERRQUEUE` (linux/socket.h): the bytes stay, or are not payload.
@@ -33,10 +37,6 @@ const NOT_CONSUMED: i32 = 0x2 | 0x2000;
 const MSG_TRUNC: i32 = 0x20;
 /// asm-generic/errno-base.h
 const EAGAIN: i32 = 11;
-/// `PF_IO_WORKER` (linux/sched.h): the registers are not those of a system call.
-const PF_IO_WORKER: u32 = 0x10;
-/// Longest iovec array a call may have (linux/uio.h `UIO_MAXIOV`).
-const MAX_IOVECS: u64 = 1024;
 
 /// net/socket.c `sock_send_length(sk, ret, flags)`.
 #[btf_tracepoint(function = "sock_send_length")]
@@ -61,14 +61,12 @@ fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
     let task = scope::current()?;
     let sk: *mut c_void = ctx.arg(0);
     let flags: i32 = ctx.arg(2);
-    moved(
-        task,
-        BtfSock(sk),
-        ret as u64,
-        flags,
-        ingress,
-        syscall_bytes(sk as u64),
-    )
+    let mut message = syscall_message(task, sk as u64, ingress, flags);
+    if ingress != 0 {
+        // The kernel writes the sender's address to user memory later than this.
+        message.name = datagram::take_name(task);
+    }
+    moved(task, BtfSock(sk), ret as u64, flags, ingress, message)
 }
 
 macro_rules! fexit_hooks {
@@ -94,6 +92,11 @@ fexit_hooks! {
     inet_recvmsg = "inet_recvmsg", 1, Some(3), 4;
     inet6_sendmsg = "inet6_sendmsg", 0, None, 3;
     inet6_recvmsg = "inet6_recvmsg", 1, Some(3), 4;
+    unix_stream_sendmsg = "unix_stream_sendmsg", 0, None, 3;
+    unix_stream_recvmsg = "unix_stream_recvmsg", 1, Some(3), 4;
+    // Sequenced packets are sent through it as well; on some kernels (6.1) they are received another way and not seen.
+    unix_dgram_sendmsg = "unix_dgram_sendmsg", 0, None, 3;
+    unix_dgram_recvmsg = "unix_dgram_recvmsg", 1, Some(3), 4;
 }
 
 /// `inet_sendpage(struct socket *, struct page *, int, size_t, int)`: how sendfile and splice
@@ -113,7 +116,7 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    moved(task, BtfSock(sk), ret as u64, 0, 0, None)
+    moved(task, BtfSock(sk), ret as u64, 0, 0, Message::UNSEEN)
 }
 
 #[inline(always)]
@@ -125,14 +128,9 @@ fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    moved(
-        task,
-        BtfSock(sk),
-        ret as u64,
-        flags,
-        ingress,
-        syscall_bytes(sk as u64),
-    )
+    let mut message = syscall_message(task, sk as u64, ingress, flags);
+    message.name = datagram::name_of(ctx.arg::<*const u8>(1));
+    moved(task, BtfSock(sk), ret as u64, flags, ingress, message)
 }
 
 /// Nothing moved. A send that would have blocked leaves the bytes of a TLS object waiting.
@@ -146,22 +144,20 @@ fn failed(ret: i32, ingress: u8) -> Option<()> {
 
 /// A socket in scope moved `ret` bytes: account them, tell TLS from plain text, copy plain text.
 #[inline(always)]
-pub fn moved<S: Sock>(
-    task: Task,
-    sk: S,
-    ret: u64,
-    flags: i32,
-    ingress: u8,
-    from: Option<UserBytes>,
-) -> Option<()> {
+pub fn moved<S: Sock>(task: Task, sk: S, ret: u64, flags: i32, ingress: u8, message: Message) -> Option<()> {
     if ingress != 0 && flags & NOT_CONSUMED != 0 {
         return None;
     }
     count(Counter::SocketMoved, ret);
-    if !sk.is_tcp() {
-        count(Counter::SocketUnseen, ret);
-        return None;
+    match sk.traffic() {
+        Traffic::Stream => {}
+        Traffic::Messages if S::ALL_TRAFFIC => return datagram::moved(task, sk, ret, ingress, message),
+        Traffic::Messages | Traffic::Other => {
+            count(Counter::SocketUnseen, ret);
+            return None;
+        }
     }
+    let from = message.bytes;
     let Some(state) = sk.state_or_new() else {
         count(Counter::MapFull, 1);
         count(Counter::SocketUnseen, ret);
@@ -170,7 +166,7 @@ pub fn moved<S: Sock>(
     // SAFETY: state is a map value; no other reference is made in this program.
     let state = unsafe { &mut *state };
     if state.cookie == 0 {
-        open(task, sk, state);
+        open(task, sk, state, ret, ingress);
     }
     let way = usize::from(ingress & 1);
     let offset = state.offset[way];
@@ -196,30 +192,63 @@ pub fn moved<S: Sock>(
         classify(state, &from);
     }
     if state.class == class::TLS {
-        binding::socket_moved(task, sk, state, &from, ret, ingress);
+        if sk.is_unix() {
+            binding::passed_by(task, ingress);
+        } else {
+            binding::socket_moved(task, sk, state, &from, ret, ingress);
+        }
         count(ciphertext_kind(state, way, &from), ret);
         return None;
     }
     let call = Call {
-        stream: state.cookie,
+        stream: state.stream,
         cookie: state.cookie,
         offset,
         total: ret,
-        seq_end: sk.sequence(ingress),
+        seq_end: if sk.is_unix() { 0 } else { sk.sequence(ingress) },
         source: Source::Socket,
-        ingress,
+        ingress: if state.is_peer == 0 {
+            ingress
+        } else {
+            ingress | FROM_PEER
+        },
     };
-    copy::call(task, call, from, data_ring(state.cookie));
+    copy::call(task, call, from, data_ring(state.stream));
     Some(())
 }
 
-/// First sight of a socket: give it an id and tell the daemon its addresses.
+/// First sight of a socket: give it an id and tell the daemon its addresses. A TCP connection's bytes are counted in
+/// sequence numbers; this operation has moved `ret` of them already.
 #[inline(always)]
-fn open<S: Sock>(task: Task, sk: S, state: &mut SocketState) {
+fn open<S: Sock>(task: Task, sk: S, state: &mut SocketState, ret: u64, ingress: u8) {
     state.cookie = sk.new_id();
+    state.stream = state.cookie;
     let mut header = copy::event_header(Kind::Opened, Source::Socket, state.cookie, task.id());
     header.cookie = state.cookie;
-    copy::event(header, Some(sk.endpoint(state.role)), data_ring(state.cookie));
+    let endpoint = if sk.is_unix() {
+        unix::endpoint(sk)
+    } else {
+        let endpoint = sk.endpoint(state.role);
+        if S::ALL_TRAFFIC {
+            local::join(&endpoint, state);
+        }
+        let (mut sent, mut received) = (sk.sequence(0), sk.sequence(1));
+        if ingress == 0 {
+            sent = sent.wrapping_sub(ret as u32);
+        } else {
+            received = received.wrapping_sub(ret as u32);
+        }
+        state.offset = [u64::from(sent), u64::from(received)];
+        header.offset = u64::from(sent);
+        header.total = received;
+        header.stream = state.stream;
+        header.flags = flags::SEQUENCE;
+        if state.is_peer != 0 {
+            header.flags |= flags::PEER;
+        }
+        endpoint
+    };
+    copy::event(header, Some(endpoint), data_ring(state.stream));
 }
 
 /// Looks for a TLS record header: type 20–23, major version 3, minor at most 4, length at most
@@ -256,22 +285,21 @@ fn ciphertext_kind(state: &mut SocketState, way: usize, from: &UserBytes) -> Cou
 }
 
 /// Set in what [`first_bytes`] returns when the bytes could be read.
-const READ: u64 = 1 << 63;
+pub const READ: u64 = 1 << 63;
 
 /// The first five bytes, the first in the low byte; 0 when they can not be read. A plain number
 /// because the verifier does not follow the compiler's layout of an optional array.
 #[inline(always)]
-fn first_bytes(from: &UserBytes) -> u64 {
+pub fn first_bytes(from: &UserBytes) -> u64 {
     let mut at = from.buffer;
     let mut length = from.length;
     if length == 0 {
-        let mut iovec = [0u64; 2];
-        // SAFETY: reads user memory into our stack; a bad pointer is an error code.
-        if unsafe { bpf_probe_read_user((&raw mut iovec).cast(), 16, from.iov as *const c_void) } != 0 {
+        let mut iovec = MaybeUninit::uninit();
+        let Some([base, bytes]) = words::user(from.iov, &mut iovec) else {
             return 0;
-        }
-        at = iovec[0];
-        length = iovec[1];
+        };
+        at = *base;
+        length = *bytes;
     }
     if length < 5 {
         return 0;
@@ -282,73 +310,4 @@ fn first_bytes(from: &UserBytes) -> u64 {
         return 0;
     }
     head | READ
-}
-
-/// The user bytes of the system call the current task is in, when it is one on the socket `sk`.
-///
-/// Work that io_uring left for the end of another system call runs with that call's registers: a
-/// task that uses io_uring must show that the call's descriptor is this socket.
-#[inline(always)]
-fn syscall_bytes(sk: u64) -> Option<UserBytes> {
-    // SAFETY: the helpers give BTF pointers to the current task and its registers, whose fields
-    // may be loaded.
-    unsafe {
-        let task = bpf_get_current_task_btf();
-        let task_flags: u32 = ptr::read_volatile(task.cast::<u8>().add(TASK_FLAGS.load() as usize).cast());
-        if task_flags & PF_IO_WORKER != 0 {
-            return None;
-        }
-        let regs = bpf_task_pt_regs(task) as *const pt_regs;
-        let io_uring = TASK_IO_URING.load();
-        if io_uring != 0 {
-            let context: u64 = ptr::read_volatile(task.cast::<u8>().add(io_uring as usize).cast());
-            let descriptor = ptr::read_volatile(&raw const (*regs).rdi);
-            if context != 0 && socket_of(descriptor as u32) != Some(sk) {
-                return None;
-            }
-        }
-        user_bytes(&Registers {
-            number: ptr::read_volatile(&raw const (*regs).orig_rax),
-            second: ptr::read_volatile(&raw const (*regs).rsi),
-            third: ptr::read_volatile(&raw const (*regs).rdx),
-        })
-    }
-}
-
-/// The registers that say where a system call's bytes are.
-pub struct Registers {
-    pub number: u64,
-    pub second: u64,
-    pub third: u64,
-}
-
-/// Reads the buffer out of the arguments; `None` for calls that have none (sendfile, splice,
-/// io_uring) or whose message can not be told (sendmmsg, recvmmsg). x86_64 system call numbers.
-#[inline(always)]
-pub fn user_bytes(regs: &Registers) -> Option<UserBytes> {
-    match regs.number {
-        // read, write, sendto, recvfrom
-        0 | 1 | 44 | 45 => Some(UserBytes::buffer(regs.second, regs.third)),
-        // readv, writev
-        19 | 20 => Some(UserBytes::vector(regs.second, bounded(regs.third))),
-        // sendmsg, recvmsg: struct user_msghdr, msg_iov at 16, msg_iovlen at 24
-        46 | 47 => {
-            let mut iov = [0u64; 2];
-            // SAFETY: reads user memory into our stack; a bad pointer is an error code.
-            let failed = unsafe {
-                bpf_probe_read_user((&raw mut iov).cast(), 16, (regs.second + 16) as *const c_void)
-            } != 0;
-            if failed {
-                None
-            } else {
-                Some(UserBytes::vector(iov[0], bounded(iov[1])))
-            }
-        }
-        _ => None,
-    }
-}
-
-#[inline(always)]
-fn bounded(count: u64) -> u64 {
-    if count > MAX_IOVECS { MAX_IOVECS } else { count }
 }

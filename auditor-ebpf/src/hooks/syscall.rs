@@ -12,7 +12,10 @@ use crate::{
     globals::{
         FDTABLE_FD, FDTABLE_MAX, FILE_INODE, FILE_PRIVATE, FILES_FDT, INODE_MODE, SOCKET_SK, TASK_FILES,
     },
-    hooks::socket::{Registers, moved, user_bytes},
+    hooks::{
+        call::{Message, Registers, user_message},
+        socket::moved,
+    },
     scope,
     socket_state::RawSock,
 };
@@ -49,30 +52,24 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
     };
     let task = scope::current()?;
     // SAFETY: as above.
-    let (fd, second, third, fourth) = unsafe {
+    let (fd, regs) = unsafe {
         (
             core::ptr::read_volatile(&raw const (*regs).rdi),
-            core::ptr::read_volatile(&raw const (*regs).rsi),
-            core::ptr::read_volatile(&raw const (*regs).rdx),
-            core::ptr::read_volatile(&raw const (*regs).r10),
+            Registers::of(regs),
         )
     };
     let flags = match (has_flags, number) {
-        (true, 47) => third as i32,
-        (true, _) => fourth as i32,
+        (true, 47) => regs.third as i32,
+        (true, _) => regs.fourth as i32,
         _ => 0,
     };
     let sk = socket_of(fd as u32)?;
-    let from = if seen {
-        user_bytes(&Registers {
-            number,
-            second,
-            third,
-        })
+    let message = if seen {
+        user_message(&regs)
     } else {
-        None
+        Message::UNSEEN
     };
-    moved(task, RawSock(sk), ret as u64, flags, ingress, from)
+    moved(task, RawSock(sk), ret as u64, flags, ingress, message)
 }
 
 /// Walks task → files → fdt → fd[n] → file.

@@ -2,7 +2,7 @@
 
 use std::{os::fd::AsRawFd as _, time::Duration};
 
-use auditor_common::record::{Endpoint, HEADER_LEN, Kind, RecordHeader, Source};
+use auditor_common::record::{ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source};
 use aya::maps::{MapData, RingBuf};
 
 /// One record, borrowed from the ring.
@@ -10,7 +10,7 @@ pub struct Record<'a> {
     pub header: RecordHeader,
     pub kind: Kind,
     pub source: Source,
-    /// Data: the payload. Opened, Bound: see [`Record::endpoint`]. Else empty.
+    /// Data: the payload. Opened, Bound, Datagram: see [`Record::endpoint`] and [`Record::datagram`]. Else empty.
     pub payload: &'a [u8],
 }
 
@@ -27,6 +27,7 @@ impl<'a> Record<'a> {
             6 => Kind::Exit,
             7 => Kind::Fork,
             8 => Kind::Mapped,
+            9 => Kind::Datagram,
             _ => return None,
         };
         let source = match header.source {
@@ -49,6 +50,12 @@ impl<'a> Record<'a> {
         matches!(self.kind, Kind::Opened | Kind::Bound)
             .then(|| Endpoint::decode(self.payload))
             .flatten()
+    }
+
+    /// The addresses and the bytes of a `Datagram` record.
+    pub fn datagram(&self) -> Option<(Endpoint, &'a [u8])> {
+        let (endpoint, bytes) = self.payload.split_at_checked(ENDPOINT_LEN)?;
+        (self.kind == Kind::Datagram).then_some((Endpoint::decode(endpoint)?, bytes))
     }
 }
 
@@ -87,6 +94,7 @@ mod tests {
             if let Some(record) = Record::decode(&slot) {
                 proptest::prop_assert_eq!(record.payload.len(), record.header.len as usize);
                 let _ = record.endpoint();
+                let _ = record.datagram();
             }
         }
     }

@@ -37,8 +37,17 @@ impl SocketTier {
     /// Programs that belong to the tier on kernels that have their function.
     pub const fn optional_programs(self) -> &'static [&'static str] {
         match self {
-            Self::Fexit => &["inet_sendpage"],
-            Self::Tracepoint | Self::Syscall => &[],
+            Self::Fexit => &[
+                "inet_sendpage",
+                "unix_stream_sendmsg",
+                "unix_stream_recvmsg",
+                "unix_dgram_sendmsg",
+                "unix_dgram_recvmsg",
+                "sendmmsg_end",
+                "recvmmsg_end",
+            ],
+            Self::Tracepoint => &["udp_recvmsg", "udpv6_recvmsg", "sendmmsg_end", "recvmmsg_end"],
+            Self::Syscall => &[],
         }
     }
 

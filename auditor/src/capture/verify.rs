@@ -28,6 +28,7 @@ pub fn programs() -> Result<Vec<Verified>, LoadError> {
     let settings = Settings {
         node: false,
         max_call_bytes: 1 << 20,
+        max_message_bytes: 1 << 20,
         ring_bytes: 1 << 18,
         rings: 1,
         tier: None,
@@ -39,10 +40,16 @@ pub fn programs() -> Result<Vec<Verified>, LoadError> {
     let mut verified: Vec<Verified> = ebpf
         .programs_mut()
         .map(|(name, program)| {
+            let target = match name {
+                "messages_end" => "sys_exit",
+                "sendmmsg_end" => "__x64_sys_sendmmsg",
+                "recvmmsg_end" => "__x64_sys_recvmmsg",
+                name => name,
+            };
             let loaded = match program {
                 Program::UProbe(program) => program.load(),
-                Program::BtfTracePoint(program) => program.load(name, &btf),
-                Program::FExit(program) => program.load(name, &btf),
+                Program::BtfTracePoint(program) => program.load(target, &btf),
+                Program::FExit(program) => program.load(target, &btf),
                 _ => Ok(()),
             };
             let info = loaded.and_then(|()| program.info());

@@ -95,6 +95,7 @@ fn kernel_checks() -> Vec<Check> {
     let settings = Settings {
         node: false,
         max_call_bytes: 1 << 20,
+        max_message_bytes: 1 << 20,
         ring_bytes: 1 << 18,
         rings: 1,
         tier: None,

@@ -95,6 +95,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         scope,
         ring_bytes: u32::try_from(config.capture.ring_bytes).context("capture.ring_bytes")?,
         max_call_bytes: u32::try_from(config.capture.max_call_bytes).context("capture.max_call_bytes")?,
+        max_message_bytes: u32::try_from(config.capture.max_message_bytes)
+            .context("capture.max_message_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
         programs: Vec::new(),

@@ -92,6 +92,9 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20,
           value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
     max_call_bytes: u32,
+    /// Most bytes copied of one message in one direction, and of one that goes on in a second; 0 is no limit
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    max_message_bytes: u32,
     /// How sockets are seen [default: the best this kernel loads]
     #[arg(long, value_enum, value_name = "HOOK")]
     socket_hook: Option<Hook>,
@@ -143,6 +146,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         scope,
         ring_bytes: args.ring_bytes,
         max_call_bytes: args.max_call_bytes,
+        max_message_bytes: args.max_message_bytes,
         tier: args.socket_hook.map(|hook| match hook {
             Hook::Tracepoint => SocketTier::Tracepoint,
             Hook::Fexit => SocketTier::Fexit,

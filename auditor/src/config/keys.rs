@@ -107,6 +107,13 @@ pub const KEYS: &[Key] = &[
         meaning: "Most bytes copied of one call; the rest is accounted as `over_budget`.",
     },
     Key {
+        path: "capture.max_message_bytes",
+        kind: Kind::Number(0, 1 << 31),
+        default: "1048576",
+        unit: "bytes",
+        meaning: "Most bytes copied of one message in one direction, and of one that goes on in a second; the rest is accounted as `over_budget`. 0 is no limit.",
+    },
+    Key {
         path: "capture.socket_hook",
         kind: Kind::Choice(&["auto", "tracepoint", "fexit", "syscall"]),
         default: "auto",

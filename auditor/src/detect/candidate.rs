@@ -3,6 +3,7 @@
 //! Goes in: nothing; these are the types between scanner and verifiers. A [`Match`] holds
 //! positions and reasons, never a value.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::mask;
@@ -248,7 +249,7 @@ impl Match {
     }
 
     /// Adds a reason worth `bits`.
-    pub(crate) fn because(mut self, bits: f32, reason: impl Into<String>) -> Self {
+    pub(crate) fn because(mut self, bits: f32, reason: impl Into<Cow<'static, str>>) -> Self {
         self.evidence.push(Evidence {
             bits,
             reason: reason.into(),

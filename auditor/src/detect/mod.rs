@@ -31,6 +31,7 @@ mod tests;
 mod verify;
 mod vocabulary;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -85,7 +86,7 @@ pub struct Detection {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     pub bits: f32,
-    pub reason: String,
+    pub reason: Cow<'static, str>,
 }
 
 /// What a value looks like, decided before any validator runs.

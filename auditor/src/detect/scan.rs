@@ -17,10 +17,10 @@ use super::glance::Names;
 use super::own::{self, Definition, Own, OwnError};
 use super::prefix::Prefixes;
 use super::rows::{MOST_ROWS, RowId, RowSet, numbered};
-use super::score::{FLOOR, Scene};
+use super::score::{FLOOR, Rank, Scene};
 use super::state::Protected;
 use super::vocabulary::Vocabulary;
-use super::{Detection, Scan, State};
+use super::{Detection, Scan};
 use crate::content::Document;
 
 /// Digits of the longest number any row asks for, and one.
@@ -300,13 +300,12 @@ impl Scanner {
         self.rows.iter().position(|row| row.id == id).and_then(RowId::new)
     }
 
-    fn judge(&self, names: &mut Names, document: &Document<'_>, found: Found) -> Option<Detection> {
-        let scene = Scene::of(self, names, document, found.range().clone());
+    fn judge(scene: &Scene<'_>, found: Found, is_beaten: impl FnOnce(Rank) -> bool) -> Option<Detection> {
         let (row, found) = match found {
             Found::Verified(row, found) => (row, found),
             Found::Protected(range, value) => scene.claim(range, value)?,
         };
-        scene.judge(row, found)
+        scene.judge(row, found, is_beaten)
     }
 }
 
@@ -321,9 +320,17 @@ impl Scan for Scanner {
             found.sort_by_key(|found| (found.range().start, found.range().end));
             let ready = found.partition_point(|found| found.range().start < before);
             let mut names = Names::taken(self.number);
+            let mut scene = None;
             for found in found.drain(..ready) {
-                let is_owner = document.reports(found.range());
-                if let Some(detection) = self.judge(&mut names, document, found) {
+                let range = &found.range().clone();
+                let is_owner = document.reports(range);
+                let here = scene.take().filter(|scene: &Scene<'_>| scene.is_at(range));
+                let here = here.unwrap_or_else(|| Scene::of(self, &mut names, document, range.clone()));
+                let is_beaten = |rank| {
+                    let last = best.last().map(|(_, last)| last);
+                    last.is_some_and(|last| last.range.end > range.start && Rank::of(last) >= rank)
+                };
+                if let Some(detection) = Self::judge(scene.insert(here), found, is_beaten) {
                     keep_better(&mut best, is_owner, detection);
                 }
             }
@@ -344,18 +351,12 @@ fn keep_better(best: &mut Vec<(bool, Detection)>, is_owner: bool, detection: Det
         if last.range.end <= detection.range.start {
             break;
         }
-        if rank(last) >= rank(&detection) {
+        if Rank::of(last) >= Rank::of(&detection) {
             return;
         }
         best.pop();
     }
     best.push((is_owner, detection));
-}
-
-/// More bits, then more bytes, then a protected or test reading over a clear one.
-fn rank(detection: &Detection) -> (i32, usize, bool) {
-    let bits = (detection.score_bits * 16.0) as i32;
-    (bits, detection.range.len(), detection.state != State::Clear)
 }
 
 #[cfg(test)]

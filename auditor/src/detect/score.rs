@@ -3,6 +3,7 @@
 //! Goes in: a match or a protected value, and the field it lies in. Comes out: a [`Detection`], or
 //! nothing when what remains is below [`FLOOR`]. Holds no state.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::candidate::Match;
@@ -34,16 +35,21 @@ const NAMED_BEFORE: f32 = 6.0;
 /// A number in a field that has a name of other numbers.
 const OTHER: f32 = -4.0;
 
-/// A field as scoring sees it.
+/// A place in a field as scoring sees it, for all candidates that lie there.
 pub(crate) struct Scene<'a> {
     scanner: &'a Scanner,
     pub(crate) document: &'a Document<'a>,
+    range: Range<usize>,
     pub(crate) field: Field,
     meaning: Meaning,
     /// Rows beside whose values the fields around it usually stand.
     beside: RowSet,
     /// Rows beside whose values a field called like the object around it usually stands.
     object: RowSet,
+    /// Rows that the words right before the place name, and those of which words near by speak; once
+    /// asked.
+    named_before: OnceCell<RowSet>,
+    hinted: OnceCell<RowSet>,
 }
 
 impl<'a> Scene<'a> {
@@ -54,7 +60,7 @@ impl<'a> Scene<'a> {
         document: &'a Document<'a>,
         range: Range<usize>,
     ) -> Self {
-        let field = document.field_at(range);
+        let field = document.field_at(range.clone());
         let key = field.key.as_deref().unwrap_or_default();
         let parent = parent(field.path.as_deref());
         let meaning = Meaning::of(&scanner.vocabulary, key.as_bytes(), parent.as_bytes());
@@ -68,11 +74,31 @@ impl<'a> Scene<'a> {
         Self {
             scanner,
             document,
+            range,
             object,
             field,
             meaning,
             beside,
+            named_before: OnceCell::new(),
+            hinted: OnceCell::new(),
         }
+    }
+
+    /// True for the place of these candidates.
+    pub(crate) fn is_at(&self, range: &Range<usize>) -> bool {
+        self.range == *range
+    }
+
+    fn named_before(&self) -> &RowSet {
+        let (vocabulary, bytes) = (&self.scanner.vocabulary, self.document.bytes);
+        self.named_before
+            .get_or_init(|| context::names_before(vocabulary, bytes, &self.range))
+    }
+
+    fn hinted(&self) -> &RowSet {
+        let (vocabulary, bytes) = (&self.scanner.vocabulary, self.document.bytes);
+        self.hinted
+            .get_or_init(|| context::hints_near(vocabulary, bytes, &self.range))
     }
 
     /// The detector that a protected value belongs to by its name, as a match.
@@ -121,8 +147,14 @@ impl<'a> Scene<'a> {
         self.scanner.rows[row.index()]
     }
 
-    /// Adds what the field says and decides.
-    pub(crate) fn judge(self, id: RowId, found: Match) -> Option<Detection> {
+    /// Adds what the field says and decides. `is_beaten` is asked of a rank: by what overlaps it and is
+    /// better. Then the rest is not worth the time.
+    pub(crate) fn judge(
+        &self,
+        id: RowId,
+        found: Match,
+        is_beaten: impl FnOnce(Rank) -> bool,
+    ) -> Option<Detection> {
         let row = self.info(id);
         let Match {
             range,
@@ -133,7 +165,7 @@ impl<'a> Scene<'a> {
         } = found;
         let value = &self.document.bytes[range.clone()];
         let own_bits: f32 = evidence.iter().map(|line| line.bits).sum();
-        let mut add = |bits: f32, reason: &str| {
+        let mut add = |bits: f32, reason: &'static str| {
             evidence.push(Evidence {
                 bits,
                 reason: reason.into(),
@@ -163,10 +195,8 @@ impl<'a> Scene<'a> {
             Some(Strength::Partial) => add(PARTIAL, "part of the field's name speaks of such values"),
             None => {}
         }
-        let (vocabulary, bytes) = (&self.scanner.vocabulary, self.document.bytes);
-        let named = strength.is_none() && context::names_before(vocabulary, bytes, &range).contains(id);
-        let hinted =
-            named || strength.is_none() && context::hints_near(vocabulary, bytes, &range).contains(id);
+        let named = strength.is_none() && self.named_before().contains(id);
+        let hinted = named || strength.is_none() && self.hinted().contains(id);
         if named {
             add(NAMED_BEFORE, "the words before it are a name of such values");
         } else if hinted {
@@ -199,7 +229,7 @@ impl<'a> Scene<'a> {
             add(0.0, "the field's name promises that it is masked");
         }
         let score_bits = evidence.iter().map(|line| line.bits).sum();
-        if score_bits < self.scanner.floor {
+        if score_bits < self.scanner.floor || is_beaten(Rank::new(score_bits, &range, state)) {
             return None;
         }
         evidence.sort_by(|a, b| b.bits.total_cmp(&a.bits));
@@ -220,7 +250,7 @@ impl<'a> Scene<'a> {
                 .fingerprinter
                 .fingerprint(&sample::normalise(row, value, state)),
             range,
-            field: self.field,
+            field: self.field.clone(),
         })
     }
 
@@ -243,6 +273,21 @@ impl<'a> Scene<'a> {
             Some(Promise::Tokenised) => row.category != "secret",
             Some(Promise::Masked | Promise::LastFour | Promise::Hashed | Promise::Encrypted) => true,
         }
+    }
+}
+
+/// Which of two readings of the same bytes is better: more bits, then more bytes, then a protected or
+/// test reading over a clear one.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank(i32, usize, bool);
+
+impl Rank {
+    fn new(score_bits: f32, range: &Range<usize>, state: State) -> Self {
+        Self((score_bits * 16.0) as i32, range.len(), state != State::Clear)
+    }
+
+    pub(crate) fn of(detection: &Detection) -> Self {
+        Self::new(detection.score_bits, &detection.range, detection.state)
     }
 }
 

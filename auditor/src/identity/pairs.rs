@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -31,6 +31,50 @@ impl AddressPair {
         let (local, remote) = (canonical(local), canonical(remote));
         let netns = if local.ip().is_loopback() { netns } else { 0 };
         Self { local, remote, netns }
+    }
+
+    /// The pair of a datagram. A socket that is not connected has no address of its own; what it sends to a loopback
+    /// address comes from that address.
+    pub fn datagram(local: SocketAddr, remote: SocketAddr, netns: u32) -> Self {
+        let (mut local, remote) = (canonical(local), canonical(remote));
+        if local.ip().is_unspecified() && remote.ip().is_loopback() {
+            local.set_ip(remote.ip());
+        }
+        Self::new(local, remote, netns)
+    }
+
+    /// The pair of a UNIX domain socket, which has numbers and no addresses: those of the discard-only prefix
+    /// (RFC 6666), which no packet on a wire has, hold numbers that only the open sockets of this host have. `other` is
+    /// 0 for a socket that is not connected.
+    pub fn unix(own: u64, other: u64) -> Self {
+        let end = |number: u64| {
+            let ip = Ipv6Addr::from(0x100_u128 << 112 | u128::from(number));
+            SocketAddr::new(IpAddr::V6(ip), u16::from(number != 0))
+        };
+        Self {
+            local: end(own),
+            remote: end(other),
+            netns: 0,
+        }
+    }
+
+    fn is_unix(self) -> bool {
+        matches!(self.local.ip(), IpAddr::V6(ip) if ip.segments()[..4] == [0x100, 0, 0, 0])
+    }
+
+    /// A sender's pair with no more of it than a receiver knows that is not told who sends: its own port.
+    pub fn without_sender(self) -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let remote = if self.is_unix() {
+            self.remote
+        } else {
+            SocketAddr::new(nowhere.ip(), self.remote.port())
+        };
+        Self {
+            local: nowhere,
+            remote,
+            netns: 0,
+        }
     }
 
     /// The pair as the other end has it.
@@ -59,6 +103,8 @@ pub struct Owner {
 #[derive(Default)]
 pub struct Pairs {
     sockets: Mutex<HashMap<AddressPair, Entry>>,
+    /// Who sends and receives datagrams at an address, in a network namespace.
+    bound: Mutex<HashMap<(SocketAddr, u32), (u32, Instant)>>,
 }
 
 struct Entry {
@@ -95,6 +141,36 @@ impl Pairs {
         self.lock().get(&pair.reversed()).map(|entry| entry.owner)
     }
 
+    /// Registers who has the local address of a datagram.
+    pub fn insert_bound(&self, pair: AddressPair, tgid: u32) {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if bound.len() >= CAPACITY {
+            bound.retain(|_, (_, at)| at.elapsed() < AFTERLIFE);
+        }
+        if bound.len() < CAPACITY && pair.local.port() != 0 {
+            bound.insert((pair.local, pair.netns), (tgid, Instant::now()));
+        }
+    }
+
+    /// The process that was seen at the other end's address.
+    pub fn bound(&self, pair: AddressPair) -> Option<u32> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let port = pair.remote.port();
+        let any = [
+            SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, port)),
+            // It takes those of IPv4, too.
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+        ];
+        // A socket that takes datagrams for any address is told by its port, of this host's addresses only.
+        let here = pair.remote.ip().is_loopback() || pair.remote.ip() == pair.local.ip();
+        [pair.remote, any[0], any[1]]
+            .into_iter()
+            .take(if here { 3 } else { 1 })
+            .flat_map(|address| [(address, pair.netns), (address, 0)])
+            .find_map(|key| bound.get(&key))
+            .map(|(tgid, _)| *tgid)
+    }
+
     /// The socket closed.
     pub fn closed(&self, pair: AddressPair) {
         if let Some(entry) = self.lock().get_mut(&pair) {
@@ -116,6 +192,28 @@ impl Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unix_socket_is_the_other_end_of_the_one_it_is_connected_to() {
+        let (here, there) = (AddressPair::unix(7, 9), AddressPair::unix(9, 7));
+        assert_eq!(here.reversed(), there);
+        assert_ne!(here, there);
+        assert_eq!(AddressPair::unix(7, 0).remote.port(), 0, "not connected");
+        assert_eq!(
+            here.without_sender(),
+            AddressPair::unix(9, 0).reversed().without_sender()
+        );
+    }
+
+    #[test]
+    fn who_takes_datagrams_is_told_by_the_port_on_this_host_only() {
+        let pairs = Pairs::default();
+        let pair = |local, remote| AddressPair::datagram(address(local), address(remote), 1);
+        pairs.insert_bound(pair("0.0.0.0:53", "0.0.0.0:0"), 7);
+        assert_eq!(pairs.bound(pair("0.0.0.0:40000", "127.0.0.1:53")), Some(7));
+        assert_eq!(pairs.bound(pair("10.0.0.1:40000", "10.0.0.2:53")), None);
+        assert_eq!(pairs.bound(pair("0.0.0.0:40000", "127.0.0.1:54")), None);
+    }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()

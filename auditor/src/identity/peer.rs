@@ -24,7 +24,7 @@ const LISTEN: &str = "0A";
 
 /// True when `local_port` has a listening socket in the network namespace of `pid`.
 pub fn is_listening(pid: u32, local_port: u16) -> bool {
-    entries(pid).any(|entry| entry.state == LISTEN && entry.local.port() == local_port)
+    entries(pid, TCP).any(|entry| entry.state == LISTEN && entry.local.port() == local_port)
 }
 
 /// Brings processes that have a listening socket to the front; the order is kept otherwise.
@@ -36,7 +36,7 @@ pub fn listeners_first(processes: &mut [u32]) {
             return true;
         };
         let sockets = listening.entry(namespace).or_insert_with(|| {
-            let listeners = entries(pid).filter(|entry| entry.state == LISTEN);
+            let listeners = entries(pid, TCP).filter(|entry| entry.state == LISTEN);
             listeners.map(|entry| entry.inode).collect()
         });
         !sockets_of(pid).any(|inode| sockets.contains(&inode))
@@ -67,16 +67,19 @@ pub enum Found {
 
 /// The process that owns the other end of `pair`, a socket of `pid`. `None` when it is on another
 /// host, in another network namespace, or gone.
-pub fn find(pid: u32, pair: AddressPair) -> Option<Found> {
+pub fn find(pid: u32, pair: AddressPair, datagram: bool) -> Option<Found> {
     let ip = pair.remote.ip();
     if !ip.is_loopback() && ip != pair.local.ip() {
         return None;
     }
     let wanted = pair.reversed();
+    if datagram {
+        return bound_to(pid, wanted.local).map(Found::Socket);
+    }
     let same = |entry: &Entry| {
         AddressPair::new(entry.local, entry.remote, 0) == AddressPair::new(wanted.local, wanted.remote, 0)
     };
-    let sockets: Vec<Entry> = entries(pid).collect();
+    let sockets: Vec<Entry> = entries(pid, TCP).collect();
     let owner = |which: &dyn Fn(&Entry) -> bool| {
         sockets
             .iter()
@@ -87,6 +90,22 @@ pub fn find(pid: u32, pair: AddressPair) -> Option<Found> {
         .map(Found::Socket)
         .or_else(|| owner(&|entry| entry.listens_for(wanted.local)).map(Found::Listener))
 }
+
+/// The only process that takes datagrams for `address`; `None` when several sockets do.
+fn bound_to(pid: u32, address: SocketAddr) -> Option<u32> {
+    let mut takers = entries(pid, UDP).filter(|entry| {
+        let ip = entry.local.ip().to_canonical();
+        entry.inode != 0
+            && entry.local.port() == address.port()
+            && (ip.is_unspecified() || ip == address.ip().to_canonical())
+    });
+    let only = takers.next()?;
+    takers.next().is_none().then(|| owner_of(only.inode)).flatten()
+}
+
+/// The tables of /proc/PID/net.
+const TCP: [&str; 2] = ["tcp", "tcp6"];
+const UDP: [&str; 2] = ["udp", "udp6"];
 
 struct Entry {
     local: SocketAddr,
@@ -103,10 +122,10 @@ impl Entry {
     }
 }
 
-/// All TCP sockets in the network namespace of `pid` (Documentation/networking/proc_net_tcp.rst),
+/// All sockets of these tables in the network namespace of `pid` (Documentation/networking/proc_net_tcp.rst),
 /// or in our own when that process is gone.
-fn entries(pid: u32) -> impl Iterator<Item = Entry> {
-    ["tcp", "tcp6"].into_iter().flat_map(move |file| {
+fn entries(pid: u32, tables: [&'static str; 2]) -> impl Iterator<Item = Entry> {
+    tables.into_iter().flat_map(move |file| {
         // A process that is ending has an empty table, or none.
         let text = fs::read_to_string(format!("/proc/{pid}/net/{file}"))
             .ok()
@@ -153,7 +172,8 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
     }
 }
 
-fn owner_of(inode: u64) -> Option<u32> {
+/// The process that has a descriptor of the socket with this inode number.
+pub fn owner_of(inode: u64) -> Option<u32> {
     let wanted = format!("socket:[{inode}]");
     let mut looked = 0;
     for process in fs::read_dir("/proc").ok()?.flatten() {
@@ -194,7 +214,7 @@ mod tests {
         let _accepted = listener.accept().unwrap();
         let pair = AddressPair::new(client.local_addr().unwrap(), server, 0);
         assert_eq!(
-            find(std::process::id(), pair),
+            find(std::process::id(), pair, false),
             Some(Found::Socket(std::process::id()))
         );
         assert!(is_listening(std::process::id(), server.port()));

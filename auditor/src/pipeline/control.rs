@@ -97,6 +97,8 @@ pub(super) struct Control {
     settled: [u64; Counter::LEN as usize],
     looked_at_all: Instant,
     housekept: Instant,
+    /// A program at the end of all system calls was asked for.
+    messages_end: bool,
 }
 
 impl Control {
@@ -124,6 +126,7 @@ impl Control {
             settled: [0; Counter::LEN as usize],
             looked_at_all: now,
             housekept: now,
+            messages_end: false,
         }
     }
 
@@ -238,7 +241,7 @@ impl Control {
                         let _ = exits.try_send(tgid);
                     }
                 }
-                Kind::Data | Kind::Opened | Kind::Bound | Kind::Closed => {}
+                Kind::Data | Kind::Datagram | Kind::Opened | Kind::Bound | Kind::Closed => {}
             }
         }
         while let Some(entry) = self.looks.first_entry() {
@@ -279,6 +282,7 @@ impl Control {
         if now.duration_since(self.housekept) > HOUSEKEEPING {
             self.housekept = now;
             self.settle();
+            self.see_messages();
             self.shared.peers.processes.sweep();
             self.shared.peers.pairs.sweep();
         }
@@ -296,6 +300,14 @@ impl Control {
         let search = &mut self.hooks.search;
         let files = discover::mapped_files(pid).into_iter();
         files.filter_map(|path| search.offer(&path, why)).collect()
+    }
+
+    /// Messages that a watched program moved several in one call, and that nothing tells apart so far.
+    fn see_messages(&mut self) {
+        if self.messages_end || self.maps.counter(Counter::MessagesUntold) == 0 {
+            return;
+        }
+        self.messages_end = self.hooks.order.try_send(Order::SeeMessagesEnd).is_ok();
     }
 
     /// Detaches first, so that the counters are final and an empty ring stays empty.

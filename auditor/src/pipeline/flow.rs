@@ -44,7 +44,9 @@ struct Stages {
 
 impl MessageFlow {
     pub(super) fn new(connection: &Connection, shared: Arc<Shared>, out: Sender<Observed>) -> Self {
-        let parser = if connection.from_start {
+        let parser = if connection.is_datagram {
+            protocol::Connection::datagrams()
+        } else if connection.from_start {
             protocol::Connection::opened()
         } else {
             protocol::Connection::joined()
@@ -75,6 +77,15 @@ impl Flow for MessageFlow {
                 time_ns,
             },
         );
+    }
+
+    fn message_end(&mut self, connection: &Connection, direction: Direction) {
+        let mut sink = PartSink {
+            stages: &mut self.stages,
+            connection,
+            time_ns: 0,
+        };
+        self.parser.finish(direction, &mut sink);
     }
 
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64) {

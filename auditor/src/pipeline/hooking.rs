@@ -27,6 +27,8 @@ pub(super) enum Order {
     Hooked(Sender<Vec<Hooked>>),
     /// The files that are mapped by somebody in scope now.
     InUse(HashSet<FileId>),
+    /// A watched program moves several messages in one call: see where such calls end.
+    SeeMessagesEnd,
     /// Gives back what loading and hooking needed for a moment.
     TrimMemory,
     /// Detach everything, say when done, and end.
@@ -62,6 +64,7 @@ impl Hooking {
                         self.count_left_out();
                         self.detach(&mut attachments, &used);
                     }
+                    Ok(Order::SeeMessagesEnd) => self.see_messages_end(),
                     Ok(Order::TrimMemory) => self.kernel.trim_memory(),
                     Ok(Order::Detach(done)) => {
                         self.count_left_out();
@@ -82,6 +85,15 @@ impl Hooking {
     fn count_left_out(&self) {
         let total = self.kernel.left_out();
         self.shared.totals.left_out.store(total, Ordering::Relaxed);
+    }
+
+    fn see_messages_end(&mut self) {
+        match self.kernel.see_messages_end() {
+            Ok(()) => tracing::info!(
+                "a watched program receives several messages in one call: watching the end of system calls"
+            ),
+            Err(error) => tracing::warn!(%error, "messages received by recvmmsg stay unseen"),
+        }
     }
 
     fn attach(&mut self, attachments: &mut Attachments, found: &Found) {

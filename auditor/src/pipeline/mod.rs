@@ -78,6 +78,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Most bytes captured of one call.
     pub max_call_bytes: u32,
+    /// Most bytes captured of one message in one direction; 0: no limit.
+    pub max_message_bytes: u32,
     pub tier: Option<SocketTier>,
     /// Programs that are never hooked or watched.
     pub exclusion: Exclusion,
@@ -220,6 +222,7 @@ impl Session {
         let settings = Settings {
             node: options.scope.node,
             max_call_bytes: options.max_call_bytes,
+            max_message_bytes: options.max_message_bytes,
             ring_bytes: options.ring_bytes,
             rings: rings(),
             tier: options.tier,

@@ -19,6 +19,7 @@ use crate::{
     },
     identity::{self, pairs::AddressPair},
     policy::Judge,
+    protocol::text::DATAGRAM,
     report::{
         aggregate::{Aggregator, Settings},
         finding::{Certainty, End, Finding, IdentifiedBy},
@@ -91,11 +92,19 @@ impl Reporter {
             && !seen.ingress
             && let Some(pair) = seen.pair
         {
-            self.remember(Sighting {
+            let sighting = Sighting {
                 pair,
                 detector: seen.observation.detection.detector,
                 fingerprint: seen.observation.detection.fingerprint.clone(),
-            });
+            };
+            if seen.observation.flow.protocol == DATAGRAM {
+                // Whoever receives it may not know who sent it.
+                self.remember(Sighting {
+                    pair: pair.without_sender(),
+                    ..sighting.clone()
+                });
+            }
+            self.remember(sighting);
         }
         if observed.must_wait() {
             let early = (self.held.len() >= CAPACITY)
@@ -190,7 +199,7 @@ impl Reporter {
                     ingress,
                     ..
                 } = &mut *missed;
-                self.name_remote(*pair, if *ingress { source } else { destination });
+                self.name_remote(*pair, if *ingress { source } else { destination }, false);
                 return self.miss(&missed);
             }
         };
@@ -198,7 +207,11 @@ impl Reporter {
             return self.offer(*seen, Side::Source);
         };
         let sighting = Sighting {
-            pair: pair.reversed(),
+            pair: if pair.remote.port() == 0 && seen.observation.flow.protocol == DATAGRAM {
+                pair.reversed().without_sender()
+            } else {
+                pair.reversed()
+            },
             detector: seen.observation.detection.detector,
             fingerprint: seen.observation.detection.fingerprint.clone(),
         };
@@ -211,22 +224,27 @@ impl Reporter {
             return Vec::new();
         }
         let observation = &mut seen.observation;
+        let is_datagram = observation.flow.protocol == DATAGRAM;
         let (remote, side) = match seen.ingress {
             true => (&mut observation.source, Side::Destination),
             false => (&mut observation.destination, Side::Source),
         };
-        self.name_remote(Some(pair), remote);
+        self.name_remote(Some(pair), remote, is_datagram);
         self.offer(*seen, side)
     }
 
     /// The owner of the other end of the socket, when it is known by now.
-    fn name_remote(&self, pair: Option<AddressPair>, remote: &mut End) {
+    fn name_remote(&self, pair: Option<AddressPair>, remote: &mut End, is_datagram: bool) {
         let peers = &self.shared.peers;
         if remote.certainty != Certainty::Exact
             && let Some(pair) = pair
-            && let Some(owner) = peers.pairs.peer(pair)
+            && let Some(tgid) = if is_datagram {
+                peers.pairs.bound(pair)
+            } else {
+                peers.pairs.peer(pair).map(|owner| owner.tgid)
+            }
         {
-            let process = peers.processes.of(owner.tgid);
+            let process = peers.processes.of(tgid);
             *remote = identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
     }

@@ -25,6 +25,8 @@ enum State {
     Undecided([Secret; 2]),
     Http1(Box<Http1>),
     Text(Text),
+    /// Datagrams: each a message, whatever it begins with.
+    Messages(Text),
 }
 
 impl Connection {
@@ -34,6 +36,14 @@ impl Connection {
             state: State::Undecided(Default::default()),
             opened: true,
             reversed: false,
+        }
+    }
+
+    /// A socket of messages that stand alone: each ends with [`Parser::finish`].
+    pub fn datagrams() -> Self {
+        Self {
+            state: State::Messages(Text::datagrams()),
+            ..Self::opened()
         }
     }
 
@@ -93,7 +103,7 @@ impl Connection {
     fn pass(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
         self.with_parser(direction, sink, |state, direction, sink| match state {
             State::Http1(http1) => http1.feed(direction, bytes, sink),
-            State::Text(text) => text.feed(direction, bytes, sink),
+            State::Text(text) | State::Messages(text) => text.feed(direction, bytes, sink),
             State::Undecided(_) => {}
         });
     }
@@ -150,7 +160,7 @@ impl Parser for Connection {
                 self.reconsider(direction, bytes, sink);
                 self.pass(direction, bytes, sink);
             }
-            State::Http1(_) => self.pass(direction, bytes, sink),
+            State::Http1(_) | State::Messages(_) => self.pass(direction, bytes, sink),
         }
     }
 
@@ -159,7 +169,7 @@ impl Parser for Connection {
         self.settle_for_text(sink);
         self.with_parser(direction, sink, |state, direction, sink| match state {
             State::Http1(http1) => http1.gap(direction, len, sink),
-            State::Text(text) => text.gap(direction, sink),
+            State::Text(text) | State::Messages(text) => text.gap(direction, sink),
             State::Undecided(_) => {}
         });
     }
@@ -173,7 +183,7 @@ impl Parser for Connection {
         self.settle_for_text(sink);
         self.with_parser(direction, sink, |state, direction, sink| match state {
             State::Http1(http1) => http1.finish(direction, sink),
-            State::Text(text) => text.finish(direction, sink),
+            State::Text(text) | State::Messages(text) => text.finish(direction, sink),
             State::Undecided(_) => {}
         });
     }

@@ -13,6 +13,9 @@ use super::{Direction, Exchange, Part, Place, Sink, WINDOW};
 /// Name of unknown protocols in findings.
 pub const PROTOCOL: &str = "text";
 
+/// Name of datagrams in findings.
+pub const DATAGRAM: &str = "datagram";
+
 /// Passes bytes on as a stream.
 pub struct Text {
     exchange: Arc<Exchange>,
@@ -30,6 +33,17 @@ impl Text {
     /// A connection of unknown protocol.
     pub fn new() -> Self {
         Self::after(&Exchange::default(), [0, 0])
+    }
+
+    /// Messages that stand alone: nothing of one says what the next is.
+    pub fn datagrams() -> Self {
+        Self {
+            exchange: Arc::new(Exchange {
+                protocol: DATAGRAM,
+                ..Exchange::default()
+            }),
+            ..Self::new()
+        }
     }
 
     /// What follows an upgrade or `CONNECT`: the stream keeps the operation that opened it, and
@@ -85,6 +99,9 @@ impl Text {
             emit(&self.exchange, direction, side, &[], true, sink);
             side.message += 1;
             side.offset = 0;
+        }
+        if self.exchange.protocol == DATAGRAM {
+            self.sides[direction.index()].ciphertext = None;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auditor_common::record::{Endpoint, Source, role};
+use auditor_common::record::{AF_INET, AF_UNIX, Endpoint, Kind, Source, role};
 
 use super::ledger_of;
 use crate::{
@@ -22,9 +22,6 @@ use crate::{
     protocol::{Direction, sniff},
     report::finding::{Certainty, End, IdentifiedBy},
 };
-
-/// `AF_INET` (linux/socket.h).
-const AF_INET: u16 = 2;
 
 /// How long a look for a listening socket is good for.
 const LISTENING_FOR: Duration = Duration::from_secs(2);
@@ -94,18 +91,29 @@ impl Peers {
 
     /// Looks for the owner of the other end in /proc, unless that was done too often this second:
     /// it takes milliseconds on a busy host.
-    fn search(&self, tgid: u32, pair: AddressPair) -> Option<peer::Found> {
+    fn search(&self, tgid: u32, pair: AddressPair, datagram: bool) -> Option<peer::Found> {
+        self.may_search()
+            .then(|| peer::find(tgid, pair, datagram))
+            .flatten()
+    }
+
+    /// Looks for the process that has a socket, within the same limit.
+    fn search_inode(&self, inode: u64) -> Option<u32> {
+        self.may_search().then(|| peer::owner_of(inode)).flatten()
+    }
+
+    fn may_search(&self) -> bool {
         {
             let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
             let (since, count) = searches
                 .filter(|(since, _)| since.elapsed() < Duration::from_secs(1))
                 .unwrap_or((Instant::now(), 0));
             if count >= MAX_SEARCHES {
-                return None;
+                return false;
             }
             *searches = Some((since, count + 1));
         }
-        peer::find(tgid, pair)
+        true
     }
 
     fn is_listening(&self, tgid: u32, netns: u32, port: u16) -> bool {
@@ -138,6 +146,12 @@ pub struct Connection {
     pub pair: Option<AddressPair>,
     /// True when it was seen from its first byte.
     pub from_start: bool,
+    /// Its bytes come in messages that stand alone.
+    pub is_datagram: bool,
+    /// Inode number of the other end, and the process that connected or listened there, of a UNIX domain socket.
+    unix: Option<(u64, u32)>,
+    /// The watched process at the other end, when its socket feeds this stream as well.
+    peer: Option<u32>,
     netns: u32,
     /// The watched process opened it; unknown until the first bytes.
     is_client: Option<bool>,
@@ -160,11 +174,19 @@ impl Connection {
             },
             pair: None,
             from_start: false,
+            is_datagram: record.kind == Kind::Datagram,
+            unix: None,
+            peer: None,
             netns: 0,
             is_client: None,
             local: peers.processes.of(header.tgid),
             looked_up: OnceLock::new(),
         }
+    }
+
+    /// Learns who is at the other end.
+    pub(super) fn set_peer(&mut self, tgid: u32) {
+        self.peer = Some(tgid);
     }
 
     /// Learns the TLS library from a record with data; what binds a stream does not name it.
@@ -176,10 +198,50 @@ impl Connection {
         }
     }
 
-    pub(super) fn set_endpoint(&mut self, endpoint: &Endpoint, cookie: u64) {
+    /// Learns the addresses of a datagram; whoever has the port is who it is for.
+    pub(super) fn set_datagram(&mut self, endpoint: &Endpoint, peers: &Peers) {
+        // Which side is called client means nothing here, but it must stay the same.
+        self.is_client = Some(true);
+        if endpoint.family == AF_UNIX {
+            if self.pair.is_none() {
+                self.set_unix(endpoint);
+            }
+            return;
+        }
         let (local, remote) = addresses(endpoint);
-        self.pair = Some(AddressPair::new(local, remote, endpoint.netns));
+        let pair = AddressPair::datagram(local, remote, endpoint.netns);
+        if self.pair != Some(pair) {
+            self.pair = Some(pair);
+            self.netns = endpoint.netns;
+            self.looked_up = OnceLock::new();
+            peers.pairs.insert_bound(pair, self.tgid);
+        }
+    }
+
+    fn set_unix(&mut self, endpoint: &Endpoint) {
+        let numbers = |bytes: &[u8; 16]| {
+            let both = u128::from_le_bytes(*bytes);
+            (both as u64, (both >> 64) as u64)
+        };
+        let ((_, own), (inode, other)) = (numbers(&endpoint.local), numbers(&endpoint.remote));
+        self.pair = Some(AddressPair::unix(own, other));
+        self.unix = Some((inode, endpoint.peer_tgid));
+        self.netns = endpoint.netns;
+        self.looked_up = OnceLock::new();
+    }
+
+    pub(super) fn set_endpoint(&mut self, endpoint: &Endpoint, cookie: u64) {
         self.cookie = cookie;
+        if endpoint.family == AF_UNIX {
+            self.set_unix(endpoint);
+            match endpoint.role {
+                role::CLIENT => self.is_client = Some(true),
+                role::SERVER => self.is_client = Some(false),
+                _ => {}
+            }
+            return;
+        }
+        self.pair = Some(pair_of(endpoint));
         self.netns = endpoint.netns;
         self.looked_up = OnceLock::new();
         // What bytes have settled stays: a parser can not have its directions exchanged.
@@ -205,8 +267,8 @@ impl Connection {
         if self.is_client.is_some() {
             return;
         }
-        let by_listener = self
-            .pair
+        let inet = self.pair.filter(|_| self.unix.is_none());
+        let by_listener = inet
             .filter(|pair| peers.is_listening(self.tgid, self.netns, pair.local.port()))
             .map(|_| false);
         let by_bytes = || match sniff::message_start(first) {
@@ -214,7 +276,7 @@ impl Connection {
             sniff::Start::Yes(sniff::Kind::Response) => Some(ingress),
             sniff::Start::More | sniff::Start::No => None,
         };
-        let by_port = || self.pair.map(|pair| pair.local.port() > pair.remote.port());
+        let by_port = || inet.map(|pair| pair.local.port() > pair.remote.port());
         self.is_client = by_listener.or_else(by_bytes).or_else(by_port).or(Some(!ingress));
     }
 
@@ -244,11 +306,8 @@ impl Connection {
 
     /// The watched process's end.
     pub fn local_end(&self) -> End {
-        identity::local_end(
-            &self.local,
-            self.pair.map(|pair| pair.local),
-            IdentifiedBy::Cgroup,
-        )
+        let address = self.pair.filter(|_| self.unix.is_none()).map(|pair| pair.local);
+        identity::local_end(&self.local, address, IdentifiedBy::Cgroup)
     }
 
     /// The other end. `host` is the name the client asked for, if it did.
@@ -257,11 +316,28 @@ impl Connection {
         let Some(pair) = self.pair else {
             return identity::remote_end(None, host);
         };
+        if let Some(tgid) = self.peer {
+            let process = peers.processes.of(tgid);
+            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+        }
+        if let Some((inode, tgid)) = self.unix {
+            return self.unix_end(peers, inode, tgid);
+        }
+        if self.is_datagram
+            && let Some(tgid) = peers.pairs.bound(pair)
+        {
+            let process = peers.processes.of(tgid);
+            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+        }
         let seen = peers
             .pairs
             .peer(pair)
             .map(|owner| peer::Found::Socket(owner.tgid));
-        let found = seen.or_else(|| *self.looked_up.get_or_init(|| peers.search(self.tgid, pair)));
+        let found = seen.or_else(|| {
+            *self
+                .looked_up
+                .get_or_init(|| peers.search(self.tgid, pair, self.is_datagram))
+        });
         let end = |tgid| {
             let process = peers.processes.of(tgid);
             identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
@@ -272,9 +348,38 @@ impl Connection {
                 certainty: Certainty::Likely,
                 ..end(tgid)
             },
-            None => identity::remote_end(Some(pair.remote), host),
+            // Port 0: a datagram of which nothing says who sent it.
+            None => identity::remote_end(Some(pair.remote).filter(|address| address.port() != 0), host),
         }
     }
+}
+
+impl Connection {
+    /// The other end of a UNIX domain socket: who has its descriptor; else who connected or listened, who may have handed
+    /// it to somebody else since.
+    fn unix_end(&self, peers: &Peers, inode: u64, tgid: u32) -> End {
+        let found = *self.looked_up.get_or_init(|| {
+            let owner = (inode != 0).then(|| peers.search_inode(inode)).flatten();
+            owner
+                .map(peer::Found::Socket)
+                .or_else(|| (tgid != 0).then_some(peer::Found::Listener(tgid)))
+        });
+        let end = |tgid| identity::local_end(&peers.processes.of(tgid), None, IdentifiedBy::SocketPair);
+        match found {
+            Some(peer::Found::Socket(tgid)) => end(tgid),
+            Some(peer::Found::Listener(tgid)) => End {
+                certainty: Certainty::Likely,
+                ..end(tgid)
+            },
+            None => identity::remote_end(None, None),
+        }
+    }
+}
+
+/// The pair of a TCP socket.
+pub(super) fn pair_of(endpoint: &Endpoint) -> AddressPair {
+    let (local, remote) = addresses(endpoint);
+    AddressPair::new(local, remote, endpoint.netns)
 }
 
 fn addresses(endpoint: &Endpoint) -> (SocketAddr, SocketAddr) {

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auditor_common::record::{Kind, Source};
+use auditor_common::record::{Kind, Source, flags};
 
 pub use connection::{Connection, Peers};
 
@@ -47,6 +47,8 @@ pub const BINDING: Duration = Duration::from_millis(200);
 pub trait Flow {
     /// Bytes in order. The flow settles every one of them in the stream's ledger.
     fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]);
+    /// A datagram is complete.
+    fn message_end(&mut self, connection: &Connection, direction: Direction);
     /// Bytes are missing here; who lost them has settled them.
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64);
     /// The connection's socket is known now, or will not be for long: let go what waits for it.
@@ -74,9 +76,32 @@ struct Stream<F> {
     flow: Option<F>,
     /// Next offset, egress and ingress.
     next: [u64; 2],
+    /// Offsets are TCP sequence numbers, which begin again after 4 GiB.
+    in_sequence: bool,
     last: Instant,
     /// Data came since the last quiet moment.
     fresh: bool,
+}
+
+/// A round of sequence numbers: where positions begin, so that those a little earlier are not below 0.
+const ROUND: u64 = 1 << 32;
+
+impl<F> Stream<F> {
+    /// The first positions of both directions; both ends of a connection count the same way.
+    fn start_at(&mut self, egress: u64, ingress: u32) {
+        self.in_sequence = true;
+        self.next = [ROUND + egress % ROUND, ROUND + u64::from(ingress)];
+    }
+
+    /// Where a record begins: the position that is nearest to what was expected.
+    fn position(&self, way: usize, offset: u64) -> u64 {
+        if !self.in_sequence {
+            return offset;
+        }
+        let expected = self.next[way];
+        let ahead = (offset as u32).wrapping_sub(expected as u32) as i32;
+        expected.saturating_add_signed(i64::from(ahead))
+    }
 }
 
 impl<F: Flow> Streams<F> {
@@ -104,12 +129,18 @@ impl<F: Flow> Streams<F> {
             Kind::Opened | Kind::Bound => {
                 let Some(endpoint) = record.endpoint() else { return };
                 self.make_room(key);
-                let stream = self.stream(key, record);
-                stream.connection.set_endpoint(&endpoint, record.header.cookie);
                 let peers = Arc::clone(&self.peers);
-                let Some(stream) = self.table.get_mut(&key) else {
+                let stream = self.stream(key, record);
+                if record.header.flags & flags::PEER != 0 {
+                    // The other end of a connection that is a stream already.
+                    let pair = connection::pair_of(&endpoint);
+                    peers.pairs.insert(pair, record.header.tgid, false);
                     return;
-                };
+                }
+                stream.connection.set_endpoint(&endpoint, record.header.cookie);
+                if record.header.flags & flags::SEQUENCE != 0 {
+                    stream.start_at(record.header.offset, record.header.total);
+                }
                 peers.opened(&stream.connection);
                 if let Some(flow) = &mut stream.flow {
                     peers.captured(&stream.connection);
@@ -117,6 +148,7 @@ impl<F: Flow> Streams<F> {
                 }
             }
             Kind::Data => self.data(key, record),
+            Kind::Datagram => self.datagram(key, record),
             // A TLS object that was freed is gone. A closed socket may still hold bytes its program
             // has not read, and carries TLS streams of other rings: they end a little later.
             Kind::Closed if record.source == Source::Tls => {
@@ -196,7 +228,9 @@ impl<F: Flow> Streams<F> {
     fn data(&mut self, key: (Source, u64), record: &Record<'_>) {
         self.make_room(key);
         let (peers, ledger) = (Arc::clone(&self.peers), Arc::clone(&self.ledger));
-        let ingress = usize::from(record.header.ingress & 1);
+        // What the other end sent, this one received.
+        let peer = record.header.flags & flags::PEER != 0;
+        let ingress = usize::from((record.header.ingress & 1 == 1) != peer);
         let is_new = self.table.get(&key).is_none_or(|stream| stream.flow.is_none());
         let stream = self.stream(key, record);
         if is_new {
@@ -210,7 +244,10 @@ impl<F: Flow> Streams<F> {
         stream.fresh = true;
         let direction = stream.connection.direction(ingress == 1);
         let next = stream.next[ingress];
-        let (offset, length) = (record.header.offset, record.payload.len() as u64);
+        let (offset, length) = (
+            stream.position(ingress, record.header.offset),
+            record.payload.len() as u64,
+        );
         let repeated = next.saturating_sub(offset).min(length);
         if repeated > 0 {
             ledger.settle(stream.connection.ledger(), Account::Duplicate, repeated);
@@ -242,15 +279,71 @@ impl<F: Flow> Streams<F> {
         }
     }
 
+    /// A datagram, or a piece of one: a message of its own, whose peer is another each time.
+    fn datagram(&mut self, key: (Source, u64), record: &Record<'_>) {
+        let Some((endpoint, bytes)) = record.datagram() else {
+            return;
+        };
+        self.make_room(key);
+        let peers = Arc::clone(&self.peers);
+        let ingress = usize::from(record.header.ingress & 1);
+        let stream = self.stream(key, record);
+        stream.last = Instant::now();
+        let next = std::mem::take(&mut stream.next[ingress]);
+        let (offset, length) = (record.header.offset, bytes.len() as u64);
+        let complete = record.header.flags & flags::LAST != 0;
+        if !complete {
+            stream.next[ingress] = offset.saturating_add(length);
+        }
+        let before = stream.connection.direction(ingress == 1);
+        // What an earlier datagram left open ends with its own addresses.
+        if offset == 0
+            && next > 0
+            && let Some(flow) = &mut stream.flow
+        {
+            flow.message_end(&stream.connection, before);
+        }
+        stream.connection.set_datagram(&endpoint, &peers);
+        if stream.flow.is_none() {
+            let flow = (self.make)(&self.table[&key].connection);
+            if let Some(stream) = self.table.get_mut(&key) {
+                stream.flow = Some(flow);
+            }
+        }
+        let Some(Stream {
+            connection,
+            flow: Some(flow),
+            ..
+        }) = self.table.get_mut(&key)
+        else {
+            return;
+        };
+        let direction = connection.direction(ingress == 1);
+        if offset > next {
+            flow.gap(connection, direction, offset - next);
+        }
+        if !bytes.is_empty() {
+            flow.data(connection, direction, record.header.time_ns, bytes);
+        }
+        if complete {
+            flow.message_end(connection, direction);
+        }
+    }
+
     fn stream(&mut self, key: (Source, u64), record: &Record<'_>) -> &mut Stream<F> {
         let peers = &self.peers;
         let stream = self.table.entry(key).or_insert_with(|| Stream {
             connection: Connection::new(record, peers),
             flow: None,
             next: [0; 2],
+            in_sequence: false,
             last: Instant::now(),
             fresh: false,
         });
+        if record.header.flags & flags::PEER != 0 {
+            stream.connection.set_peer(record.header.tgid);
+            return stream;
+        }
         // A socket handed to another process (accept in a master, work in a child) has a new owner.
         if stream.connection.tgid != record.header.tgid && record.header.tgid != 0 {
             stream.connection.set_owner(record.header.tgid, peers);
@@ -316,6 +409,7 @@ mod tests {
             self.0
                 .settle(connection.ledger(), Account::Scanned, bytes.len() as u64);
         }
+        fn message_end(&mut self, _: &Connection, _: Direction) {}
         fn gap(&mut self, _: &Connection, _: Direction, _: u64) {}
         fn settled(&mut self, _: &Connection) {}
         fn quiet(&mut self, _: &Connection) {}

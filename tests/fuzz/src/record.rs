@@ -31,6 +31,8 @@ impl Flow for Settling {
             .settle(connection.ledger(), Account::Scanned, bytes.len() as u64);
     }
 
+    fn message_end(&mut self, _: &Connection, _: Direction) {}
+
     fn gap(&mut self, _: &Connection, _: Direction, bytes: u64) {
         assert!(bytes > 0);
     }
@@ -73,9 +75,12 @@ pub fn run(input: &[u8]) {
         };
         if let Some(record) = Record::decode(&slot) {
             assert_eq!(record.payload.len(), record.header.len as usize);
-            if record.kind == Kind::Data {
-                moved[ledger_of(record.source) as usize] += record.payload.len() as u64;
-            }
+            let bytes = match record.kind {
+                Kind::Data => record.payload.len(),
+                Kind::Datagram => record.datagram().map_or(0, |(_, bytes)| bytes.len()),
+                _ => 0,
+            };
+            moved[ledger_of(record.source) as usize] += bytes as u64;
             streams.record(&record);
         }
         match bytes.first() {
@@ -97,7 +102,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// A slot from: kind and direction, source and stream, offset, cookie and process, then payload.
+/// A slot from: kind, direction and flags, source and stream, offset, cookie and process, then payload.
 fn compact(bytes: &[u8]) -> Vec<u8> {
     let [kind, stream, offset, owner, payload @ ..] = bytes else {
         return Vec::new();
@@ -119,10 +124,13 @@ fn compact(bytes: &[u8]) -> Vec<u8> {
         len: payload.len() as u32,
         seq_end: u32::from(*owner),
         chunk: 0,
-        kind: kind & 7,
+        kind: match kind & 7 {
+            0 => Kind::Datagram as u8,
+            kind => kind,
+        },
         source: stream >> 6,
         ingress: kind >> 3,
-        flags: 0,
+        flags: kind >> 4,
         _pad0: 0,
         _pad1: 0,
     };

@@ -20,7 +20,9 @@ const PROGRAMS: &[&str] = &["python3", "openssl", "curl", "nginx", "sh"];
 
 /// Python modules the scenarios may import.
 const PYTHON_MODULES: &[&str] = &[
+    "array",
     "codecs",
+    "ctypes",
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",

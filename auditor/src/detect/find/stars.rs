@@ -38,7 +38,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    fn push_masked(&mut self, row: RowId, range: Range<usize>, mask: &Mask, bits: f32, reason: &str) {
+    fn push_masked(&mut self, row: RowId, range: Range<usize>, mask: &Mask, bits: f32, reason: &'static str) {
         let keeps = mask.keeps(self.scanner.rows[row.index()].convention);
         let mut found =
             Match::new(range, if keeps { State::Masked } else { State::Clear }).because(bits, reason);

@@ -134,7 +134,7 @@ impl Trials {
             left = bits;
             lines.push(Evidence {
                 bits: bits as f32,
-                reason: self.reason(),
+                reason: self.reason().into(),
             });
         }
         if self.states[1] > 0 {

@@ -100,14 +100,13 @@ pub(crate) struct Captured {
     pub(crate) summary: Value,
 }
 
-/// Watches a command that has to leak a card.
+/// Watches a command (or what the options name) that has to leak a card.
 pub(crate) fn finds_a_card(options: &[&str], command: &[&str]) -> anyhow::Result<Captured> {
     let mut watch = Command::new("auditor");
-    watch
-        .args(["watch", "--format", "json"])
-        .args(options)
-        .arg("--")
-        .args(command);
+    watch.args(["watch", "--format", "json"]).args(options);
+    if !command.is_empty() {
+        watch.arg("--").args(command);
+    }
     let ended = run(&mut watch, CAPTURE)?;
     if ended.code == Some(2) && ended.stderr.contains("no socket hook loads") {
         return Err(Skip(ended.stderr.replace("Error:", "").trim().to_owned()).into());

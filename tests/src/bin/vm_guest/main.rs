@@ -5,6 +5,7 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod messages;
 mod platform;
 mod program;
 mod sockets;
@@ -48,6 +49,10 @@ const SCENARIOS: &[Scenario] = &[
     ("sockets_tracepoint", sockets::tracepoint),
     ("sockets_fexit", sockets::fexit),
     ("sockets_syscall", sockets::syscall),
+    ("messages_udp", messages::udp),
+    ("messages_several", messages::several),
+    ("unix_stream", messages::unix_stream),
+    ("unix_messages", messages::unix_messages),
     (
         "auditor_finds_a_card_in_python_tls",
         capture::finds_a_card_in_python_tls,

@@ -81,6 +81,10 @@ impl Running {
         Ok(Self(child))
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Starts a server and waits until it listens.
     pub(crate) fn server(
         command: &mut Command,

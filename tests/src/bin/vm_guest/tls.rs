@@ -19,6 +19,8 @@ use crate::{
 
 const PORT: &str = "/tmp/peer.port";
 const BODY: &str = "/tmp/peer.body";
+/// Made by auditor once its probes are attached; the clients wait for it.
+const READY: &str = "/tmp/peer.ready";
 
 pub(crate) fn go() -> Outcome {
     capture(
@@ -62,8 +64,10 @@ fn capture(program: &str, server: &[&str], client: impl FnOnce(&str) -> Vec<Stri
         BODY,
         format!(r#"{{"card_number":"{}{}"}}"#, "54479158", "20360245"),
     )?;
-    // What an earlier scenario left.
-    let _ = fs::remove_file(PORT);
+    for left in [PORT, READY] {
+        // What an earlier scenario left.
+        let _ = fs::remove_file(left);
+    }
     let _server = Running::start(Command::new(program).args(server).arg(&certificate.path))?;
     let deadline = Instant::now() + LIMIT;
     while !Path::new(PORT).exists() {

@@ -1,0 +1,108 @@
+//! Records that carry no payload of a program: a process, a socket, a binding, an end.
+
+use core::{mem::MaybeUninit, ptr};
+
+use auditor_common::{
+    counter::Counter,
+    record::{CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source},
+};
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_ktime_get_ns,
+    generated::{bpf_ringbuf_reserve, bpf_ringbuf_submit},
+};
+
+use crate::{
+    account::count,
+    copy::{FORCE_WAKEUP, NO_WAKEUP, ring},
+    scope::Task,
+};
+
+/// Emits a record without payload bytes from the program (process events, open, bound, close).
+#[inline(always)]
+pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) {
+    #[repr(C)]
+    struct EventSlot {
+        header: RecordHeader,
+        endpoint: MaybeUninit<Endpoint>,
+    }
+    const { assert!(size_of::<EventSlot>() == HEADER_LEN + ENDPOINT_LEN) };
+    let Some(ring) = ring(ring_index) else { return };
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut EventSlot = unsafe { bpf_ringbuf_reserve(ring, size_of::<EventSlot>() as u64, 0) }.cast();
+    if slot.is_null() {
+        count(Counter::ControlLost, 1);
+        return;
+    }
+    let mut header = header;
+    // SAFETY: the helpers take no pointers; the slot is not null and of the type's size.
+    unsafe {
+        header.time_ns = bpf_ktime_get_ns();
+        header.len = if endpoint.is_some() {
+            ENDPOINT_LEN as u32
+        } else {
+            0
+        };
+        ptr::write(&raw mut (*slot).header, header);
+        if let Some(endpoint) = endpoint {
+            (*slot).endpoint.write(endpoint);
+        }
+        bpf_ringbuf_submit(
+            slot.cast(),
+            if ring_index == CONTROL_RING {
+                FORCE_WAKEUP
+            } else {
+                NO_WAKEUP
+            },
+        );
+    }
+}
+
+/// Tells the daemon that a TLS stream is bound. The endpoint is copied from where it is, as the stack
+/// of the caller has no room for another.
+#[inline(always)]
+pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ring_index: u32) {
+    let Some(ring) = ring(ring_index) else { return };
+    let size = HEADER_LEN + ENDPOINT_LEN;
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut u8 = unsafe { bpf_ringbuf_reserve(ring, size as u64, 0) }.cast();
+    if slot.is_null() {
+        count(Counter::ControlLost, 1);
+        return;
+    }
+    let mut header = event_header(Kind::Bound, Source::Tls, stream, task.id());
+    header.cookie = cookie;
+    header.len = ENDPOINT_LEN as u32;
+    // SAFETY: the helper takes no pointers; the slot is not null and holds header and endpoint, and
+    // `endpoint` is in a map.
+    unsafe {
+        header.time_ns = bpf_ktime_get_ns();
+        ptr::write(slot.cast(), header);
+        ptr::copy_nonoverlapping(endpoint, slot.add(HEADER_LEN).cast(), 1);
+        bpf_ringbuf_submit(slot.cast(), NO_WAKEUP);
+    }
+}
+
+/// An empty header for [`event`].
+#[inline(always)]
+pub fn event_header(kind: Kind, source: Source, stream: u64, task: u64) -> RecordHeader {
+    RecordHeader {
+        time_ns: 0,
+        stream,
+        cookie: 0,
+        offset: 0,
+        // SAFETY: the helper takes no pointers.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+        tgid: (task >> 32) as u32,
+        tid: task as u32,
+        total: 0,
+        len: 0,
+        seq_end: 0,
+        chunk: 0,
+        kind: kind as u8,
+        source: source as u8,
+        ingress: 0,
+        flags: 0,
+        _pad0: 0,
+        _pad1: 0,
+    }
+}
