@@ -4,25 +4,24 @@
 //! name may tell their kind. Each place that is looked at costs a bounded number of bytes around
 //! it, and no place is looked at twice for the same reason.
 
+mod around;
 mod glimpse;
+mod name;
 mod number;
 mod stars;
 mod value;
 mod word;
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::block::{Chunk, Signs};
-use super::candidate::{self, Around as _, Match, Place, Proof, neighbour_before};
-use super::catalogue::Needs;
-use super::context::{self, Peek};
-use super::evidence;
+use super::candidate::{Match, Place, Proof, neighbour_before};
 use super::form::{Form, Shape};
-use super::glance::{ANSWERS, Answer, Glance, Names};
+use super::glance::{ANSWERS, Answer, Names};
 use super::rows::{RowId, RowSet};
 use super::scan::{Found, PrefixJudge, Scanner};
 use crate::content::{Document, Format};
+use around::{Around, is_glued};
 pub(super) use glimpse::Interest;
 use glimpse::Joints;
 
@@ -37,10 +36,6 @@ const BATCH: usize = 4096;
 
 /// How far behind the start of a value the sign of it may stand, bytes.
 const SIGN: usize = 8 * 1024;
-
-/// How far back the object around a field is looked for, bytes. Of a field further behind, a name
-/// that says nothing by itself says nothing.
-const PARENT: usize = 512;
 
 /// Finds what passes a check in one document.
 pub(super) struct Finder<'s, 'd> {
@@ -307,153 +302,6 @@ impl<'s, 'd> Finder<'s, 'd> {
     fn push(&mut self, row: RowId, found: Option<Match>) {
         self.found.extend(found.map(|found| Found::Verified(row, found)));
     }
-
-    /// What is known of the name of a value that begins at `at`.
-    fn named(&mut self, at: usize) -> Option<Answer> {
-        match self.peek(at) {
-            Peek::Name(name) => Some(self.answer_within(name)),
-            Peek::Nothing => None,
-            Peek::Elsewhere if self.format == Format::Json => Some(self.array(at)),
-            Peek::Elsewhere => Some(self.column(at)),
-        }
-    }
-
-    /// The name of a value that begins at `at`, quotes or not.
-    #[inline]
-    fn peek(&self, at: usize) -> Peek<'d> {
-        if self.format == Format::Json {
-            let quote = at
-                .checked_sub(1)
-                .is_some_and(|before| self.bytes.get(before) == Some(&b'"'));
-            let colon = at.checked_sub(1 + usize::from(quote));
-            let name = colon
-                .filter(|colon| self.bytes[*colon] == b':')
-                .and_then(|colon| self.json_name(colon));
-            if let Some(name) = name {
-                return Peek::Name(&self.bytes[name]);
-            }
-        }
-        context::peek(self.bytes, at, self.format)
-    }
-
-    /// What a name says by itself.
-    #[inline(always)]
-    fn answer(&mut self, name: Range<usize>) -> Answer {
-        let text = &self.bytes[..name.end];
-        let answer = self.names.answer(&self.scanner.vocabulary, text, name.start);
-        self.saw(answer);
-        answer
-    }
-
-    /// Remembers what speaks for values beside it.
-    #[inline]
-    fn saw(&mut self, answer: Answer) {
-        if answer.is_of_others() {
-            self.seen[answer.index() / 64] |= 1 << (answer.index() % 64);
-        }
-    }
-
-    /// Where a name lies that is part of the document.
-    #[inline]
-    fn place_of(&self, name: &'d [u8]) -> Range<usize> {
-        let start = name.as_ptr().addr() - self.bytes.as_ptr().addr();
-        start..start + name.len()
-    }
-
-    /// What a name says; one that says nothing by itself is read with the object around it.
-    fn answer_within(&mut self, name: &'d [u8]) -> Answer {
-        let answer = self.answer(self.place_of(name));
-        if !answer.is_of_any() || self.format == Format::Xml || !self.names.glance(answer).generic {
-            return answer;
-        }
-        let parent = match self.format {
-            Format::Json => self.parent_of(name),
-            _ => &[],
-        };
-        if parent.is_empty() {
-            return self.names.alone(answer);
-        }
-        let parent = parent.strip_suffix(b"s").unwrap_or(parent);
-        self.names.answer_in(&self.scanner.vocabulary, name, parent)
-    }
-
-    /// What the name of the JSON array says that holds the element at `at`.
-    fn array(&mut self, at: usize) -> Answer {
-        let bytes = self.bytes;
-        let (known, answer) = self.array;
-        let since = known..at.max(known);
-        let same = 0 < known
-            && known <= at
-            && since.len() <= PARENT
-            && memchr::memchr2(b'[', b']', &bytes[since]).is_none();
-        let answer = if same {
-            answer
-        } else {
-            let near = &bytes[at.saturating_sub(PARENT)..at];
-            let opened = memchr::memrchr2(b'[', b']', near).filter(|open| near[*open] == b'[');
-            let name = opened.and_then(|open| {
-                let colon = (at - near.len() + open).checked_sub(1)?;
-                let colon = if bytes[colon] == b' ' {
-                    colon.checked_sub(1)?
-                } else {
-                    colon
-                };
-                let end = colon.checked_sub(1).filter(|_| bytes[colon] == b':')?;
-                let before = &bytes[end.saturating_sub(PARENT)..end];
-                let start = memchr::memrchr(b'"', before).filter(|_| bytes[end] == b'"')?;
-                Some(&before[start + 1..])
-            });
-            name.map_or(Answer::UNKNOWN, |name| self.answer_within(name))
-        };
-        self.array = (at, answer);
-        answer
-    }
-
-    /// The name of the JSON object that holds the field `name`, when it begins close by.
-    fn parent_of(&mut self, name: &'d [u8]) -> &'d [u8] {
-        let start = name.as_ptr().addr() - self.bytes.as_ptr().addr();
-        let (known, _) = self.parent;
-        // The name looked at last may be in the same object: then no brace stands between.
-        let since = known..start.max(known);
-        let same = 0 < known
-            && known <= start
-            && since.len() <= PARENT
-            && memchr::memchr2(b'{', b'}', &self.bytes[since]).is_none();
-        if !same {
-            let parent = context::parent(self.bytes, start, PARENT).unwrap_or_default();
-            let at = parent.as_ptr().addr().wrapping_sub(self.bytes.as_ptr().addr());
-            self.parent.1 = if parent.is_empty() {
-                0..0
-            } else {
-                at..at + parent.len()
-            };
-        }
-        self.parent.0 = start;
-        &self.bytes[self.parent.1.clone()]
-    }
-
-    /// What the column says that the cell at `at` is in.
-    fn column(&mut self, at: usize) -> Answer {
-        if !matches!(self.format, Format::Csv | Format::Sql) {
-            return Answer::UNKNOWN;
-        }
-        let fields = self.document.fields;
-        let Some(column) = fields.column_at(self.bytes, at) else {
-            return Answer::UNKNOWN;
-        };
-        let index = usize::from(column);
-        if index >= self.columns.len() {
-            self.columns.resize(index + 1, None);
-        }
-        if let Some(answer) = self.columns[index] {
-            return answer;
-        }
-        let name = fields.column_name(column).unwrap_or_default();
-        let answer = self.names.answer(&self.scanner.vocabulary, name.as_bytes(), 0);
-        self.saw(answer);
-        self.columns[index] = Some(answer);
-        answer
-    }
 }
 
 /// A value that has `form` and passed its check; `joined` when it is the tail of something longer.
@@ -467,82 +315,6 @@ fn proved(range: Range<usize>, form: &Form, proof: Proof, joined: bool) -> Match
         found = found.because(-3.0, "is the tail of a longer identifier");
     }
     found
-}
-
-/// Least bits of a value that is kept without a name, a word or a sibling: what proves less would
-/// cost a look at the field around one number in ten, and only to be dropped.
-const UNNAMED: f32 = 5.0;
-
-/// What stands around a candidate. May say yes for no reason (names that are further away), never
-/// no wrongly.
-struct Around<'f, 's, 'd> {
-    finder: &'f Finder<'s, 'd>,
-    range: Range<usize>,
-    named: Option<Answer>,
-    hints: OnceCell<RowSet>,
-}
-
-impl candidate::Around for Around<'_, '_, '_> {
-    fn may_speak_of(&self, row: RowId) -> bool {
-        match self.named() {
-            Some(glance) => glance.generic || glance.rows.contains(row),
-            None if is_glued(self.finder.bytes, self.range.start) => false,
-            None => self
-                .hints
-                .get_or_init(|| {
-                    context::hints_near(&self.finder.scanner.vocabulary, self.finder.bytes, &self.range)
-                })
-                .contains(row),
-        }
-    }
-}
-
-/// Whether what begins at `at` stands right behind what joins it to something longer, as in a path:
-/// then no word near by speaks of it.
-fn is_glued(bytes: &[u8], at: usize) -> bool {
-    let before = at.checked_sub(1).map(|before| bytes[before]);
-    matches!(before, Some(b'/' | b'_' | b'-' | b'='))
-}
-
-impl<'f, 's, 'd> Around<'f, 's, 'd> {
-    fn of(finder: &'f mut Finder<'s, 'd>, range: Range<usize>) -> Self {
-        let named = finder.named(range.start);
-        Self::named_so(finder, range, named)
-    }
-
-    /// Around a value whose name says this.
-    fn named_so(finder: &'f Finder<'s, 'd>, range: Range<usize>, named: Option<Answer>) -> Self {
-        Self {
-            named,
-            finder,
-            range,
-            hints: OnceCell::new(),
-        }
-    }
-
-    /// Whether a value of so many bits, written as `text`, is too weak to be kept without a name.
-    fn is_weak(&self, form: &Form, proof: &Proof, text: &[u8]) -> bool {
-        let bits = proof.bits + form.grouping_bits();
-        if bits >= 20.0 || self.may_speak_of(form.row) {
-            return false;
-        }
-        let against = self.named().and_then(|glance| glance.against);
-        let against: f32 = evidence::against(text, against, None).map(|(bits, _)| bits).sum();
-        bits + against < UNNAMED
-    }
-
-    /// What the name says, if there is one.
-    fn named(&self) -> Option<&Glance> {
-        self.named.map(|answer| self.finder.names.glance(answer))
-    }
-
-    /// Whether the row can be reported here at all.
-    fn allows(&self, row: RowId) -> bool {
-        match self.finder.scanner.rows[row.index()].needs {
-            Needs::Nothing | Needs::KeyOrSibling => true,
-            Needs::Name | Needs::Key | Needs::KeyAndSibling => self.may_speak_of(row),
-        }
-    }
 }
 
 fn signs(format: Format) -> Signs {
