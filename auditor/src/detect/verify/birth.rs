@@ -203,16 +203,25 @@ static MONTHS: [&[&str]; 12] = [
     &["dec", "dez", "déc", "dic", "gru", "ara"],
 ];
 
+/// Bytes of the longest of these beginnings, or more.
+const MONTH_NAME: usize = 16;
+
 /// The month whose name begins as `part` does.
 pub(crate) fn month_named(part: &str) -> Option<u32> {
     let letters = part.chars().count();
     if !(3..=12).contains(&letters) || !part.chars().all(char::is_alphabetic) {
         return None;
     }
-    let starts = |name: &&&str| {
-        let mut letters = part.chars().flat_map(char::to_lowercase);
-        name.chars().all(|c| letters.next() == Some(c))
-    };
+    // In small letters, as far as the names above go.
+    let mut small = [0; MONTH_NAME];
+    let mut length = 0;
+    for letter in part.chars().flat_map(char::to_lowercase) {
+        let Some(room) = small.get_mut(length..length + letter.len_utf8()) else {
+            break;
+        };
+        length += letter.encode_utf8(room).len();
+    }
+    let starts = |name: &&&str| small[..length].starts_with(name.as_bytes());
     let longest = |names: &&[&str]| names.iter().filter(starts).map(|name| name.len()).max();
     let best = MONTHS
         .iter()
@@ -227,6 +236,24 @@ mod tests {
 
     use super::*;
     use crate::detect::verify::text::quoted;
+
+    #[test]
+    fn a_month_is_told_by_the_longest_beginning() {
+        assert!(MONTHS.iter().copied().flatten().all(|name| name.len() <= MONTH_NAME));
+        for (n, names) in MONTHS.iter().enumerate() {
+            for name in *names {
+                let whole = format!("{name}xxx");
+                for text in [*name, &name.to_uppercase(), &whole] {
+                    let letters = text.chars().count();
+                    let expected = (3..=12).contains(&letters).then_some(n as u32 + 1);
+                    assert_eq!(month_named(text), expected, "{text}");
+                }
+            }
+        }
+        for other in ["", "ma", "born", "ma1y", "marketplacesx"] {
+            assert_eq!(month_named(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn every_notation_of_a_day_is_read() {
