@@ -239,7 +239,13 @@ mod tests {
 
     #[test]
     fn a_month_is_told_by_the_longest_beginning() {
-        assert!(MONTHS.iter().copied().flatten().all(|name| name.len() <= MONTH_NAME));
+        assert!(
+            MONTHS
+                .iter()
+                .copied()
+                .flatten()
+                .all(|name| name.len() <= MONTH_NAME)
+        );
         for (n, names) in MONTHS.iter().enumerate() {
             for name in *names {
                 let whole = format!("{name}xxx");
