@@ -128,5 +128,7 @@ KINDS = [
     Kind("btc_address", ["btc_address", "bitcoin_address", "wallet_address", "payout_address"], "wallet", _bitcoin,
          bitcoin.is_valid),
     Kind("eth_address", ["eth_address", "ethereum_address", "wallet_address", "walletAddress"], "wallet",
-         lambda s: "0x" + checks.eip55(s.text(HEX, 40)), lambda v: v[:2] == "0x" and v[2:] == checks.eip55(v[2:]), "EIP-55"),
+         lambda s: "0x" + checks.eip55(s.text(HEX, 40)),
+         # In letters of one case it has no checksum.
+         lambda v: v[:2] == "0x" and v[2:] in (checks.eip55(v[2:]), v[2:].lower(), v[2:].upper()), "EIP-55"),
 ]
