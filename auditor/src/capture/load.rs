@@ -47,6 +47,22 @@ pub struct Settings {
     pub excludes: bool,
 }
 
+impl Settings {
+    /// For loading only, to see what the kernel takes: nothing is in scope, and little memory is used.
+    pub const fn trial() -> Self {
+        Self {
+            node: false,
+            max_call_bytes: 1 << 20,
+            max_message_bytes: 1 << 20,
+            ring_bytes: 1 << 18,
+            rings: 1,
+            tier: None,
+            cgroups: false,
+            excludes: false,
+        }
+    }
+}
+
 #[derive(Debug, Error)]
 pub enum LoadError {
     #[error(transparent)]

@@ -26,14 +26,9 @@ pub struct Verified {
 /// When the object itself does not load: missing privileges, missing BTF.
 pub fn programs() -> Result<Vec<Verified>, LoadError> {
     let settings = Settings {
-        node: false,
-        max_call_bytes: 1 << 20,
-        max_message_bytes: 1 << 20,
-        ring_bytes: 1 << 18,
-        rings: 1,
-        tier: None,
         cgroups: true,
         excludes: true,
+        ..Settings::trial()
     };
     let mut ebpf = load_object(&settings)?;
     let btf = Btf::from_sys_fs()?;

@@ -92,17 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Loads everything once, with a scope of nothing.
 fn kernel_checks() -> Vec<Check> {
-    let settings = Settings {
-        node: false,
-        max_call_bytes: 1 << 20,
-        max_message_bytes: 1 << 20,
-        ring_bytes: 1 << 18,
-        rings: 1,
-        tier: None,
-        cgroups: false,
-        excludes: false,
-    };
-    match Kernel::load(&settings) {
+    match Kernel::load(&Settings::trial()) {
         Ok((kernel, _maps, _rings)) => {
             let mut detail = format!("{} is used", kernel.tier.name());
             for (tier, why) in &kernel.refused {
