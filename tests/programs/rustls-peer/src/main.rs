@@ -18,12 +18,14 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
+    self, ClientConfig, ClientConnection, ServerConfig, ServerConnection,
     StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::ServerName,
 };
+
+#[path = "../../anybody.rs"]
+mod anybody;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -142,7 +144,7 @@ fn request(words: &[String]) -> Result<(), Failure> {
     let config = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_custom_certificate_verifier(Arc::new(anybody::Anybody(Arc::new(provider()))))
         .with_no_client_auth();
     let name = ServerName::try_from("localhost")?;
     let connection = ClientConnection::new(Arc::new(config), name)?;
@@ -160,45 +162,6 @@ fn request(words: &[String]) -> Result<(), Failure> {
     stream.stream.conn.send_close_notify();
     stream.stream.flush()?;
     stream.write_counts(counts)
-}
-
-/// Takes any certificate: both ends are tests.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 fn main() -> Result<(), Failure> {

@@ -15,12 +15,14 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
     rustls::{
-        self, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme,
-        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        self, ClientConfig, ServerConfig,
         crypto::{CryptoProvider, ring},
-        pki_types::{CertificateDer, ServerName, UnixTime},
+        pki_types::ServerName,
     },
 };
+
+#[path = "../../anybody.rs"]
+mod anybody;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -124,7 +126,7 @@ async fn connect(port: &str, gate: &str, values: &str, ports_file: &str) -> Resu
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_custom_certificate_verifier(Arc::new(anybody::Anybody(provider())))
         .with_no_client_auth();
     let connector = TlsConnector::from(Arc::new(config));
     let entries = entries(values)?;
@@ -152,45 +154,6 @@ async fn connect(port: &str, gate: &str, values: &str, ports_file: &str) -> Resu
         ports.push(task.await??);
     }
     Ok(write_whole(ports_file, &format!("{{{}}}", ports.join(",")))?)
-}
-
-/// Takes any certificate: both ends are tests.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 4)]
