@@ -17,6 +17,8 @@ NOT_BUILT = 0
 #: False alarms at medium or more, as a share of values: see rates.py.
 RATE_OF_MACHINE_VALUES = 1 / 10_000
 RATE_OF_CARD_LIKE_DIGITS = 1 / 100
+#: Fields of ids that begin like cards, in which any is reported: what detect/sketch promises.
+RATE_OF_ID_FIELDS = 1 / 194
 #: Cards found among five or more records of one field that is not called so.
 RECALL_OF_CARD_FIELDS = 0.97
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import negatives, states
+from . import identity_europe, identity_world, negatives, states
 from .carriers import CARRIERS, Carrier, Cell
 from .catalogue import CLASSES
 from .kind import Kind, Source
@@ -26,6 +26,8 @@ STATE_PLACES = 16
 #: Carriers that only those kinds use which name them.
 _SPECIAL_CARRIERS = {"set_cookie"}
 _STATE_CARRIERS = {"json_key", "json_list", "ndjson", "form", "csv", "xml_element", "sql", "header", "query", "log"}
+#: Names that say no country: under these, a number that two countries' checks accept is neither's to tell.
+_SHARED_NAMES = {"national_id", "citizen_id", "id_number", "id_no", "tax_id"}
 #: What fields that stand beside a value are found as.
 _BESIDE = {"card_number": "payment_card", "aws_access_key_id": "aws_access_key_id", "longitude": "geolocation"}
 
@@ -97,14 +99,37 @@ def _names_for(carrier: Carrier, names: Sequence[str]) -> Sequence[str]:
     return [name for name in names if name.isascii()] if carrier.name == "header" else names
 
 
+def _accepts(kind: Kind, value: str) -> bool:
+    try:
+        return kind.judge is not None and kind.judge(value)
+    except (ValueError, KeyError, IndexError):
+        return False
+
+
+def _ambiguous(kind: Kind, values: Sequence[str]) -> frozenset[str]:
+    """Those that another identity number's check accepts by chance. A check that takes most of them is a looser one
+    of the same form: there the stricter one is to win."""
+    found: set[str] = set()
+    for other in (*identity_world.KINDS, *identity_europe.KINDS):
+        accepted = [value for value in values if other is not kind and _accepts(other, value)]
+        found.update(accepted if len(accepted) < len(values) / 2 else ())
+    return frozenset(found)
+
+
 def _spread(writer: Writer, source: Source, kind: Kind, values: Sequence[str], carrier: Carrier, places: int,
             suffix: str, **about: object) -> None:
     """Puts `places` values into documents of this carrier."""
     endless = itertools.cycle(source.random.sample(list(values), len(values)))
     names = _names_for(carrier, kind.names)
+    ambiguous = _ambiguous(kind, values) if not _SHARED_NAMES.isdisjoint(names) else frozenset()
     for _ in range(math.ceil(places / carrier.rows) if names else 0):
         beside = kind.beside(source) if kind.beside else {}
-        cell = Cell(source.choice(names) + suffix, kind.word, list(itertools.islice(endless, carrier.rows)), beside)
+        name = source.choice(names)
+        if name in _SHARED_NAMES:
+            told = (value for value in endless if value not in ambiguous)
+        else:
+            told = endless
+        cell = Cell(name + suffix, kind.word, list(itertools.islice(told, carrier.rows)), beside)
         writer.write(source, carrier, cell, beside=[_BESIDE[name] for name in beside if name in _BESIDE], **about)
 
 

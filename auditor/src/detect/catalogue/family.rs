@@ -47,6 +47,10 @@ pub(crate) static NATIONAL_ID: &[&str] = &[
     "ssn",
 ];
 
+/// What Sweden's law calls its number, and Danes at times theirs, which its own name is the shorter
+/// for. A number that passes the checks of both is read as Sweden's under this name.
+pub(crate) static PERSONNUMMER: &[&str] = &["personnummer", "personnr"];
+
 /// Numbers of accounts, with banks mostly.
 pub(crate) static ACCOUNT_NUMBER: &[&str] = &[
     "accountnumber",

@@ -110,8 +110,6 @@ static DK_CPR: DetectorInfo = DetectorInfo {
         "cprnummer",
         "cprno",
         "cprnumber",
-        "personnummer",
-        "personnr",
         "cprnummeret",
         "centralpersonregister",
         "danishcpr",
@@ -131,7 +129,7 @@ static DK_CPR: DetectorInfo = DetectorInfo {
         evidence, as not all numbers given since 2007 pass it. Only beside a name or word that says \
         so.",
     source: "CPR-loven; CPR-kontoret, Personnummeret i CPR",
-    families: &[family::NATIONAL_ID, family::TAX_ID],
+    families: &[family::NATIONAL_ID, family::TAX_ID, family::PERSONNUMMER],
     needs: Needs::Name,
     triggers: &[Trigger::Form {
         forms: &["999999-9999", "9999999999", "999999 9999"],

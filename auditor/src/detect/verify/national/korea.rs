@@ -6,11 +6,16 @@ use super::date::exists;
 use crate::detect::candidate::Proof;
 use crate::detect::checksum::{digits, weighted_sum};
 
+/// Numbers are random behind the date and the sex since October of it.
+const FIRST_YEAR_WITHOUT_CHECK: u32 = 2020;
+
 /// Resident and foreigner registration number: date of birth, a digit for century, sex and
 /// nationality, and until October 2020 a place and a check digit mod 11.
 ///
 /// Since then the last six digits are random, for newborns as for anybody who gets a new number,
-/// so a failed check proves nothing. Digits 9 and 0, for births before 1900, are not looked for.
+/// so a failed check does not disprove one; but of those born before few have such a number, and a
+/// number that fails and has their dates is worth no more than that. Digits 9 and 0, for births
+/// before 1900, are not looked for.
 pub(crate) fn rrn(value: &[u8]) -> Option<Proof> {
     let d: [u32; 13] = digits(value)?;
     let century = match d[6] {
@@ -29,8 +34,13 @@ pub(crate) fn rrn(value: &[u8]) -> Option<Proof> {
     Some(if passes && 10 * d[7] + d[8] <= 96 {
         let bits = if is_foreign { 7.5 } else { 8.4 };
         Proof::new(bits, "holds a date and a sex and passes mod 11")
-    } else {
+    } else if year >= FIRST_YEAR_WITHOUT_CHECK {
         Proof::new(5.1, "holds a date and a sex, as numbers without a check digit do")
+    } else {
+        Proof::new(
+            1.5,
+            "holds a date and a sex, and fails mod 11, as numbers given anew do",
+        )
     })
 }
 
@@ -42,8 +52,9 @@ mod tests {
     fn numbers_hold_a_date_and_are_worth_more_with_a_check_digit() {
         for (value, bits) in [
             ("9710139019902", None),
-            ("9710131019902", Some(5.1)),
-            ("8701011012341", Some(5.1)),
+            ("9710131019902", Some(1.5)),
+            ("8701011012341", Some(1.5)),
+            ("2101013012341", Some(5.1)),
             ("9713131019902", None),
             ("0001013000003", Some(8.4)),
             ("971013901990", None),

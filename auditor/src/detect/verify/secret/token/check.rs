@@ -33,11 +33,16 @@ pub(super) fn any(_: &[u8]) -> Option<Finding> {
     PASSES
 }
 
-/// Digits and letters: a hash or a word alone is no such body.
+/// Digits and letters, or letters of both cases in such numbers as words joined in camel case have
+/// not: a number, a word or a name alone is no such body.
 pub(super) fn varied(body: &[u8]) -> Option<Finding> {
-    let digits = body.iter().any(u8::is_ascii_digit);
-    let letters = body.iter().any(u8::is_ascii_alphabetic);
-    (digits && letters).then_some(Finding::default())
+    let count = |is: fn(&u8) -> bool| body.iter().filter(|byte| is(byte)).count();
+    let lower = count(u8::is_ascii_lowercase);
+    let upper = count(u8::is_ascii_uppercase);
+    let digits = count(u8::is_ascii_digit);
+    let of_both = |count: usize| 4 * count >= body.len();
+    let is_varied = digits > 0 && lower + upper > 0 || of_both(lower) && of_both(upper);
+    is_varied.then_some(Finding::default())
 }
 
 /// AWS: base 32, but for AWS's own examples, which use digits that base 32 lacks.
@@ -179,5 +184,24 @@ pub(super) fn bitbucket(body: &[u8]) -> Option<Finding> {
         PASSES
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_a_number_or_a_name_in_camel_case_is_no_random_body() {
+        for (body, expected) in [
+            ("q7ZkV2mW0rT9xN4bL1cD8fGh", true),
+            ("qWZkVdmWarTcxNubLbcDafGh", true),
+            ("abcdefghijklmnopqrstuvwx", false),
+            ("ABCDEFGHIJKLMNOPQRSTUVWX", false),
+            ("myWebhookSecretForOrders", false),
+            ("012345678901234567890123", false),
+        ] {
+            assert_eq!(varied(body.as_bytes()).is_some(), expected, "{body}");
+        }
     }
 }
