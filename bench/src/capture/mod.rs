@@ -7,6 +7,7 @@
 
 mod load;
 mod observer;
+mod pace;
 mod server;
 mod table;
 
@@ -19,6 +20,7 @@ use clap::ValueEnum as _;
 
 use load::Load;
 use observer::{Observed, Observer};
+use pace::Client;
 use server::{Body, Kind, Server};
 use table::{Row, Table};
 
@@ -40,6 +42,9 @@ pub struct Arguments {
     /// How often each measurement is repeated
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
     rounds: u16,
+    /// Load of the part that leaves servers time to spare, percent of what they do alone
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=90))]
+    pace: u8,
     /// Connections that are kept busy
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
@@ -58,6 +63,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir().context("can not make a folder for servers and their keys")?;
     let mut table = Table::default();
+    let client = Client::build(scratch.path())
+        .map_err(|error| table.notes.push(format!("no paced load: {error:#}")))
+        .ok();
     let servers = chosen(&arguments.server, Kind::value_variants());
     let observers = chosen(&arguments.observer, Observer::value_variants());
     for kind in servers {
@@ -69,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         };
         for body in chosen(&arguments.body, Body::value_variants()) {
-            if let Err(error) = compare(arguments, &server, body, &observers, &mut table) {
+            if let Err(error) = compare(arguments, &server, client.as_ref(), body, &observers, &mut table) {
                 table
                     .notes
                     .push(format!("{}, {}: {error:#}", kind.name(), body.name()));
@@ -92,6 +100,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn compare(
     arguments: &Arguments,
     server: &Server,
+    client: Option<&Client>,
     body: Body,
     observers: &[Observer],
     table: &mut Table,
@@ -102,14 +111,15 @@ fn compare(
         connections: arguments.connections,
     };
     // What is measured first pays for cold caches.
-    load.run_for(1)?;
+    let unwatched = load.run_for(1)?;
+    let rate = (unwatched.requests_a_second * f64::from(arguments.pace) / 100.0).max(1.0) as u64;
     let mut rows: Vec<Row> = std::iter::once(None)
         .chain(observers.iter().copied().map(Some))
         .map(|observer| {
             Row::new(
                 server.kind.name(),
                 body.name(),
-                observer.map_or("nothing", Observer::name),
+                observer.map_or(table::NOBODY, Observer::name),
             )
         })
         .collect();
@@ -129,11 +139,16 @@ fn compare(
                     }
                 },
             };
+            // Before the servers are saturated, as what is then behind would still be at work.
+            let paced = client
+                .map(|client| client.run(server, &load.url, rate, arguments.seconds, arguments.connections))
+                .transpose();
             let measured = load.run_for(arguments.seconds);
             let took = observed.map(|observed| observed.stop()).transpose()?.flatten();
             let measured = measured?;
             let base = *alone.get_or_insert(measured.requests_a_second);
             row.add(&measured, base, took);
+            row.pace(rate, paced?);
         }
     }
     table.rows.extend(rows);
@@ -151,6 +166,15 @@ fn chosen<T: Copy>(asked: &[T], all: &[T]) -> Vec<T> {
 
 /// How long a server or an observer may take to be ready.
 const READY: Duration = Duration::from_secs(60);
+
+/// Time of a process on a core so far, seconds; `None` when there is no such process.
+fn processor_s(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may hold anything: state is field 3, utime 14, stime 15 (proc(5)).
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
 
 /// Asks `is_ready` until it says so.
 fn wait_for(what: &str, mut is_ready: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::server::Server;
-use super::wait_for;
+use super::{processor_s, wait_for};
 
 /// Watches a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -182,14 +182,10 @@ fn bpftrace(server: &Server) -> anyhow::Result<Command> {
 
 /// What a process took so far.
 fn took(pid: u32) -> Option<Took> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name, which may hold anything: state is field 3, utime 14, stime 15 (proc(5)).
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(Took {
-        processor_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        processor_s: processor_s(pid)?,
         peak_bytes: peak.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024,
         ..Took::default()
     })

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-use super::wait_for;
+use super::{processor_s, wait_for};
 
 /// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -121,6 +121,19 @@ impl Server {
         Ok(server)
     }
 
+    /// What all its processes took of a core so far, seconds.
+    ///
+    /// # Errors
+    /// When one has ended.
+    pub fn processor_s(&self) -> anyhow::Result<f64> {
+        self.pids
+            .iter()
+            .map(|pid| {
+                processor_s(*pid).with_context(|| format!("{}: process {pid} is gone", self.kind.name()))
+            })
+            .sum()
+    }
+
     pub fn url(&self, body: Body) -> String {
         let scheme = if self.kind == Kind::Nginx { "http" } else { "https" };
         format!("{scheme}://127.0.0.1:{}/{}", self.port, body.name())
@@ -173,11 +186,21 @@ fn node(folder: &Path, port: u16) -> anyhow::Result<Command> {
 }
 
 fn go(folder: &Path, port: u16) -> anyhow::Result<Command> {
-    let (source, program) = (folder.join("server.go"), folder.join("server"));
+    let source = folder.join("server.go");
     fs::write(&source, GO)?;
+    let mut command = Command::new(build_go(folder, &source)?);
+    // One worker, as the others have.
+    command.arg(folder).arg(port.to_string()).env("GOMAXPROCS", "1");
+    Ok(command)
+}
+
+/// Builds a program in Go of one file; where it is.
+pub(super) fn build_go(folder: &Path, source: &Path) -> anyhow::Result<PathBuf> {
+    let program = source.with_extension("");
     let built = Command::new(which("go")?)
         .args(["build", "-o"])
-        .args([&program, &source])
+        .arg(&program)
+        .arg(source)
         .env("GOCACHE", folder.join("cache"))
         .env("GOFLAGS", "-mod=mod")
         .env("GO111MODULE", "off")
@@ -187,10 +210,7 @@ fn go(folder: &Path, port: u16) -> anyhow::Result<Command> {
         "go build: {}",
         String::from_utf8_lossy(&built.stderr).trim()
     );
-    let mut command = Command::new(program);
-    // One worker, as the others have.
-    command.arg(folder).arg(port.to_string()).env("GOMAXPROCS", "1");
-    Ok(command)
+    Ok(program)
 }
 
 /// A key and a certificate for localhost.

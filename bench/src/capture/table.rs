@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::load::Measured;
 use super::observer::Took;
+use super::pace::Paced;
 
 /// All measurements of a run.
 #[derive(Default, Serialize)]
@@ -28,6 +29,9 @@ pub struct Row {
     peak_mib: f64,
     /// Share of what moved that was scanned, of the last round.
     scanned: Option<f64>,
+    /// Requests a second of the paced load, and what came of it, by round.
+    rate: u64,
+    paced: Vec<Paced>,
     note: Option<String>,
 }
 
@@ -43,6 +47,8 @@ impl Row {
             processor_ms_a_mb: Vec::new(),
             peak_mib: 0.0,
             scanned: None,
+            rate: 0,
+            paced: Vec::new(),
             note: None,
         }
     }
@@ -50,6 +56,12 @@ impl Row {
     /// Says why there is nothing.
     pub fn note(&mut self, why: String) {
         self.note = Some(why);
+    }
+
+    /// Adds a paced load.
+    pub fn pace(&mut self, rate: u64, paced: Option<Paced>) {
+        self.rate = rate;
+        self.paced.extend(paced);
     }
 
     /// Adds a round; `alone` are requests a second without an observer.
@@ -99,12 +111,63 @@ impl Table {
                 or_dash(row.scanned, 2),
             ));
         }
+        self.add_paced(&mut text);
         for note in &self.notes {
             text.push_str(&format!("note: {note}\n"));
         }
         text
     }
 }
+
+impl Table {
+    /// Latencies under the paced load, and by how much more the server works for a request than without
+    /// an observer.
+    fn add_paced(&self, text: &mut String) {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| !row.paced.is_empty()).collect();
+        if rows.is_empty() {
+            return;
+        }
+        text.push_str(&format!(
+            "\n{:<13} {:<4} {:<9} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>7}\n",
+            "server",
+            "body",
+            "observer",
+            "paced to/s",
+            "p50 us",
+            "p90 us",
+            "p99 us",
+            "p99.9 us",
+            "server us",
+            "share"
+        ));
+        let mut alone = 0.0;
+        for row in rows {
+            let of = |value: fn(&Paced) -> f64| {
+                median(&row.paced.iter().map(value).collect::<Vec<_>>()).unwrap_or_default()
+            };
+            let server_us = of(|paced| paced.server_us);
+            if row.observer == NOBODY {
+                alone = server_us;
+            }
+            text.push_str(&format!(
+                "{:<13} {:<4} {:<9} {:>10} {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>9.1} {:>7.2}\n",
+                row.server,
+                row.body,
+                row.observer,
+                row.rate,
+                of(|paced| paced.p50_us),
+                of(|paced| paced.p90_us),
+                of(|paced| paced.p99_us),
+                of(|paced| paced.p999_us),
+                server_us,
+                server_us / alone,
+            ));
+        }
+    }
+}
+
+/// The observer of the rows that others are compared with.
+pub const NOBODY: &str = "nothing";
 
 fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -149,5 +212,33 @@ mod tests {
         );
         assert!(lines[2].ends_with("no exported functions"), "{text}");
         assert_eq!(lines[3], "note: a note");
+    }
+
+    #[test]
+    fn a_paced_load_is_compared_with_that_of_nobody() {
+        let paced = |server_us| Paced {
+            requests: 100,
+            p50_us: 100.0,
+            p90_us: 200.0,
+            p99_us: 300.0,
+            p999_us: 400.0,
+            server_us,
+        };
+        let mut alone = Row::new("nginx, TLS", "1k", NOBODY);
+        alone.pace(1000, Some(paced(20.0)));
+        let mut watched = Row::new("nginx, TLS", "1k", "auditor");
+        watched.pace(1000, Some(paced(25.0)));
+        let table = Table {
+            rows: vec![alone, watched],
+            notes: Vec::new(),
+        };
+        let text = table.text();
+        let last: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(
+            last,
+            [
+                "nginx,", "TLS", "1k", "auditor", "1000", "100", "200", "300", "400", "25.0", "1.25"
+            ]
+        );
     }
 }
