@@ -12,6 +12,7 @@ pub mod go;
 pub mod loaded;
 pub mod message;
 pub mod messages;
+pub mod mixed;
 pub mod peers;
 pub mod process;
 pub mod relay;

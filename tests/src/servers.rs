@@ -168,6 +168,14 @@ impl DebianServer {
     pub fn pid(&self) -> u32 {
         self.running.pid()
     }
+
+    /// True while it runs.
+    ///
+    /// # Errors
+    /// When that can not be told.
+    pub fn lives(&mut self) -> anyhow::Result<bool> {
+        Ok(self.running.status()?.is_none())
+    }
 }
 
 /// What belongs to a server's own user: a folder, and a certificate with its key that nobody else may read.

@@ -9,6 +9,7 @@ mod deny;
 mod ebpf_toolchain;
 mod fuzz;
 mod kernel_support;
+mod mixed;
 mod process;
 mod setup;
 mod soak;
@@ -49,6 +50,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Attach auditor to servers under load and take it away, thousands of times.
     Soak(soak::Arguments),
+    /// Watch all servers of the tests at once, under load, and account for every byte.
+    Mixed(mixed::Arguments),
     /// Write the page of TLS libraries from what the native tests proved.
     TlsSupport(tls_support::Arguments),
     /// Check licences, bans and sources of the dependencies.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
+        Task::Mixed(arguments) => mixed::run(&arguments),
         Task::TlsSupport(arguments) => tls_support::run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
     };

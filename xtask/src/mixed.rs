@@ -1,0 +1,30 @@
+//! `cargo xtask mixed`: all servers of the tests at once, under load, watched for minutes, and the account of it.
+//!
+//! The servers are those of tests/src/mixed.rs; the tests do the same for half a minute.
+
+use std::process::ExitCode;
+
+use crate::{
+    build::{self, Profile},
+    process, setup,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How long to watch.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
+    let auditor = build::auditor(Profile::Release)?;
+    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "mixed"]))?;
+    let mut mixed = process::command(build::target_directory().join("debug/mixed"));
+    mixed.arg(arguments.minutes.to_string()).env("AUDITOR", auditor);
+    Ok(if process::succeeds(&mut mixed)? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
