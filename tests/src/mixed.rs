@@ -234,7 +234,7 @@ fn mariadb(card: &str) -> anyhow::Result<Served> {
         "--host=127.0.0.1",
         "--user=root",
     ]);
-    command.args(["--ssl", "--concurrency=2", "--create-schema=shop"]);
+    command.args(["--ssl", "--concurrency=2", "--create-schema=mysql", "--no-drop"]);
     command.arg(format!("--port={}", server.tls));
     command.arg(format!("--iterations={ENDLESS}"));
     command.arg(format!(

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 /// How long anything may take that takes a moment when all is well.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -113,7 +113,13 @@ impl Running {
         Self::spawn(command.stdin(Stdio::piped()))
     }
 
+    /// The program is asked to end when the thread that starts it does, so that nothing is left of a test that was
+    /// killed.
     fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        // SAFETY: between fork and exec there is one system call, which is async-signal-safe.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
+        }
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
