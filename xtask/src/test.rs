@@ -39,6 +39,8 @@ enum Stage {
     Lint,
     /// Unit, property and snapshot tests.
     Unit,
+    /// The scanner's vector code for 64-bit ARM, under emulation.
+    Neon,
     /// The real binary against real programs; needs root.
     Native,
     /// The detectors: recall, precision, false alarms, and their validators against python-stdnum.
@@ -66,6 +68,7 @@ impl Stage {
         match self {
             Self::Lint => stages::lint(),
             Self::Unit => stages::unit(arguments),
+            Self::Neon => stages::neon(arguments),
             Self::Native => stages::native(arguments),
             Self::Detect => stages::detect(arguments),
             Self::Deploy => stages::deploy(),

@@ -13,6 +13,8 @@ pub(crate) enum Group {
     Test,
     /// The virtual machines.
     Vm,
+    /// Building and emulating programs for 64-bit ARM; not among [`Self::ALL`], as one stage of the tests asks for it.
+    Arm64,
     /// The peers of `cargo xtask bench`; not among [`Self::ALL`], as Debian has them for x86-64 only.
     Bench,
 }
@@ -104,6 +106,12 @@ const BENCH: &[Need] = &[
     need("openssl", "openssl"),
 ];
 
+const ARM64: &[Need] = &[
+    need("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    need("/usr/aarch64-linux-gnu/lib/libc.so.6", "libc6-dev-arm64-cross"),
+    need("qemu-aarch64", "qemu-user"),
+];
+
 /// Packages that these groups need and that are not there, each once.
 pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {
     let mut packages = Vec::new();
@@ -113,6 +121,7 @@ pub(super) fn missing_packages(groups: &[Group]) -> Vec<&'static str> {
             Group::Test => TEST,
             Group::Vm => VM,
             Group::Bench => BENCH,
+            Group::Arm64 => ARM64,
         };
         for package in missing(needs) {
             if !packages.contains(&package) {

@@ -48,6 +48,27 @@ pub(super) fn unit(arguments: &Arguments) -> anyhow::Result<Tally> {
     tests(&mut cargo, arguments, &[])
 }
 
+/// The scanner's NEON code next to its portable code, under emulation.
+pub(super) fn neon(arguments: &Arguments) -> anyhow::Result<Tally> {
+    const TARGET: &str = "aarch64-unknown-linux-gnu";
+    setup::ensure(&[setup::Needs::Arm64])?;
+    process::run(process::command("rustup").args(["target", "add", TARGET]))?;
+    let mut cargo = process::cargo("test");
+    cargo
+        .args(["--manifest-path", "tests/neon/Cargo.toml", "--target", TARGET])
+        .args(["--release", "--target-dir"])
+        .arg(build::target_directory().join("neon"))
+        .env(
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
+            "aarch64-linux-gnu-gcc",
+        )
+        .env(
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
+            "qemu-aarch64 -L /usr/aarch64-linux-gnu",
+        );
+    tests(&mut cargo, arguments, &[])
+}
+
 /// The tests find the binary in `AUDITOR`, and `AUDITOR_TEST_FULL=1` asks for the long ones too.
 pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
     if !super::can_load() {
