@@ -13,6 +13,7 @@ pub mod loaded;
 pub mod message;
 pub mod messages;
 pub mod peers;
+pub mod posting;
 pub mod process;
 pub mod relay;
 pub mod rustls;

@@ -9,6 +9,7 @@ mod deny;
 mod ebpf_toolchain;
 mod fuzz;
 mod kernel_support;
+mod packages;
 mod process;
 mod setup;
 mod soak;
