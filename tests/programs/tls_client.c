@@ -3,7 +3,7 @@
  *
  *     tls_client PORT GATE REQUEST COUNTS
  *
- * It waits for the file GATE to exist. Build with -DWITH_MBEDTLS or -DWITH_WOLFSSL.
+ * It waits for the file GATE to exist. Build with -DWITH_MBEDTLS, -DWITH_WOLFSSL or -DWITH_OPENSSL_1_0.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -73,8 +73,42 @@ static void start(int socket)
 }
 
 static int put(const unsigned char *bytes, int length) { return wolfSSL_write(ssl, bytes, length); }
-static int get(unsigned char *bytes, int length) { return wolfSSL_read(ssl, bytes, length); }
+/* Ends in wolfSSL_read. */
+static int get(unsigned char *bytes, int length) { return wolfSSL_recv(ssl, bytes, length, 0); }
 static void stop(void) { wolfSSL_shutdown(ssl); wolfSSL_free(ssl); }
+#endif
+
+#ifdef WITH_OPENSSL_1_0
+/* Its headers are nowhere to be had; these functions it has always had (ssl/ssl.h). */
+typedef struct ssl_st SSL;
+typedef struct ssl_ctx_st SSL_CTX;
+int SSL_library_init(void);
+const void *SSLv23_client_method(void);
+SSL_CTX *SSL_CTX_new(const void *method);
+SSL *SSL_new(SSL_CTX *context);
+int SSL_set_fd(SSL *ssl, int socket);
+int SSL_connect(SSL *ssl);
+int SSL_read(SSL *ssl, void *bytes, int length);
+int SSL_write(SSL *ssl, const void *bytes, int length);
+int SSL_shutdown(SSL *ssl);
+void SSL_free(SSL *ssl);
+
+static SSL *ssl;
+
+static void start(int socket)
+{
+    SSL_library_init();
+    SSL_CTX *context = SSL_CTX_new(SSLv23_client_method());
+    if (!context) fail("context", 0);
+    if (!(ssl = SSL_new(context))) fail("new", 0);
+    SSL_set_fd(ssl, socket);
+    int code = SSL_connect(ssl);
+    if (code != 1) fail("handshake", code);
+}
+
+static int put(const unsigned char *bytes, int length) { return SSL_write(ssl, bytes, length); }
+static int get(unsigned char *bytes, int length) { return SSL_read(ssl, bytes, length); }
+static void stop(void) { SSL_shutdown(ssl); SSL_free(ssl); }
 #endif
 
 int main(int count, char **words)

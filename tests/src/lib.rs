@@ -14,6 +14,7 @@ pub mod message;
 pub mod messages;
 pub mod mixed;
 pub mod peers;
+pub mod posting;
 pub mod process;
 pub mod relay;
 pub mod rustls;

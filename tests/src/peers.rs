@@ -40,18 +40,30 @@ pub fn libssl() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When `cargo xtask setup` did not make it.
 pub fn interpreter() -> anyhow::Result<PathBuf> {
+    cached("python-peers/bin/python")
+}
+
+/// A folder of packages for that interpreter, by the TLS library they bring (tests/programs/requirements-*.txt).
+///
+/// # Errors
+/// When `cargo xtask setup` did not make it.
+pub fn packages_with(library: &str) -> anyhow::Result<PathBuf> {
+    cached(&format!("python-{library}"))
+}
+
+fn cached(name: &str) -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())
         .map(PathBuf::from)
         .or_else(|| Some(std::env::home_dir()?.join(".cache")))
         .context("there is no cache folder")?;
-    let python = base.join("auditor/python-peers/bin/python");
+    let path = base.join("auditor").join(name);
     ensure!(
-        python.exists(),
+        path.exists(),
         "{} is missing: run `cargo xtask setup`",
-        python.display()
+        path.display()
     );
-    Ok(python)
+    Ok(path)
 }
 
 /// Where its packages are.

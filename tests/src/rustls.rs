@@ -1,4 +1,4 @@
-//! rustls peers: programs of tests/programs, each built in a workspace of its own.
+//! Peers in Rust: programs of tests/programs, each built in a workspace of its own.
 
 use std::{
     env, fs,
@@ -24,6 +24,14 @@ pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
 /// When the compiler fails.
 pub fn storm() -> anyhow::Result<PathBuf> {
     program("rustls-storm", "release")
+}
+
+/// Builds the client of AWS-LC's own libssl, unless that was done before; the library takes a minute and a half.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn aws_lc() -> anyhow::Result<PathBuf> {
+    program("aws-lc-client", "release")
 }
 
 fn program(name: &str, profile: &str) -> anyhow::Result<PathBuf> {

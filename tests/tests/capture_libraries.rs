@@ -1,57 +1,20 @@
 //! Cards in the traffic of programs with other TLS libraries than Debian's OpenSSL are reported, by the
 //! library's own functions, with every byte accounted. Each test names what is hooked.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    io::Write as _,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ffi::OsStr, fs, io::Write as _, net::TcpStream, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
     peers::{self, Server, gated, program},
-    process::{self, LIMIT, Running, wait_for},
+    posting::{client_in_c, copied, is_mapped, leaked, order, posted, python},
+    process::{LIMIT, Running, wait_for},
+    rustls,
     scratch::{Scratch, free_port},
     support::{Proof, prove},
     values,
-    watch::{Report, Watch},
+    watch::Watch,
 };
-
-fn order(card: &str) -> String {
-    format!(r#"{{"order":17,"customer":{{"card":{{"number":"{card}","expiry":"11/29"}}}}}}"#)
-}
-
-/// The one leak of a card that a client sent: by whom, to which port, through which library.
-fn leaked(report: &Report, card: &str, pid: u32, library: &str, port: Option<u16>) -> anyhow::Result<()> {
-    // Where a program talks to itself through memory, what it received is a leak of its own, from
-    // nobody that could be told.
-    let sent: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|finding| finding["detector"] == "payment_card" && finding["kind"] == "leak")
-        .filter(|finding| finding["source"]["process"]["pid"] == pid)
-        .collect();
-    ensure!(
-        sent.len() == 1,
-        "{} leaks of the card by {pid}: {:#?}",
-        sent.len(),
-        report.findings
-    );
-    let leak = sent[0];
-    ensure!(leak["sample"] == values::card_sample(card), "{leak:#}");
-    ensure!(leak["flow"]["captured_by"] == library, "{leak:#}");
-    ensure!(leak["flow"]["operation"] == "POST /v1/orders", "{leak:#}");
-    ensure!(leak["source"]["process"]["pid"] == pid, "{leak:#}");
-    if let Some(port) = port {
-        let address = leak["destination"]["address"].as_str().unwrap_or_default();
-        ensure!(address.ends_with(&format!(":{port}")), "{leak:#}");
-    }
-    Ok(())
-}
 
 #[test]
 fn wget_posts_through_gnutls() -> anyhow::Result<()> {
@@ -292,6 +255,72 @@ fn curl_cffi_posts_through_boringssl_with_and_without_symbols() -> anyhow::Resul
 }
 
 #[test]
+fn awscrt_posts_through_the_s2n_inside_it() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::tls(&scratch)?;
+    let card = values::card();
+    let body = scratch.file("order.json", order(&card))?;
+    let port = PathBuf::from(server.port.to_string());
+    let words = [peers::packages_with("s2n")?, port, scratch.ready(), body];
+    let client = python(&program("awscrt_client.py"), &words)?;
+    let pid = client.pid();
+    let watch = Watch::pids(&scratch, &[pid], &[])?;
+    client.succeed()?;
+    let report = watch.stop()?;
+    let port = server.port;
+    prove(
+        &report,
+        Proof {
+            library: "s2n",
+            program: "awscrt 0.38 (PyPI)",
+            form: "static",
+            // Its s2n_recv begins with padded instructions, which take no probe.
+            functions: &[
+                "s2n_recv_impl",
+                "s2n_send",
+                "s2n_connection_free",
+                "s2n_connection_wipe",
+            ],
+            file: "_awscrt.abi3.so",
+            counted: Some(server.counts()?.total()),
+            bound: true,
+        },
+    )?;
+    leaked(&report, &card, pid, "s2n", Some(port))
+}
+
+#[test]
+fn a_client_of_aws_lc_is_captured_with_and_without_symbols() -> anyhow::Result<()> {
+    let client = rustls::aws_lc()?;
+    for (form, functions) in [
+        ("static", &["SSL_read", "SSL_write", "SSL_free"][..]),
+        ("static, stripped", &["SSL_read", "SSL_write"]),
+    ] {
+        let scratch = Scratch::new()?;
+        let copy = copied(&scratch, &client, form != "static")?;
+        let start = |port: u16, request, counts| {
+            let mut command = Command::new(&copy);
+            command.arg(port.to_string());
+            let running = Running::start(command.args([scratch.ready(), request, counts]))?;
+            is_mapped(running.pid(), "/aws-lc-client")?;
+            Ok(running)
+        };
+        let program = format!("a client in Rust (aws-lc-sys 0.47), {form}");
+        let proof = Proof {
+            library: "aws-lc",
+            program: &program,
+            form,
+            functions,
+            file: "/aws-lc-client",
+            counted: None,
+            bound: true,
+        };
+        posted(&scratch, start, proof)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_openssl_of_cryptography_is_captured_with_and_without_symbols() -> anyhow::Result<()> {
     let library = peers::packages()?.join("cryptography/hazmat/bindings/_rust.abi3.so");
     for (form, functions) in [
@@ -304,18 +333,7 @@ fn the_openssl_of_cryptography_is_captured_with_and_without_symbols() -> anyhow:
         let scratch = Scratch::new()?;
         let card = values::card();
         let body = scratch.file("order.http", message::post_json("/v1/orders", &order(&card)))?;
-        let copy = scratch.path("_rust.abi3.so");
-        if form == "static" {
-            fs::copy(&library, &copy)?;
-        } else {
-            let words = [
-                OsStr::new("--strip-all"),
-                OsStr::new("-o"),
-                copy.as_os_str(),
-                library.as_os_str(),
-            ];
-            process::output("strip", &words)?;
-        }
+        let copy = copied(&scratch, &library, form != "static")?;
         let counts = scratch.path("counts");
         let words = [
             copy,
@@ -350,7 +368,7 @@ fn the_openssl_of_cryptography_is_captured_with_and_without_symbols() -> anyhow:
 
 #[test]
 fn a_client_of_mbedtls_is_captured() -> anyhow::Result<()> {
-    compiled(
+    client_in_c(
         "MBEDTLS",
         &["-lmbedtls", "-lmbedx509", "-lmbedcrypto"],
         Proof {
@@ -372,80 +390,17 @@ fn a_client_of_mbedtls_is_captured() -> anyhow::Result<()> {
 
 #[test]
 fn a_client_of_wolfssl_is_captured() -> anyhow::Result<()> {
-    compiled(
+    client_in_c(
         "WOLFSSL",
         &["-lwolfssl"],
         Proof {
             library: "wolfssl",
             program: "a client in C (wolfSSL 5.5)",
             form: "shared",
-            functions: &[
-                "wolfSSL_read",
-                "wolfSSL_recv",
-                "wolfSSL_write",
-                "wolfSSL_free",
-                "wolfSSL_clear",
-            ],
+            functions: &["wolfSSL_read", "wolfSSL_write", "wolfSSL_free", "wolfSSL_clear"],
             file: "/libwolfssl.so",
             counted: None,
             bound: true,
         },
     )
-}
-
-/// Builds the client in C for a library, and watches it post a card.
-fn compiled(define: &str, libraries: &[&str], proof: Proof<'_>) -> anyhow::Result<()> {
-    let scratch = Scratch::new()?;
-    let client = scratch.path("client");
-    let define = format!("-DWITH_{define}");
-    let source = program("tls_client.c");
-    let mut words = vec![OsStr::new("-D_GNU_SOURCE"), OsStr::new(&define), OsStr::new("-o")];
-    words.extend([client.as_os_str(), source.as_os_str()]);
-    words.extend(libraries.iter().map(OsStr::new));
-    process::output("cc", &words)?;
-    let server = Server::tls(&scratch)?;
-    let card = values::card();
-    let request = scratch.file("order.http", message::post_json("/v1/orders", &order(&card)))?;
-    let counts = scratch.path("counts");
-    let mut command = Command::new(&client);
-    command.arg(server.port.to_string());
-    command.args([&scratch.ready(), &request, &counts]);
-    let client = Running::start(&mut command)?;
-    let pid = client.pid();
-    is_mapped(pid, proof.file)?;
-    let watch = Watch::pids(&scratch, &[pid], &[])?;
-    client.succeed()?;
-    let report = watch.stop()?;
-    let own = peers::Counts::read(&counts)?;
-    let port = server.port;
-    let theirs = server.counts()?;
-    ensure!(
-        own.sent == theirs.received && own.received == theirs.sent,
-        "{own:?} {theirs:?}"
-    );
-    let counted = Some(own.total());
-    prove(&report, Proof { counted, ..proof })?;
-    leaked(&report, &card, pid, proof.library, Some(port))
-}
-
-/// A Python program with packages of its own, once it has said that its library is mapped.
-fn python(program: &Path, words: &[PathBuf]) -> anyhow::Result<Running> {
-    let mut running = Running::start(Command::new(peers::interpreter()?).arg(program).args(words))?;
-    wait_for("the library to be mapped", LIMIT, || {
-        if running.said(&["ready"]) {
-            return Ok(Some(()));
-        }
-        let ended = running.status()?;
-        ensure!(ended.is_none(), "{} ended with {ended:?}", program.display());
-        Ok(None)
-    })?;
-    Ok(running)
-}
-
-/// Waits until a process has mapped a file with this in its path.
-fn is_mapped(pid: u32, file: &str) -> anyhow::Result<()> {
-    wait_for(file, LIMIT, || {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-        Ok(maps.lines().any(|line| line.contains(file)).then_some(()))
-    })
 }

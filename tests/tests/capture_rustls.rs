@@ -98,3 +98,38 @@ fn rustls_with_symbols_is_captured_at_both_ends() -> anyhow::Result<()> {
 fn rustls_with_fat_optimisation_is_captured_at_both_ends() -> anyhow::Result<()> {
     both_ends("lto", "static, fat LTO", "CommonState::send_appdata_encrypt")
 }
+
+/// One of the names of its version says 0.22: the functions could be either's.
+#[test]
+fn a_program_with_two_versions_of_rustls_is_left_alone() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let original = rustls::build("release")?;
+    let mut program = fs::read(&original)?;
+    let version = b"/rustls-0.23.";
+    let at = program
+        .windows(version.len())
+        .position(|window| window == version)
+        .context("the program does not name its version")?;
+    program[at..at + version.len()].copy_from_slice(b"/rustls-0.22.");
+    let mixed = scratch.path("rustls-peer");
+    // Its permissions as well.
+    fs::copy(&original, &mixed)?;
+    fs::write(&mixed, program)?;
+    let mut command = Command::new(&mixed);
+    command
+        .arg("server")
+        .args([scratch.path("port"), scratch.path("counts")])
+        .arg(scratch.certificate()?);
+    let mut server = Running::start(&mut command)?;
+    wait_for("the rustls server to listen", LIMIT, || {
+        ensure!(server.status()?.is_none(), "the rustls server ended");
+        Ok(fs::read_to_string(scratch.path("port")).ok())
+    })?;
+    let report = Watch::pids(&scratch, &[server.pid()], &[])?.stop()?;
+    let hooks = report.summary["attached"].as_array().context("no hooks")?;
+    ensure!(
+        !hooks.is_empty() && hooks.iter().all(|hook| hook["library"] != "rustls"),
+        "{hooks:#?}"
+    );
+    Ok(())
+}

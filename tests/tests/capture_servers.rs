@@ -3,12 +3,13 @@
 //!
 //! The protocols of data stores are not parsed yet: a value is found as text, where its name stands next to it.
 
-use std::{ffi::OsStr, io::Write as _, process::Command};
+use std::{ffi::OsStr, io::Write as _, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
-    peers::{self, Server, gated},
+    peers::{self, Server, gated, program},
+    posting,
     process::Running,
     relay::{Passed, Relay},
     scratch::Scratch,
@@ -35,13 +36,7 @@ fn a_query_and_its_rows_leak_between_psql_and_the_process_postgresql_forked_for_
     let server = DebianServer::postgresql(&scratch)?;
     let card = values::card();
     let psql = format!("{POSTGRESQL}/psql");
-    let statements = [
-        "CREATE TEMPORARY TABLE customer (id int, card_number text)".to_owned(),
-        format!("INSERT INTO customer (id, card_number) VALUES (17, '{card}')"),
-        "SELECT row_to_json(customer) FROM customer".to_owned(),
-        // Equally long in each session.
-        "SELECT lpad(pg_backend_pid()::text, 10)".to_owned(),
-    ];
+    let statements = statements(&card);
     let words = |port: u16, tls: bool| {
         let mode = if tls { "require" } else { "disable" };
         let target = format!(
@@ -68,6 +63,56 @@ fn a_query_and_its_rows_leak_between_psql_and_the_process_postgresql_forked_for_
     ensure!(backend != server.pid(), "{}", seen.printed);
     seen.proved("PostgreSQL 15 (postgres, psql)", open.passed.total()?)?;
     seen.leaked_both_ways(&card, backend)
+}
+
+/// The shared library of the wheel, which is older than the server's.
+#[test]
+fn a_query_and_its_rows_leak_between_psycopg2_with_openssl_1_1_1_and_postgresql() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = DebianServer::postgresql(&scratch)?;
+    let card = values::card();
+    let packages = peers::packages_with("openssl-1.1.1")?;
+    let start = |mode: &str, port: u16, gate: PathBuf| {
+        let target = format!(
+            "host=127.0.0.1 port={port} user=postgres dbname=postgres gssencmode=disable sslmode={mode}"
+        );
+        let mut words = vec![packages.clone(), gate, PathBuf::from(target)];
+        words.extend(statements(&card).map(PathBuf::from));
+        posting::python(&program("psycopg2_client.py"), &words)
+    };
+    let relay = Relay::to(server.plain)?;
+    start("disable", relay.port, scratch.certificate()?)?.succeed()?;
+    let total = relay.passed()?.total()?;
+    let client = start("require", server.tls, scratch.ready())?;
+    let pid = client.pid();
+    let watch = Watch::pids(&scratch, &[server.pid(), pid], &[])?;
+    let printed = client.succeed()?.stdout;
+    let report = watch.stop()?;
+    let backend: u32 = printed
+        .lines()
+        .last()
+        .context("nothing was printed")?
+        .trim()
+        .parse()?;
+    let proof = Proof {
+        program: "psycopg2 2.9.9 (PyPI, OpenSSL 1.1.1w), with PostgreSQL 15",
+        file: "/libssl-",
+        counted: Some(2 * total),
+        ..OPENSSL
+    };
+    prove(&report, proof)?;
+    bound(&report, "nested", 2)?;
+    Seen { report, pid, printed }.leaked_both_ways(&card, backend)
+}
+
+/// A row that goes there and back, and the process that served it; equally long in each session.
+fn statements(card: &str) -> [String; 4] {
+    [
+        "CREATE TEMPORARY TABLE customer (id int, card_number text)".to_owned(),
+        format!("INSERT INTO customer (id, card_number) VALUES (17, '{card}')"),
+        "SELECT row_to_json(customer) FROM customer".to_owned(),
+        "SELECT lpad(pg_backend_pid()::text, 10)".to_owned(),
+    ]
 }
 
 #[test]

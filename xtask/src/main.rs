@@ -10,6 +10,7 @@ mod ebpf_toolchain;
 mod fuzz;
 mod kernel_support;
 mod mixed;
+mod packages;
 mod process;
 mod setup;
 mod soak;

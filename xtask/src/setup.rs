@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: installs what building and testing need. Looks first and touches nothing that is there.
 
 mod apt;
+mod arm64;
 mod go;
 mod needs;
 pub(crate) mod python;
@@ -74,6 +75,7 @@ struct Plan {
     rustup: bool,
     python: bool,
     go: bool,
+    arm64: bool,
 }
 
 impl Plan {
@@ -85,6 +87,7 @@ impl Plan {
             rustup: true,
             python: groups.contains(&Group::Test) && !python::is_there(),
             go: groups.contains(&Group::Test) && !go::is_there(),
+            arm64: groups.contains(&Group::Test) && !arm64::is_there(),
         };
         if groups.contains(&Group::Build) {
             plan.add_ebpf(&Found::on_this_machine());
@@ -109,7 +112,15 @@ impl Plan {
     }
 
     fn is_empty(&self) -> bool {
-        self.packages.is_empty() && !self.linker && !self.link_toolchain && !self.python && !self.go
+        let Self {
+            linker,
+            link_toolchain,
+            python,
+            go,
+            arm64,
+            ..
+        } = self;
+        self.packages.is_empty() && ![linker, link_toolchain, python, go, arm64].contains(&&true)
     }
 
     /// The commands for a person to type.
@@ -137,6 +148,9 @@ impl Plan {
             for command in go::command().iter() {
                 text += &format!("{}\n", process::shown(command));
             }
+        }
+        if self.arm64 {
+            text += "# and the TLS libraries of Debian's packages for arm64, unpacked in the cache\n";
         }
         text
     }
@@ -166,6 +180,9 @@ fn install(plan: &Plan, groups: &[Group]) -> anyhow::Result<ExitCode> {
     }
     if plan.go {
         go::make()?;
+    }
+    if plan.arm64 {
+        arm64::make()?;
     }
     verify(plan, groups)
 }
@@ -243,6 +260,7 @@ mod tests {
             rustup: true,
             python: false,
             go: false,
+            arm64: false,
         };
         plan.add_ebpf(found);
         plan

@@ -10,7 +10,6 @@ mod image;
 mod kernel;
 mod peers;
 mod qemu;
-mod sources;
 
 use std::{
     fs,

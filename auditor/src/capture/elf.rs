@@ -32,9 +32,7 @@ use thiserror::Error;
 use self::headers::Headers;
 use super::file::FileId;
 
-pub use instruction::{
-    AttachPoint, call_targets, entry_point, first_instruction, passes_fifth_argument, return_point,
-};
+pub use instruction::{AttachPoint, Machine, call_targets};
 pub use sections::Section;
 
 /// Longest function body that is decoded, bytes.
@@ -126,6 +124,14 @@ impl Elf {
     /// The open file, to be kept while something is done to it.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// The processor its code is for; `None` for one that is not known here.
+    ///
+    /// # Errors
+    /// When the file is not ELF.
+    pub fn machine(&self) -> Result<Option<Machine>, ElfError> {
+        Ok(self.headers()?.machine)
     }
 
     /// The code bytes of a function.

@@ -20,7 +20,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
-    elf::Elf,
+    elf::{Elf, ElfError, Machine},
     file::FileId,
     tls::{self, Target},
 };
@@ -179,7 +179,7 @@ fn look(offer: Offer) -> Found {
     match Elf::open(&path) {
         Ok(elf) => Found {
             id: elf.id().unwrap_or(nowhere),
-            targets: tls::find(&elf).map_err(|error| error.to_string()),
+            targets: find(&elf).map_err(|error| error.to_string()),
             file: elf.into_file().into(),
             path,
             why,
@@ -193,6 +193,15 @@ fn look(offer: Offer) -> Found {
             why,
             _pending,
         },
+    }
+}
+
+/// What to attach to on this machine: its kernel runs no other processor's code.
+fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
+    if elf.machine()? == Machine::HERE {
+        tls::find(elf)
+    } else {
+        Ok(Vec::new())
     }
 }
 

@@ -80,6 +80,14 @@ const TEST: &[Need] = &[
     need("mariadb", "mariadb-client"),
     need("redis-server", "redis-server"),
     need("haproxy", "haproxy"),
+    need(
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "debian-archive-keyring",
+    ),
+    // AWS-LC is built from source.
+    need("c++", "g++"),
+    need("cmake", "cmake"),
+    need("/usr/lib/llvm-22/include/clang-c/Index.h", "libclang-22-dev"),
 ];
 
 const VM: &[Need] = &[

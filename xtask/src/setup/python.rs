@@ -1,5 +1,5 @@
 //! Python environments in the cache, each of exactly what its requirements pin: what the detectors' evaluation is made
-//! with, and packages that bring TLS libraries of their own.
+//! with, and packages that bring TLS libraries of their own, old ones of them in folders beside.
 
 use std::{
     fs,
@@ -20,20 +20,68 @@ const STAMP: &str = "requirements.txt";
 struct Environment {
     folder: &'static str,
     requirements: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    /// With an interpreter.
+    Whole,
+    /// Packages alone, for the interpreter of [`PEERS`]: others of the same names are there. With what pip is told
+    /// besides, where they were made for another version of Python.
+    Packages(&'static [&'static str]),
 }
 
 const EVALUATION: Environment = Environment {
     folder: "python",
     requirements: "tests/detect/requirements.txt",
+    kind: Kind::Whole,
 };
 
-/// tests/src/peers.rs looks for it under this name.
+/// tests/src/peers.rs looks for it, and for those below, under these names.
 const PEERS: Environment = Environment {
     folder: "python-peers",
     requirements: "tests/programs/requirements.txt",
+    kind: Kind::Whole,
 };
 
-const ALL: [Environment; 2] = [EVALUATION, PEERS];
+const OPENSSL_1_1_1: Environment = Environment {
+    folder: "python-openssl-1.1.1",
+    requirements: "tests/programs/requirements-openssl-1.1.1.txt",
+    kind: Kind::Packages(&[]),
+};
+
+const OPENSSL_1_1_0: Environment = Environment {
+    folder: "python-openssl-1.1.0",
+    requirements: "tests/programs/requirements-openssl-1.1.0.txt",
+    kind: Kind::Packages(&[]),
+};
+
+const OPENSSL_1_0_2: Environment = Environment {
+    folder: "python-openssl-1.0.2",
+    requirements: "tests/programs/requirements-openssl-1.0.2.txt",
+    kind: Kind::Packages(&[
+        "--python-version=3.6",
+        "--implementation=cp",
+        "--abi=cp36m",
+        "--platform=manylinux1_x86_64",
+    ]),
+};
+
+const S2N: Environment = Environment {
+    folder: "python-s2n",
+    requirements: "tests/programs/requirements-s2n.txt",
+    kind: Kind::Packages(&[]),
+};
+
+/// Packages without an interpreter come behind the one whose pip installs them.
+const ALL: [Environment; 6] = [
+    EVALUATION,
+    PEERS,
+    OPENSSL_1_1_1,
+    OPENSSL_1_1_0,
+    OPENSSL_1_0_2,
+    S2N,
+];
 
 /// The interpreter of the detectors' evaluation.
 ///
@@ -79,7 +127,10 @@ pub(super) fn commands() -> anyhow::Result<Vec<Command>> {
 
 impl Environment {
     fn interpreter(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.folder()?.join("bin/python"))
+        match self.kind {
+            Kind::Whole => Ok(self.folder()?.join("bin/python")),
+            Kind::Packages(_) => PEERS.interpreter(),
+        }
     }
 
     fn is_there(&self) -> bool {
@@ -88,14 +139,7 @@ impl Environment {
             && self.interpreter().is_ok_and(|python| python.is_file())
     }
 
-    fn commands(&self) -> anyhow::Result<[Command; 2]> {
-        let python = if Path::new(PYTHON).exists() {
-            PYTHON
-        } else {
-            "python3"
-        };
-        let mut environment = process::command(python);
-        environment.args(["-m", "venv", "--clear"]).arg(self.folder()?);
+    fn commands(&self) -> anyhow::Result<Vec<Command>> {
         let mut packages = process::command(self.interpreter()?);
         packages.args([
             "-m",
@@ -106,7 +150,24 @@ impl Environment {
             "--requirement",
         ]);
         packages.arg(self.pinned());
-        Ok([environment, packages])
+        let Kind::Packages(more) = self.kind else {
+            let python = if Path::new(PYTHON).exists() {
+                PYTHON
+            } else {
+                "python3"
+            };
+            let mut environment = process::command(python);
+            environment.args(["-m", "venv", "--clear"]).arg(self.folder()?);
+            return Ok(vec![environment, packages]);
+        };
+        packages.args([
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--upgrade",
+        ]);
+        packages.args(more).arg("--target").arg(self.folder()?);
+        Ok(vec![packages])
     }
 
     fn folder(&self) -> anyhow::Result<PathBuf> {

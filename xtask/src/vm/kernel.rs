@@ -6,13 +6,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, bail};
 
-use super::sources::{self, Mirrors};
-use crate::{cache, process};
+use crate::{cache, packages::Apt, process};
 
 /// A kernel ready to boot.
 pub(super) struct Kernel {
@@ -31,8 +29,6 @@ const RELEASES: &[(&str, &str)] = &[
     ("6.18", "trixie"),
     ("7.3", "trixie"),
 ];
-
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The newest kernel of a series: from the cache, else downloaded.
 ///
@@ -67,18 +63,10 @@ fn download(series: &str, release: &str, folder: &Path) -> anyhow::Result<()> {
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
-    let apt = Apt::set_up(release, &work)?;
-    let package = apt.newest(series)?;
+    let apt = Apt::set_up(release, None, &work)?;
+    let package = newest(&apt, series)?;
     eprintln!("downloading {package}");
-    process::output(
-        apt.command("apt-get")
-            .arg("download")
-            .args(apt.with_image(&package)?),
-    )?;
-    let unpacked = work.join("unpacked");
-    for archive in files_with_extension(&work, "deb")? {
-        process::output(process::command("dpkg-deb").arg("-x").args([&archive, &unpacked]))?;
-    }
+    let unpacked = apt.unpack(&with_image(&apt, &package)?)?;
     let image = find_image(&unpacked).with_context(|| format!("{package} holds no vmlinuz"))?;
     fs::create_dir_all(folder)?;
     fs::rename(image, folder.join("vmlinuz"))?;
@@ -88,69 +76,21 @@ fn download(series: &str, release: &str, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An apt of its own: lists, cache, sources and status in one folder.
-struct Apt {
-    folder: PathBuf,
+/// The package of the newest kernel of a series.
+fn newest(apt: &Apt, series: &str) -> anyhow::Result<String> {
+    let prefix = format!("linux-image-{series}");
+    let names = process::output(apt.command("apt-cache").args(["pkgnames", &prefix]))?;
+    newest_package(series, names.lines())
+        .map(str::to_owned)
+        .with_context(|| format!("Debian has no package {prefix}.*-cloud-amd64"))
 }
 
-impl Apt {
-    fn set_up(release: &str, folder: &Path) -> anyhow::Result<Self> {
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        fs::write(folder.join("status"), "")?;
-        let mirrors = Mirrors::of_this_machine()?;
-        fs::write(
-            folder.join("sources.list"),
-            sources::list(&mirrors, release, KEYRING),
-        )?;
-        let apt = Self {
-            folder: folder.to_owned(),
-        };
-        process::output(apt.command("apt-get").arg("update"))?;
-        Ok(apt)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = process::command(program);
-        command.current_dir(&self.folder);
-        for (key, value) in [
-            ("Dir::State::lists", "lists"),
-            ("Dir::State::status", "status"),
-            ("Dir::Cache", "cache"),
-            ("Dir::Etc::sourcelist", "sources.list"),
-        ] {
-            command
-                .arg("-o")
-                .arg(format!("{key}={}", self.folder.join(value).display()));
-        }
-        command.args(["-o", "Dir::Etc::sourceparts=-"]);
-        // apt's own user may not read a home folder; and the machine's hooks are not for these lists.
-        command.args([
-            "-o",
-            "APT::Sandbox::User=root",
-            "-o",
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
-        ]);
-        command.args(["-o", "APT::Update::Post-Invoke-Success::=true"]);
-        command
-    }
-
-    fn newest(&self, series: &str) -> anyhow::Result<String> {
-        let prefix = format!("linux-image-{series}");
-        let names = process::output(self.command("apt-cache").args(["pkgnames", &prefix]))?;
-        newest_package(series, names.lines())
-            .map(str::to_owned)
-            .with_context(|| format!("Debian has no package {prefix}.*-cloud-amd64"))
-    }
-
-    /// The package, and for newer kernels the one beside it that holds the image itself.
-    fn with_image(&self, package: &str) -> anyhow::Result<Vec<String>> {
-        let binary = package.replacen("linux-image-", "linux-binary-", 1);
-        let names = process::output(self.command("apt-cache").args(["pkgnames", &binary]))?;
-        let binary = names.lines().any(|name| name == binary).then_some(binary);
-        Ok(std::iter::once(package.to_owned()).chain(binary).collect())
-    }
+/// The package, and for newer kernels the one beside it that holds the image itself.
+fn with_image(apt: &Apt, package: &str) -> anyhow::Result<Vec<String>> {
+    let binary = package.replacen("linux-image-", "linux-binary-", 1);
+    let names = process::output(apt.command("apt-cache").args(["pkgnames", &binary]))?;
+    let binary = names.lines().any(|name| name == binary).then_some(binary);
+    Ok(std::iter::once(package.to_owned()).chain(binary).collect())
 }
 
 /// The newest image of a series in the cloud flavour, which is small and has all that is tested here built in.
@@ -170,17 +110,6 @@ fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
-}
-
-fn files_with_extension(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in folder.read_dir()? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|found| found == extension) {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
 }
 
 /// The image is under boot/, or in newer packages under usr/lib/modules/RELEASE/.

@@ -9,7 +9,7 @@ use object::{
     read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable},
 };
 
-use super::Pieces;
+use super::{Machine, Pieces};
 
 /// Most sections and segments; linkers write some forty of the one and ten of the other.
 const MAX_PARTS: usize = 1024;
@@ -19,6 +19,7 @@ pub(super) struct Headers<'a> {
     pub(super) endian: Endianness,
     /// Code and data lie where the file says (`ET_EXEC`), not relative to where it is loaded.
     pub(super) is_fixed: bool,
+    pub(super) machine: Option<Machine>,
     segments: &'a [ProgramHeader64<Endianness>],
     sections: SectionTable<'a, FileHeader64<Endianness>, Pieces<'a>>,
 }
@@ -43,6 +44,12 @@ impl<'a> Headers<'a> {
         Ok((segments.len().max(sections.len()) <= MAX_PARTS).then(|| Self {
             endian,
             is_fixed: header.e_type(endian) == object::elf::ET_EXEC,
+            machine: match header.e_machine(endian) {
+                object::elf::EM_X86_64 => Some(Machine::X86_64),
+                // Its code is little-endian in either case, but its numbers are not.
+                object::elf::EM_AARCH64 if endian.is_little_endian() => Some(Machine::Aarch64),
+                _ => None,
+            },
             segments,
             sections,
         }))

@@ -1,7 +1,9 @@
-//! The choice of the instruction a probe sits on (x86-64).
+//! The choice of the instruction a probe sits on, for x86-64 here and for 64-bit ARM in [`aarch64`].
 //!
 //! Goes in: the first bytes of a function. Comes out: an [`AttachPoint`]. The kernel emulates some
 //! instructions and single-steps the others, which costs ten times as much.
+
+mod aarch64;
 
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, Mnemonic, NasmFormatter, OpKind,
@@ -24,12 +26,79 @@ pub struct AttachPoint {
     pub instruction: String,
 }
 
-/// The first instruction of a function.
+/// The processor a file's code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    X86_64,
+    Aarch64,
+}
+
+impl Machine {
+    /// The one auditor was built for.
+    pub const HERE: Option<Self> = if cfg!(target_arch = "x86_64") {
+        Some(Self::X86_64)
+    } else if cfg!(target_arch = "aarch64") {
+        Some(Self::Aarch64)
+    } else {
+        None
+    };
+
+    /// The first instruction of a function.
+    pub fn first_instruction(self, body: &[u8]) -> Option<AttachPoint> {
+        match self {
+            Self::X86_64 => first_instruction(body),
+            Self::Aarch64 => aarch64::first_instruction(body),
+        }
+    }
+
+    /// The cheapest instruction for an entry probe.
+    pub fn entry_point(self, body: &[u8]) -> Option<AttachPoint> {
+        match self {
+            Self::X86_64 => entry_point(body),
+            Self::Aarch64 => aarch64::entry_point(body),
+        }
+    }
+
+    /// The cheapest instruction for a probe on entry and return.
+    pub fn return_point(self, body: &[u8]) -> Option<AttachPoint> {
+        match self {
+            Self::X86_64 => return_point(body),
+            Self::Aarch64 => aarch64::return_point(body),
+        }
+    }
+
+    /// Near call and tail-jump targets of a function body loaded at `address`, in order.
+    pub fn call_targets(self, body: &[u8], address: u64) -> Vec<u64> {
+        match self {
+            Self::X86_64 => call_targets(body, address),
+            Self::Aarch64 => aarch64::call_targets(body, address),
+        }
+    }
+
+    /// Whether a body loaded at `address` passes a 5th argument to the function at `callee`, by the last
+    /// instructions before the call; `None` when it does not call it.
+    pub fn passes_fifth_argument(self, body: &[u8], address: u64, callee: u64) -> Option<bool> {
+        match self {
+            Self::X86_64 => passes_fifth_argument(body, address, callee),
+            Self::Aarch64 => aarch64::passes_fifth_argument(body, address, callee),
+        }
+    }
+
+    /// The slot that a stub of the linkage table, loaded at `address`, jumps through.
+    pub(super) fn jump_slot(self, stub: &[u8], address: u64) -> Option<u64> {
+        match self {
+            Self::X86_64 => jump_slot(stub, address),
+            Self::Aarch64 => aarch64::jump_slot(stub, address),
+        }
+    }
+}
+
+/// The first instruction of a function; `None` when the kernel takes no probe there.
 pub fn first_instruction(body: &[u8]) -> Option<AttachPoint> {
     let instruction = Decoder::with_ip(64, body, 0, DecoderOptions::NONE)
         .into_iter()
         .next()?;
-    (!instruction.is_invalid()).then(|| point(&instruction, 0))
+    (!instruction.is_invalid() && !is_refused(body, &instruction)).then(|| point(&instruction, 0))
 }
 
 /// The cheapest instruction for an entry probe: the first one the kernel emulates
@@ -42,7 +111,7 @@ pub fn entry_point(body: &[u8]) -> Option<AttachPoint> {
         if instruction.is_invalid() {
             break;
         }
-        if is_emulated(&instruction) {
+        if is_emulated(&instruction) && !is_refused(body, &instruction) {
             return Some(point(&instruction, stack_delta));
         }
         if instruction.flow_control() != FlowControl::Next || writes_argument(&instruction) {
@@ -99,7 +168,7 @@ pub fn call_targets(body: &[u8], address: u64) -> Vec<u64> {
 }
 
 /// The slot that a stub of the linkage table, loaded at `address`, jumps through.
-pub(super) fn jump_slot(stub: &[u8], address: u64) -> Option<u64> {
+fn jump_slot(stub: &[u8], address: u64) -> Option<u64> {
     Decoder::with_ip(64, stub, address, DecoderOptions::NONE)
         .iter()
         .take(2)
@@ -169,6 +238,19 @@ fn is_emulated(instruction: &Instruction) -> bool {
     }
 }
 
+/// Prefixes for segments that 64-bit code does not have, and `lock`: the kernel takes no probe on what has one
+/// (arch/x86/kernel/uprobes.c, `is_prefix_bad`). Assemblers pad with them, so that no jump crosses a 32-byte boundary.
+fn is_refused(body: &[u8], instruction: &Instruction) -> bool {
+    const BAD: [u8; 5] = [0x26, 0x2e, 0x36, 0x3e, 0xf0];
+    const OTHERS: [u8; 6] = [0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3];
+    let at = usize::try_from(instruction.ip()).unwrap_or(usize::MAX);
+    let bytes = body.get(at..).unwrap_or_default();
+    let mut prefixes = bytes
+        .iter()
+        .take_while(|byte| BAD.contains(byte) || OTHERS.contains(byte));
+    prefixes.any(|byte| BAD.contains(byte))
+}
+
 fn writes_argument(instruction: &Instruction) -> bool {
     const ARGUMENTS: [Register; 6] = [
         Register::RDI,
@@ -232,6 +314,18 @@ mod tests {
         // test rdi, rdi; je +0
         let point = return_point(&[0x48, 0x85, 0xff, 0x74, 0x00]).unwrap();
         assert_eq!((point.offset, point.emulated), (3, true));
+    }
+
+    #[test]
+    fn no_probe_sits_on_an_instruction_that_is_padded_with_prefixes() {
+        // cs cs push rbx; sub rsp, 8; je +0: an entry probe goes on, a return probe has no place.
+        let body = [0x2e, 0x2e, 0x53, 0x48, 0x83, 0xec, 0x08, 0x74, 0x00];
+        let point = entry_point(&body).unwrap();
+        assert_eq!((point.offset, point.stack_delta, point.emulated), (7, 16, true));
+        assert_eq!(return_point(&body), None);
+        // cs nop; push rbx
+        let point = return_point(&[0x2e, 0x90, 0x53]).unwrap();
+        assert_eq!((point.offset, point.emulated), (2, true));
     }
 
     #[test]

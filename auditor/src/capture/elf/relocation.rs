@@ -3,11 +3,11 @@
 
 use object::{
     ReadRef as _,
-    elf::{R_X86_64_RELATIVE, Sym64},
+    elf::{R_AARCH64_RELATIVE, R_X86_64_RELATIVE, Sym64},
     read::elf::{Rela as _, SectionHeader as _, Sym as _},
 };
 
-use super::{Elf, ElfError, Function, Pieces, instruction};
+use super::{Elf, ElfError, Function, Machine, Pieces};
 
 impl Elf {
     /// The address of the function of this file that a stub of the linkage table at `address` jumps
@@ -25,7 +25,10 @@ impl Elf {
             return Ok(None);
         }
         let stub = self.body(Function { address, size: 16 })?;
-        let Some(slot) = instruction::jump_slot(&stub, address) else {
+        let slot = headers
+            .machine
+            .and_then(|machine| machine.jump_slot(&stub, address));
+        let Some(slot) = slot else {
             return Ok(None);
         };
         for section in headers.sections() {
@@ -63,13 +66,18 @@ impl Elf {
     pub fn function_tables(&self, least: usize) -> Result<Vec<Vec<u64>>, ElfError> {
         let headers = self.headers()?;
         let endian = headers.endian;
+        let relative = match headers.machine {
+            Some(Machine::X86_64) => R_X86_64_RELATIVE,
+            Some(Machine::Aarch64) => R_AARCH64_RELATIVE,
+            None => return Ok(Vec::new()),
+        };
         let mut pointers: Vec<(u64, u64)> = Vec::new();
         for section in headers.sections() {
             if let Ok(Some((relocations, _))) = section.rela(endian, Pieces(&self.cache)) {
                 pointers.extend(
                     relocations
                         .iter()
-                        .filter(|entry| entry.r_type(endian, false) == R_X86_64_RELATIVE)
+                        .filter(|entry| entry.r_type(endian, false) == relative)
                         .map(|entry| (entry.r_offset(endian), entry.r_addend(endian) as u64)),
                 );
             }

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::FileExt as _;
 
-use iced_x86::{Code, Decoder, DecoderOptions, OpKind};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 use memchr::{memchr_iter, memmem};
 
 use super::{Elf, ElfError, Function, MAX_BODY, headers::Segment};
@@ -300,7 +300,7 @@ pub fn third_arguments(body: &[u8]) -> Vec<u32> {
     let mut values = Vec::new();
     for instruction in Decoder::new(64, body, DecoderOptions::NONE).iter() {
         if instruction.code() == Code::Mov_r32_imm32
-            && instruction.op0_register() == iced_x86::Register::EDX
+            && instruction.op0_register() == Register::EDX
             && instruction.op1_kind() == OpKind::Immediate32
             && !values.contains(&instruction.immediate32())
         {
@@ -308,6 +308,42 @@ pub fn third_arguments(body: &[u8]) -> Vec<u32> {
         }
     }
     values
+}
+
+/// What is known of the first three arguments (edi, esi, edx) at each direct call of a function: the constants
+/// loaded into them since the call or jump before.
+pub fn constants_at_calls(body: &[u8]) -> Vec<[Option<u32>; 3]> {
+    const ARGUMENTS: [Register; 3] = [Register::RDI, Register::RSI, Register::RDX];
+    let mut known = [None; 3];
+    let mut calls = Vec::new();
+    for instruction in Decoder::new(64, body, DecoderOptions::NONE).iter() {
+        match instruction.flow_control() {
+            FlowControl::Call => {
+                calls.push(known);
+                known = [None; 3];
+                continue;
+            }
+            // What stands behind it is reached from elsewhere.
+            FlowControl::UnconditionalBranch | FlowControl::IndirectBranch | FlowControl::Return => {
+                known = [None; 3];
+                continue;
+            }
+            _ => {}
+        }
+        let target = instruction.op0_register().full_register();
+        let Some(argument) = ARGUMENTS.iter().position(|argument| *argument == target) else {
+            continue;
+        };
+        if instruction.op0_kind() == OpKind::Register
+            && !matches!(
+                instruction.mnemonic(),
+                Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push
+            )
+        {
+            known[argument] = (instruction.code() == Code::Mov_r32_imm32).then(|| instruction.immediate32());
+        }
+    }
+    calls
 }
 
 /// Adds what is not there yet, up to a bound: past it a file is no program anyone wrote.

@@ -1,9 +1,11 @@
 //! OpenSSL and BoringSSL inside programs without symbols, found by what their code says.
 //!
 //! Both report errors with where they happened. OpenSSL 3 and later name the function (`__func__`),
-//! so each of four names is referred to by exactly one function. BoringSSL names the file and gives
-//! a reason: the set of reasons of a function of `ssl_lib.cc` tells which one it is. Nothing is
-//! hooked unless every part of the answer is unique.
+//! so each of four names is referred to by exactly one function; earlier versions number it
+//! ([`numbered`]). BoringSSL names the file and gives a reason: the set of reasons of a function of
+//! `ssl_lib.cc` tells which one it is. Nothing is hooked unless every part of the answer is unique.
+
+mod numbered;
 
 use auditor_common::tls::Shape;
 
@@ -42,16 +44,20 @@ const OPENSSL: [&[u8]; 4] = [
 /// Behind it stands the NUL; before it the path of the build.
 const BORINGSSL: &[u8] = b"ssl/ssl_lib.cc\0";
 
+/// The same before OpenSSL 3; in 1.0.2 without the folder.
+const OPENSSL_1: &[u8] = b"ssl_lib.c\0";
+
 /// What to hook in a file in which no symbol told.
 pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     if elf.code_length()? < LEAST_CODE {
         return Ok(Vec::new());
     }
-    let [read, write, plain_write, plain_read, file] =
-        <[Vec<u64>; 5]>::try_from(elf.strings(&[OPENSSL[0], OPENSSL[1], OPENSSL[2], OPENSSL[3], BORINGSSL])?)
-            .unwrap_or_default();
+    let [read, write, plain_write, plain_read] = OPENSSL;
+    let needles = [read, write, plain_write, plain_read, BORINGSSL, OPENSSL_1];
+    let [read, write, plain_write, plain_read, file, old] =
+        <[Vec<u64>; 6]>::try_from(elf.strings(&needles)?).unwrap_or_default();
     // A program has these a few times; more are made up.
-    if [&read, &write, &plain_write, &plain_read, &file]
+    if [&read, &write, &plain_write, &plain_read, &file, &old]
         .iter()
         .any(|places| places.len() > MOST_PLACES)
     {
@@ -61,10 +67,17 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         .iter()
         .all(|places| !places.is_empty())
     {
-        return openssl(elf, [&read, &write, &plain_write]);
+        // 1.1.1 has the names as well, in a table of texts that nothing refers to.
+        let targets = openssl(elf, [&read, &write, &plain_write])?;
+        if !targets.is_empty() {
+            return Ok(targets);
+        }
     }
     if !file.is_empty() {
         return boringssl(elf, &file);
+    }
+    if !old.is_empty() {
+        return numbered::find(elf, &old);
     }
     Ok(Vec::new())
 }
@@ -199,8 +212,9 @@ impl<'a> Code<'a> {
     fn boringssl_read(&self, read_impl: Function) -> Result<Option<Function>, ElfError> {
         let mut callers = Vec::new();
         for caller in self.around(&self.elf.callers(read_impl.address)?)? {
-            // SSL_shutdown calls it as well.
-            if third_arguments(&self.elf.body(caller)?).contains(&NOT_FOR_QUIC) {
+            // SSL_shutdown calls it as well; in AWS-LC it is not for QUIC either.
+            let reasons = third_arguments(&self.elf.body(caller)?);
+            if reasons.contains(&NOT_FOR_QUIC) && !reasons.contains(&UNINITIALIZED) {
                 callers.push(caller);
             }
         }
@@ -242,7 +256,7 @@ impl<'a> Code<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{path::PathBuf, process::Command};
 
     use super::*;
@@ -250,13 +264,21 @@ mod tests {
 
     /// Files of the packages that `cargo xtask setup` installs; `None` when it did not.
     fn package(file: &str) -> Option<PathBuf> {
+        let library = cached("python-peers/lib")?;
+        let python = std::fs::read_dir(library).ok()?.flatten().next()?.path();
+        there(python.join("site-packages").join(file))
+    }
+
+    /// The same by their place in the cache.
+    pub(in crate::capture) fn cached(file: &str) -> Option<PathBuf> {
         let cache = std::env::var_os("XDG_CACHE_HOME")
             .filter(|folder| !folder.is_empty())
             .map(PathBuf::from)
             .or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-        let library = cache.join("auditor/python-peers/lib");
-        let python = std::fs::read_dir(library).ok()?.flatten().next()?.path();
-        let path = python.join("site-packages").join(file);
+        there(cache.join("auditor").join(file))
+    }
+
+    fn there(path: PathBuf) -> Option<PathBuf> {
         if !path.exists() {
             eprintln!(
                 "skipped: {} is not there, see `cargo xtask setup`",
@@ -268,7 +290,7 @@ mod tests {
     }
 
     /// Name and place of what moves plaintext.
-    fn calls(targets: &[Target]) -> Vec<(&str, Probe, u64)> {
+    pub(super) fn calls(targets: &[Target]) -> Vec<(&str, Probe, u64)> {
         targets
             .iter()
             .filter(|target| matches!(target.probe, Probe::Call { .. }))

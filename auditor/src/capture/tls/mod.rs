@@ -19,7 +19,7 @@ use auditor_common::tls::Shape;
 use auditor_common::go::GoPoint;
 
 pub use self::go::{FunctionTable, GoCode, GoError, GoProgram, PclntabError, Source};
-use super::elf::{AttachPoint, Elf, ElfError, Function, entry_point, return_point};
+use super::elf::{AttachPoint, Elf, ElfError, Function, Machine};
 
 /// A library we know. The number goes into attach cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,14 +91,19 @@ pub fn is_library_file(name: &str) -> bool {
 /// # Errors
 /// When the file is not ELF.
 pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
-    let mut targets = or_none(go::find(elf))?;
-    targets.extend(or_none(rustls::find(elf))?);
+    let mut targets = Vec::new();
+    let is_x86_64 = elf.machine()? == Some(Machine::X86_64);
+    if is_x86_64 {
+        targets.extend(or_none(go::find(elf))?);
+        targets.extend(or_none(rustls::find(elf))?);
+    }
     let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
     let symbols = elf.functions(&names)?;
     for row in table::ROWS {
         targets.extend(row.find(elf, &symbols)?);
     }
-    if targets.is_empty() {
+    // Not designed for 64-bit ARM yet, as is what Go and rustls are found by.
+    if targets.is_empty() && is_x86_64 {
         targets = meaning::find(elf)?;
     }
     Ok(targets)
@@ -166,7 +171,7 @@ pub struct Target {
 
 impl Target {
     /// A function to attach to with the best instruction for its probe; `None` when its code can
-    /// not be read.
+    /// not be read, or the kernel takes no probe there.
     fn at(
         elf: &Elf,
         library: Library,
@@ -175,12 +180,16 @@ impl Target {
         probe: Probe,
     ) -> Result<Option<Self>, ElfError> {
         let body = elf.body(function)?;
+        let Some(machine) = elf.machine()? else {
+            return Ok(None);
+        };
         let point = if probe.returns() {
-            return_point(&body)
+            machine.return_point(&body)
         } else {
-            entry_point(&body)
+            machine.entry_point(&body)
         };
         let (Some(point), Some(file_offset)) = (point, elf.file_offset(function.address)?) else {
+            tracing::debug!(file = elf.path(), name, "no place for a probe in this function");
             return Ok(None);
         };
         Ok(Some(Self {

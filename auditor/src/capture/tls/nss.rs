@@ -10,7 +10,7 @@
 use auditor_common::tls::Shape;
 
 use super::{Library, Probe, Symbols, Target};
-use crate::capture::elf::{Elf, ElfError, Function, call_targets};
+use crate::capture::elf::{Elf, ElfError, Function};
 
 /// Functions that a libssl3 exports: every program calls the first, and clients the other.
 pub(super) const NAMES: [&str; 2] = ["SSL_ImportFD", "SSL_ForceHandshake"];
@@ -80,9 +80,12 @@ fn are_siblings(one: &[u64], other: &[u64]) -> bool {
 
 /// True when reading is receiving without flags, and writing sending without flags.
 fn is_secure(elf: &Elf, table: &[u64]) -> Result<bool, ElfError> {
+    let Some(machine) = elf.machine()? else {
+        return Ok(false);
+    };
     for (from, to) in [(READ, RECEIVE), (WRITE, SEND)] {
         let body = elf.body(function(table[from]))?;
-        if !call_targets(&body, table[from]).contains(&table[to]) {
+        if !machine.call_targets(&body, table[from]).contains(&table[to]) {
             return Ok(false);
         }
     }

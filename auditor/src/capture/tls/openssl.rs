@@ -10,7 +10,7 @@
 use auditor_common::tls::Shape;
 
 use super::{Library, Probe, Symbols, Target, meaning};
-use crate::capture::elf::{Elf, ElfError, Function, call_targets, first_instruction, passes_fifth_argument};
+use crate::capture::elf::{Elf, ElfError, Function, Machine};
 
 pub(super) const NAMES: [&str; 8] = [
     "SSL_read",
@@ -78,7 +78,10 @@ fn calls(elf: &Elf, symbols: &Symbols, caller: &str, callee: &str) -> Result<boo
     let (Some(&caller), Some(callee)) = (symbols.get(caller), symbols.get(callee)) else {
         return Ok(false);
     };
-    for target in call_targets(&elf.body(caller)?, caller.address) {
+    let Some(machine) = elf.machine()? else {
+        return Ok(false);
+    };
+    for target in machine.call_targets(&elf.body(caller)?, caller.address) {
         if target == callee.address || elf.linked(target)? == Some(callee.address) {
             return Ok(true);
         }
@@ -129,7 +132,10 @@ fn internal_pair(elf: &Elf, symbols: &Symbols) -> Result<Option<[Internal; 2]>, 
         return Ok(None);
     };
     // 3.3 put `flags` before the length pointer, which then moves from rcx to r8.
-    let shape = match passes_fifth_argument(&elf.body(plain)?, plain.address, write.address) {
+    let Some(machine) = elf.machine()? else {
+        return Ok(None);
+    };
+    let shape = match machine.passes_fifth_argument(&elf.body(plain)?, plain.address, write.address) {
         Some(true) => Shape::CountInArg5,
         Some(false) => Shape::CountInArg4,
         None => return Ok(None),
@@ -155,16 +161,23 @@ fn common_target(
     let (Some(&plain), Some(&extended)) = (functions.get(plain), functions.get(extended)) else {
         return Ok(None);
     };
-    let of_extended = call_targets(&elf.body(extended)?, extended.address);
+    let Some(machine) = elf.machine()? else {
+        return Ok(None);
+    };
+    let of_extended = machine.call_targets(&elf.body(extended)?, extended.address);
     let mut common = Vec::new();
-    for target in call_targets(&elf.body(plain)?, plain.address) {
+    for target in machine.call_targets(&elf.body(plain)?, plain.address) {
         if of_extended.contains(&target) && !common.contains(&target) && elf.is_text(target)? {
             common.push(target);
         }
     }
     let [address] = common[..] else { return Ok(None) };
     let function = Function { address, size: 0 };
-    let begins_well = first_instruction(&elf.body(function)?).is_some_and(|point| point.emulated);
+    // On 64-bit ARM no function that calls others begins with a simulated instruction, so this one costs no more.
+    let begins_well = machine == Machine::Aarch64
+        || machine
+            .first_instruction(&elf.body(function)?)
+            .is_some_and(|point| point.emulated);
     Ok(begins_well.then_some(function))
 }
 

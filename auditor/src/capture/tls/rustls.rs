@@ -2,7 +2,8 @@
 //!
 //! Its functions are found by what their mangled names hold, in the legacy and in the v0 scheme. How
 //! their arguments look depends on the version, which the paths in panic messages tell. Stripped
-//! programs, and other versions, are not hooked.
+//! programs, other versions, and programs with two of them are not hooked: before 0.23 compilers put
+//! what receives into its callers.
 //!
 //! A connection is a value that its program may move, so its address identifies nothing. The box of its
 //! encrypter stays where it is: where the connection keeps its address is read from the code.
@@ -19,8 +20,11 @@ const BEGIN: &str = "22start_outgoing_traffic";
 /// Encrypts what it sends, with nothing else that could be taken for it.
 const ENCRYPT: &str = "16send_msg_encrypt";
 
-/// Versions whose arguments the kernel programs can read.
-const VERSION: &str = "rustls-0.23.";
+/// Versions whose arguments the kernel programs can read. The slash tells it from tokio-rustls and its like.
+const VERSION: &str = "/rustls-0.23.";
+
+/// Older ones. Their functions have some of the same names, so in a program with both nothing is certain.
+const OTHERS: [&str; 3] = ["/rustls-0.22.", "/rustls-0.21.", "/rustls-0.20."];
 
 /// Sections with the texts of panic messages.
 const TEXTS: &str = ".rodata";
@@ -42,6 +46,15 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
             "holds a rustls that is not 0.23; it is not hooked"
         );
         return Ok(Vec::new());
+    }
+    for version in OTHERS {
+        if holds(elf, version.as_bytes())? {
+            tracing::warn!(
+                file = elf.path(),
+                "holds a rustls before 0.23 beside 0.23; neither is hooked"
+            );
+            return Ok(Vec::new());
+        }
     }
     let mut identity = None;
     for function in [found.get(ENCRYPT), found.get(SEND)].into_iter().flatten() {

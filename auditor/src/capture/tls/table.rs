@@ -28,6 +28,8 @@ struct Call {
     shape: Shape,
     /// Without it the file is not this library; the others are hooked where they are.
     required: bool,
+    /// What it calls with its own arguments and result: hooked in its place where the kernel takes no probe on it.
+    inner: Option<&'static str>,
 }
 
 const fn read(name: &'static str, shape: Shape) -> Call {
@@ -36,6 +38,7 @@ const fn read(name: &'static str, shape: Shape) -> Call {
         ingress: true,
         shape,
         required: true,
+        inner: None,
     }
 }
 
@@ -45,6 +48,7 @@ const fn write(name: &'static str, shape: Shape) -> Call {
         ingress: false,
         shape,
         required: true,
+        inner: None,
     }
 }
 
@@ -52,6 +56,13 @@ impl Call {
     const fn where_present(self) -> Self {
         Self {
             required: false,
+            ..self
+        }
+    }
+
+    const fn or(self, inner: &'static str) -> Self {
+        Self {
+            inner: Some(inner),
             ..self
         }
     }
@@ -101,25 +112,26 @@ pub(super) const ROWS: &[Row] = &[
         free: &["mbedtls_ssl_free", "mbedtls_ssl_session_reset"],
         finder: None,
     },
-    // wolfSSL_send goes through wolfSSL_write; wolfSSL_read and wolfSSL_recv each call a function of
-    // the library's own (src/ssl.c). wolfSSL_peek is never hooked.
+    // wolfSSL_send goes through wolfSSL_write, and wolfSSL_recv through wolfSSL_read (src/ssl.c).
+    // wolfSSL_peek is never hooked.
     Row {
         library: Library::WolfSsl,
         files: &["libwolfssl.so"],
         calls: &[
             read("wolfSSL_read", Shape::ReturnsCount),
-            read("wolfSSL_recv", Shape::ReturnsCount).where_present(),
             write("wolfSSL_write", Shape::ReturnsCount),
         ],
         more: &[],
         free: &["wolfSSL_free", "wolfSSL_clear"],
         finder: None,
     },
+    // s2n_recv_impl is a function of the file's own (tls/s2n_recv.c), which nothing else calls. s2n_sendv takes a list
+    // of buffers and is not hooked.
     Row {
         library: Library::S2n,
         files: &["libs2n.so"],
         calls: &[
-            read("s2n_recv", Shape::ReturnsSize),
+            read("s2n_recv", Shape::ReturnsSize).or("s2n_recv_impl"),
             write("s2n_send", Shape::ReturnsSize),
         ],
         more: &[],
@@ -131,7 +143,11 @@ pub(super) const ROWS: &[Row] = &[
 impl Row {
     /// Every function the row asks for.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        let calls = self.calls.iter().map(|call| call.name);
+        let calls = self
+            .calls
+            .iter()
+            .flat_map(|call| [Some(call.name), call.inner])
+            .flatten();
         calls.chain(self.more.iter().chain(self.free).copied())
     }
 
@@ -144,20 +160,37 @@ impl Row {
         if !calls.all(|call| symbols.contains_key(call.name)) {
             return Ok(Vec::new());
         }
-        let calls = self.calls.iter().map(|call| {
+        let mut targets = Vec::new();
+        for call in self.calls {
             let probe = Probe::Call {
                 ingress: call.ingress,
                 shape: call.shape,
             };
-            (call.name, probe)
-        });
-        let mut targets = Vec::new();
-        for (name, probe) in calls.chain(self.free.iter().map(|name| (*name, Probe::Free))) {
-            if let Some(&function) = symbols.get(name) {
-                targets.extend(Target::at(elf, self.library, name, function, probe)?);
+            for name in [Some(call.name), call.inner].into_iter().flatten() {
+                let target = self.target(elf, symbols, name, probe)?;
+                if target.is_some() {
+                    targets.extend(target);
+                    break;
+                }
             }
         }
+        for name in self.free {
+            targets.extend(self.target(elf, symbols, name, Probe::Free)?);
+        }
         Ok(targets)
+    }
+
+    fn target(
+        &self,
+        elf: &Elf,
+        symbols: &Symbols,
+        name: &str,
+        probe: Probe,
+    ) -> Result<Option<Target>, ElfError> {
+        match symbols.get(name) {
+            Some(&function) => Target::at(elf, self.library, name, function, probe),
+            None => Ok(None),
+        }
     }
 }
 
@@ -166,7 +199,10 @@ mod tests {
     use std::{collections::HashSet, path::Path};
 
     use super::*;
-    use crate::capture::tls;
+    use crate::capture::{
+        elf::Machine,
+        tls::{self, meaning::tests::cached},
+    };
 
     #[test]
     fn no_function_belongs_to_two_libraries() {
@@ -204,13 +240,7 @@ mod tests {
             ),
             (
                 "libwolfssl.so.35",
-                &[
-                    "wolfSSL_read",
-                    "wolfSSL_recv",
-                    "wolfSSL_write",
-                    "wolfSSL_free",
-                    "wolfSSL_clear",
-                ],
+                &["wolfSSL_read", "wolfSSL_write", "wolfSSL_free", "wolfSSL_clear"],
             ),
         ] {
             let path = Path::new("/usr/lib/x86_64-linux-gnu").join(file);
@@ -221,6 +251,78 @@ mod tests {
             let targets = tls::find(&Elf::open(&path).unwrap()).unwrap();
             let names: Vec<&str> = targets.iter().map(|target| target.function.as_str()).collect();
             assert_eq!(names, expected);
+        }
+    }
+
+    /// Where the probes would sit in the same libraries for 64-bit ARM. No kernel has taken them yet.
+    #[test]
+    fn the_functions_of_libraries_for_64_bit_arm_are_found() {
+        for (file, expected) in [
+            (
+                "libssl.so.3",
+                &[
+                    ("ssl_read_internal", 0, "sub sp", false),
+                    ("ssl_write_internal", 0, "sub sp", false),
+                    ("SSL_free", 0, "cbz", true),
+                ][..],
+            ),
+            (
+                "libgnutls.so.30",
+                &[
+                    ("gnutls_record_recv", 0, "stp", false),
+                    ("gnutls_record_recv_seq", 0, "ldr", false),
+                    ("gnutls_record_send2", 0, "stp", false),
+                    ("gnutls_deinit", 0, "cbz", true),
+                ],
+            ),
+            (
+                "libssl3.so",
+                &[
+                    ("ssl_SecureRecv", 0, "stp", false),
+                    ("ssl_SecureSend", 0, "stp", false),
+                    ("ssl_SecureClose", 0, "stp", false),
+                ],
+            ),
+            (
+                "libmbedtls.so.14",
+                &[
+                    ("mbedtls_ssl_read", 0, "stp", false),
+                    ("mbedtls_ssl_write", 0, "stp", false),
+                    ("mbedtls_ssl_free", 0, "cbz", true),
+                    ("mbedtls_ssl_session_reset", 0, "mov", false),
+                ],
+            ),
+            // A return probe behind two conditional comparisons: the link register is still the caller's.
+            (
+                "libwolfssl.so.35",
+                &[
+                    ("wolfSSL_read", 0, "cbz", true),
+                    ("wolfSSL_write", 12, "b.cond", true),
+                    ("wolfSSL_free", 0, "cbz", true),
+                    ("wolfSSL_clear", 12, "cbz", true),
+                ],
+            ),
+        ] {
+            let Some(path) = cached(&format!("arm64/{file}")) else {
+                continue;
+            };
+            let elf = Elf::open(&path).unwrap();
+            assert_eq!(elf.machine().unwrap(), Some(Machine::Aarch64));
+            let targets = tls::find(&elf).unwrap();
+            let points: Vec<(&str, u64, &str, bool)> = targets
+                .iter()
+                .map(|target| {
+                    let point = &target.point;
+                    let instruction = point.instruction.as_str();
+                    (
+                        target.function.as_str(),
+                        point.offset,
+                        instruction,
+                        point.emulated,
+                    )
+                })
+                .collect();
+            assert_eq!(points, expected, "{file}");
         }
     }
 }

@@ -19,7 +19,7 @@ impl Mirrors {
     pub(super) fn of_this_machine() -> anyhow::Result<Self> {
         let mut mirrors = Self::default();
         let codename = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default())
-            .context("/etc/os-release names no release: kernels are fetched on Debian only")?;
+            .context("/etc/os-release names no release: packages are fetched on Debian only")?;
         let mut files = vec![Path::new("/etc/apt/sources.list").to_owned()];
         if let Ok(folder) = Path::new("/etc/apt/sources.list.d").read_dir() {
             files.extend(folder.flatten().map(|entry| entry.path()));
@@ -34,7 +34,7 @@ impl Mirrors {
             }
         }
         mirrors.main.as_ref().with_context(|| {
-            format!("apt's sources name no mirror of Debian {codename}, so no kernel can be downloaded")
+            format!("apt's sources name no mirror of Debian {codename}, so no package can be downloaded")
         })?;
         Ok(mirrors)
     }
