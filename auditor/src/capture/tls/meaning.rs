@@ -280,6 +280,12 @@ pub(super) mod tests {
 
     fn there(path: PathBuf) -> Option<PathBuf> {
         if !path.exists() {
+            // What CI set up is there, and a test that did not run must not look like one that passed.
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "{} is not there",
+                path.display()
+            );
             eprintln!(
                 "skipped: {} is not there, see `cargo xtask setup`",
                 path.display()
