@@ -1,7 +1,7 @@
 //! Cards in the traffic of programs with versions of OpenSSL that Debian 12 no longer has are reported, with every byte
 //! accounted: 1.0.2, 1.1.0 and 1.1.1, shared and static, with symbols and without.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
@@ -92,6 +92,6 @@ fn with_and_without_symbols(version: &str, name: &str, [read, write]: [&str; 2])
     Ok(())
 }
 
-fn shown(path: &PathBuf) -> anyhow::Result<String> {
+fn shown(path: &Path) -> anyhow::Result<String> {
     Ok(path.to_str().context("a path that is no text")?.to_owned())
 }
