@@ -8,7 +8,7 @@ use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
 
-use crate::{copy::UserBytes, words};
+use crate::{copy::Call, words};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
@@ -97,21 +97,28 @@ struct Context {
     walk: *mut Walk,
 }
 
-/// Walks through `total` bytes at `from` and keeps the position. The answer is in `walk`.
-#[inline(always)]
-pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, ingress: u8) {
-    // SAFETY: a map value that belongs to this thread.
-    let w = unsafe { &mut *walk };
-    w.todo = total;
-    w.buffer = from.buffer;
-    w.length = from.length;
-    w.iov = from.iov;
-    w.iov_count = from.iov_count;
+/// Walks through what a call moved and keeps the position. The answer is in `walk`. Verified once.
+///
+/// # Safety
+/// All are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn records_walk(walk: *mut Walk, at: *mut Position, call: *const Call) -> u32 {
+    if walk.is_null() || at.is_null() || call.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (w, at, call) = unsafe { (&mut *walk, &mut *at, &*call) };
+    w.todo = call.total;
+    w.buffer = call.from.buffer;
+    w.length = call.from.length;
+    w.iov = call.from.iov;
+    w.iov_count = call.from.iov_count;
     w.left = u64::from(at.left);
     w.part = u64::from(at.part);
     w.have = u64::from(at.have);
     w.data = u64::from(at.data);
-    w.ingress = u64::from(ingress);
+    w.ingress = u64::from(call.ingress);
     w.last = u64::from(at.last);
     w.run = u64::from(at.run);
     w.count = 0;
@@ -127,7 +134,7 @@ pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, in
     if w.broken != 0 {
         // The next operation that begins with a header finds the boundary again.
         *at = Position::START;
-        return;
+        return 0;
     }
     at.left = w.left as u32;
     at.part = w.part as u32;
@@ -135,6 +142,7 @@ pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, in
     at.data = w.data as u8;
     at.last = w.last as u32;
     at.run = w.run as u16;
+    0
 }
 
 unsafe extern "C" fn step(_index: u32, context: *mut Context) -> i64 {

@@ -10,6 +10,7 @@ mod lengths;
 pub mod local;
 pub mod mapping;
 pub mod messages;
+mod plaintext;
 pub mod process;
 pub mod rustls;
 pub mod socket;
