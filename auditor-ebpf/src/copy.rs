@@ -1,10 +1,10 @@
-//! From a user buffer into a ring: the only place where payload is read.
+//! From a program's memory into a ring: the only place where payload is read.
 //!
 //! A call's bytes are cut into records of at most 16 KiB. Each record is reserved in the ring
 //! (slots of 256 B, 1, 4 and 16 KiB) and filled in place, so a byte is copied once and a program
 //! that preempts another can not disturb it. Every byte ends as delivered or under its reason.
 
-use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
+use core::{arch::asm, ffi::c_void, ptr};
 
 use auditor_common::{
     counter::Counter,
@@ -12,14 +12,12 @@ use auditor_common::{
 };
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_ktime_get_ns,
-    generated::{
-        bpf_loop, bpf_probe_read_user, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve,
-        bpf_ringbuf_submit,
-    },
+    generated::{bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit},
 };
 
 use crate::{
     account::count,
+    bytes::Bytes,
     globals::{DATA_RINGS, MAX_CALL_BYTES, WAKE_BYTES},
     hooks::{
         budget,
@@ -45,40 +43,6 @@ const PAGE: u64 = 4096;
 /// Most iterations for one call: its records, plus one for every piece of an iovec.
 const MAX_STEPS: u32 = 4096;
 
-/// Where the bytes are: one buffer, or an array of `struct iovec` in user memory.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct UserBytes {
-    pub buffer: u64,
-    pub length: u64,
-    pub iov: u64,
-    pub iov_count: u64,
-}
-
-impl UserBytes {
-    /// One buffer of `length` bytes.
-    #[inline(always)]
-    pub fn buffer(buffer: u64, length: u64) -> Self {
-        Self {
-            buffer,
-            length,
-            iov: 0,
-            iov_count: 0,
-        }
-    }
-
-    /// `count` iovecs at `iov`.
-    #[inline(always)]
-    pub fn vector(iov: u64, count: u64) -> Self {
-        Self {
-            buffer: 0,
-            length: 0,
-            iov,
-            iov_count: count,
-        }
-    }
-}
-
 /// In [`Call::ingress`]: the stream is that of the connection's other end.
 pub const FROM_PEER: u8 = 2;
 
@@ -100,7 +64,7 @@ pub struct Call {
     pub total: u64,
     /// Bytes the caller of a TLS library asked to be moved.
     pub requested: u64,
-    pub from: UserBytes,
+    pub from: Bytes,
     /// The address beside a datagram.
     pub name: Name,
     /// The address of the `struct sock`, or of what tells a TLS connection.
@@ -115,7 +79,7 @@ pub struct Call {
     pub kind: u8,
 }
 
-const _: () = assert!(size_of::<Call>() == 112);
+const _: () = assert!(size_of::<Call>() == 120);
 
 /// How far a call is copied.
 #[repr(C)]
@@ -147,11 +111,12 @@ impl Call {
             offset: none,
             total,
             requested: none,
-            from: UserBytes {
+            from: Bytes {
                 buffer: none,
                 length: none,
-                iov: none,
-                iov_count: none,
+                array: none,
+                count: none,
+                place: none,
             },
             name: Name {
                 at: none,
@@ -306,7 +271,7 @@ unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) 
     if left > 0 {
         // Steps or iovecs ended early: with iovecs left it was the limit, else the caller's
         // buffers are shorter than what it moved.
-        let more = call.from.iov_count > 0 || call.from.length > 0;
+        let more = call.from.count > 0 || call.from.length > 0;
         count(
             if more {
                 over_budget(call.source)
@@ -328,7 +293,7 @@ unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Conte
         return 1;
     }
     if call.from.length == 0 {
-        return i64::from(!next_iovec(call, progress));
+        return i64::from(!next_piece(call, progress));
     }
     let mut n = left;
     if call.from.length < n {
@@ -371,22 +336,17 @@ unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Conte
     0
 }
 
-/// Loads the next `struct iovec {void *base; size_t len}`; false when there is none.
+/// Goes on to the next piece; false when there is none.
 #[inline(always)]
-fn next_iovec(call: &mut Call, progress: &mut Progress) -> bool {
-    if call.from.iov_count == 0 {
+fn next_piece(call: &mut Call, progress: &mut Progress) -> bool {
+    if call.from.count == 0 {
         return false;
     }
-    let mut iovec = MaybeUninit::uninit();
-    let Some([base, length]) = words::user(call.from.iov, &mut iovec) else {
+    if !call.from.next() {
         count(page_fault(call.source), progress.left);
         progress.left = 0;
         return false;
-    };
-    call.from.buffer = *base;
-    call.from.length = *length;
-    call.from.iov += 16;
-    call.from.iov_count -= 1;
+    }
     true
 }
 
@@ -472,12 +432,10 @@ fn emit_in<const CAP: usize, const DATAGRAM: bool>(
         if DATAGRAM {
             datagram::write_endpoint(call.task, payload);
         }
-        bpf_probe_read_user(
-            payload.add(CAP - room).cast(),
-            n as u32,
-            call.from.buffer as *const c_void,
-        )
-    } != 0;
+        !call
+            .from
+            .read(call.from.buffer, payload.add(CAP - room), n as u32)
+    };
     if failed {
         progress.faulted = 1;
         // SAFETY: reserved above, not yet given back.

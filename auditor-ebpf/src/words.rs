@@ -22,6 +22,21 @@ pub fn user<const N: usize>(at: u64, into: &mut MaybeUninit<[u64; N]>) -> Option
     }
 }
 
+/// `N` words of kernel memory; `None` when they can not be read.
+#[inline(always)]
+pub fn of_kernel<const N: usize>(at: u64, into: &mut MaybeUninit<[u64; N]>) -> Option<&[u64; N]> {
+    let length = size_of::<[u64; N]>() as u32;
+    // SAFETY: as above.
+    unsafe {
+        let failed = bpf_probe_read_kernel(into.as_mut_ptr().cast(), length, at as *const c_void) != 0;
+        if failed {
+            None
+        } else {
+            Some(into.assume_init_ref())
+        }
+    }
+}
+
 /// The word at an offset from a kernel address; 0 when it can not be read.
 #[inline(always)]
 pub fn kernel(base: u64, offset: u32) -> u64 {

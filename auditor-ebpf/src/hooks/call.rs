@@ -10,14 +10,20 @@ use aya_ebpf::{
 };
 
 use crate::{
-    copy::{Call, UserBytes},
+    bytes::Bytes,
+    copy::Call,
     globals::{TASK_FLAGS, TASK_IO_URING},
-    hooks::{datagram::Name, messages, syscall::descriptor_socket},
+    hooks::{
+        datagram::Name,
+        kernel_bytes::{registers_tell, take_given},
+        messages,
+        syscall::descriptor_socket,
+    },
     words,
 };
 
 /// `PF_IO_WORKER` (linux/sched.h): the registers are not those of a system call.
-const PF_IO_WORKER: u32 = 0x10;
+pub const PF_IO_WORKER: u32 = 0x10;
 /// Longest iovec array a call may have (linux/uio.h `UIO_MAXIOV`).
 const MAX_IOVECS: u64 = 1024;
 
@@ -44,6 +50,9 @@ pub unsafe extern "C" fn syscall_bytes(call: *mut Call, flags: u64) -> u32 {
     }
     // SAFETY: the caller vouches for it.
     let call = unsafe { &mut *call };
+    if !registers_tell() && take_given(call) {
+        return 0;
+    }
     let Some(regs) = registers(call.object) else {
         return 0;
     };
@@ -86,13 +95,13 @@ pub unsafe extern "C" fn syscall_bytes(call: *mut Call, flags: u64) -> u32 {
 
 #[inline(always)]
 fn buffer(call: &mut Call, at: u64, length: u64) {
-    call.from = UserBytes::buffer(at, length);
+    call.from = Bytes::buffer(at, length);
     call.seen = 1;
 }
 
 #[inline(always)]
 fn vector(call: &mut Call, at: u64, count: u64) {
-    call.from = UserBytes::vector(at, if count > MAX_IOVECS { MAX_IOVECS } else { count });
+    call.from = Bytes::vector(at, if count > MAX_IOVECS { MAX_IOVECS } else { count });
     call.seen = 1;
 }
 

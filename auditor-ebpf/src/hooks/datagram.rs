@@ -22,7 +22,8 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{Call, UserBytes},
+    bytes::Bytes,
+    copy::Call,
     globals::MESSAGE_NAME,
     hooks::{
         socket::{READ, first_bytes, next},
@@ -52,6 +53,15 @@ mod place {
 }
 
 impl Name {
+    /// An address in kernel memory; 0: none.
+    #[inline(always)]
+    pub fn kernel(at: u64) -> Self {
+        Self {
+            at,
+            place: place::KERNEL,
+        }
+    }
+
     /// An address in user memory; 0: none.
     #[inline(always)]
     pub fn user(at: u64) -> Self {
@@ -152,7 +162,7 @@ pub unsafe extern "C" fn socket_datagram(call: *mut Call, state: *mut SocketStat
 /// DTLS shows by the header of its records (type 20–25, version 254; RFC 9147 §4), QUIC by its long header (RFC 9000
 /// §17.2): version 1 or 2. Short headers of QUIC look like anything, so a socket that spoke it stays encrypted.
 #[inline(always)]
-fn is_ciphertext(from: &UserBytes, known: &mut u8) -> bool {
+fn is_ciphertext(from: &Bytes, known: &mut u8) -> bool {
     if *known == class::TLS {
         return true;
     }

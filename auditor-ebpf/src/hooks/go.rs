@@ -33,7 +33,8 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
+    bytes::Bytes,
+    copy::{self, Call, data_ring},
     globals::SK_COOKIE,
     hooks::{
         plaintext,
@@ -175,7 +176,7 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
     let mut call = plaintext::call(task);
     call.object = conn;
     call.total = regs.rcx;
-    call.from = UserBytes::buffer(regs.rbx, regs.rcx);
+    call.from = Bytes::buffer(regs.rbx, regs.rcx);
     call.ingress = 1;
     call.seq_end = u32::from(library);
     deliver(&mut call, point, regs.instruction)

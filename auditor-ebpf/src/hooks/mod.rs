@@ -6,6 +6,7 @@ pub mod call;
 mod connection;
 pub mod datagram;
 pub mod go;
+pub mod kernel_bytes;
 mod lengths;
 pub mod local;
 pub mod mapping;

@@ -25,7 +25,8 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{Call, UserBytes},
+    bytes::Bytes,
+    copy::Call,
     hooks::{binding, plaintext, stream},
     maps::{TLS_CALLS, TlsCall, TlsCallKey},
     scope, words,
@@ -175,8 +176,8 @@ fn try_written(ctx: &RetProbeContext) -> Option<()> {
     if slices == 0 {
         call.from.length = regs.returned;
     } else if call.from.buffer != 0 {
-        call.from.iov = call.from.buffer;
-        call.from.iov_count = slices;
+        call.from.array = call.from.buffer;
+        call.from.count = slices;
     }
     deliver(&mut call, cookie)
 }
@@ -198,7 +199,7 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
     let mut call = plaintext::call(task);
     call.object = regs.state;
     call.total = length;
-    call.from = UserBytes::buffer(buffer, length);
+    call.from = Bytes::buffer(buffer, length);
     call.ingress = 1;
     deliver(&mut call, cookie)
 }

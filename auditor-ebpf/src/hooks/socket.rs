@@ -1,8 +1,9 @@
 //! What a socket moved, after the fact: tp_btf where the kernel has the tracepoints (6.3 and
 //! later), fexit on the protocol's own functions before.
 //!
-//! The user buffer comes from the registers of the system call, so there is no entry probe and no
-//! state between entry and return, and connections older than us work like new ones.
+//! The user buffer comes from the registers of the system call, so there is no state between entry and
+//! return, and connections older than us work like new ones. Where the registers do not tell, see
+//! [`super::kernel_bytes`].
 
 use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
@@ -11,16 +12,16 @@ use auditor_common::{
     record::{Endpoint, Kind, Source, flags},
 };
 use aya_ebpf::{
-    helpers::generated::bpf_probe_read_user,
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
 
 use crate::{
     account::count,
-    copy::{self, Call, FROM_PEER, UserBytes, data_ring},
+    bytes::Bytes,
+    copy::{self, Call, FROM_PEER, data_ring},
     globals::SOCKET_SK,
-    hooks::{binding, call, datagram, local, unix::unix_endpoint},
+    hooks::{binding, call, datagram, kernel_bytes, local, unix::unix_endpoint},
     records::Position,
     scope,
     socket_state::{BtfSock, RawSock, Sock, SocketState, class, kind, socket_endpoint},
@@ -98,7 +99,7 @@ fexit_hooks! {
 }
 
 /// `inet_sendpage(struct socket *, struct page *, int, size_t, int)`: how sendfile and splice
-/// reached TCP before kernel 6.5. There is no user buffer: the bytes are counted as unseen.
+/// reached TCP before kernel 6.5. The bytes are in a page.
 #[fexit(function = "inet_sendpage")]
 pub fn inet_sendpage(ctx: FExitContext) -> i32 {
     let _ = try_sendpage(&ctx);
@@ -116,6 +117,9 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
     let mut call = Call::new(task, Source::Socket, 0, ret as u64);
     call.object = sk as u64;
+    call.from.buffer = ctx.arg(1);
+    // SAFETY: a call of this program.
+    unsafe { kernel_bytes::sendpage_bytes(words::written(&mut call), u64::from(ctx.arg::<u32>(2))) };
     moved(BtfSock(sk), 0, &mut call)
 }
 
@@ -338,23 +342,17 @@ pub const READ: u64 = 1 << 63;
 /// The first five bytes, the first in the low byte; 0 when they can not be read. A plain number
 /// because the verifier does not follow the compiler's layout of an optional array.
 #[inline(always)]
-pub fn first_bytes(from: &UserBytes) -> u64 {
-    let mut at = from.buffer;
-    let mut length = from.length;
-    if length == 0 {
-        let mut iovec = MaybeUninit::uninit();
-        let Some([base, bytes]) = words::user(from.iov, &mut iovec) else {
-            return 0;
-        };
-        at = *base;
-        length = *bytes;
+pub fn first_bytes(from: &Bytes) -> u64 {
+    let mut piece = *from;
+    if piece.length == 0 && (piece.count == 0 || !piece.next()) {
+        return 0;
     }
-    if length < 5 {
+    if piece.length < 5 {
         return 0;
     }
     let mut head = 0u64;
-    // SAFETY: as above.
-    if unsafe { bpf_probe_read_user((&raw mut head).cast(), 5, at as *const c_void) } != 0 {
+    // SAFETY: five bytes into eight.
+    if !unsafe { piece.read(piece.buffer, (&raw mut head).cast(), 5) } {
         return 0;
     }
     head | READ
