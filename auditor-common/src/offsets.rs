@@ -65,4 +65,10 @@ fields! {
     UNIX_ADDR = "unix_sock" . "addr";
     MESSAGE_NAME = "msghdr" . "msg_name";
     TASK_IO_URING = "task_struct" . "io_uring";
+    MESSAGE_ITER = "msghdr" . "msg_iter";
+    ITER_TYPE = "iov_iter" . "iter_type";
+    ITER_OFFSET = "iov_iter" . "iov_offset";
+    ITER_COUNT = "iov_iter" . "count";
+    ITER_PIECES = "iov_iter" . "kvec";
+    ITER_SEGMENTS = "iov_iter" . "nr_segs";
 }

@@ -1,10 +1,10 @@
-//! From a user buffer into a ring: the only place where payload is read.
+//! From a program's memory into a ring: the only place where payload is read.
 //!
 //! A call's bytes are cut into records of at most 16 KiB. Each record is reserved in the ring
 //! (slots of 256 B, 1, 4 and 16 KiB) and filled in place, so a byte is copied once and a program
 //! that preempts another can not disturb it. Every byte ends as delivered or under its reason.
 
-use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
+use core::{arch::asm, ffi::c_void, ptr};
 
 use auditor_common::{
     counter::Counter,
@@ -12,16 +12,17 @@ use auditor_common::{
 };
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_ktime_get_ns,
-    generated::{
-        bpf_loop, bpf_probe_read_user, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve,
-        bpf_ringbuf_submit,
-    },
+    generated::{bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit},
 };
 
 use crate::{
     account::count,
+    bytes::Bytes,
     globals::{DATA_RINGS, MAX_CALL_BYTES, WAKE_BYTES},
-    hooks::{budget, datagram},
+    hooks::{
+        budget,
+        datagram::{self, Name},
+    },
     maps::RINGS,
     scope::Task,
     words,
@@ -42,100 +43,98 @@ const PAGE: u64 = 4096;
 /// Most iterations for one call: its records, plus one for every piece of an iovec.
 const MAX_STEPS: u32 = 4096;
 
-/// Where the bytes are: one buffer, or an array of `struct iovec` in user memory.
-#[derive(Clone, Copy)]
-pub struct UserBytes {
-    pub buffer: u64,
-    pub length: u64,
-    pub iov: u64,
-    pub iov_count: u64,
-}
-
-impl UserBytes {
-    /// One buffer of `length` bytes.
-    #[inline(always)]
-    pub fn buffer(buffer: u64, length: u64) -> Self {
-        Self {
-            buffer,
-            length,
-            iov: 0,
-            iov_count: 0,
-        }
-    }
-
-    /// `count` iovecs at `iov`.
-    #[inline(always)]
-    pub fn vector(iov: u64, count: u64) -> Self {
-        Self {
-            buffer: 0,
-            length: 0,
-            iov,
-            iov_count: count,
-        }
-    }
-}
-
 /// In [`Call::ingress`]: the stream is that of the connection's other end.
 pub const FROM_PEER: u8 = 2;
 
-/// What every record of a call has in common.
+/// What a call moved.
+///
+/// One for each entry program, on its stack; all else gets a pointer to it. A global function's verifier knows nothing
+/// of what is behind such a pointer, which is what makes the loop over records converge. There is no padding, as every
+/// byte has to be written before a pointer is handed on.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Call {
+    /// The current task, as the helper gives it.
+    pub task: u64,
     pub stream: u64,
     pub cookie: u64,
     /// Stream offset of the call's first byte.
     pub offset: u64,
     /// Bytes the call moved.
     pub total: u64,
+    /// Bytes the caller of a TLS library asked to be moved.
+    pub requested: u64,
+    pub from: Bytes,
+    /// The address beside a datagram.
+    pub name: Name,
+    /// The address of the `struct sock`, or of what tells a TLS connection.
+    pub object: u64,
     pub seq_end: u32,
     pub source: Source,
     /// 0 or 1, and [`FROM_PEER`].
     pub ingress: u8,
+    /// 1: the bytes are at `from`; 0: there is no user buffer at hand.
+    pub seen: u8,
+    /// Bits of [`crate::socket_state::kind`].
+    pub kind: u8,
 }
 
+const _: () = assert!(size_of::<Call>() == 120);
+
+/// How far a call is copied.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Progress {
-    call: Call,
     time_ns: u64,
     cgroup: u64,
-    task: u64,
-    from: UserBytes,
     /// Bytes still to capture.
     left: u64,
-    ring: u32,
-    /// 1: the last piece could not be read.
-    faulted: u32,
     chunk: u64,
     wake: u64,
     truncated: u64,
     /// Bytes that could not be read in one piece and are tried page by page.
     by_page: u64,
-    /// Any number the verifier does not know: see [`Progress::forget`].
-    unknown: u64,
+    ring: u32,
+    /// 1: the last piece could not be read.
+    faulted: u32,
 }
 
-impl Progress {
-    /// Makes the verifier forget what it knows of the values that change from step to step.
-    /// Otherwise it tracks their shrinking ranges through every iteration and never sees the same
-    /// state twice.
+impl Call {
+    /// What `task` moved, before anything else is known of it.
     #[inline(always)]
-    fn forget(&mut self) {
-        for value in [
-            &mut self.left,
-            &mut self.from.buffer,
-            &mut self.from.length,
-            &mut self.from.iov,
-            &mut self.from.iov_count,
-            &mut self.call.offset,
-            &mut self.chunk,
-            &mut self.truncated,
-            &mut self.wake,
-            &mut self.by_page,
-        ] {
-            // SAFETY: adds a number and takes it away again.
-            unsafe { asm!("{v} += {u}", "{v} -= {u}", v = inout(reg) *value, u = in(reg) self.unknown) };
+    pub fn new(task: Task, source: Source, ingress: u8, total: u64) -> Self {
+        let none = words::zero();
+        Self {
+            task: task.id(),
+            stream: none,
+            cookie: none,
+            offset: none,
+            total,
+            requested: none,
+            from: Bytes {
+                buffer: none,
+                length: none,
+                array: none,
+                count: none,
+                place: none,
+            },
+            name: Name {
+                at: none,
+                place: none,
+            },
+            object: none,
+            seq_end: none as u32,
+            source,
+            ingress,
+            seen: 0,
+            kind: 0,
         }
+    }
+
+    /// 0: sent, 1: received.
+    #[inline(always)]
+    pub fn way(&self) -> usize {
+        usize::from(self.ingress & 1)
     }
 }
 
@@ -148,80 +147,157 @@ pub fn data_ring(key: u64) -> u32 {
 
 /// Copies what a call moved and accounts every byte of it.
 #[inline(always)]
-pub fn call(task: Task, call: Call, from: UserBytes, ring: u32) {
-    pieces::<false>(task, call, from, ring);
+pub fn call(call: &mut Call) {
+    // SAFETY: a call of this program.
+    unsafe { copy_call(words::written(call)) };
 }
 
 /// The same for one datagram, whose addresses were put down for this CPU.
 #[inline(always)]
-pub fn datagram(task: Task, call: Call, from: UserBytes, ring: u32) {
-    pieces::<true>(task, call, from, ring);
+pub fn datagram(call: &mut Call) {
+    // SAFETY: as above.
+    unsafe { copy_datagram(words::written(call)) };
+}
+
+/// See [`call`]. Verified once.
+///
+/// # Safety
+/// `call` is null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn copy_call(call: *mut Call) -> u32 {
+    if call.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it.
+    let call = unsafe { &mut *call };
+    let room = budget::room(call);
+    pieces::<false>(call, room)
+}
+
+/// See [`datagram`]. Verified once.
+///
+/// # Safety
+/// `call` is null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
+    if call.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it.
+    let call = unsafe { &mut *call };
+    let room = call.total;
+    pieces::<true>(call, room)
+}
+
+/// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
+struct Context {
+    call: *mut Call,
+    progress: *mut Progress,
 }
 
 #[inline(always)]
-fn pieces<const DATAGRAM: bool>(task: Task, call: Call, from: UserBytes, ring: u32) {
+fn pieces<const DATAGRAM: bool>(call: &mut Call, room: u64) -> u32 {
     let budget = u64::from(MAX_CALL_BYTES.load());
-    let room = if DATAGRAM { call.total } else { budget::room(&call) };
     let captured = if room < budget { room } else { budget };
     if captured < call.total {
         count(over_budget(call.source), call.total - captured);
     }
+    let ring = data_ring(call.stream);
+    let none = words::zero();
     let mut progress = Progress {
-        call,
         // SAFETY: the helpers take no pointers.
         time_ns: unsafe { bpf_ktime_get_ns() },
         // SAFETY: as above.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
-        task: task.id(),
-        from,
         left: captured,
-        ring,
-        faulted: 0,
-        chunk: 0,
+        chunk: none,
         wake: wake_flag(ring),
         truncated: u64::from(captured < call.total),
-        by_page: 0,
-        unknown: 0,
+        by_page: none,
+        ring,
+        faulted: none as u32,
     };
-    progress.unknown = progress.time_ns;
-    progress.forget();
+    // SAFETY: both are of this program.
+    unsafe {
+        if DATAGRAM {
+            copy_datagram_pieces(call, words::written(&mut progress))
+        } else {
+            copy_call_pieces(call, words::written(&mut progress))
+        }
+    }
+}
+
+/// Copies the pieces of a call, which it gets as a pointer for what that makes the verifier forget. Verified once.
+///
+/// # Safety
+/// Both are null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn copy_call_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
+    // SAFETY: the caller vouches for them.
+    unsafe { steps::<false>(call, progress) }
+}
+
+/// The same for a datagram. Verified once.
+///
+/// # Safety
+/// Both are null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn copy_datagram_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
+    // SAFETY: the caller vouches for them.
+    unsafe { steps::<true>(call, progress) }
+}
+
+#[inline(always)]
+unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) -> u32 {
+    if call.is_null() || progress.is_null() {
+        return 0;
+    }
+    let mut context = Context { call, progress };
     // SAFETY: the callback has the signature the helper wants and gets our own stack object.
     unsafe {
         bpf_loop(
             MAX_STEPS,
             step::<DATAGRAM> as *mut c_void,
-            (&raw mut progress).cast(),
+            (&raw mut context).cast(),
             0,
         )
     };
-    if progress.left > 0 {
+    // SAFETY: the caller vouches for them.
+    let (call, left) = unsafe { (&*call, (*progress).left) };
+    if left > 0 {
         // Steps or iovecs ended early: with iovecs left it was the limit, else the caller's
         // buffers are shorter than what it moved.
-        let more = progress.from.iov_count > 0 || progress.from.length > 0;
+        let more = call.from.count > 0 || call.from.length > 0;
         count(
             if more {
                 over_budget(call.source)
             } else {
                 unseen(call.source)
             },
-            progress.left,
+            left,
         );
     }
+    0
 }
 
 /// One step of `bpf_loop`: fetch the next iovec, or emit one record. 1 ends the loop.
-unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, progress: *mut Progress) -> i64 {
-    // SAFETY: the helper passes on the pointer `call` gave it.
-    let p = unsafe { &mut *progress };
-    if p.left == 0 {
+unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Context) -> i64 {
+    // SAFETY: the helper passes on the pointer `steps` gave it.
+    let (call, progress) = unsafe { (&mut *(*context).call, &mut *(*context).progress) };
+    let left = progress.left;
+    if left == 0 {
         return 1;
     }
-    if p.from.length == 0 {
-        return i64::from(!next_iovec(p));
+    if call.from.length == 0 {
+        return i64::from(!next_piece(call, progress));
     }
-    let mut n = p.left;
-    if p.from.length < n {
-        n = p.from.length;
+    let mut n = left;
+    if call.from.length < n {
+        n = call.from.length;
     }
     let most = if DATAGRAM {
         u64::from(CHUNK) - ENDPOINT_LEN as u64
@@ -231,68 +307,61 @@ unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, progress: *mut Prog
     if n > most {
         n = most;
     }
-    let page = PAGE - p.from.buffer % PAGE;
-    if p.by_page > 0 && n > page {
+    let page = PAGE - call.from.buffer % PAGE;
+    if progress.by_page > 0 && n > page {
         n = page;
     }
-    if emit::<DATAGRAM>(p, n).is_none() {
+    if emit::<DATAGRAM>(call, progress, n).is_none() {
         // The ring is full: the rest of the call would not fit either.
-        count(ring_full(p.call.source), p.left);
-        p.left = 0;
+        count(ring_full(call.source), left);
+        progress.left = 0;
         return 1;
     }
-    if p.faulted != 0 {
-        p.faulted = 0;
+    if progress.faulted != 0 {
+        progress.faulted = 0;
         if n > page {
             // Some page of it is not there: the others are read one by one.
-            p.by_page = n;
-            p.forget();
+            progress.by_page = n;
             return 0;
         }
-        count(page_fault(p.call.source), n);
+        count(page_fault(call.source), n);
     }
-    p.by_page = if p.by_page > n { p.by_page - n } else { 0 };
-    p.chunk += 1;
-    p.left -= n;
-    p.from.buffer += n;
-    p.from.length -= n;
-    p.call.offset += n;
-    p.forget();
+    let by_page = progress.by_page;
+    progress.by_page = if by_page > n { by_page - n } else { 0 };
+    progress.chunk += 1;
+    progress.left = left - n;
+    call.from.buffer += n;
+    call.from.length -= n;
+    call.offset += n;
     0
 }
 
-/// Loads the next `struct iovec {void *base; size_t len}`; false when there is none.
+/// Goes on to the next piece; false when there is none.
 #[inline(always)]
-fn next_iovec(p: &mut Progress) -> bool {
-    if p.from.iov_count == 0 {
+fn next_piece(call: &mut Call, progress: &mut Progress) -> bool {
+    if call.from.count == 0 {
         return false;
     }
-    let mut iovec = MaybeUninit::uninit();
-    let Some([base, length]) = words::user(p.from.iov, &mut iovec) else {
-        count(page_fault(p.call.source), p.left);
-        p.left = 0;
+    if !call.from.next() {
+        count(page_fault(call.source), progress.left);
+        progress.left = 0;
         return false;
-    };
-    p.from.buffer = *base;
-    p.from.length = *length;
-    p.from.iov += 16;
-    p.from.iov_count -= 1;
-    p.forget();
+    }
     true
 }
 
 /// Emits one record of `n` bytes; `None` when the ring is full.
 #[inline(always)]
-fn emit<const DATAGRAM: bool>(p: &mut Progress, n: u64) -> Option<()> {
+fn emit<const DATAGRAM: bool>(call: &Call, progress: &mut Progress, n: u64) -> Option<()> {
     let all = if DATAGRAM { n + ENDPOINT_LEN as u64 } else { n };
     if all <= 256 {
-        emit_in::<256, DATAGRAM>(p, n)
+        emit_in::<256, DATAGRAM>(call, progress, n)
     } else if all <= 1024 {
-        emit_in::<1024, DATAGRAM>(p, n)
+        emit_in::<1024, DATAGRAM>(call, progress, n)
     } else if all <= 4096 {
-        emit_in::<4096, DATAGRAM>(p, n)
+        emit_in::<4096, DATAGRAM>(call, progress, n)
     } else {
-        emit_in::<16384, DATAGRAM>(p, n)
+        emit_in::<16384, DATAGRAM>(call, progress, n)
     }
 }
 
@@ -304,8 +373,12 @@ struct Slot<const CAP: usize> {
 }
 
 #[inline(always)]
-fn emit_in<const CAP: usize, const DATAGRAM: bool>(p: &mut Progress, mut n: u64) -> Option<()> {
-    let ring = ring(p.ring)?;
+fn emit_in<const CAP: usize, const DATAGRAM: bool>(
+    call: &Call,
+    progress: &mut Progress,
+    mut n: u64,
+) -> Option<()> {
+    let ring = ring(progress.ring)?;
     // SAFETY: `ring` is a ring map; the size is a constant.
     let slot: *mut Slot<CAP> = unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
     if slot.is_null() {
@@ -320,34 +393,34 @@ fn emit_in<const CAP: usize, const DATAGRAM: bool>(p: &mut Progress, mut n: u64)
         n = room as u64;
     }
     let mut bits = 0;
-    if n == p.left {
+    if n == progress.left {
         bits |= flags::LAST;
     }
-    if p.truncated != 0 {
+    if progress.truncated != 0 {
         bits |= flags::TRUNCATED;
     }
-    if p.call.ingress & FROM_PEER != 0 {
+    if call.ingress & FROM_PEER != 0 {
         bits |= flags::PEER;
     }
     let header = RecordHeader {
-        time_ns: p.time_ns,
-        stream: p.call.stream,
-        cookie: p.call.cookie,
-        offset: p.call.offset,
-        cgroup: p.cgroup,
-        tgid: (p.task >> 32) as u32,
-        tid: p.task as u32,
-        total: if p.call.total > u64::from(u32::MAX) {
+        time_ns: progress.time_ns,
+        stream: call.stream,
+        cookie: call.cookie,
+        offset: call.offset,
+        cgroup: progress.cgroup,
+        tgid: (call.task >> 32) as u32,
+        tid: call.task as u32,
+        total: if call.total > u64::from(u32::MAX) {
             u32::MAX
         } else {
-            p.call.total as u32
+            call.total as u32
         },
         len: (n + (CAP - room) as u64) as u32,
-        seq_end: p.call.seq_end,
-        chunk: p.chunk as u16,
+        seq_end: call.seq_end,
+        chunk: progress.chunk as u16,
         kind: if DATAGRAM { Kind::Datagram } else { Kind::Data } as u8,
-        source: p.call.source as u8,
-        ingress: p.call.ingress & 1,
+        source: call.source as u8,
+        ingress: call.ingress & 1,
         flags: bits,
         _pad0: 0,
         _pad1: 0,
@@ -357,24 +430,22 @@ fn emit_in<const CAP: usize, const DATAGRAM: bool>(p: &mut Progress, mut n: u64)
         ptr::write(&raw mut (*slot).header, header);
         let payload: *mut u8 = (&raw mut (*slot).payload).cast();
         if DATAGRAM {
-            datagram::write_endpoint(p.task, payload);
+            datagram::write_endpoint(call.task, payload);
         }
-        bpf_probe_read_user(
-            payload.add(CAP - room).cast(),
-            n as u32,
-            p.from.buffer as *const c_void,
-        )
-    } != 0;
+        !call
+            .from
+            .read(call.from.buffer, payload.add(CAP - room), n as u32)
+    };
     if failed {
-        p.faulted = 1;
+        progress.faulted = 1;
         // SAFETY: reserved above, not yet given back.
         unsafe { bpf_ringbuf_discard(slot.cast(), NO_WAKEUP) };
         return Some(());
     }
-    count(delivered(p.call.source), n);
+    count(delivered(call.source), n);
     count(Counter::Records, 1);
     // SAFETY: as above.
-    unsafe { bpf_ringbuf_submit(slot.cast(), p.wake) };
+    unsafe { bpf_ringbuf_submit(slot.cast(), progress.wake) };
     Some(())
 }
 

@@ -7,19 +7,19 @@ use auditor_common::{
     record::{CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source},
 };
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_ktime_get_ns,
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
     generated::{bpf_ringbuf_reserve, bpf_ringbuf_submit},
 };
 
 use crate::{
     account::count,
     copy::{FORCE_WAKEUP, NO_WAKEUP, ring},
-    scope::Task,
+    words,
 };
 
 /// Emits a record without payload bytes from the program (process events, open, bound, close).
 #[inline(always)]
-pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) {
+pub fn event(header: RecordHeader, endpoint: Option<&Endpoint>, ring_index: u32) {
     #[repr(C)]
     struct EventSlot {
         header: RecordHeader,
@@ -44,7 +44,7 @@ pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) 
         };
         ptr::write(&raw mut (*slot).header, header);
         if let Some(endpoint) = endpoint {
-            (*slot).endpoint.write(endpoint);
+            (*slot).endpoint.write(*endpoint);
         }
         bpf_ringbuf_submit(
             slot.cast(),
@@ -57,10 +57,9 @@ pub fn event(header: RecordHeader, endpoint: Option<Endpoint>, ring_index: u32) 
     }
 }
 
-/// Tells the daemon that a TLS stream is bound. The endpoint is copied from where it is, as the stack
-/// of the caller has no room for another.
+/// Tells the daemon that a TLS stream is bound. The endpoint is copied from where it is.
 #[inline(always)]
-pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ring_index: u32) {
+pub fn bound(stream: u64, cookie: u64, endpoint: *const Endpoint, ring_index: u32) {
     let Some(ring) = ring(ring_index) else { return };
     let size = HEADER_LEN + ENDPOINT_LEN;
     // SAFETY: `ring` is a ring map; the size is a constant.
@@ -69,7 +68,7 @@ pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ri
         count(Counter::ControlLost, 1);
         return;
     }
-    let mut header = event_header(Kind::Bound, Source::Tls, stream, task.id());
+    let mut header = event_header(Kind::Bound, Source::Tls, stream, bpf_get_current_pid_tgid());
     header.cookie = cookie;
     header.len = ENDPOINT_LEN as u32;
     // SAFETY: the helper takes no pointers; the slot is not null and holds header and endpoint, and
@@ -85,24 +84,25 @@ pub fn bound(stream: u64, cookie: u64, task: Task, endpoint: *const Endpoint, ri
 /// An empty header for [`event`].
 #[inline(always)]
 pub fn event_header(kind: Kind, source: Source, stream: u64, task: u64) -> RecordHeader {
+    let none = words::zero();
     RecordHeader {
-        time_ns: 0,
+        time_ns: none,
         stream,
-        cookie: 0,
-        offset: 0,
+        cookie: none,
+        offset: none,
         // SAFETY: the helper takes no pointers.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
         tgid: (task >> 32) as u32,
         tid: task as u32,
-        total: 0,
-        len: 0,
-        seq_end: 0,
-        chunk: 0,
+        total: none as u32,
+        len: none as u32,
+        seq_end: none as u32,
+        chunk: none as u16,
         kind: kind as u8,
         source: source as u8,
-        ingress: 0,
-        flags: 0,
-        _pad0: 0,
-        _pad1: 0,
+        ingress: none as u8,
+        flags: none as u8,
+        _pad0: none as u16,
+        _pad1: none as u32,
     }
 }

@@ -28,6 +28,21 @@ declare! {
     MAX_CALL_BYTES
     // Most bytes captured of one message; 0: no limit.
     MAX_MESSAGE_BYTES
+    // Bits in the size of `struct page`; 0: not known.
+    PAGE_STRUCT_SHIFT
+    // Values of `enum iter_type`, and one more, so that 0 is: not there.
+    ITER_UBUF
+    ITER_IOVEC
+    ITER_KVEC
+    ITER_BVEC
     // Bytes waiting in a ring from which a record wakes the reader at once.
     WAKE_BYTES
 }
+
+/// Where the kernel keeps the address of the array of its `struct page`; 0: not known.
+#[unsafe(no_mangle)]
+pub static VMEMMAP_BASE: Global<u64> = Global::new(0);
+
+/// Where it keeps the address that all memory is mapped at; 0: not known.
+#[unsafe(no_mangle)]
+pub static PAGE_OFFSET_BASE: Global<u64> = Global::new(0);

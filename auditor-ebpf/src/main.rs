@@ -10,6 +10,8 @@
 #[cfg(target_arch = "bpf")]
 mod account;
 #[cfg(target_arch = "bpf")]
+mod bytes;
+#[cfg(target_arch = "bpf")]
 mod copy;
 #[cfg(target_arch = "bpf")]
 mod event;

@@ -14,7 +14,7 @@ use aya_ebpf::{
 };
 
 use crate::{
-    hooks::{budget::Budget, datagram::Peer, messages::Place},
+    hooks::{budget::Budget, datagram::Peer, kernel_bytes::Given, messages::Place},
     records::{LENGTHS, Walk},
     socket_state::SocketState,
 };
@@ -128,6 +128,10 @@ pub static DATAGRAM: PerCpuArray<Peer> = PerCpuArray::with_max_entries(1, 0);
 /// Who sent what a thread is about to be given: noted where datagrams leave their queue.
 #[map]
 pub static RECEIVED_FROM: LruHashMap<u32, [u64; 4]> = LruHashMap::with_max_entries(4_096, 0);
+
+/// What protocols' functions were given that the registers do not show, by thread.
+#[map]
+pub static KERNEL_BYTES: LruHashMap<u32, Given> = LruHashMap::with_max_entries(4_096, 0);
 
 /// How far threads are in a call that moves several messages.
 #[map]

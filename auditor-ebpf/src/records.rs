@@ -4,11 +4,11 @@
 //! looked at. Only sockets that are not bound yet are walked, so it costs nothing once a socket's TLS
 //! object is known.
 
-use core::{arch::asm, ffi::c_void, mem::MaybeUninit, ptr};
+use core::{arch::asm, ffi::c_void, ptr};
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::bpf_loop;
 
-use crate::{copy::UserBytes, words};
+use crate::{bytes::Bytes, copy::Call};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
@@ -70,10 +70,7 @@ impl Position {
 pub struct Walk {
     /// Bytes of the operation that were not walked through yet.
     todo: u64,
-    buffer: u64,
-    length: u64,
-    iov: u64,
-    iov_count: u64,
+    from: Bytes,
     left: u64,
     part: u64,
     have: u64,
@@ -97,21 +94,25 @@ struct Context {
     walk: *mut Walk,
 }
 
-/// Walks through `total` bytes at `from` and keeps the position. The answer is in `walk`.
-#[inline(always)]
-pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, ingress: u8) {
-    // SAFETY: a map value that belongs to this thread.
-    let w = unsafe { &mut *walk };
-    w.todo = total;
-    w.buffer = from.buffer;
-    w.length = from.length;
-    w.iov = from.iov;
-    w.iov_count = from.iov_count;
+/// Walks through what a call moved and keeps the position. The answer is in `walk`. Verified once.
+///
+/// # Safety
+/// All are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn records_walk(walk: *mut Walk, at: *mut Position, call: *const Call) -> u32 {
+    if walk.is_null() || at.is_null() || call.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (w, at, call) = unsafe { (&mut *walk, &mut *at, &*call) };
+    w.todo = call.total;
+    w.from = call.from;
     w.left = u64::from(at.left);
     w.part = u64::from(at.part);
     w.have = u64::from(at.have);
     w.data = u64::from(at.data);
-    w.ingress = u64::from(ingress);
+    w.ingress = u64::from(call.ingress);
     w.last = u64::from(at.last);
     w.run = u64::from(at.run);
     w.count = 0;
@@ -127,7 +128,7 @@ pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, in
     if w.broken != 0 {
         // The next operation that begins with a header finds the boundary again.
         *at = Position::START;
-        return;
+        return 0;
     }
     at.left = w.left as u32;
     at.part = w.part as u32;
@@ -135,6 +136,7 @@ pub fn walk(walk: *mut Walk, at: &mut Position, from: &UserBytes, total: u64, in
     at.data = w.data as u8;
     at.last = w.last as u32;
     at.run = w.run as u16;
+    0
 }
 
 unsafe extern "C" fn step(_index: u32, context: *mut Context) -> i64 {
@@ -143,8 +145,13 @@ unsafe extern "C" fn step(_index: u32, context: *mut Context) -> i64 {
     if w.todo == 0 || w.broken != 0 {
         return 1;
     }
-    if w.length == 0 {
-        return i64::from(!next_iovec(w));
+    if w.from.length == 0 {
+        if w.from.count > 0 && w.from.next() {
+            return 0;
+        }
+        // It ended early, or can not be read.
+        w.broken = 1;
+        return 1;
     }
     if w.left > 0 {
         let taken = least(w.left, w);
@@ -176,9 +183,8 @@ fn header(w: &mut Walk) -> i64 {
     }
     let mut head = 0u64;
     // SAFETY: reads user memory into our stack; a bad pointer is an error code.
-    let failed =
-        unsafe { bpf_probe_read_user((&raw mut head).cast(), taken as u32, w.buffer as *const c_void) } != 0;
-    if failed {
+    let read = unsafe { w.from.read(w.from.buffer, (&raw mut head).cast(), taken as u32) };
+    if !read {
         w.broken = 1;
         return 1;
     }
@@ -234,8 +240,8 @@ fn note(w: &mut Walk) {
 #[inline(always)]
 fn least(wish: u64, w: &Walk) -> u64 {
     let mut n = wish;
-    if w.length < n {
-        n = w.length;
+    if w.from.length < n {
+        n = w.from.length;
     }
     if w.todo < n {
         n = w.todo;
@@ -245,25 +251,7 @@ fn least(wish: u64, w: &Walk) -> u64 {
 
 #[inline(always)]
 fn advance(w: &mut Walk, by: u64) {
-    w.buffer += by;
-    w.length -= by;
+    w.from.buffer += by;
+    w.from.length -= by;
     w.todo -= by;
-}
-
-/// Loads the next `struct iovec`; false when there is none or it can not be read.
-#[inline(always)]
-fn next_iovec(w: &mut Walk) -> bool {
-    if w.iov_count == 0 {
-        return false;
-    }
-    let mut iovec = MaybeUninit::uninit();
-    let Some([base, length]) = words::user(w.iov, &mut iovec) else {
-        w.broken = 1;
-        return false;
-    };
-    w.buffer = *base;
-    w.length = *length;
-    w.iov += 16;
-    w.iov_count -= 1;
-    true
 }

@@ -18,6 +18,15 @@ pub struct Task {
 }
 
 impl Task {
+    /// From what the helper gives.
+    #[inline(always)]
+    pub fn of(id: u64) -> Self {
+        Self {
+            tgid: (id >> 32) as u32,
+            tid: id as u32,
+        }
+    }
+
     /// `pid_tgid` as the helper gives it.
     #[inline(always)]
     pub fn id(self) -> u64 {
@@ -28,18 +37,25 @@ impl Task {
 /// The current task if it is in scope.
 #[inline(always)]
 pub fn current() -> Option<Task> {
+    match scope_current() {
+        0 => None,
+        id => Some(Task::of(id)),
+    }
+}
+
+/// The id of the current task if it is in scope, else 0. Verified once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn scope_current() -> u64 {
     let id = bpf_get_current_pid_tgid();
-    let task = Task {
-        tgid: (id >> 32) as u32,
-        tid: id as u32,
-    };
-    if task.tgid == OWN_TGID.load() || is_excluded(task.tgid) {
-        return None;
+    let tgid = (id >> 32) as u32;
+    if tgid == OWN_TGID.load() || is_excluded(tgid) {
+        return 0;
     }
-    if SCOPE_NODE.load() != 0 || SCOPE_TGIDS.get_ptr(&task.tgid).is_some() || in_watched_cgroup() {
-        return Some(task);
+    if SCOPE_NODE.load() != 0 || SCOPE_TGIDS.get_ptr(&tgid).is_some() || in_watched_cgroup() {
+        return id;
     }
-    None
+    0
 }
 
 /// True for a process that is left out.

@@ -29,15 +29,18 @@ const IPPROTO_TCP: u16 = 6;
 const IPPROTO_UDP: u16 = 17;
 const IPPROTO_UDPLITE: u16 = 136;
 
-/// How bytes on a socket belong together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Traffic {
+/// How bytes on a socket belong together, and how the socket was reached: bits.
+pub mod kind {
     /// One stream each way: TCP, UNIX domain.
-    Stream,
-    /// Messages that stand alone: UDP, UNIX domain datagrams and seqpackets.
-    Messages,
-    /// Anything else: not read.
-    Other,
+    pub const STREAM: u8 = 1;
+    /// Messages that stand alone: UDP, UNIX domain datagrams and seqpackets. With neither bit it is not read.
+    pub const MESSAGES: u8 = 2;
+    /// A UNIX domain socket.
+    pub const UNIX: u8 = 4;
+    /// Both ends of a local connection make one stream.
+    pub const JOINED: u8 = 8;
+    /// The bytes were thrown away without being copied.
+    pub const DISCARDED: u8 = 16;
 }
 
 /// What the bytes on a socket are.
@@ -100,20 +103,14 @@ impl SocketState {
 
 /// A socket, however it was reached.
 pub trait Sock: Copy {
-    /// Whether more than TCP is read through it, and both ends of a local connection make one stream. Through a bare address each field is a call that may fail, and all of it
-    /// together is more than the verifier of 6.1 follows.
-    const ALL_TRAFFIC: bool;
-
     /// Reads a field of `struct sock` at a byte offset.
     fn field<T: Copy>(self, offset: u32) -> Option<T>;
-    /// Reads the `struct net` inode number.
-    fn netns(self) -> u32;
-    /// Existing state.
-    fn state(self) -> Option<*mut SocketState>;
     /// Existing or fresh state.
     fn state_or_new(self) -> Option<*mut SocketState>;
     /// An id for the connection, never 0 and never used twice.
     fn new_id(self) -> u64;
+    /// Bits of [`kind`]; 0 for traffic that is not read.
+    fn kind(self) -> u8;
 
     /// True for TCP over IPv4 and IPv6.
     #[inline(always)]
@@ -123,131 +120,26 @@ pub trait Sock: Copy {
             && self.field::<u16>(SK_TYPE.load()) == Some(SOCK_STREAM)
             && self.field::<u16>(SK_PROTOCOL.load()) == Some(IPPROTO_TCP)
     }
-
-    /// What kind of traffic the socket carries.
-    #[inline(always)]
-    fn traffic(self) -> Traffic {
-        if !Self::ALL_TRAFFIC {
-            return if self.is_tcp() {
-                Traffic::Stream
-            } else {
-                Traffic::Other
-            };
-        }
-        let family = self.field::<u16>(SK_FAMILY.load()).unwrap_or(0);
-        let kind = self.field::<u16>(SK_TYPE.load()).unwrap_or(0);
-        if family == AF_UNIX {
-            return match kind {
-                SOCK_STREAM => Traffic::Stream,
-                SOCK_DGRAM | SOCK_SEQPACKET => Traffic::Messages,
-                _ => Traffic::Other,
-            };
-        }
-        let protocol = self.field::<u16>(SK_PROTOCOL.load()).unwrap_or(0);
-        if family != AF_INET && family != AF_INET6 {
-            Traffic::Other
-        } else if kind == SOCK_STREAM && protocol == IPPROTO_TCP {
-            Traffic::Stream
-        } else if kind == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
-            Traffic::Messages
-        } else {
-            Traffic::Other
-        }
-    }
-
-    /// True for a UNIX domain socket.
-    #[inline(always)]
-    fn is_unix(self) -> bool {
-        Self::ALL_TRAFFIC && self.field::<u16>(SK_FAMILY.load()) == Some(AF_UNIX)
-    }
-
-    /// The address of the socket, as a number.
-    fn address(self) -> u64;
-
-    /// `write_seq` after a send, `copied_seq` after a receive: fields of the larger struct
-    /// tcp_sock around struct sock, so never a typed load.
-    #[inline(always)]
-    fn sequence(self, ingress: u8) -> u32 {
-        let offset = if ingress == 0 {
-            TCP_WRITE_SEQ.load()
-        } else {
-            TCP_COPIED_SEQ.load()
-        };
-        // SAFETY: the helper checks the address; a bad one is an error.
-        unsafe { bpf_probe_read_kernel((self.address() + u64::from(offset)) as *const u32) }.unwrap_or(0)
-    }
-
-    /// Both addresses.
-    #[inline(always)]
-    fn endpoint(self, role: u8) -> Endpoint {
-        let mut endpoint = Endpoint {
-            local: [0; 16],
-            remote: [0; 16],
-            netns: self.netns(),
-            local_port: self.field(SK_NUM.load()).unwrap_or(0),
-            remote_port: u16::from_be(self.field(SK_DPORT.load()).unwrap_or(0)),
-            family: self.field(SK_FAMILY.load()).unwrap_or(0),
-            role,
-            _pad0: 0,
-            peer_tgid: 0,
-        };
-        if endpoint.family == AF_INET {
-            let (local, remote): (u32, u32) = (
-                self.field(SK_RCV_SADDR.load()).unwrap_or(0),
-                self.field(SK_DADDR.load()).unwrap_or(0),
-            );
-            // SAFETY: both arrays are 16 bytes; u32 has no alignment need in an unaligned write.
-            unsafe {
-                ptr::write_unaligned(endpoint.local.as_mut_ptr().cast(), local);
-                ptr::write_unaligned(endpoint.remote.as_mut_ptr().cast(), remote);
-            }
-        } else {
-            for word in 0..2 {
-                let at = word as u32 * 8;
-                let local: u64 = self.field(SK_V6_RCV_SADDR.load() + at).unwrap_or(0);
-                let remote: u64 = self.field(SK_V6_DADDR.load() + at).unwrap_or(0);
-                // SAFETY: `word` is 0 or 1, so both writes stay inside the 16 bytes.
-                unsafe {
-                    ptr::write_unaligned(endpoint.local.as_mut_ptr().add(word * 8).cast(), local);
-                    ptr::write_unaligned(endpoint.remote.as_mut_ptr().add(word * 8).cast(), remote);
-                }
-            }
-        }
-        endpoint
-    }
 }
 
 /// A `struct sock *` with BTF type.
 #[derive(Clone, Copy)]
 pub struct BtfSock(pub *mut c_void);
 
-impl Sock for BtfSock {
-    const ALL_TRAFFIC: bool = true;
+impl BtfSock {
+    /// State, if it has any.
+    #[inline(always)]
+    pub fn state(self) -> Option<*mut SocketState> {
+        storage(self.0, 0)
+    }
+}
 
+impl Sock for BtfSock {
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the verifier checks the offset (a constant to it) against the type; a fault
         // reads zero.
         Some(unsafe { ptr::read_volatile(self.0.cast::<u8>().add(offset as usize).cast::<T>()) })
-    }
-
-    #[inline(always)]
-    fn address(self) -> u64 {
-        self.0 as u64
-    }
-
-    #[inline(always)]
-    fn netns(self) -> u32 {
-        // SAFETY: as in `field`; `skc_net.net` is a pointer to struct net.
-        unsafe {
-            let net: *const u8 = ptr::read_volatile(self.0.cast::<u8>().add(SK_NET.load() as usize).cast());
-            ptr::read_volatile(net.add(NET_INUM.load() as usize).cast())
-        }
-    }
-
-    #[inline(always)]
-    fn state(self) -> Option<*mut SocketState> {
-        storage(self.0, 0)
     }
 
     #[inline(always)]
@@ -259,6 +151,29 @@ impl Sock for BtfSock {
     fn new_id(self) -> u64 {
         // SAFETY: a BTF socket pointer is what the helper wants.
         unsafe { bpf_get_socket_cookie(self.0) }
+    }
+
+    #[inline(always)]
+    fn kind(self) -> u8 {
+        let family = self.field::<u16>(SK_FAMILY.load()).unwrap_or(0);
+        let of_type = self.field::<u16>(SK_TYPE.load()).unwrap_or(0);
+        if family == AF_UNIX {
+            return match of_type {
+                SOCK_STREAM => kind::JOINED | kind::UNIX | kind::STREAM,
+                SOCK_DGRAM | SOCK_SEQPACKET => kind::JOINED | kind::UNIX | kind::MESSAGES,
+                _ => 0,
+            };
+        }
+        let protocol = self.field::<u16>(SK_PROTOCOL.load()).unwrap_or(0);
+        if family != AF_INET && family != AF_INET6 {
+            0
+        } else if of_type == SOCK_STREAM && protocol == IPPROTO_TCP {
+            kind::JOINED | kind::STREAM
+        } else if of_type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
+            kind::JOINED | kind::MESSAGES
+        } else {
+            0
+        }
     }
 }
 
@@ -274,22 +189,16 @@ fn storage(sk: *mut c_void, flags: u64) -> Option<*mut SocketState> {
 #[derive(Clone, Copy)]
 pub struct RawSock(pub u64);
 
-impl Sock for RawSock {
-    const ALL_TRAFFIC: bool = false;
-
+impl RawSock {
+    /// State, if it has any.
     #[inline(always)]
-    fn field<T: Copy>(self, offset: u32) -> Option<T> {
-        // SAFETY: the helper checks the address; a bad one is an error.
-        unsafe { bpf_probe_read_kernel((self.0 + u64::from(offset)) as *const T) }.ok()
+    pub fn state(self) -> Option<*mut SocketState> {
+        RAW_SOCKETS.get_ptr_mut(&self.0)
     }
 
+    /// The `struct net` inode number.
     #[inline(always)]
-    fn address(self) -> u64 {
-        self.0
-    }
-
-    #[inline(always)]
-    fn netns(self) -> u32 {
+    pub fn netns(self) -> u32 {
         let Some(net) = self.field::<u64>(SK_NET.load()) else {
             return 0;
         };
@@ -297,9 +206,23 @@ impl Sock for RawSock {
         unsafe { bpf_probe_read_kernel((net + u64::from(NET_INUM.load())) as *const u32) }.unwrap_or(0)
     }
 
+    /// `write_seq` after a send, `copied_seq` after a receive.
     #[inline(always)]
-    fn state(self) -> Option<*mut SocketState> {
-        RAW_SOCKETS.get_ptr_mut(&self.0)
+    pub fn sequence(self, ingress: u8) -> u32 {
+        let offset = if ingress & 1 == 0 {
+            TCP_WRITE_SEQ.load()
+        } else {
+            TCP_COPIED_SEQ.load()
+        };
+        self.field(offset).unwrap_or(0)
+    }
+}
+
+impl Sock for RawSock {
+    #[inline(always)]
+    fn field<T: Copy>(self, offset: u32) -> Option<T> {
+        // SAFETY: the helper checks the address; a bad one is an error.
+        unsafe { bpf_probe_read_kernel((self.0 + u64::from(offset)) as *const T) }.ok()
     }
 
     #[inline(always)]
@@ -317,4 +240,51 @@ impl Sock for RawSock {
         // the top bit keeps it apart from kernel cookies, which count from 1.
         (unsafe { bpf_ktime_get_ns() } ^ self.0 << 20) | 1 << 63
     }
+
+    /// TCP alone.
+    #[inline(always)]
+    fn kind(self) -> u8 {
+        if self.is_tcp() { kind::STREAM } else { 0 }
+    }
+}
+
+/// Writes both addresses of a socket that is not a UNIX domain one. Verified once.
+///
+/// # Safety
+/// `into` is null or valid for a write.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn socket_endpoint(sk: u64, role: u32, into: *mut Endpoint) -> u32 {
+    if into.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it; all of it is written here.
+    let endpoint = unsafe { &mut *into };
+    let sk = RawSock(sk);
+    endpoint.netns = sk.netns();
+    endpoint.local_port = sk.field(SK_NUM.load()).unwrap_or(0);
+    endpoint.remote_port = u16::from_be(sk.field(SK_DPORT.load()).unwrap_or(0));
+    endpoint.family = sk.field(SK_FAMILY.load()).unwrap_or(0);
+    endpoint.role = role as u8;
+    endpoint._pad0 = 0;
+    endpoint.peer_tgid = 0;
+    let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
+    let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
+    let (mut locals, mut remotes) = ((0, 0), (0, 0));
+    if endpoint.family == AF_INET {
+        locals.0 = u64::from(sk.field::<u32>(SK_RCV_SADDR.load()).unwrap_or(0));
+        remotes.0 = u64::from(sk.field::<u32>(SK_DADDR.load()).unwrap_or(0));
+    } else {
+        let (own, other) = (SK_V6_RCV_SADDR.load(), SK_V6_DADDR.load());
+        locals = (sk.field(own).unwrap_or(0), sk.field(own + 8).unwrap_or(0));
+        remotes = (sk.field(other).unwrap_or(0), sk.field(other + 8).unwrap_or(0));
+    }
+    // SAFETY: both arrays are 16 bytes.
+    unsafe {
+        local.write_unaligned(locals.0);
+        local.add(1).write_unaligned(locals.1);
+        remote.write_unaligned(remotes.0);
+        remote.add(1).write_unaligned(remotes.1);
+    }
+    0
 }

@@ -3,7 +3,7 @@
 //! Never through a zeroed array: clearing even 16 bytes is a call of `memset`, and its frame counts in the 512 bytes that
 //! all nested calls share.
 
-use core::{ffi::c_void, mem::MaybeUninit};
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 
@@ -14,6 +14,21 @@ pub fn user<const N: usize>(at: u64, into: &mut MaybeUninit<[u64; N]>) -> Option
     // SAFETY: the helper fills all of `into` or fails; any bits are a value.
     unsafe {
         let failed = bpf_probe_read_user(into.as_mut_ptr().cast(), length, at as *const c_void) != 0;
+        if failed {
+            None
+        } else {
+            Some(into.assume_init_ref())
+        }
+    }
+}
+
+/// `N` words of kernel memory; `None` when they can not be read.
+#[inline(always)]
+pub fn of_kernel<const N: usize>(at: u64, into: &mut MaybeUninit<[u64; N]>) -> Option<&[u64; N]> {
+    let length = size_of::<[u64; N]>() as u32;
+    // SAFETY: as above.
+    unsafe {
+        let failed = bpf_probe_read_kernel(into.as_mut_ptr().cast(), length, at as *const c_void) != 0;
         if failed {
             None
         } else {
@@ -35,4 +50,37 @@ pub fn kernel(base: u64, offset: u32) -> u64 {
         );
         value.assume_init()
     }
+}
+
+/// A zero the compiler does not know: a row of known ones would become a call of `memset`.
+#[inline(always)]
+pub fn zero() -> u64 {
+    let zero;
+    // SAFETY: it sets a register.
+    unsafe { asm!("{0} = 0", out(reg) zero) };
+    zero
+}
+
+/// The pointer to hand to a global function. All of `value` is written to memory before, also what the function does not
+/// read: older verifiers ask for it.
+#[inline(always)]
+pub fn written<T>(value: &mut T) -> *mut T {
+    let mut pointer: *mut T = value;
+    // Not without an instruction: its line would have the place of the next one's, which kernels do not take.
+    // SAFETY: it moves a register to itself; as far as the compiler knows it reads what is there.
+    unsafe { asm!("{0} = {0}", inout(reg) pointer) };
+    pointer
+}
+
+/// The pointer to hand to a global function that writes all of `value` and reads none of it. Kernels before 6.3 take no
+/// pointer to a stack that was not written.
+#[inline(always)]
+pub fn uninit<T>(value: &mut MaybeUninit<T>) -> *mut T {
+    let words: *mut u32 = value.as_mut_ptr().cast();
+    let zero = zero() as u32;
+    for word in 0..size_of::<T>() / 4 {
+        // SAFETY: within the value. Volatile: the compiler knows that nobody reads it.
+        unsafe { core::ptr::write_volatile(words.add(word), zero) };
+    }
+    value.as_mut_ptr()
 }

@@ -164,7 +164,8 @@ fn a_file_sent_by_the_kernel_is_unseen() -> anyhow::Result<()> {
     peers::answer(&scratch, "page.sendfile", text.as_bytes())?;
     let server = Server::plain(&scratch)?;
     let client = Client::plain(&scratch, server.port, &[message::get("/page")], &[])?;
-    let watch = Watch::pids(&scratch, &[server.pid()], &[])?;
+    // The other tiers read it where trampolines load.
+    let watch = Watch::pids(&scratch, &[server.pid()], &["--socket-hook", "syscall"])?;
     client.counts()?;
     let report = watch.stop()?;
     forced(&report, "socket", &["unseen"])?;
@@ -177,7 +178,7 @@ fn a_file_sent_by_the_kernel_is_unseen() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_is_spliced_into_a_socket_is_unseen_there_and_read_where_it_arrives() -> anyhow::Result<()> {
+fn what_is_spliced_into_a_socket_is_read_where_it_arrives_at_the_latest() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let card = values::card();
     let text = format!("card_number: {card}\n{}", message::words(100_000));
@@ -192,14 +193,15 @@ fn what_is_spliced_into_a_socket_is_unseen_there_and_read_where_it_arrives() -> 
     running.succeed()?;
     let counted = peers::Counts::read(&counts)?;
     let report = watch.stop()?;
-    forced(&report, "socket", &["unseen", "scanned"])?;
+    forced(&report, "socket", &["scanned"])?;
     let account = report.account("socket");
     ensure!(
         report.bytes("socket", "moved") == counted.total(),
         "{account:?}, counted {counted:?}"
     );
+    // What was sent is read as well where trampolines load, and unseen elsewhere.
     ensure!(
-        report.bytes("socket", "unseen") == counted.sent,
+        [0, counted.sent].contains(&report.bytes("socket", "unseen")),
         "{account:?}, counted {counted:?}"
     );
     ensure!(report.count("payment_card") == 1, "{:?}", report.samples());

@@ -35,6 +35,21 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         "`sendmmsg`, `recvmmsg`",
         &["sock_send_length", "recvmmsg_end"],
     ),
+    (
+        "kernel_sendfile",
+        "`sendfile`",
+        &["sock_send_length", "inet_sendmsg_given"],
+    ),
+    (
+        "kernel_splice",
+        "`splice`",
+        &["sock_send_length", "inet_sendmsg_given"],
+    ),
+    (
+        "kernel_io_uring",
+        "io_uring",
+        &["sock_send_length", "inet_sendmsg_given"],
+    ),
     ("unix_stream", "UNIX domain streams", &["sock_send_length"]),
     ("unix_messages", "UNIX domain datagrams", &["sock_send_length"]),
     (

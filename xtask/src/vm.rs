@@ -190,7 +190,9 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
     let mut tree = image::Tree::base()?;
     tree.add_binary(&auditor, "/usr/bin/auditor")?;
     tree.add_binary(&guest.join("vm_init"), "/init")?;
-    tree.add_binary(&guest.join("vm_guest"), "/usr/bin/vm_guest")?;
+    for name in ["vm_guest", "uring_client"] {
+        tree.add_binary(&guest.join(name), &format!("/usr/bin/{name}"))?;
+    }
     if peers::are_needed(&arguments.filter) {
         tree.add_binary(&peers::go(folder)?, "/usr/bin/go-peer")?;
         tree.add_binary(&peers::rustls(folder)?, "/usr/bin/rustls-peer")?;
@@ -228,6 +230,8 @@ fn guest_binaries(folder: &Path) -> anyhow::Result<PathBuf> {
             "vm_init",
             "--bin",
             "vm_guest",
+            "--bin",
+            "uring_client",
             "--target",
             STATIC_TARGET,
         ])

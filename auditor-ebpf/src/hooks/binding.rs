@@ -19,18 +19,18 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 
 use crate::{
     account::count,
-    copy::UserBytes,
+    copy::Call,
     hooks::{
-        lengths,
+        lengths::{MEMORY, length_contested, length_note},
         stream::{self, by},
     },
     maps::{
         BLANK_EVIDENCE, BLANK_THREAD, BOUND, Candidate, EVIDENCE, Evidence, THREADS, TLS_CURRENT,
         TLS_STREAMS, Thread, TlsKey, TlsStream,
     },
-    records::{FRAGMENT, LENGTHS, OVERHEADS, Position, Walk, walk},
+    records::{FRAGMENT, LENGTHS, OVERHEADS, Position, Walk, records_walk},
     scope::Task,
-    socket_state::{Sock, SocketState},
+    socket_state::{SocketState, kind, socket_endpoint},
 };
 
 /// How long apart a TLS call and the socket operation next to it may be, nanoseconds: microseconds,
@@ -47,75 +47,81 @@ const MOST_OVERHEAD: u64 = 96;
 /// In `TLS_CURRENT` the lowest bit of the object, which is aligned, says that the call reads.
 pub const READS: u64 = 1;
 
-/// Bytes that moved on a socket that carries TLS.
-#[inline(always)]
-pub fn socket_moved<S: Sock>(
-    task: Task,
-    sk: S,
-    state: &mut SocketState,
-    from: &UserBytes,
-    total: u64,
-    ingress: u8,
-) {
-    let id = task.id();
+/// Bytes that moved on a socket that carries TLS. Verified once.
+///
+/// # Safety
+/// Both are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn socket_tls(call: *mut Call, state: *mut SocketState) -> u32 {
+    if call.is_null() || state.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (call, state) = unsafe { (&mut *call, &mut *state) };
+    let id = call.task;
+    let ingress = call.ingress;
+    if call.kind & kind::UNIX != 0 {
+        // Nothing is bound to it: what was written (received) before is not next to what comes now.
+        forget(id, ingress);
+        return 0;
+    }
     let current = match TLS_CURRENT.get_ptr(&id) {
         // SAFETY: a map value.
         Some(current) => unsafe { *current },
         None => 0,
     };
     let object = current & !READS;
+    let cookie = state.cookie;
     if state.object == 0
-        && let Some(key) = BOUND.get_ptr(&state.cookie)
+        && let Some(key) = BOUND.get_ptr(&cookie)
     {
         // SAFETY: a map value.
         let key = unsafe { *key };
         state.object = key.object;
         state.tgid = key.tgid as u32;
     }
-    let bound = state.object != 0 && state.tgid == task.tgid;
+    let bound = state.object != 0 && u64::from(state.tgid) == id >> 32;
     if bound && (object == 0 || object == state.object) {
         if object == 0 {
             forget(id, ingress);
         }
-        return;
+        return 0;
     }
     if object == 0 {
         if state.operations >= MAX_OPERATIONS {
-            return;
+            return 0;
         }
         state.operations += 1;
     }
-    let Some(thread) = thread_of(id) else { return };
+    let Some(thread) = thread_of(id) else { return 0 };
     // SAFETY: a map value that belongs to this thread.
     let thread = unsafe { &mut *thread };
-    let at = &mut state.records[usize::from(ingress & 1)];
+    let at = &mut state.records[call.way()];
     if bound {
         // It was not walked while it was bound: only a header at the front tells.
         *at = Position::START;
     }
-    walk(&raw mut thread.walk, at, from, total, ingress);
+    // SAFETY: map values, and the call of this program.
+    unsafe { records_walk(&raw mut thread.walk, at, call) };
     if object != 0 {
         if current & READS == u64::from(ingress) && thread.walk.count > 0 && thread.walk.broken == 0 {
-            nested(task, sk, state, object, &thread.walk);
+            nested(call, state, object, &thread.walk);
         }
     } else if ingress == 0 {
-        sent(task, sk, state, thread);
+        // SAFETY: as above.
+        unsafe { records_sent(call, state, thread) };
     } else {
-        received(task, sk, state, thread);
+        // SAFETY: as above.
+        unsafe { records_received(call, state, thread) };
     }
+    0
 }
 
 /// A send failed: if it was to carry the last write, that waits now and the next send is another's.
 #[inline(always)]
 pub fn send_failed(task: Task) {
     forget(task.id(), 0);
-}
-
-/// TLS moved on a socket that nothing is bound to (UNIX domain): what was written (received) before is
-/// not next to what comes now.
-#[inline(always)]
-pub fn passed_by(task: Task, ingress: u8) {
-    forget(task.id(), ingress);
 }
 
 /// The thread sent (received) on a bound socket: its last write (receive) is not next to what comes now.
@@ -133,42 +139,48 @@ fn forget(thread: u64, ingress: u8) {
     }
 }
 
-/// A TLS call moved bytes: binds the object when that proves its socket. `requested` is what the
-/// caller asked to be moved. Before the plaintext is sent on, so that its records are bound.
-#[inline(always)]
-pub fn call_moved(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64, requested: u64, ingress: u8) {
-    if stream.closed != 0 {
-        stream::renew(task, stream);
+/// A TLS call moved bytes: binds its object when that proves its socket. Before the plaintext is sent on, so that its records are bound. Verified once.
+///
+/// # Safety
+/// Both are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn tls_moved(call: *const Call, stream: *mut TlsStream) -> u32 {
+    if call.is_null() || stream.is_null() {
+        return 0;
     }
-    if let Some(evidence) = EVIDENCE.get_ptr(key) {
+    // SAFETY: the caller vouches for them.
+    let (call, stream) = unsafe { (&*call, &mut *stream) };
+    let (object, moved, ingress) = (call.object, call.total, call.ingress);
+    let key = TlsKey {
+        tgid: call.task >> 32,
+        object,
+    };
+    if stream.closed != 0 {
+        stream::renew(stream);
+    }
+    if let Some(evidence) = EVIDENCE.get_ptr(&key) {
         // SAFETY: a map value; its entry goes at the end.
-        judge(
-            task,
-            key,
-            stream,
-            unsafe { &*evidence },
-            moved,
-            requested,
-            ingress,
-        );
-        let _ = EVIDENCE.remove(key);
-        return;
+        judge(call, stream, unsafe { &*evidence });
+        let _ = EVIDENCE.remove(&key);
+        return 0;
     }
     if stream.conflict != 0 {
-        return;
+        return 0;
     }
     if ingress == 0 {
-        wrote(task, key, stream, moved);
+        wrote(call.task, object, stream, moved);
     } else if stream.cookie == 0 {
-        read(task, key, stream, moved);
+        read(call.task, object, stream, moved);
     }
+    0
 }
 
 /// Notes records that moved inside a call.
 #[inline(always)]
-fn nested<S: Sock>(task: Task, sk: S, state: &SocketState, object: u64, walk: &Walk) {
+fn nested(call: &Call, state: &SocketState, object: u64, walk: &Walk) {
     let key = TlsKey {
-        tgid: u64::from(task.tgid),
+        tgid: call.task >> 32,
         object,
     };
     let Some(evidence) = evidence_of(&key) else { return };
@@ -184,7 +196,8 @@ fn nested<S: Sock>(task: Task, sk: S, state: &SocketState, object: u64, walk: &W
     };
     if slot.cookie == 0 {
         slot.cookie = state.cookie;
-        slot.endpoint = sk.endpoint(state.role);
+        // SAFETY: it is written to alone.
+        unsafe { socket_endpoint(call.object, u32::from(state.role), &raw mut slot.endpoint) };
         slot.front = walk.first;
     }
     slot.sum += walk.sum;
@@ -194,40 +207,26 @@ fn nested<S: Sock>(task: Task, sk: S, state: &SocketState, object: u64, walk: &W
 
 /// Binds to the one socket whose records fit the call.
 #[inline(always)]
-fn judge(
-    task: Task,
-    key: &TlsKey,
-    stream: &mut TlsStream,
-    evidence: &Evidence,
-    moved: u64,
-    requested: u64,
-    ingress: u8,
-) {
-    let first = fits(&evidence.first, moved, requested, ingress);
-    let second = fits(&evidence.second, moved, requested, ingress);
+fn judge(call: &Call, stream: &mut TlsStream, evidence: &Evidence) {
+    let first = fits(&evidence.first, call);
+    let second = fits(&evidence.second, call);
     if evidence.more != 0 || (first && second) {
         count(Counter::BindAmbiguous, 1);
         return;
     }
     if first || second {
         let winner = if first { &evidence.first } else { &evidence.second };
-        stream::bind(
-            task,
-            key,
-            stream,
-            winner.cookie,
-            &raw const winner.endpoint,
-            by::NESTED,
-        );
+        stream::bind(call.object, stream, winner.cookie, &winner.endpoint, by::NESTED);
     }
 }
 
 #[inline(always)]
-fn fits(candidate: &Candidate, moved: u64, requested: u64, ingress: u8) -> bool {
+fn fits(candidate: &Candidate, call: &Call) -> bool {
+    let moved = call.total;
     if candidate.cookie == 0 {
         return false;
     }
-    if ingress == 0 {
+    if call.ingress == 0 {
         let extra = candidate.sum.wrapping_sub(moved);
         return candidate.sum > moved
             && extra >= LEAST_OVERHEAD * candidate.count
@@ -235,100 +234,120 @@ fn fits(candidate: &Candidate, moved: u64, requested: u64, ingress: u8) -> bool 
     }
     // A read gives no more than one record; less when the caller's buffer is smaller.
     let of = |length: u64| {
-        length >= moved + LEAST_OVERHEAD && (length <= moved + MOST_OVERHEAD || moved == requested)
+        length >= moved + LEAST_OVERHEAD && (length <= moved + MOST_OVERHEAD || moved == call.requested)
     };
     of(candidate.front) || of(candidate.last)
 }
 
 /// Notes a write whose records the thread has not sent yet.
 #[inline(always)]
-fn wrote(task: Task, key: &TlsKey, stream: &TlsStream, moved: u64) {
+fn wrote(id: u64, object: u64, stream: &TlsStream, moved: u64) {
     // One that is bound by nesting sends inside its calls.
     if stream.cookie != 0 && stream.by != by::ADJACENT {
         return;
     }
-    let Some(thread) = thread_of(task.id()) else {
+    let Some(thread) = thread_of(id) else {
         return;
     };
     // SAFETY: a map value that belongs to this thread.
     let thread = unsafe { &mut *thread };
-    thread.wrote = key.object;
+    thread.wrote = object;
     thread.wrote_bytes = moved;
     // SAFETY: the helper takes no pointers.
     thread.wrote_ns = unsafe { bpf_ktime_get_ns() };
     if stream.cookie == 0 {
-        lengths::note(&lengths::of(task, moved, 0), key.object);
+        length_note(id, moved, 0, object);
     }
 }
 
-/// Records were sent outside any call: are they what was written last?
-#[inline(always)]
-fn sent<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
+/// Records were sent outside any call: are they what was written last? Verified once.
+///
+/// # Safety
+/// All are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn records_sent(call: *const Call, state: *const SocketState, thread: *mut Thread) -> u32 {
+    if call.is_null() || state.is_null() || thread.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
     if thread.wrote == 0 || (thread.walk.count == 0 && thread.walk.broken == 0) {
-        return;
+        return 0;
     }
     let (object, bytes) = (thread.wrote, thread.wrote_bytes);
     thread.wrote = 0;
     // SAFETY: the helper takes no pointers.
     let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
     if thread.walk.broken != 0 || since > ADJACENT {
-        return;
+        return 0;
     }
-    let full = thread.walk.run * FRAGMENT;
-    let last = thread.walk.last;
+    let sent = thread.walk.run * FRAGMENT + thread.walk.last;
     let mut fit = false;
     for overhead in OVERHEADS {
-        fit |= full + last == bytes + overhead;
+        fit |= sent == bytes + overhead;
     }
     if !fit {
-        return;
+        return 0;
     }
     for overhead in OVERHEADS {
-        if lengths::is_contested(
-            &lengths::of(task, (full + last).wrapping_sub(overhead), 0),
-            object,
-        ) {
+        if length_contested(call.task, sent.wrapping_sub(overhead), 0, object) != 0 {
             count(Counter::BindAmbiguous, 1);
-            return;
+            return 0;
         }
     }
     let key = TlsKey {
-        tgid: u64::from(task.tgid),
+        tgid: call.task >> 32,
         object,
     };
     let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
-        return;
+        return 0;
     };
-    // SAFETY: a map value; no other reference is made in this program.
-    let stream = unsafe { &mut *stream };
-    thread.endpoint = sk.endpoint(state.role);
-    stream::bind(
-        task,
-        &key,
-        stream,
-        state.cookie,
-        &raw const thread.endpoint,
-        by::ADJACENT,
-    );
+    // SAFETY: map values; no other reference is made in this program.
+    unsafe {
+        socket_endpoint(call.object, u32::from(state.role), &raw mut thread.endpoint);
+        stream::bind(object, &mut *stream, state.cookie, &thread.endpoint, by::ADJACENT);
+    }
+    0
 }
 
-/// Records were received outside any call: the next read may be of them.
-#[inline(always)]
-fn received<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread) {
+/// Records were received outside any call: the next read may be of them. Verified once.
+///
+/// # Safety
+/// All are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn records_received(
+    call: *const Call,
+    state: *const SocketState,
+    thread: *mut Thread,
+) -> u32 {
+    if call.is_null() || state.is_null() || thread.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
     thread.received = 0;
     // SAFETY: the helper takes no pointers.
     let now = unsafe { bpf_ktime_get_ns() };
     if thread.walk.broken != 0 {
         // What it holds is not known, so reads of the next moments prove nothing.
         thread.blind_since = now;
-        return;
+        return 0;
     }
     if thread.walk.count == 0 {
-        return;
+        return 0;
     }
     thread.received = state.cookie;
     thread.received_ns = now;
-    thread.received_endpoint = sk.endpoint(state.role);
+    // SAFETY: it is written to alone.
+    unsafe {
+        socket_endpoint(
+            call.object,
+            u32::from(state.role),
+            &raw mut thread.received_endpoint,
+        )
+    };
     for slot in 0..LENGTHS {
         let length = if (slot as u64) < thread.walk.count {
             thread.walk.lengths[slot]
@@ -337,15 +356,16 @@ fn received<S: Sock>(task: Task, sk: S, state: &SocketState, thread: &mut Thread
         };
         thread.lengths[slot] = length;
         if length != 0 {
-            lengths::note(&lengths::of(task, length, 1), state.cookie);
+            length_note(call.task, length, 1, state.cookie);
         }
     }
+    0
 }
 
 /// An unbound object was read from: is it what was received last?
 #[inline(always)]
-fn read(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64) {
-    let Some(thread) = THREADS.get_ptr_mut(&task.id()) else {
+fn read(id: u64, object: u64, stream: &mut TlsStream, moved: u64) {
+    let Some(thread) = THREADS.get_ptr_mut(&id) else {
         return;
     };
     // SAFETY: a map value that belongs to this thread.
@@ -368,22 +388,18 @@ fn read(task: Task, key: &TlsKey, stream: &mut TlsStream, moved: u64) {
     if now.wrapping_sub(thread.received_ns) > ADJACENT {
         return;
     }
-    let mut clear = thread.blind_since == 0 || now.wrapping_sub(thread.blind_since) > lengths::MEMORY;
-    for overhead in OVERHEADS {
-        clear &= !lengths::is_contested(&lengths::of(task, moved + overhead, 1), cookie);
+    let mut contested = 0;
+    if thread.blind_since != 0 && now.wrapping_sub(thread.blind_since) <= MEMORY {
+        contested = 1;
     }
-    if !clear {
+    for overhead in OVERHEADS {
+        contested |= length_contested(id, moved + overhead, 1, cookie);
+    }
+    if contested != 0 {
         count(Counter::BindAmbiguous, 1);
         return;
     }
-    stream::bind(
-        task,
-        key,
-        stream,
-        cookie,
-        &raw const thread.received_endpoint,
-        by::ADJACENT,
-    );
+    stream::bind(object, stream, cookie, &thread.received_endpoint, by::ADJACENT);
 }
 
 /// What is known of this thread; made from a blank in a map, as it is too large for the stack.

@@ -39,7 +39,7 @@ pub fn room(call: &Call) -> u64 {
     } else {
         call.cookie
     };
-    let way = usize::from(call.ingress & 1);
+    let way = call.way();
     // SAFETY: the helper takes no pointers.
     let now = unsafe { bpf_ktime_get_ns() };
     let mut budget = BUDGETS.get_ptr_mut(&key);
@@ -56,7 +56,7 @@ pub fn room(call: &Call) -> u64 {
         budget.used[way] = 0;
         budget.since[way] = now;
     }
-    budget.used[1 - way] = 0;
+    budget.used[way ^ 1] = 0;
     let used = budget.used[way];
     budget.used[way] = used + call.total;
     let left = if used < most { most - used } else { 0 };

@@ -10,47 +10,99 @@ use aya_ebpf::{
 };
 
 use crate::{
-    copy::UserBytes,
+    bytes::Bytes,
+    copy::Call,
     globals::{TASK_FLAGS, TASK_IO_URING},
-    hooks::{datagram::Name, messages, syscall::socket_of},
-    scope::Task,
+    hooks::{
+        datagram::Name,
+        kernel_bytes::{registers_tell, take_given},
+        messages,
+        syscall::descriptor_socket,
+    },
     words,
 };
 
 /// `PF_IO_WORKER` (linux/sched.h): the registers are not those of a system call.
-const PF_IO_WORKER: u32 = 0x10;
+pub const PF_IO_WORKER: u32 = 0x10;
 /// Longest iovec array a call may have (linux/uio.h `UIO_MAXIOV`).
 const MAX_IOVECS: u64 = 1024;
 
-/// What a call moved: where its bytes are, and the address beside them.
-#[derive(Clone, Copy)]
-pub struct Message {
-    /// `None`: there is no user buffer at hand.
-    pub bytes: Option<UserBytes>,
-    pub name: Name,
+/// Finds what the system call moved that the current task is in, when it is one on the socket that is the call's object:
+/// where its bytes are, and the address beside them.
+#[inline(always)]
+pub fn find_bytes(call: &mut Call, flags: i32) {
+    // SAFETY: a call of this program.
+    unsafe { syscall_bytes(words::written(call), flags as u64) };
 }
 
-impl Message {
-    pub const UNSEEN: Self = Self {
-        bytes: None,
-        name: Name::NONE,
-    };
-}
-
-/// The message of the system call the current task is in, when it is one on the socket `sk`.
+/// See [`find_bytes`]. Verified once.
 ///
 /// Work that io_uring left for the end of another system call runs with that call's registers: a
 /// task that uses io_uring must show that the call's descriptor is this socket.
-#[inline(always)]
-pub fn syscall_message(task: Task, sk: u64, ingress: u8, flags: i32) -> Message {
-    let Some(regs) = registers(sk) else {
-        return Message::UNSEEN;
-    };
-    match regs.number {
-        // sendmmsg, recvmmsg
-        307 | 299 => messages::message(task, sk, &regs, ingress, flags),
-        _ => user_message(&regs),
+///
+/// # Safety
+/// `call` is null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn syscall_bytes(call: *mut Call, flags: u64) -> u32 {
+    if call.is_null() {
+        return 0;
     }
+    // SAFETY: the caller vouches for it.
+    let call = unsafe { &mut *call };
+    if !registers_tell() && take_given(call) {
+        return 0;
+    }
+    let Some(regs) = registers(call.object) else {
+        return 0;
+    };
+    let mut header = regs.second;
+    match regs.number {
+        // read, write
+        0 | 1 => {
+            buffer(call, regs.second, regs.third);
+            return 0;
+        }
+        // sendto, recvfrom
+        44 | 45 => {
+            buffer(call, regs.second, regs.third);
+            call.name = Name::user(regs.fifth);
+            return 0;
+        }
+        // readv, writev
+        19 | 20 => {
+            vector(call, regs.second, regs.third);
+            return 0;
+        }
+        // sendmsg, recvmsg
+        46 | 47 => {}
+        // sendmmsg, recvmmsg
+        307 | 299 => match messages::header(call, &regs, flags) {
+            Some(at) => header = at,
+            None => return 0,
+        },
+        // Calls without a user buffer (sendfile, splice, io_uring).
+        _ => return 0,
+    }
+    // A `struct user_msghdr`: msg_name at 0, msg_iov at 16, msg_iovlen at 24.
+    let mut words = MaybeUninit::uninit();
+    if let Some([name, _, iov, count]) = words::user(header, &mut words) {
+        vector(call, *iov, *count);
+        call.name = Name::user(*name);
+    }
+    0
+}
+
+#[inline(always)]
+fn buffer(call: &mut Call, at: u64, length: u64) {
+    call.from = Bytes::buffer(at, length);
+    call.seen = 1;
+}
+
+#[inline(always)]
+fn vector(call: &mut Call, at: u64, count: u64) {
+    call.from = Bytes::vector(at, if count > MAX_IOVECS { MAX_IOVECS } else { count });
+    call.seen = 1;
 }
 
 #[inline(always)]
@@ -68,7 +120,7 @@ fn registers(sk: u64) -> Option<Registers> {
         if io_uring != 0 {
             let context: u64 = ptr::read_volatile(task.cast::<u8>().add(io_uring as usize).cast());
             let descriptor = ptr::read_volatile(&raw const (*regs).rdi);
-            if context != 0 && socket_of(descriptor as u32) != Some(sk) {
+            if context != 0 && descriptor_socket(descriptor & 0xffff_ffff) != sk {
                 return None;
             }
         }
@@ -103,48 +155,4 @@ impl Registers {
             }
         }
     }
-}
-
-/// Reads the buffer out of the arguments; unseen for calls that have none (sendfile, splice, io_uring). x86_64 system
-/// call numbers.
-#[inline(always)]
-pub fn user_message(regs: &Registers) -> Message {
-    match regs.number {
-        // read, write
-        0 | 1 => Message {
-            bytes: Some(UserBytes::buffer(regs.second, regs.third)),
-            name: Name::NONE,
-        },
-        // sendto, recvfrom
-        44 | 45 => Message {
-            bytes: Some(UserBytes::buffer(regs.second, regs.third)),
-            name: Name::user(regs.fifth),
-        },
-        // readv, writev
-        19 | 20 => Message {
-            bytes: Some(UserBytes::vector(regs.second, bounded(regs.third))),
-            name: Name::NONE,
-        },
-        // sendmsg, recvmsg
-        46 | 47 => header_message(regs.second),
-        _ => Message::UNSEEN,
-    }
-}
-
-/// A `struct user_msghdr` at `header`: msg_name at 0, msg_iov at 16, msg_iovlen at 24.
-#[inline(always)]
-pub fn header_message(header: u64) -> Message {
-    let mut words = MaybeUninit::uninit();
-    match words::user(header, &mut words) {
-        Some([name, _, vector, count]) => Message {
-            bytes: Some(UserBytes::vector(*vector, bounded(*count))),
-            name: Name::user(*name),
-        },
-        None => Message::UNSEEN,
-    }
-}
-
-#[inline(always)]
-fn bounded(count: u64) -> u64 {
-    if count > MAX_IOVECS { MAX_IOVECS } else { count }
 }

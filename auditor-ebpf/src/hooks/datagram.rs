@@ -9,7 +9,7 @@ use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{AF_INET, AF_INET6, ENDPOINT_LEN, Endpoint, Source},
+    record::{AF_INET, AF_INET6, ENDPOINT_LEN, Endpoint},
 };
 use aya_ebpf::{
     helpers::{
@@ -22,45 +22,52 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
+    bytes::Bytes,
+    copy::Call,
     globals::MESSAGE_NAME,
     hooks::{
-        call::Message,
-        socket::{READ, first_bytes},
-        unix,
+        socket::{READ, first_bytes, next},
+        unix::unix_endpoint,
     },
     maps::{DATAGRAM, RECEIVED_FROM},
     scope::{self, Task},
-    socket_state::{Sock, class},
+    socket_state::{SocketState, class, kind, socket_endpoint},
 };
 
 /// Where a `struct sockaddr` is.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Name {
-    at: u64,
-    place: Place,
+    /// Its address, or the thread that noted it; 0: there is none.
+    pub at: u64,
+    /// One of [`place`].
+    pub place: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    User,
-    Kernel,
+/// What [`Name::at`] means.
+mod place {
+    pub const USER: u64 = 0;
+    pub const KERNEL: u64 = 1;
     /// In the map of the receive functions, under this thread.
-    Noted,
+    pub const NOTED: u64 = 2;
 }
 
 impl Name {
-    pub const NONE: Self = Self {
-        at: 0,
-        place: Place::User,
-    };
+    /// An address in kernel memory; 0: none.
+    #[inline(always)]
+    pub fn kernel(at: u64) -> Self {
+        Self {
+            at,
+            place: place::KERNEL,
+        }
+    }
 
     /// An address in user memory; 0: none.
     #[inline(always)]
     pub fn user(at: u64) -> Self {
         Self {
             at,
-            place: Place::User,
+            place: place::USER,
         }
     }
 }
@@ -80,7 +87,7 @@ pub fn name_of(message: *const u8) -> Name {
     let at = unsafe { bpf_probe_read_kernel(message.add(MESSAGE_NAME.load() as usize).cast::<u64>()) };
     Name {
         at: at.unwrap_or(0),
-        place: Place::Kernel,
+        place: place::KERNEL,
     }
 }
 
@@ -89,7 +96,7 @@ pub fn name_of(message: *const u8) -> Name {
 pub fn take_name(task: Task) -> Name {
     Name {
         at: u64::from(task.tid),
-        place: Place::Noted,
+        place: place::NOTED,
     }
 }
 
@@ -124,45 +131,38 @@ fn note(ctx: &FExitContext) -> Option<()> {
     Some(())
 }
 
-/// A socket in scope moved one datagram of `ret` bytes, which are counted as moved.
-#[inline(always)]
-pub fn moved<S: Sock>(task: Task, sk: S, ret: u64, ingress: u8, message: Message) -> Option<()> {
-    let Some(state) = sk.state_or_new() else {
-        count(Counter::MapFull, 1);
-        count(Counter::SocketUnseen, ret);
-        return None;
-    };
-    // SAFETY: state is a map value; no other reference is made in this program.
-    let state = unsafe { &mut *state };
-    if state.cookie == 0 {
-        state.cookie = sk.new_id();
+/// A socket moved one datagram, which is counted as moved: accounts it unless it is to be copied, and puts down its
+/// addresses. Verified once.
+///
+/// # Safety
+/// Both are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn socket_datagram(call: *mut Call, state: *mut SocketState) -> u32 {
+    if call.is_null() || state.is_null() {
+        return next::NOTHING;
     }
-    put_addresses(task, sk, message.name);
-    let Some(from) = message.bytes else {
-        count(Counter::SocketUnseen, ret);
-        return None;
-    };
-    if is_ciphertext(&from, &mut state.class) {
-        count(Counter::SocketCiphertext, ret);
-        return None;
+    // SAFETY: the caller vouches for them.
+    let (call, state) = unsafe { (&mut *call, &mut *state) };
+    put_addresses(call);
+    if call.seen == 0 {
+        count(Counter::SocketUnseen, call.total);
+        return next::NOTHING;
     }
-    let call = Call {
-        stream: state.cookie,
-        cookie: state.cookie,
-        offset: 0,
-        total: ret,
-        seq_end: 0,
-        source: Source::Socket,
-        ingress,
-    };
-    copy::datagram(task, call, from, data_ring(state.cookie));
-    Some(())
+    if is_ciphertext(&call.from, &mut state.class) {
+        count(Counter::SocketCiphertext, call.total);
+        return next::NOTHING;
+    }
+    call.stream = state.cookie;
+    call.cookie = state.cookie;
+    call.offset = 0;
+    next::COPY
 }
 
 /// DTLS shows by the header of its records (type 20–25, version 254; RFC 9147 §4), QUIC by its long header (RFC 9000
 /// §17.2): version 1 or 2. Short headers of QUIC look like anything, so a socket that spoke it stays encrypted.
 #[inline(always)]
-fn is_ciphertext(from: &UserBytes, known: &mut u8) -> bool {
+fn is_ciphertext(from: &Bytes, known: &mut u8) -> bool {
     if *known == class::TLS {
         return true;
     }
@@ -183,21 +183,24 @@ fn is_ciphertext(from: &UserBytes, known: &mut u8) -> bool {
 
 /// Puts down both addresses for the records of this datagram.
 #[inline(always)]
-fn put_addresses<S: Sock>(task: Task, sk: S, name: Name) {
+fn put_addresses(call: &Call) {
     let Some(peer) = DATAGRAM.get_ptr_mut(0) else {
         return;
     };
     // SAFETY: a map value of this CPU.
     let peer = unsafe { &mut *peer };
-    peer.task = task.id();
-    if sk.is_unix() {
-        peer.endpoint = unix::endpoint(sk);
-        return;
+    peer.task = call.task;
+    // SAFETY: it is written to alone.
+    unsafe {
+        if call.kind & kind::UNIX != 0 {
+            unix_endpoint(call.object, &raw mut peer.endpoint);
+            return;
+        }
+        socket_endpoint(call.object, 0, &raw mut peer.endpoint);
     }
-    peer.endpoint = sk.endpoint(0);
     if peer.endpoint.remote_port == 0 {
         let mut words = MaybeUninit::uninit();
-        if read_name(name, &mut words) {
+        if read_name(call.name, &mut words) {
             // SAFETY: filled, as it says.
             set_remote(&mut peer.endpoint, unsafe { words.assume_init_ref() });
         }
@@ -212,7 +215,7 @@ fn read_name(name: Name, words: &mut MaybeUninit<[u64; 4]>) -> bool {
     }
     let into: *mut u64 = words.as_mut_ptr().cast();
     match name.place {
-        Place::Noted => {
+        place::NOTED => {
             let thread = name.at as u32;
             let Some(noted) = RECEIVED_FROM.get_ptr(&thread) else {
                 return false;
@@ -223,10 +226,10 @@ fn read_name(name: Name, words: &mut MaybeUninit<[u64; 4]>) -> bool {
             true
         }
         // SAFETY: 32 bytes of a `struct sockaddr_storage` of the kernel into ours; a bad pointer is an error code.
-        Place::Kernel => unsafe { read_kernel(into.cast(), 32, name.at as *const c_void) == 0 },
+        place::KERNEL => unsafe { read_kernel(into.cast(), 32, name.at as *const c_void) == 0 },
         // The caller may have given 16 bytes that end its memory.
         // SAFETY: as above, 16 and 12 bytes.
-        Place::User => unsafe {
+        _ => unsafe {
             if read_user(into.cast(), 16, name.at as *const c_void) != 0 {
                 return false;
             }

@@ -23,26 +23,29 @@ use auditor_common::{
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
-    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    },
     macros::uprobe,
     programs::ProbeContext,
 };
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
+    bytes::Bytes,
+    copy::{self, Call, data_ring},
     globals::SK_COOKIE,
     hooks::{
+        plaintext,
         stream::{self, by},
-        syscall::socket_of,
+        syscall::descriptor_socket,
     },
     maps::{BOUND, CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
     scope::{self, Task},
-    socket_state::{RawSock, Sock as _},
+    socket_state::{RawSock, Sock as _, socket_endpoint},
+    words,
 };
-
-/// Most bytes one call can claim: above it is no length (as for the C libraries).
-const MAX_MOVED: u64 = 1 << 40;
 
 /// How many wrappers around a `*net.TCPConn` are looked through: each one embeds the next as its
 /// first field.
@@ -127,8 +130,13 @@ fn try_written(ctx: &ProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
+    let mut call = plaintext::call(task);
     // SAFETY: a map value, copied before the entry is removed.
-    let write = unsafe { *found };
+    unsafe {
+        call.object = (*found).conn;
+        call.requested = (*found).length;
+        call.from.buffer = (*found).buffer;
+    }
     let _ = GO_WRITES.remove(&key);
     let (library, point) = point(ctx)?;
     let moved = if point.count_at == IN_RAX {
@@ -140,17 +148,14 @@ fn try_written(ctx: &ProbeContext) -> Option<()> {
         };
         stored
     };
-    if moved > write.length {
+    if moved > call.requested {
         count(Counter::TlsCallLost, 1);
         return None;
     }
-    let plaintext = Plaintext {
-        conn: write.conn,
-        buffer: write.buffer,
-        moved,
-        ingress: 0,
-    };
-    deliver(task, library, &point, &regs, plaintext)
+    call.total = moved;
+    call.from.length = moved;
+    call.seq_end = u32::from(library);
+    deliver(&mut call, point, regs.instruction)
 }
 
 /// `call runtime.memmove(to, from, n)` in `(*Conn).Read`.
@@ -168,13 +173,13 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
-    let plaintext = Plaintext {
-        conn,
-        buffer: regs.rbx,
-        moved: regs.rcx,
-        ingress: 1,
-    };
-    deliver(task, library, &point, &regs, plaintext)
+    let mut call = plaintext::call(task);
+    call.object = conn;
+    call.total = regs.rcx;
+    call.from = Bytes::buffer(regs.rbx, regs.rcx);
+    call.ingress = 1;
+    call.seq_end = u32::from(library);
+    deliver(&mut call, point, regs.instruction)
 }
 
 /// `crypto/tls.(*Conn).Close(conn)`.
@@ -186,58 +191,32 @@ pub fn go_close(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// What a call moved.
-struct Plaintext {
-    conn: u64,
-    buffer: u64,
-    moved: u64,
-    ingress: u8,
-}
-
 /// Accounts and copies plaintext. The lock of its direction is held, so the order is the stream's.
 #[inline(always)]
-fn deliver(task: Task, library: u8, point: &GoPoint, regs: &Registers, bytes: Plaintext) -> Option<()> {
-    if bytes.moved == 0 {
-        return None;
+fn deliver(call: &mut Call, point: &GoPoint, instruction: u64) -> Option<()> {
+    plaintext::deliver(call, |call, stream| {
+        // SAFETY: map values.
+        unsafe {
+            let sk = go_socket(point, instruction, call.object);
+            if sk != 0 {
+                go_bind(stream, call.object, u64::from(call.seq_end), sk);
+            }
+        }
+    })
+}
+
+/// The address of the `struct sock` of a `tls.Conn`, 0 unless it is certain. Verified once.
+///
+/// # Safety
+/// `point` is null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn go_socket(point: *const GoPoint, instruction: u64, conn: u64) -> u64 {
+    if point.is_null() {
+        return 0;
     }
-    if bytes.moved > MAX_MOVED {
-        count(Counter::TlsCallLost, 1);
-        return None;
-    }
-    count(Counter::TlsMoved, bytes.moved);
-    let key = TlsKey {
-        tgid: u64::from(task.tgid),
-        object: bytes.conn,
-    };
-    let Some(stream) = stream::stream_of(key) else {
-        count(Counter::MapFull, 1);
-        count(Counter::TlsUnseen, bytes.moved);
-        return None;
-    };
-    // SAFETY: a map value; no other reference is made in this program.
-    let stream = unsafe { &mut *stream };
-    if let Some(sk) = socket(point, regs.instruction, bytes.conn) {
-        bind(task, library, &key, stream, sk);
-    }
-    let way = usize::from(bytes.ingress & 1);
-    let offset = stream.offset[way];
-    stream.offset[way] = offset + bytes.moved;
-    copy::call(
-        task,
-        Call {
-            stream: stream.id,
-            cookie: stream.cookie,
-            offset,
-            total: bytes.moved,
-            // The TLS ledger has no sequence numbers; the field carries the library.
-            seq_end: u32::from(library),
-            source: Source::Tls,
-            ingress: bytes.ingress,
-        },
-        UserBytes::buffer(bytes.buffer, bytes.moved),
-        data_ring(stream.id),
-    );
-    Some(())
+    // SAFETY: the caller vouches for it.
+    socket(unsafe { &*point }, instruction, conn).map_or(0, |sk| sk.0)
 }
 
 /// The TCP socket of a `tls.Conn`, `None` unless it is certain.
@@ -261,12 +240,12 @@ fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
         if read_user::<u64>(itab.wrapping_add(ITAB_READ))? == wanted {
             let net_fd: u64 = read_user(value)?;
             let before: NetFd = read_user(net_fd)?;
-            let sk = RawSock(socket_of(before.descriptor as u32)?);
+            let sk = RawSock(descriptor_socket(before.descriptor & 0xffff_ffff));
             let after: NetFd = read_user(net_fd)?;
             if after.state & 1 != 0 || after.descriptor != before.descriptor {
                 return None;
             }
-            return if sk.is_tcp() { Some(sk) } else { None };
+            return if sk.0 != 0 && sk.is_tcp() { Some(sk) } else { None };
         }
         interface = value;
     }
@@ -274,9 +253,19 @@ fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
 }
 
 /// Notes the socket of a stream, and tells the daemon. A `tls.Conn` keeps its connection for life:
-/// another socket means another connection at a used address.
-#[inline(always)]
-fn bind(task: Task, library: u8, key: &TlsKey, stream: &mut TlsStream, sk: RawSock) {
+/// another socket means another connection at a used address. Verified once.
+///
+/// # Safety
+/// `stream` is null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn go_bind(stream: *mut TlsStream, object: u64, library: u64, sk: u64) -> u32 {
+    if stream.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it.
+    let stream = unsafe { &mut *stream };
+    let sk = RawSock(sk);
     let cookie = match sk.state() {
         // SAFETY: a map value.
         Some(state) => unsafe { (*state).cookie },
@@ -284,24 +273,36 @@ fn bind(task: Task, library: u8, key: &TlsKey, stream: &mut TlsStream, sk: RawSo
     };
     // 0: no socket operation in scope has been seen yet. The next call asks again.
     if cookie == 0 || cookie == stream.cookie {
-        return;
+        return 0;
     }
     if stream.cookie != 0 {
-        stream::renew(task, stream);
+        stream::renew(stream);
     }
     stream.cookie = cookie;
     stream.by = by::DESCRIPTOR;
-    let _ = BOUND.insert(&cookie, key, 0);
+    let task = bpf_get_current_pid_tgid();
+    let key = TlsKey {
+        tgid: task >> 32,
+        object,
+    };
+    let _ = BOUND.insert(&cookie, &key, 0);
     count(Counter::BoundDescriptor, 1);
-    let role = if CLIENT_SOCKETS.get_ptr(&sk.address()).is_some() {
+    let role = if CLIENT_SOCKETS.get_ptr(&sk.0).is_some() {
         role::CLIENT
     } else {
         role::UNKNOWN
     };
-    let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task.id());
+    let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task);
     header.cookie = cookie;
-    header.seq_end = u32::from(library);
-    copy::event(header, Some(sk.endpoint(role)), data_ring(stream.id));
+    header.seq_end = library as u32;
+    let mut endpoint = MaybeUninit::uninit();
+    // SAFETY: the function writes all of it.
+    let endpoint = unsafe {
+        socket_endpoint(sk.0, u32::from(role), words::uninit(&mut endpoint));
+        endpoint.assume_init_ref()
+    };
+    copy::event(header, Some(endpoint), data_ring(stream.id));
+    0
 }
 
 #[inline(always)]
@@ -314,11 +315,11 @@ fn goroutine(task: Task, regs: &Registers) -> TlsKey {
 
 /// The library and the point of this probe.
 #[inline(always)]
-fn point(ctx: &ProbeContext) -> Option<(u8, GoPoint)> {
+fn point(ctx: &ProbeContext) -> Option<(u8, &'static GoPoint)> {
     // SAFETY: the context is what the helper wants.
     let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
     let point = GO_POINTS.get(cookie.index())?;
-    Some((cookie.library(), *point))
+    Some((cookie.library(), point))
 }
 
 #[inline(always)]

@@ -13,13 +13,16 @@ pub fn join(endpoint: &Endpoint, state: &mut SocketState) {
     let mut keys = Keys { own: 0, other: 0 };
     keys_of(endpoint, &mut keys);
     state.key = keys.own;
-    state.stream = state.cookie;
-    if let Some(stream) = LOCAL_ENDS.get_ptr(&keys.other) {
+    // Kernel 6.1 takes keys and values of maps from the stack or from maps alone, not from behind a pointer that a global
+    // function was given.
+    let mut stream = state.cookie;
+    if let Some(joined) = LOCAL_ENDS.get_ptr(&keys.other) {
         // SAFETY: a map value.
-        state.stream = unsafe { *stream };
+        stream = unsafe { *joined };
         state.is_peer = 1;
     }
-    let _ = LOCAL_ENDS.insert(&keys.own, &state.stream, 0);
+    state.stream = stream;
+    let _ = LOCAL_ENDS.insert(&keys.own, &stream, 0);
 }
 
 /// The socket closed.

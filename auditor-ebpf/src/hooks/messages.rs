@@ -16,9 +16,9 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    hooks::call::{Message, Registers, header_message},
+    copy::Call,
+    hooks::call::Registers,
     maps::{MESSAGES, MESSAGES_END},
-    scope::Task,
 };
 
 /// Bytes of `struct mmsghdr` (linux/socket.h), the message's header first.
@@ -37,11 +37,14 @@ pub struct Place {
     next: u64,
 }
 
-/// The message that has just been moved.
+/// Where the `struct user_msghdr` is of the message that has just been moved; `None` when that can not be told.
 #[inline(always)]
-pub fn message(task: Task, sk: u64, regs: &Registers, ingress: u8, flags: i32) -> Message {
+pub fn header(call: &Call, regs: &Registers, flags: u64) -> Option<u64> {
+    let sk = call.object;
+    let thread = call.task as u32;
+    let received = call.ingress != 0;
     let mut index = 0;
-    if let Some(place) = MESSAGES.get_ptr(&task.tid) {
+    if let Some(place) = MESSAGES.get_ptr(&thread) {
         // SAFETY: a map value, copied.
         let place = unsafe { *place };
         if place.array == regs.second && place.sk == sk && place.next < regs.third {
@@ -50,7 +53,7 @@ pub fn message(task: Task, sk: u64, regs: &Registers, ingress: u8, flags: i32) -
     }
     // The kernel waits for the first message only, and for the others adds the flag not to.
     let waits_for_one = regs.fourth & MSG_WAITFORONE != 0 && regs.fourth & MSG_DONTWAIT == 0;
-    if ingress != 0 && waits_for_one && flags as u64 & MSG_DONTWAIT == 0 {
+    if received && waits_for_one && flags & MSG_DONTWAIT == 0 {
         index = 0;
     }
     let place = Place {
@@ -58,15 +61,15 @@ pub fn message(task: Task, sk: u64, regs: &Registers, ingress: u8, flags: i32) -
         sk,
         next: index + 1,
     };
-    let _ = MESSAGES.insert(&task.tid, &place, 0);
-    if ingress != 0 && index > 0 && !waits_for_one && !end_is_seen() {
+    let _ = MESSAGES.insert(&thread, &place, 0);
+    if received && index > 0 && !waits_for_one && !end_is_seen() {
         count(Counter::MessagesUntold, 1);
-        return Message::UNSEEN;
+        return None;
     }
     if index >= MOST {
-        return Message::UNSEEN;
+        return None;
     }
-    header_message(regs.second + index * ENTRY)
+    Some(regs.second + index * ENTRY)
 }
 
 fn end_is_seen() -> bool {

@@ -12,9 +12,9 @@
 //! rustls moves no bytes over sockets itself: its streams are bound by what its caller sends and
 //! receives right after and before, see [`super::binding`].
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
-use auditor_common::{counter::Counter, record::Source, tls::AttachCookie};
+use auditor_common::{counter::Counter, tls::AttachCookie};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
@@ -25,14 +25,12 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
-    hooks::{binding, stream},
-    maps::{TLS_CALLS, TlsCall, TlsCallKey, TlsKey},
-    scope::{self, Task},
+    bytes::Bytes,
+    copy::Call,
+    hooks::{binding, plaintext, stream},
+    maps::{TLS_CALLS, TlsCall, TlsCallKey},
+    scope, words,
 };
-
-/// Most bytes one call can claim: above it is no length (as for the C libraries).
-const MAX_MOVED: u64 = 1 << 40;
 
 /// Most slices one write may have: more are not written by any program (linux/uio.h `UIO_MAXIOV`).
 const MAX_CHUNKS: u64 = 1024;
@@ -113,7 +111,7 @@ fn try_write(ctx: &ProbeContext) -> Option<()> {
     let regs = Registers::of(ctx.as_ptr());
     // SAFETY: the context is what the helper wants.
     let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
-    let words = words(regs.bytes)?;
+    let words = argument(regs.bytes)?;
     let (buffer, length, slices) = match words {
         [0, buffer, length, _] => (buffer, length, 0),
         // One that begins in the middle is rustls's own, made for a key update; it is not read.
@@ -161,28 +159,27 @@ fn try_written(ctx: &RetProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
+    let mut call = plaintext::call(task);
     // SAFETY: a map value, copied before the entry is removed.
-    let call = unsafe { *found };
+    let (cookie, slices) = unsafe {
+        call.object = (*found).object;
+        call.requested = (*found).length;
+        call.from.buffer = (*found).buffer;
+        (AttachCookie((*found).cookie), (*found).count_at)
+    };
     let _ = TLS_CALLS.remove(&key);
-    if regs.returned > call.length {
+    if regs.returned > call.requested {
         count(Counter::TlsCallLost, 1);
         return None;
     }
-    let from = if call.count_at == 0 {
-        UserBytes::buffer(call.buffer, regs.returned)
-    } else if call.buffer == 0 {
-        UserBytes::buffer(0, 0)
-    } else {
-        UserBytes::vector(call.buffer, call.count_at)
-    };
-    deliver(
-        task,
-        AttachCookie(call.cookie),
-        call.object,
-        regs.returned,
-        from,
-        0,
-    )
+    call.total = regs.returned;
+    if slices == 0 {
+        call.from.length = regs.returned;
+    } else if call.from.buffer != 0 {
+        call.from.array = call.from.buffer;
+        call.from.count = slices;
+    }
+    deliver(&mut call, cookie)
 }
 
 /// `take_received_plaintext`: rsi points to `Payload`, owned or borrowed, with address and length in its
@@ -198,79 +195,39 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
     let regs = Registers::of(ctx.as_ptr());
     // SAFETY: the context is what the helper wants.
     let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
-    let [_, buffer, length, _] = words(regs.bytes)?;
-    deliver(
-        task,
-        cookie,
-        regs.state,
-        length,
-        UserBytes::buffer(buffer, length),
-        1,
-    )
+    let [_, buffer, length, _] = argument(regs.bytes)?;
+    let mut call = plaintext::call(task);
+    call.object = regs.state;
+    call.total = length;
+    call.from = Bytes::buffer(buffer, length);
+    call.ingress = 1;
+    deliver(&mut call, cookie)
 }
 
-/// Accounts and copies plaintext.
+/// Accounts and copies plaintext; the object is where the state is.
 #[inline(always)]
-fn deliver(
-    task: Task,
-    cookie: AttachCookie,
-    state: u64,
-    moved: u64,
-    from: UserBytes,
-    ingress: u8,
-) -> Option<()> {
-    if moved == 0 {
+fn deliver(call: &mut Call, cookie: AttachCookie) -> Option<()> {
+    if call.total == 0 {
         return None;
     }
-    if moved > MAX_MOVED {
-        count(Counter::TlsCallLost, 1);
-        return None;
-    }
-    count(Counter::TlsMoved, moved);
-    let key = TlsKey {
-        tgid: u64::from(task.tgid),
-        object: identity(cookie, state)?,
-    };
-    let Some(stream) = stream::stream_of(key) else {
-        count(Counter::MapFull, 1);
-        count(Counter::TlsUnseen, moved);
-        return None;
-    };
-    // SAFETY: a map value; no other reference is made in this program.
-    let stream = unsafe { &mut *stream };
-    if cookie.identity().is_some() {
-        binding::call_moved(task, &key, stream, moved, moved, ingress);
-    }
-    let way = usize::from(ingress & 1);
-    let offset = stream.offset[way];
-    stream.offset[way] = offset + moved;
-    copy::call(
-        task,
-        Call {
-            stream: stream.id,
-            cookie: stream.cookie,
-            offset,
-            total: moved,
-            // The TLS ledger has no sequence numbers; the field carries the library.
-            seq_end: u32::from(cookie.library()),
-            source: Source::Tls,
-            ingress,
-        },
-        from,
-        data_ring(stream.id),
-    );
-    Some(())
+    call.object = identity(cookie, call.object)?;
+    call.requested = call.total;
+    call.seq_end = u32::from(cookie.library());
+    plaintext::deliver(call, |call, stream| {
+        if cookie.identity().is_some() {
+            // SAFETY: a call of this program, and a map value.
+            unsafe { binding::tls_moved(words::written(call), stream) };
+        }
+    })
 }
 
 /// The first four words of what an argument points to; what can not be read counts as a lost call.
 #[inline(always)]
-fn words(address: u64) -> Option<[u64; 4]> {
-    let mut words = [0u64; 4];
-    // SAFETY: reads 32 bytes of user memory into our stack; a bad pointer is an error code.
-    let failed = unsafe { bpf_probe_read_user((&raw mut words).cast(), 32, address as *const c_void) } != 0;
-    if failed {
+fn argument(address: u64) -> Option<[u64; 4]> {
+    let mut words = MaybeUninit::uninit();
+    let found = words::user(address, &mut words);
+    if found.is_none() {
         count(Counter::TlsCallLost, 1);
-        return None;
     }
-    Some(words)
+    found.copied()
 }

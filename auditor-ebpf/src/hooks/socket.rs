@@ -1,33 +1,30 @@
 //! What a socket moved, after the fact: tp_btf where the kernel has the tracepoints (6.3 and
 //! later), fexit on the protocol's own functions before.
 //!
-//! The user buffer comes from the registers of the system call, so there is no entry probe and no
-//! state between entry and return, and connections older than us work like new ones.
+//! The user buffer comes from the registers of the system call, so there is no state between entry and
+//! return, and connections older than us work like new ones. Where the registers do not tell, see
+//! [`super::kernel_bytes`].
 
 use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{Kind, Source, flags},
+    record::{Endpoint, Kind, Source, flags},
 };
 use aya_ebpf::{
-    helpers::generated::bpf_probe_read_user,
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
 
 use crate::{
     account::count,
-    copy::{self, Call, FROM_PEER, UserBytes, data_ring},
+    bytes::Bytes,
+    copy::{self, Call, FROM_PEER, data_ring},
     globals::SOCKET_SK,
-    hooks::{
-        binding,
-        call::{Message, syscall_message},
-        datagram, local, unix,
-    },
+    hooks::{binding, call, datagram, kernel_bytes, local, unix::unix_endpoint},
     records::Position,
-    scope::{self, Task},
-    socket_state::{BtfSock, Sock, SocketState, Traffic, class},
+    scope,
+    socket_state::{BtfSock, RawSock, Sock, SocketState, class, kind, socket_endpoint},
     words,
 };
 
@@ -61,12 +58,14 @@ fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
     let task = scope::current()?;
     let sk: *mut c_void = ctx.arg(0);
     let flags: i32 = ctx.arg(2);
-    let mut message = syscall_message(task, sk as u64, ingress, flags);
+    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
+    call.object = sk as u64;
+    call::find_bytes(&mut call, flags);
     if ingress != 0 {
         // The kernel writes the sender's address to user memory later than this.
-        message.name = datagram::take_name(task);
+        call.name = datagram::take_name(task);
     }
-    moved(task, BtfSock(sk), ret as u64, flags, ingress, message)
+    moved(BtfSock(sk), flags, &mut call)
 }
 
 macro_rules! fexit_hooks {
@@ -100,7 +99,7 @@ fexit_hooks! {
 }
 
 /// `inet_sendpage(struct socket *, struct page *, int, size_t, int)`: how sendfile and splice
-/// reached TCP before kernel 6.5. There is no user buffer: the bytes are counted as unseen.
+/// reached TCP before kernel 6.5. The bytes are in a page.
 #[fexit(function = "inet_sendpage")]
 pub fn inet_sendpage(ctx: FExitContext) -> i32 {
     let _ = try_sendpage(&ctx);
@@ -116,7 +115,12 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    moved(task, BtfSock(sk), ret as u64, 0, 0, Message::UNSEEN)
+    let mut call = Call::new(task, Source::Socket, 0, ret as u64);
+    call.object = sk as u64;
+    call.from.buffer = ctx.arg(1);
+    // SAFETY: a call of this program.
+    unsafe { kernel_bytes::sendpage_bytes(words::written(&mut call), u64::from(ctx.arg::<u32>(2))) };
+    moved(BtfSock(sk), 0, &mut call)
 }
 
 #[inline(always)]
@@ -128,9 +132,11 @@ fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    let mut message = syscall_message(task, sk as u64, ingress, flags);
-    message.name = datagram::name_of(ctx.arg::<*const u8>(1));
-    moved(task, BtfSock(sk), ret as u64, flags, ingress, message)
+    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
+    call.object = sk as u64;
+    call::find_bytes(&mut call, flags);
+    call.name = datagram::name_of(ctx.arg::<*const u8>(1));
+    moved(BtfSock(sk), flags, &mut call)
 }
 
 /// Nothing moved. A send that would have blocked leaves the bytes of a TLS object waiting.
@@ -142,101 +148,147 @@ fn failed(ret: i32, ingress: u8) -> Option<()> {
     None
 }
 
-/// A socket in scope moved `ret` bytes: account them, tell TLS from plain text, copy plain text.
+/// A socket in scope, the call's object, moved bytes: account them, tell TLS from plain text, copy plain text.
 #[inline(always)]
-pub fn moved<S: Sock>(task: Task, sk: S, ret: u64, flags: i32, ingress: u8, message: Message) -> Option<()> {
-    if ingress != 0 && flags & NOT_CONSUMED != 0 {
+pub fn moved<S: Sock>(sk: S, flags: i32, call: &mut Call) -> Option<()> {
+    if call.ingress != 0 && flags & NOT_CONSUMED != 0 {
         return None;
     }
-    count(Counter::SocketMoved, ret);
-    match sk.traffic() {
-        Traffic::Stream => {}
-        Traffic::Messages if S::ALL_TRAFFIC => return datagram::moved(task, sk, ret, ingress, message),
-        Traffic::Messages | Traffic::Other => {
-            count(Counter::SocketUnseen, ret);
-            return None;
-        }
+    count(Counter::SocketMoved, call.total);
+    call.kind = sk.kind();
+    if call.kind == 0 {
+        count(Counter::SocketUnseen, call.total);
+        return None;
     }
-    let from = message.bytes;
+    if call.ingress != 0 && flags & MSG_TRUNC != 0 {
+        call.kind |= kind::DISCARDED;
+    }
     let Some(state) = sk.state_or_new() else {
         count(Counter::MapFull, 1);
-        count(Counter::SocketUnseen, ret);
+        count(Counter::SocketUnseen, call.total);
         return None;
     };
-    // SAFETY: state is a map value; no other reference is made in this program.
-    let state = unsafe { &mut *state };
-    if state.cookie == 0 {
-        open(task, sk, state, ret, ingress);
+    // SAFETY: a map value and a call of this program; no other reference to them is made while a function has them.
+    unsafe {
+        if call.kind & kind::MESSAGES != 0 {
+            if (*state).cookie == 0 {
+                (*state).cookie = sk.new_id();
+            }
+            if datagram::socket_datagram(words::written(call), state) == next::COPY {
+                copy::datagram(call);
+            }
+            return Some(());
+        }
+        if (*state).cookie == 0 {
+            (*state).cookie = sk.new_id();
+            socket_open(words::written(call), state);
+        }
+        match socket_stream(words::written(call), state) {
+            next::COPY => copy::call(call),
+            next::BIND => drop(binding::socket_tls(words::written(call), state)),
+            _ => {}
+        }
     }
-    let way = usize::from(ingress & 1);
-    let offset = state.offset[way];
-    state.offset[way] = offset + ret;
-    if ingress != 0 && flags & MSG_TRUNC != 0 {
-        state.records[way] = Position::START;
-        count(Counter::SocketUnseen, ret);
-        return None;
+    Some(())
+}
+
+/// What is left to do with a call.
+pub mod next {
+    pub const NOTHING: u32 = 0;
+    /// Copy its bytes.
+    pub const COPY: u32 = 1;
+    /// They are TLS records: look whose.
+    pub const BIND: u32 = 2;
+}
+
+/// What a socket moved takes its place in the socket's stream, and is accounted unless it is to be copied. Verified once.
+///
+/// # Safety
+/// Both are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn socket_stream(call: *mut Call, state: *mut SocketState) -> u32 {
+    if call.is_null() || state.is_null() {
+        return next::NOTHING;
     }
-    let Some(from) = from else {
+    // SAFETY: the caller vouches for them.
+    let (call, state) = unsafe { (&mut *call, &mut *state) };
+    let way = call.way();
+    let total = call.total;
+    call.stream = state.stream;
+    call.cookie = state.cookie;
+    call.offset = state.offset[way];
+    state.offset[way] += total;
+    if call.kind & kind::DISCARDED != 0 || call.seen == 0 {
         state.records[way] = Position::START;
+        let known = call.kind & kind::DISCARDED == 0 && state.class == class::TLS;
         count(
-            if state.class == class::TLS {
+            if known {
                 Counter::SocketCiphertext
             } else {
                 Counter::SocketUnseen
             },
-            ret,
+            total,
         );
-        return None;
+        return next::NOTHING;
+    }
+    let head = if state.class != class::TLS || state.application_data[way] == 0 {
+        first_bytes(&call.from)
+    } else {
+        0
     };
     if state.class != class::TLS {
-        classify(state, &from);
+        state.class = classify(state.class, head);
     }
     if state.class == class::TLS {
-        if sk.is_unix() {
-            binding::passed_by(task, ingress);
-        } else {
-            binding::socket_moved(task, sk, state, &from, ret, ingress);
-        }
-        count(ciphertext_kind(state, way, &from), ret);
-        return None;
+        count(ciphertext_kind(state, way, head), total);
+        return next::BIND;
     }
-    let call = Call {
-        stream: state.stream,
-        cookie: state.cookie,
-        offset,
-        total: ret,
-        seq_end: if sk.is_unix() { 0 } else { sk.sequence(ingress) },
-        source: Source::Socket,
-        ingress: if state.is_peer == 0 {
-            ingress
-        } else {
-            ingress | FROM_PEER
-        },
-    };
-    copy::call(task, call, from, data_ring(state.stream));
-    Some(())
+    if call.kind & kind::UNIX == 0 {
+        call.seq_end = RawSock(call.object).sequence(call.ingress);
+    }
+    if state.is_peer != 0 {
+        call.ingress |= FROM_PEER;
+    }
+    next::COPY
 }
 
-/// First sight of a socket: give it an id and tell the daemon its addresses. A TCP connection's bytes are counted in
-/// sequence numbers; this operation has moved `ret` of them already.
-#[inline(always)]
-fn open<S: Sock>(task: Task, sk: S, state: &mut SocketState, ret: u64, ingress: u8) {
-    state.cookie = sk.new_id();
+/// First sight of a socket, which has its id: tells the daemon its addresses. A TCP connection's bytes are counted in
+/// sequence numbers; this operation has moved some of them already. Verified once.
+///
+/// # Safety
+/// Both are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn socket_open(call: *const Call, state: *mut SocketState) -> u32 {
+    if call.is_null() || state.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for them.
+    let (call, state) = unsafe { (&*call, &mut *state) };
     state.stream = state.cookie;
-    let mut header = copy::event_header(Kind::Opened, Source::Socket, state.cookie, task.id());
+    let mut endpoint = MaybeUninit::<Endpoint>::uninit();
+    let mut header = copy::event_header(Kind::Opened, Source::Socket, state.cookie, call.task);
     header.cookie = state.cookie;
-    let endpoint = if sk.is_unix() {
-        unix::endpoint(sk)
-    } else {
-        let endpoint = sk.endpoint(state.role);
-        if S::ALL_TRAFFIC {
-            local::join(&endpoint, state);
+    let sk = RawSock(call.object);
+    // SAFETY: the functions write all of it.
+    let endpoint = unsafe {
+        if call.kind & kind::UNIX != 0 {
+            unix_endpoint(call.object, words::uninit(&mut endpoint));
+        } else {
+            socket_endpoint(call.object, u32::from(state.role), words::uninit(&mut endpoint));
+        }
+        endpoint.assume_init_ref()
+    };
+    if call.kind & kind::UNIX == 0 {
+        if call.kind & kind::JOINED != 0 {
+            local::join(endpoint, state);
         }
         let (mut sent, mut received) = (sk.sequence(0), sk.sequence(1));
-        if ingress == 0 {
-            sent = sent.wrapping_sub(ret as u32);
+        if call.ingress == 0 {
+            sent = sent.wrapping_sub(call.total as u32);
         } else {
-            received = received.wrapping_sub(ret as u32);
+            received = received.wrapping_sub(call.total as u32);
         }
         state.offset = [u64::from(sent), u64::from(received)];
         header.offset = u64::from(sent);
@@ -246,17 +298,16 @@ fn open<S: Sock>(task: Task, sk: S, state: &mut SocketState, ret: u64, ingress: 
         if state.is_peer != 0 {
             header.flags |= flags::PEER;
         }
-        endpoint
-    };
+    }
     copy::event(header, Some(endpoint), data_ring(state.stream));
+    0
 }
 
 /// Looks for a TLS record header: type 20–23, major version 3, minor at most 4, length at most
 /// 2^14 + 2048 (RFC 5246 §6.2.3). Plain text that begins like this does not occur in the text
 /// protocols we read.
 #[inline(always)]
-fn classify(state: &mut SocketState, from: &UserBytes) {
-    let head = first_bytes(from);
+fn classify(class: u8, head: u64) -> u8 {
     let (kind, major, minor) = (head & 0xff, head >> 8 & 0xff, head >> 16 & 0xff);
     let length = (head >> 24 & 0xff) << 8 | head >> 32 & 0xff;
     if head & READ != 0
@@ -265,18 +316,19 @@ fn classify(state: &mut SocketState, from: &UserBytes) {
         && minor <= 4
         && length <= 16_384 + 2_048
     {
-        state.class = class::TLS;
-    } else if state.class == class::NEW {
-        state.class = class::PLAIN;
+        class::TLS
+    } else if class == class::NEW {
+        class::PLAIN
+    } else {
+        class
     }
 }
 
 /// Until application data was seen in a direction, what moves is the handshake.
 #[inline(always)]
-fn ciphertext_kind(state: &mut SocketState, way: usize, from: &UserBytes) -> Counter {
-    let way = way & 1;
+fn ciphertext_kind(state: &mut SocketState, way: usize, head: u64) -> Counter {
     if state.application_data[way] == 0 {
-        if first_bytes(from) & 0xff != 0x17 {
+        if head & 0xff != 0x17 {
             return Counter::SocketHandshake;
         }
         state.application_data[way] = 1;
@@ -290,23 +342,17 @@ pub const READ: u64 = 1 << 63;
 /// The first five bytes, the first in the low byte; 0 when they can not be read. A plain number
 /// because the verifier does not follow the compiler's layout of an optional array.
 #[inline(always)]
-pub fn first_bytes(from: &UserBytes) -> u64 {
-    let mut at = from.buffer;
-    let mut length = from.length;
-    if length == 0 {
-        let mut iovec = MaybeUninit::uninit();
-        let Some([base, bytes]) = words::user(from.iov, &mut iovec) else {
-            return 0;
-        };
-        at = *base;
-        length = *bytes;
+pub fn first_bytes(from: &Bytes) -> u64 {
+    let mut piece = *from;
+    if piece.length == 0 && (piece.count == 0 || !piece.next()) {
+        return 0;
     }
-    if length < 5 {
+    if piece.length < 5 {
         return 0;
     }
     let mut head = 0u64;
-    // SAFETY: as above.
-    if unsafe { bpf_probe_read_user((&raw mut head).cast(), 5, at as *const c_void) } != 0 {
+    // SAFETY: five bytes into eight.
+    if !unsafe { piece.read(piece.buffer, (&raw mut head).cast(), 5) } {
         return 0;
     }
     head | READ

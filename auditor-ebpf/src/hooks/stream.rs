@@ -9,13 +9,14 @@ use auditor_common::{
     counter::Counter,
     record::{Endpoint, Kind, Source},
 };
-use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_ktime_get_ns};
 
 use crate::{
     account::count,
     copy::{self, data_ring},
     maps::{BOUND, EVIDENCE, TLS_STREAMS, TlsKey, TlsStream},
     scope::Task,
+    words,
 };
 
 /// How a stream came to its socket.
@@ -30,24 +31,30 @@ pub mod by {
 
 /// The state of a TLS object, made at first sight; `None` when the map is full.
 #[inline(always)]
-pub fn stream_of(key: TlsKey) -> Option<*mut TlsStream> {
-    if let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) {
+pub fn stream_of(key: &TlsKey) -> Option<*mut TlsStream> {
+    if let Some(stream) = TLS_STREAMS.get_ptr_mut(key) {
         return Some(stream);
     }
-    let _ = TLS_STREAMS.insert(
-        &key,
-        &TlsStream {
-            id: new_id(),
-            cookie: 0,
-            offset: [0; 2],
-            by: 0,
-            closed: 0,
-            conflict: 0,
-            _pad: [0; 5],
-        },
-        0,
-    );
-    TLS_STREAMS.get_ptr_mut(&key)
+    stream_begin(key.tgid, key.object);
+    TLS_STREAMS.get_ptr_mut(key)
+}
+
+/// Makes the state of a TLS object that has none. Verified once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn stream_begin(tgid: u64, object: u64) -> u32 {
+    let none = words::zero();
+    let stream = TlsStream {
+        id: new_id(),
+        cookie: none,
+        offset: [none; 2],
+        by: none as u8,
+        closed: none as u8,
+        conflict: none as u8,
+        _pad: [none as u8; 5],
+    };
+    let _ = TLS_STREAMS.insert(&TlsKey { tgid, object }, &stream, 0);
+    0
 }
 
 /// An id no other stream on this machine has.
@@ -59,8 +66,8 @@ pub fn new_id() -> u64 {
 
 /// Ends the stream; the object goes on in another one, which is not bound.
 #[inline(always)]
-pub fn renew(task: Task, stream: &mut TlsStream) {
-    closed(task, stream.id, stream.cookie);
+pub fn renew(stream: &mut TlsStream) {
+    stream_closed(stream.id, stream.cookie);
     stream.id = new_id();
     stream.cookie = 0;
     stream.offset = [0; 2];
@@ -68,57 +75,79 @@ pub fn renew(task: Task, stream: &mut TlsStream) {
     stream.closed = 0;
 }
 
-/// Binds a stream to the socket it is proved to be on, and tells the daemon.
+/// Binds the stream of an object of the current process to the socket it is proved to be on, and tells the daemon.
 #[inline(always)]
-pub fn bind(
-    task: Task,
-    key: &TlsKey,
-    stream: &mut TlsStream,
+pub fn bind(object: u64, stream: &mut TlsStream, cookie: u64, endpoint: *const Endpoint, by: u8) {
+    // SAFETY: map values; no other reference is made in this program.
+    unsafe { stream_bind(object, stream, cookie, endpoint, u64::from(by)) };
+}
+
+/// See [`bind`]. Verified once.
+///
+/// # Safety
+/// Both pointers are null or valid, and not used by anybody else.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn stream_bind(
+    object: u64,
+    stream: *mut TlsStream,
     cookie: u64,
     endpoint: *const Endpoint,
-    by: u8,
-) {
+    by: u64,
+) -> u32 {
+    if stream.is_null() || endpoint.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it.
+    let stream = unsafe { &mut *stream };
     if stream.conflict != 0 || stream.cookie == cookie {
-        return;
+        return 0;
     }
     if stream.cookie != 0 {
         // A second socket for a live object: one of the two is wrong.
-        let _ = BOUND.remove(&stream.cookie);
-        renew(task, stream);
+        let other = stream.cookie;
+        let _ = BOUND.remove(&other);
+        renew(stream);
         stream.conflict = 1;
         count(Counter::BindConflict, 1);
-        return;
+        return 0;
     }
+    let key = TlsKey {
+        tgid: bpf_get_current_pid_tgid() >> 32,
+        object,
+    };
     if let Some(other) = BOUND.get_ptr(&cookie) {
         // SAFETY: a map value, copied.
         let other = unsafe { *other };
         // After a fork both processes have the object and the socket.
-        if other.tgid == key.tgid && other.object != key.object {
-            if let Some(holder) = TLS_STREAMS.get_ptr_mut(&other) {
-                // SAFETY: a map value of another key than `stream`.
-                let holder = unsafe { &mut *holder };
-                if holder.cookie == cookie {
-                    renew(task, holder);
-                    holder.conflict = 1;
-                    stream.conflict = 1;
-                    count(Counter::BindConflict, 1);
-                    return;
-                }
+        if other.tgid == key.tgid
+            && other.object != object
+            && let Some(holder) = TLS_STREAMS.get_ptr_mut(&other)
+        {
+            // SAFETY: a map value of another key than `stream`.
+            let holder = unsafe { &mut *holder };
+            if holder.cookie == cookie {
+                renew(holder);
+                holder.conflict = 1;
+                stream.conflict = 1;
+                count(Counter::BindConflict, 1);
+                return 0;
             }
         }
     }
     stream.cookie = cookie;
-    stream.by = by;
-    let _ = BOUND.insert(&cookie, key, 0);
+    stream.by = by as u8;
+    let _ = BOUND.insert(&cookie, &key, 0);
     count(
-        if by == by::NESTED {
+        if stream.by == by::NESTED {
             Counter::BoundNested
         } else {
             Counter::BoundAdjacent
         },
         1,
     );
-    copy::bound(stream.id, cookie, task, endpoint, data_ring(stream.id));
+    copy::bound(stream.id, cookie, endpoint, data_ring(stream.id));
+    0
 }
 
 /// A TLS object ends: what is at its address next is another connection.
@@ -136,7 +165,7 @@ pub fn free(task: Task, object: u64) -> Option<()> {
     if cookie != 0 {
         let _ = BOUND.remove(&cookie);
     }
-    closed(task, id, cookie);
+    stream_closed(id, cookie);
     Some(())
 }
 
@@ -156,10 +185,12 @@ pub fn socket_closed(cookie: u64) {
     }
 }
 
-/// Tells the daemon that a stream ended.
-#[inline(always)]
-pub fn closed(task: Task, id: u64, cookie: u64) {
-    let mut header = copy::event_header(Kind::Closed, Source::Tls, id, task.id());
+/// Tells the daemon that a stream ended. Verified once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn stream_closed(id: u64, cookie: u64) -> u32 {
+    let mut header = copy::event_header(Kind::Closed, Source::Tls, id, bpf_get_current_pid_tgid());
     header.cookie = cookie;
     copy::event(header, None, data_ring(id));
+    0
 }

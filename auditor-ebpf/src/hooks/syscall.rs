@@ -8,14 +8,14 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 
+use auditor_common::record::Source;
+
 use crate::{
+    copy::Call,
     globals::{
         FDTABLE_FD, FDTABLE_MAX, FILE_INODE, FILE_PRIVATE, FILES_FDT, INODE_MODE, SOCKET_SK, TASK_FILES,
     },
-    hooks::{
-        call::{Message, Registers, user_message},
-        socket::moved,
-    },
+    hooks::{call, socket::moved},
     scope,
     socket_state::RawSock,
 };
@@ -52,24 +52,28 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
     };
     let task = scope::current()?;
     // SAFETY: as above.
-    let (fd, regs) = unsafe {
+    let (fd, third, fourth) = unsafe {
         (
             core::ptr::read_volatile(&raw const (*regs).rdi),
-            Registers::of(regs),
+            core::ptr::read_volatile(&raw const (*regs).rdx),
+            core::ptr::read_volatile(&raw const (*regs).r10),
         )
     };
     let flags = match (has_flags, number) {
-        (true, 47) => regs.third as i32,
-        (true, _) => regs.fourth as i32,
+        (true, 47) => third as i32,
+        (true, _) => fourth as i32,
         _ => 0,
     };
-    let sk = socket_of(fd as u32)?;
-    let message = if seen {
-        user_message(&regs)
-    } else {
-        Message::UNSEEN
-    };
-    moved(task, RawSock(sk), ret as u64, flags, ingress, message)
+    let sk = descriptor_socket(fd & 0xffff_ffff);
+    if sk == 0 {
+        return None;
+    }
+    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
+    call.object = sk;
+    if seen {
+        call::find_bytes(&mut call, flags);
+    }
+    moved(RawSock(sk), flags, &mut call)
 }
 
 /// Walks task → files → fdt → fd[n] → file.
@@ -94,9 +98,16 @@ pub fn inode_of(fd: u32) -> Option<(u64, u16)> {
     Some((inode, read(inode, INODE_MODE.load())?))
 }
 
+/// The address of the `struct sock` that a descriptor of the current task leads to; 0: none. Verified once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn descriptor_socket(descriptor: u64) -> u64 {
+    socket_of(descriptor as u32).unwrap_or(0)
+}
+
 /// Walks on from a file: socket → sock.
 #[inline(always)]
-pub fn socket_of(fd: u32) -> Option<u64> {
+fn socket_of(fd: u32) -> Option<u64> {
     let file = file_of(fd)?;
     let inode: u64 = read(file, FILE_INODE.load())?;
     let mode: u16 = read(inode, INODE_MODE.load())?;

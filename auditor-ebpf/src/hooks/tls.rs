@@ -5,7 +5,6 @@ use core::{ffi::c_void, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::Source,
     tls::{AttachCookie, PEEK, Shape},
 };
 use aya_ebpf::{
@@ -18,15 +17,15 @@ use aya_ebpf::{
 
 use crate::{
     account::count,
-    copy::{self, Call, UserBytes, data_ring},
-    hooks::{binding, stream},
-    maps::{TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey, TlsKey},
-    scope,
+    copy::Call,
+    hooks::{
+        binding,
+        plaintext::{self, MAX_MOVED, deliver},
+        stream,
+    },
+    maps::{TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey},
+    scope, words,
 };
-
-/// Most bytes one call can claim to have moved: lengths are C `int`s or sizes a sane program can
-/// not exceed. Anything above is a bad pointer.
-const MAX_MOVED: u64 = 1 << 40;
 
 /// At (or a few pushes into) the function.
 #[uprobe]
@@ -113,60 +112,67 @@ pub fn tls_exit(ctx: RetProbeContext) -> u32 {
 fn try_exit(ctx: &RetProbeContext) -> Option<()> {
     let task = scope::current()?;
     let regs = Arguments::of(ctx.as_ptr());
+    let mut call = plaintext::call(task);
     // The return address is popped: the stack pointer is 8 above its value at entry.
+    // SAFETY: a call of this program.
+    unsafe {
+        tls_returned(
+            words::written(&mut call),
+            regs.stack.wrapping_sub(8),
+            regs.returned,
+        )
+    };
+    deliver(&mut call, |call, stream| {
+        // SAFETY: a call of this program, and a map value.
+        unsafe { binding::tls_moved(words::written(call), stream) };
+    })
+}
+
+/// Finds the call that was entered with this stack pointer, and what it moved. Verified once.
+///
+/// # Safety
+/// `call` is null or valid.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn tls_returned(call: *mut Call, stack: u64, returned: u64) -> u32 {
+    if call.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller vouches for it.
+    let call = unsafe { &mut *call };
     let key = TlsCallKey {
-        tgid: u64::from(task.tgid),
-        stack: regs.stack.wrapping_sub(8),
+        tgid: call.task >> 32,
+        stack,
     };
     let Some(found) = TLS_CALLS.get_ptr(&key) else {
         count(Counter::TlsCallLost, 1);
-        return None;
+        return 0;
     };
     // SAFETY: a map value, copied before the entry is removed.
-    let call = unsafe { *found };
+    let entered = unsafe { *found };
     let _ = TLS_CALLS.remove(&key);
-    let thread = task.id();
-    if call.outer == 0 {
+    let thread = call.task;
+    if entered.outer == 0 {
         let _ = TLS_CURRENT.remove(&thread);
     } else {
-        let _ = TLS_CURRENT.insert(&thread, &call.outer, 0);
+        let _ = TLS_CURRENT.insert(&thread, &entered.outer, 0);
     }
-    let moved = moved(&call, regs.returned)?;
-    count(Counter::TlsMoved, moved);
-
-    let cookie = AttachCookie(call.cookie);
-    let ingress = cookie.ingress();
-    let key = TlsKey {
-        tgid: u64::from(task.tgid),
-        object: call.object,
+    let Some(moved) = moved(&entered, returned) else {
+        return 0;
     };
-    let Some(stream) = stream::stream_of(key) else {
-        count(Counter::MapFull, 1);
-        count(Counter::TlsUnseen, moved);
-        return None;
+    let cookie = AttachCookie(entered.cookie);
+    call.object = entered.object;
+    call.total = moved;
+    call.requested = entered.length;
+    call.from.buffer = entered.buffer;
+    call.from.length = if moved < entered.length {
+        moved
+    } else {
+        entered.length
     };
-    // SAFETY: a map value; no other reference is made in this program.
-    let stream = unsafe { &mut *stream };
-    binding::call_moved(task, &key, stream, moved, call.length, ingress);
-    let way = usize::from(ingress & 1);
-    let offset = stream.offset[way];
-    stream.offset[way] = offset + moved;
-    copy::call(
-        task,
-        Call {
-            stream: stream.id,
-            cookie: stream.cookie,
-            offset,
-            total: moved,
-            // The TLS ledger has no sequence numbers; the field carries the library.
-            seq_end: u32::from(cookie.library()),
-            source: Source::Tls,
-            ingress,
-        },
-        UserBytes::buffer(call.buffer, if moved < call.length { moved } else { call.length }),
-        data_ring(stream.id),
-    );
-    Some(())
+    call.ingress = cookie.ingress();
+    call.seq_end = u32::from(cookie.library());
+    0
 }
 
 /// Bytes the call moved, `None` when it moved nothing.

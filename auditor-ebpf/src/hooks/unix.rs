@@ -7,14 +7,21 @@ use crate::{
     globals::{
         FILE_INODE, INODE_INO, PID_NUMBERS, SK_PEER_PID, SK_SOCKET, SOCKET_FILE, UNIX_ADDR, UNIX_PEER,
     },
-    socket_state::Sock,
+    socket_state::RawSock,
     words::kernel as word,
 };
 
-/// The ends of a socket. Its role tells who has the name that others connect to; a socketpair has none.
-#[inline(always)]
-pub fn endpoint<S: Sock>(sk: S) -> Endpoint {
-    let own = sk.address();
+/// Writes the ends of a socket. Its role tells who has the name that others connect to; a socketpair has none. Verified
+/// once.
+///
+/// # Safety
+/// `into` is null or valid for a write.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn unix_endpoint(own: u64, into: *mut Endpoint) -> u32 {
+    if into.is_null() {
+        return 0;
+    }
     let mut found = Ends {
         own: 0,
         other: 0,
@@ -23,23 +30,25 @@ pub fn endpoint<S: Sock>(sk: S) -> Endpoint {
         role: role::UNKNOWN,
     };
     ends(own, &mut found);
-    let mut endpoint = Endpoint {
-        local: [0; 16],
-        remote: [0; 16],
-        netns: sk.netns(),
-        local_port: 0,
-        remote_port: 0,
-        family: AF_UNIX,
-        role: found.role,
-        _pad0: 0,
-        peer_tgid: found.process,
-    };
+    // SAFETY: the caller vouches for it; all of it is written here.
+    let endpoint = unsafe { &mut *into };
+    endpoint.netns = RawSock(own).netns();
+    endpoint.local_port = 0;
+    endpoint.remote_port = 0;
+    endpoint.family = AF_UNIX;
+    endpoint.role = found.role;
+    endpoint._pad0 = 0;
+    endpoint.peer_tgid = found.process;
     // SAFETY: both fields are 16 bytes.
     unsafe {
-        core::ptr::write_unaligned(endpoint.local.as_mut_ptr().cast(), [found.own, own]);
-        core::ptr::write_unaligned(endpoint.remote.as_mut_ptr().cast(), [found.other, found.peer]);
+        let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
+        local.write_unaligned(found.own);
+        local.add(1).write_unaligned(own);
+        let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
+        remote.write_unaligned(found.other);
+        remote.add(1).write_unaligned(found.peer);
     }
-    endpoint
+    0
 }
 
 struct Ends {
@@ -50,8 +59,7 @@ struct Ends {
     role: u8,
 }
 
-/// A function of its own, so that what it needs of the stack is gone when bytes are copied.
-#[inline(never)]
+#[inline(always)]
 fn ends(own: u64, found: &mut Ends) {
     found.own = inode(own);
     // Field numbers of 0: the kernel has UNIX domain sockets in a module, whose types are not at hand.

@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, path::Path};
 
+use auditor_common::offsets::OPTIONAL;
 use thiserror::Error;
 
 /// Where the kernel publishes its own type information.
@@ -15,6 +16,7 @@ const KIND_PTR: u32 = 2;
 const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
 const KIND_TYPEDEF: u32 = 8;
 const KIND_CONST: u32 = 10;
 const KIND_VOLATILE: u32 = 9;
@@ -124,8 +126,35 @@ impl KernelTypes {
     ) -> Result<HashMap<&'static str, u32>, BtfError> {
         fields
             .iter()
-            .map(|field| Ok((field.global, self.offset(field.of, field.path)?)))
+            .map(|field| {
+                let offset = match self.offset(field.of, field.path) {
+                    Err(_) if OPTIONAL.contains(&field.global) => 0,
+                    found => found?,
+                };
+                Ok((field.global, offset))
+            })
             .collect()
+    }
+
+    /// Value of an enumerator, by its name; `None` when no enum has it.
+    pub fn enumerator(&self, name: &str) -> Option<u32> {
+        self.types.iter().skip(1).find_map(|&at| {
+            let at = at as usize;
+            if self.kind(at) != Some(KIND_ENUM) {
+                return None;
+            }
+            let number = (read_u32(&self.bytes, at + 4)? & 0xffff) as usize;
+            (0..number).map(|index| at + 12 + index * 8).find_map(|entry| {
+                self.name_is(entry, name)
+                    .then(|| read_u32(&self.bytes, entry + 4))?
+            })
+        })
+    }
+
+    /// Size of a struct in bytes; `None` when there is none of that name.
+    pub fn size(&self, of: &str) -> Option<u32> {
+        let id = *self.structs_named(of).first()?;
+        read_u32(&self.bytes, *self.types.get(id as usize)? as usize + 8)
     }
 
     fn structs_named(&self, name: &str) -> Vec<u32> {
@@ -226,7 +255,7 @@ fn trailer(kind: u32, vlen: usize) -> Option<usize> {
         KIND_ARRAY => 12,
         KIND_STRUCT | KIND_UNION => vlen * 12,
         // ENUM, FUNC_PROTO
-        6 | 13 => vlen * 8,
+        KIND_ENUM | 13 => vlen * 8,
         // DATASEC, ENUM64
         15 | 19 => vlen * 12,
         // FWD, FUNC, FLOAT, TYPE_TAG and the qualifiers
@@ -249,6 +278,28 @@ mod tests {
         assert_eq!(offsets["SK_DPORT"], 12);
         assert_eq!(offsets["SK_NUM"], 14);
         assert_eq!(offsets["SK_FAMILY"], 16);
+    }
+
+    #[test]
+    fn enumerators_and_sizes_are_those_of_the_kernel() {
+        let types = KernelTypes::read(Path::new(VMLINUX)).unwrap();
+        // include/uapi/linux/bpf.h and include/linux/uio.h: they can not change.
+        assert_eq!(types.enumerator("BPF_MAP_TYPE_ARRAY"), Some(2));
+        assert_eq!(types.enumerator("NO_SUCH_ENUMERATOR"), None);
+        assert_eq!(types.size("iovec"), Some(16));
+        assert_eq!(types.size("no_such_struct"), None);
+    }
+
+    #[test]
+    fn a_field_a_kernel_may_lack_is_zero_and_another_one_an_error() {
+        let field = |global| auditor_common::offsets::Field {
+            global,
+            of: "sock",
+            path: &["no_such_member"],
+        };
+        let types = KernelTypes::read(Path::new(VMLINUX)).unwrap();
+        assert_eq!(types.offsets(&[field("UNIX_PEER")]).unwrap()["UNIX_PEER"], 0);
+        assert!(types.offsets(&[field("SK_NUM")]).is_err());
     }
 
     #[test]
@@ -309,6 +360,7 @@ mod tests {
             }
             if let Ok(types) = KernelTypes::parse(bytes) {
                 let _ = types.offset("sock", &["a", "b"]);
+                let _ = (types.enumerator("a"), types.size("sock"));
             }
         }
     }

@@ -13,12 +13,13 @@ use auditor_common::{
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
     maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, FExit, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, ProgramError},
 };
 use thiserror::Error;
 
 use super::{
     btf::{BtfError, KernelTypes, VMLINUX},
+    kernel_symbols,
     probes::Probes,
     support::SocketTier,
 };
@@ -225,6 +226,7 @@ impl Kernel {
             match program {
                 Program::BtfTracePoint(program) => drop(program.unload()),
                 Program::FExit(program) => drop(program.unload()),
+                Program::FEntry(program) => drop(program.unload()),
                 _ => {}
             }
         }
@@ -241,7 +243,20 @@ impl Maps {
 }
 
 pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
-    let offsets = KernelTypes::read(VMLINUX.as_ref())?.offsets(FIELDS)?;
+    let types = KernelTypes::read(VMLINUX.as_ref())?;
+    let offsets = types.offsets(FIELDS)?;
+    // One more than the value, so that 0 is: not there.
+    let iterators = ["ITER_UBUF", "ITER_IOVEC", "ITER_KVEC", "ITER_BVEC"].map(|name| {
+        (
+            name,
+            types.enumerator(name).map_or(0, |value| value.saturating_add(1)),
+        )
+    });
+    let page_shift = match types.size("page") {
+        Some(size) if size.is_power_of_two() => size.trailing_zeros(),
+        _ => 0,
+    };
+    let [pages, memory] = kernel_symbols::addresses(["vmemmap_base", "page_offset_base"]);
     let own = std::process::id();
     let node = u32::from(settings.node);
     let cgroups = u32::from(settings.cgroups);
@@ -251,7 +266,13 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
     for (name, offset) in &offsets {
         loader.override_global(name, offset, true);
     }
+    for (name, value) in &iterators {
+        loader.override_global(name, value, true);
+    }
     loader
+        .override_global("PAGE_STRUCT_SHIFT", &page_shift, true)
+        .override_global("VMEMMAP_BASE", &pages, true)
+        .override_global("PAGE_OFFSET_BASE", &memory, true)
         .override_global("OWN_TGID", &own, true)
         .override_global("SCOPE_NODE", &node, true)
         .override_global("SCOPE_CGROUPS_USED", &cgroups, true)
@@ -335,13 +356,14 @@ fn attach_tier(ebpf: &mut Ebpf, btf: &Btf, tier: SocketTier) -> Result<(), LoadE
     }
     let mut ends = 0;
     for name in tier.optional_programs() {
-        let (function, ends_messages) = match *name {
-            "sendmmsg_end" => ("__x64_sys_sendmmsg", true),
-            "recvmmsg_end" => ("__x64_sys_recvmmsg", true),
-            name => (name, false),
+        let function = function_of(name);
+        let attached = if name.ends_with("_given") {
+            before(ebpf, btf, name, function)
+        } else {
+            after(ebpf, btf, name, function)
         };
-        match after(ebpf, btf, name, function) {
-            Ok(()) => ends += u32::from(ends_messages),
+        match attached {
+            Ok(()) => ends += u32::from(name.ends_with("mmsg_end")),
             Err(error) => {
                 tracing::debug!(program = name, why = %error_chain(&error), "not on this kernel");
             }
@@ -351,6 +373,16 @@ fn attach_tier(ebpf: &mut Ebpf, btf: &Btf, tier: SocketTier) -> Result<(), LoadE
         messages_end_is_seen(ebpf)?;
     }
     Ok(())
+}
+
+/// The kernel function a program runs with.
+pub(super) fn function_of(program: &str) -> &str {
+    match program {
+        "messages_end" => "sys_exit",
+        "sendmmsg_end" => "__x64_sys_sendmmsg",
+        "recvmmsg_end" => "__x64_sys_recvmmsg",
+        name => name.strip_suffix("_given").unwrap_or(name),
+    }
 }
 
 /// Tells the kernel side that a program runs at the end of each call of several messages.
@@ -377,10 +409,23 @@ fn after(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Result<(), L
     Ok(())
 }
 
+/// Loads and attaches a program that runs when a kernel function is called.
+fn before(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Program {
+        name: name.to_owned(),
+        source,
+    };
+    let program: &mut FEntry = program(ebpf, name)?.try_into().map_err(failed)?;
+    program.load(function, btf).map_err(failed)?;
+    program.attach().map_err(failed)?;
+    Ok(())
+}
+
 fn detach_tier(ebpf: &mut Ebpf, tier: SocketTier) {
     for name in tier.programs().iter().chain(tier.optional_programs()) {
         match ebpf.program_mut(name) {
             Some(aya::programs::Program::FExit(program)) => drop(program.unload()),
+            Some(aya::programs::Program::FEntry(program)) => drop(program.unload()),
             Some(aya::programs::Program::BtfTracePoint(program)) => drop(program.unload()),
             _ => {}
         }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod discover;
 pub mod elf;
 pub mod file;
+mod kernel_symbols;
 pub mod launch;
 pub mod load;
 pub mod probes;

@@ -38,6 +38,14 @@ impl SocketTier {
     pub const fn optional_programs(self) -> &'static [&'static str] {
         match self {
             Self::Fexit => &[
+                "inet_sendmsg_given",
+                "inet_recvmsg_given",
+                "inet6_sendmsg_given",
+                "inet6_recvmsg_given",
+                "unix_stream_sendmsg_given",
+                "unix_stream_recvmsg_given",
+                "unix_dgram_sendmsg_given",
+                "unix_dgram_recvmsg_given",
                 "inet_sendpage",
                 "unix_stream_sendmsg",
                 "unix_stream_recvmsg",
@@ -46,7 +54,20 @@ impl SocketTier {
                 "sendmmsg_end",
                 "recvmmsg_end",
             ],
-            Self::Tracepoint => &["udp_recvmsg", "udpv6_recvmsg", "sendmmsg_end", "recvmmsg_end"],
+            Self::Tracepoint => &[
+                "inet_sendmsg_given",
+                "inet_recvmsg_given",
+                "inet6_sendmsg_given",
+                "inet6_recvmsg_given",
+                "unix_stream_sendmsg_given",
+                "unix_stream_recvmsg_given",
+                "unix_dgram_sendmsg_given",
+                "unix_dgram_recvmsg_given",
+                "udp_recvmsg",
+                "udpv6_recvmsg",
+                "sendmmsg_end",
+                "recvmmsg_end",
+            ],
             Self::Syscall => &[],
         }
     }

@@ -6,7 +6,7 @@
 use aya::{Btf, programs::Program};
 use serde::Serialize;
 
-use super::load::{LoadError, Settings, error_chain, load_object};
+use super::load::{LoadError, Settings, error_chain, function_of, load_object};
 
 /// One program and what became of loading it.
 #[derive(Clone, Debug, Serialize)]
@@ -35,16 +35,12 @@ pub fn programs() -> Result<Vec<Verified>, LoadError> {
     let mut verified: Vec<Verified> = ebpf
         .programs_mut()
         .map(|(name, program)| {
-            let target = match name {
-                "messages_end" => "sys_exit",
-                "sendmmsg_end" => "__x64_sys_sendmmsg",
-                "recvmmsg_end" => "__x64_sys_recvmmsg",
-                name => name,
-            };
+            let target = function_of(name);
             let loaded = match program {
                 Program::UProbe(program) => program.load(),
                 Program::BtfTracePoint(program) => program.load(target, &btf),
                 Program::FExit(program) => program.load(target, &btf),
+                Program::FEntry(program) => program.load(target, &btf),
                 _ => Ok(()),
             };
             let info = loaded.and_then(|()| program.info());

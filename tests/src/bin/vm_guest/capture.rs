@@ -65,7 +65,7 @@ fn finds_a_card_of(client: &str, binding: &str) -> anyhow::Result<Value> {
     let certificate = Certificate::make()?;
     let _server = python_server("9443", &[&certificate.path])?;
     fs::write("/tmp/client.py", client)?;
-    let Captured { finding, summary } = finds_a_card(&[], &["python3", "/tmp/client.py", "9443"])?;
+    let Captured { finding, summary, .. } = finds_a_card(&[], &["python3", "/tmp/client.py", "9443"])?;
     ensure!(
         finding["destination"]["address"] == "127.0.0.1:9443",
         "another peer than the server: {finding}"
@@ -97,6 +97,8 @@ pub(crate) fn python_server(port: &str, certificate: &[&str]) -> anyhow::Result<
 /// What `auditor watch` printed of the leak of a card, and at its end.
 pub(crate) struct Captured {
     pub(crate) finding: Value,
+    /// All of the card, in the clear; the first is `finding`.
+    pub(crate) findings: Vec<Value>,
     pub(crate) summary: Value,
 }
 
@@ -118,20 +120,28 @@ pub(crate) fn finds_a_card(options: &[&str], command: &[&str]) -> anyhow::Result
         ended.stderr
     );
     let mut lines = objects(&ended.stdout)?;
-    let finding = lines
+    let findings: Vec<Value> = lines
         .iter()
-        .find(|line| {
+        .filter(|line| {
             line["schema"] == "auditor.finding/v1"
                 && line["detector"] == "payment_card"
                 && line["state"] == "clear"
         })
+        .cloned()
+        .collect();
+    let finding = findings
+        .first()
         .cloned()
         .with_context(|| format!("no payment_card was found: {} {}", ended.stdout, ended.stderr))?;
     let summary = lines
         .pop()
         .filter(|line| line["schema"] == "auditor.summary/v1")
         .context("the last line is not the summary")?;
-    Ok(Captured { finding, summary })
+    Ok(Captured {
+        finding,
+        findings,
+        summary,
+    })
 }
 
 /// One ledger moved bytes and accounts for all of them.

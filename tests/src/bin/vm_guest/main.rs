@@ -5,6 +5,7 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod kernel_bytes;
 mod messages;
 mod platform;
 mod program;
@@ -51,6 +52,9 @@ const SCENARIOS: &[Scenario] = &[
     ("sockets_syscall", sockets::syscall),
     ("messages_udp", messages::udp),
     ("messages_several", messages::several),
+    ("kernel_sendfile", kernel_bytes::sendfile),
+    ("kernel_splice", kernel_bytes::splice),
+    ("kernel_io_uring", kernel_bytes::io_uring),
     ("unix_stream", messages::unix_stream),
     ("unix_messages", messages::unix_messages),
     (
