@@ -1,7 +1,7 @@
 //! Any file is refused or read, and a place to attach to lies within it.
 
 use auditor::capture::{
-    elf::{Elf, Machine},
+    elf::{Elf, Machine, scan::constants_at_calls},
     tls,
 };
 
@@ -20,6 +20,7 @@ pub fn run(input: &[u8]) {
         for function in functions.values() {
             let body = elf.body(*function).unwrap_or_default();
             assert!(body.len() <= input.len().min(16 * 1024));
+            // Whatever the file says that it is for.
             for machine in [Machine::X86_64, Machine::Aarch64] {
                 let at_start = machine.first_instruction(&body);
                 assert!(at_start.is_none_or(|point| point.offset == 0 && point.stack_delta == 0));
@@ -29,6 +30,7 @@ pub fn run(input: &[u8]) {
                 assert!(machine.call_targets(&body, function.address).len() <= body.len());
                 let _ = machine.passes_fifth_argument(&body, function.address, function.address);
             }
+            assert!(constants_at_calls(&body).len() <= body.len());
             let _ = elf.is_text(function.address);
             let place = elf.file_offset(function.address).unwrap_or_default();
             assert!(place.is_none_or(|offset| offset < input.len() as u64));
