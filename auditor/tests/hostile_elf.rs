@@ -47,7 +47,8 @@ fn look_alone(path: &Path) -> (Result<Vec<Target>, ElfError>, u64) {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak_memory();
     let found = look_in_time(path);
-    (found, peak_memory() - before)
+    // The kernel counts pages by processor and is some pages off (lib/percpu_counter.c), so the most can be less than before.
+    (found, peak_memory().saturating_sub(before))
 }
 
 /// Looks at a file in another thread, so that a look that never ends fails the test.
