@@ -35,41 +35,27 @@ impl SocketTier {
     }
 
     /// Programs that belong to the tier on kernels that have their function.
-    pub const fn optional_programs(self) -> &'static [&'static str] {
-        match self {
-            Self::Fexit => &[
-                "inet_sendmsg_given",
-                "inet_recvmsg_given",
-                "inet6_sendmsg_given",
-                "inet6_recvmsg_given",
-                "unix_stream_sendmsg_given",
-                "unix_stream_recvmsg_given",
-                "unix_dgram_sendmsg_given",
-                "unix_dgram_recvmsg_given",
-                "inet_sendpage",
-                "unix_stream_sendmsg",
-                "unix_stream_recvmsg",
-                "unix_dgram_sendmsg",
-                "unix_dgram_recvmsg",
-                "sendmmsg_end",
-                "recvmmsg_end",
-            ],
-            Self::Tracepoint => &[
-                "inet_sendmsg_given",
-                "inet_recvmsg_given",
-                "inet6_sendmsg_given",
-                "inet6_recvmsg_given",
-                "unix_stream_sendmsg_given",
-                "unix_stream_recvmsg_given",
-                "unix_dgram_sendmsg_given",
-                "unix_dgram_recvmsg_given",
-                "udp_recvmsg",
-                "udpv6_recvmsg",
-                "sendmmsg_end",
-                "recvmmsg_end",
-            ],
-            Self::Syscall => &[],
-        }
+    pub fn optional_programs(self) -> impl Iterator<Item = &'static &'static str> {
+        let (of_kernel_bytes, own): (&[&str], &[&str]) = match self {
+            Self::Fexit => (
+                KERNEL_BYTES,
+                &[
+                    "inet_sendpage",
+                    "unix_stream_sendmsg",
+                    "unix_stream_recvmsg",
+                    "unix_dgram_sendmsg",
+                    "unix_dgram_recvmsg",
+                    "sendmmsg_end",
+                    "recvmmsg_end",
+                ],
+            ),
+            Self::Tracepoint => (
+                KERNEL_BYTES,
+                &["udp_recvmsg", "udpv6_recvmsg", "sendmmsg_end", "recvmmsg_end"],
+            ),
+            Self::Syscall => (&[], &[]),
+        };
+        of_kernel_bytes.iter().chain(own)
     }
 
     /// Programs of the eBPF object that make up the tier.
@@ -90,6 +76,18 @@ pub struct Check {
     /// What was found, and what to do when it is not enough.
     pub detail: String,
 }
+
+/// What puts down where bytes are that no system call names: needs trampolines.
+const KERNEL_BYTES: &[&str] = &[
+    "inet_sendmsg_given",
+    "inet_recvmsg_given",
+    "inet6_sendmsg_given",
+    "inet6_recvmsg_given",
+    "unix_stream_sendmsg_given",
+    "unix_stream_recvmsg_given",
+    "unix_dgram_sendmsg_given",
+    "unix_dgram_recvmsg_given",
+];
 
 /// Capabilities of include/uapi/linux/capability.h that matter here.
 const CAPABILITIES: [(&str, u32); 6] = [

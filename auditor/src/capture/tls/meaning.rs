@@ -257,7 +257,10 @@ impl<'a> Code<'a> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::{path::PathBuf, process::Command};
+    use std::{
+        path::{Path, PathBuf},
+        process::Command,
+    };
 
     use super::*;
     use crate::capture::tls;
@@ -304,6 +307,19 @@ pub(super) mod tests {
             .collect()
     }
 
+    /// What is found in a file as it is, and in a copy without its symbols.
+    pub(super) fn with_and_without_symbols(path: &Path) -> (Vec<Target>, Vec<Target>) {
+        let folder = tempfile::tempdir().unwrap();
+        let stripped = folder.path().join("stripped.so");
+        let status = Command::new("strip")
+            .args(["--strip-all", "-o"])
+            .args([stripped.as_path(), path])
+            .status();
+        assert!(status.unwrap().success());
+        let found_in = |path: &Path| tls::find(&Elf::open(path).unwrap()).unwrap();
+        (found_in(path), found_in(&stripped))
+    }
+
     #[test]
     fn without_its_symbols_a_program_shows_the_functions_its_symbols_name() {
         for file in [
@@ -311,15 +327,7 @@ pub(super) mod tests {
             "curl_cffi/_wrapper.abi3.so",
         ] {
             let Some(path) = package(file) else { continue };
-            let folder = tempfile::tempdir().unwrap();
-            let stripped = folder.path().join("stripped.so");
-            let status = Command::new("strip")
-                .args(["--strip-all", "-o"])
-                .args([&stripped, &path])
-                .status();
-            assert!(status.unwrap().success());
-            let named = tls::find(&Elf::open(&path).unwrap()).unwrap();
-            let found = tls::find(&Elf::open(&stripped).unwrap()).unwrap();
+            let (named, found) = with_and_without_symbols(&path);
             assert_eq!(calls(&found).len(), 2, "{file}: {found:?}");
             assert_eq!(calls(&found), calls(&named), "{file}");
         }

@@ -101,14 +101,14 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::PathBuf, process::Command};
+    use std::path::PathBuf;
 
     use super::*;
     use crate::capture::tls::{
         self,
         meaning::{
             OPENSSL_1,
-            tests::{cached, calls},
+            tests::{cached, calls, with_and_without_symbols},
         },
     };
 
@@ -122,15 +122,7 @@ mod tests {
             let Some(path) = cached(&format!("python-openssl-{version}/{file}")) else {
                 continue;
             };
-            let folder = tempfile::tempdir().unwrap();
-            let stripped = folder.path().join("stripped.so");
-            let status = Command::new("strip")
-                .args(["--strip-all", "-o"])
-                .args([&stripped, &path])
-                .status();
-            assert!(status.unwrap().success());
-            let named = tls::find(&Elf::open(&path).unwrap()).unwrap();
-            let found = tls::find(&Elf::open(&stripped).unwrap()).unwrap();
+            let (named, found) = with_and_without_symbols(&path);
             let names: Vec<&str> = calls(&found).iter().map(|call| call.0).collect();
             assert_eq!(names, functions, "{version}");
             assert_eq!(calls(&found), calls(&named), "{version}");
