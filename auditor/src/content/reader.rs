@@ -106,7 +106,7 @@ impl Reader {
             | Place::RequestTrailers
             | Place::ResponseHeaders
             | Place::ResponseTrailers => Some(Format::Headers),
-            Place::RequestBody | Place::ResponseBody | Place::Stream | Place::File => None,
+            Place::RequestBody | Place::ResponseBody | Place::Message | Place::Stream | Place::File => None,
         };
         if let Some(format) = format {
             Body::new(part, Some(format), self.limits).take(part, source, receiver);

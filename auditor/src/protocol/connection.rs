@@ -3,14 +3,14 @@
 //! Goes in: bytes of both directions. Comes out: what the parser chosen by the first bytes makes
 //! of them. At most [`SNIFF_LEN`] bytes per direction wait for the choice. A connection taken for
 //! text is looked at again at the start of every piece, so that one joined in the middle of a
-//! message becomes HTTP with the next.
+//! message gets its parser with the next.
 
+use crate::ledger::Account;
 use crate::secret::Secret;
 
-use super::http1::Http1;
-use super::sniff::{self, Kind, SNIFF_LEN, Start};
+use super::sniff::{self, Beginning, Known, SNIFF_LEN, Speaker, Start};
 use super::text::Text;
-use super::{Direction, Parser, Part, Sink};
+use super::{Direction, Exchange, Parser, Part, Sink};
 
 /// Parser for any connection.
 pub struct Connection {
@@ -19,11 +19,15 @@ pub struct Connection {
     opened: bool,
     /// The ends were taken for each other: requests come from the side that accepted.
     reversed: bool,
+    /// What opened the tunnel that this is.
+    opened_by: Exchange,
+    /// The number of the first message of each direction.
+    messages: [u64; 2],
 }
 
 enum State {
     Undecided([Secret; 2]),
-    Http1(Box<Http1>),
+    Known(Box<dyn Parser>),
     Text(Text),
     /// Datagrams: each a message, whatever it begins with.
     Messages(Text),
@@ -36,6 +40,8 @@ impl Connection {
             state: State::Undecided(Default::default()),
             opened: true,
             reversed: false,
+            opened_by: Exchange::default(),
+            messages: [0, 0],
         }
     }
 
@@ -55,36 +61,73 @@ impl Connection {
         }
     }
 
+    /// What follows an upgrade or `CONNECT` in a connection: of no known protocol it keeps the name of the
+    /// operation that opened it. Message numbers go on from `messages`.
+    pub(super) fn tunnel(opened_by: &Exchange, messages: [u64; 2]) -> Self {
+        Self {
+            opened_by: opened_by.clone(),
+            messages,
+            ..Self::opened()
+        }
+    }
+
     /// Takes the first bytes of a connection and chooses once one direction shows what it is.
     fn sniff(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
         let State::Undecided(held) = &mut self.state else {
             return;
         };
         let own = &mut held[direction.index()];
-        let start = if own.is_empty() {
-            sniff::opening(bytes)
-        } else {
+        // One that was open before may begin with anything, and both sides with the same.
+        let within = (!self.opened && own.is_empty()).then(|| sniff::within(bytes));
+        let within = within.filter(|(_, known)| known.is_some());
+        let has_opening = within.is_none();
+        let found = within.unwrap_or_else(|| {
+            if own.is_empty() {
+                return sniff::opening(bytes);
+            }
             let room = (SNIFF_LEN + 1).saturating_sub(own.len()).min(bytes.len());
             let seen = Secret::new([own.expose(), &bytes[..room]].concat());
             sniff::opening(seen.expose())
-        };
-        if start == Start::More && own.len() + bytes.len() <= SNIFF_LEN {
+        });
+        if found.0 == Start::More && own.len() + bytes.len() <= SNIFF_LEN {
             own.extend(bytes);
             return;
         }
         let held = std::mem::take(held);
-        self.state = match start {
-            Start::Yes(kind) => {
-                self.reversed = (kind == Kind::Response) == (direction == Direction::ToServer);
-                State::Http1(Box::new(if self.opened {
-                    Http1::opened()
-                } else {
-                    Http1::joined([true, true])
-                }))
+        match found {
+            (Start::Yes(speaker), Some(known)) => {
+                self.choose(speaker, known, direction, has_opening, self.messages);
             }
-            Start::More | Start::No => State::Text(Text::new()),
-        };
+            _ => self.state = State::Text(Text::after(&self.opened_by, self.messages)),
+        }
         self.pass_held(held, direction, bytes, sink);
+    }
+
+    /// The parser from here on. `both`: a message starts in the other direction, too.
+    fn choose(
+        &mut self,
+        speaker: Speaker,
+        known: Known,
+        direction: Direction,
+        both: bool,
+        mut messages: [u64; 2],
+    ) {
+        self.reversed = speaker.contradicts(direction);
+        let direction = if self.reversed {
+            direction.reversed()
+        } else {
+            direction
+        };
+        if self.reversed {
+            messages.reverse();
+        }
+        let mut at_start = [both; 2];
+        at_start[direction.index()] = true;
+        self.state = State::Known(known.parser(&Beginning {
+            opened: self.opened,
+            at_start,
+            messages,
+        }));
     }
 
     /// Requests first; `bytes` follow what was held of their direction.
@@ -102,7 +145,7 @@ impl Connection {
 
     fn pass(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
         self.with_parser(direction, sink, |state, direction, sink| match state {
-            State::Http1(http1) => http1.feed(direction, bytes, sink),
+            State::Known(parser) => parser.feed(direction, bytes, sink),
             State::Text(text) | State::Messages(text) => text.feed(direction, bytes, sink),
             State::Undecided(_) => {}
         });
@@ -122,31 +165,27 @@ impl Connection {
         }
     }
 
-    /// A stretch of text that starts like an HTTP message is one.
+    /// A stretch of text that starts like a message of a known protocol is one.
     fn reconsider(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
         let State::Text(text) = &mut self.state else {
             return;
         };
-        let Start::Yes(kind) = sniff::message_start(bytes) else {
+        let (Start::Yes(speaker), Some(known)) = sniff::within(bytes) else {
             return;
         };
         for direction in [Direction::ToServer, Direction::ToClient] {
             text.finish(direction, sink);
         }
-        self.reversed = (kind == Kind::Response) == (direction == Direction::ToServer);
-        let mut messages = text.next_messages();
-        if self.reversed {
-            messages.reverse();
-        }
-        let at_start = [kind == Kind::Request, kind == Kind::Response];
-        self.state = State::Http1(Box::new(Http1::joined(at_start).count_from(messages)));
+        let messages = text.next_messages();
+        self.opened = false;
+        self.choose(speaker, known, direction, false, messages);
     }
 
     /// Nothing more will tell what the connection speaks.
     fn settle_for_text(&mut self, sink: &mut dyn Sink) {
         if let State::Undecided(held) = &mut self.state {
             let held = std::mem::take(held);
-            self.state = State::Text(Text::new());
+            self.state = State::Text(Text::after(&self.opened_by, self.messages));
             self.pass_held(held, Direction::ToClient, &[], sink);
         }
     }
@@ -160,7 +199,7 @@ impl Parser for Connection {
                 self.reconsider(direction, bytes, sink);
                 self.pass(direction, bytes, sink);
             }
-            State::Http1(_) | State::Messages(_) => self.pass(direction, bytes, sink),
+            State::Known(_) | State::Messages(_) => self.pass(direction, bytes, sink),
         }
     }
 
@@ -168,7 +207,7 @@ impl Parser for Connection {
         self.opened = false;
         self.settle_for_text(sink);
         self.with_parser(direction, sink, |state, direction, sink| match state {
-            State::Http1(http1) => http1.gap(direction, len, sink),
+            State::Known(parser) => parser.gap(direction, len, sink),
             State::Text(text) | State::Messages(text) => text.gap(direction, sink),
             State::Undecided(_) => {}
         });
@@ -182,7 +221,7 @@ impl Parser for Connection {
         }
         self.settle_for_text(sink);
         self.with_parser(direction, sink, |state, direction, sink| match state {
-            State::Http1(http1) => http1.finish(direction, sink),
+            State::Known(parser) => parser.finish(direction, sink),
             State::Text(text) | State::Messages(text) => text.finish(direction, sink),
             State::Undecided(_) => {}
         });
@@ -200,7 +239,11 @@ impl Sink for Reversed<'_> {
         });
     }
 
-    fn settle(&mut self, direction: Direction, account: crate::ledger::Account, bytes: u64) {
+    fn settle(&mut self, direction: Direction, account: Account, bytes: u64) {
         self.0.settle(direction.reversed(), account, bytes);
+    }
+
+    fn lost(&mut self, direction: Direction, protocol: &'static str) {
+        self.0.lost(direction.reversed(), protocol);
     }
 }

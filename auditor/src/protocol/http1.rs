@@ -9,15 +9,17 @@ mod chunked;
 mod head;
 mod pairing;
 mod side;
+pub mod sniff;
 #[cfg(test)]
 mod tests;
 
 use crate::ledger::Account;
 use crate::secret::Secret;
 
-use super::sniff::Kind;
-use super::text::Text;
-use super::{Direction, Parser, Sink, WINDOW};
+use super::http2::Http2;
+use super::sniff::{Beginning, Speaker};
+use super::websocket::WebSocket;
+use super::{Connection, Direction, Parser, Sink, WINDOW, http};
 
 pub use head::MAX_HEADERS;
 
@@ -36,36 +38,60 @@ pub struct Http1 {
     pairing: Pairing,
     /// Responses that came in before their request did, at most one window.
     early: Secret,
-    tunnel: Option<Text>,
+    /// What an upgrade or `CONNECT` opened.
+    tunnel: Option<Box<dyn Parser>>,
+}
+
+/// The two kinds of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request,
+    Response,
+}
+
+impl Kind {
+    const fn speaker(self) -> Speaker {
+        match self {
+            Self::Request => Speaker::Client,
+            Self::Response => Speaker::Server,
+        }
+    }
 }
 
 impl Http1 {
     /// A connection seen from its first byte: responses wait for their request.
     pub fn opened() -> Self {
-        Self::new(Pairing::sure(), [true, true])
+        Self::new(&Beginning::opened())
     }
 
     /// A connection seen from somewhere in its middle. `at_start` tells, per direction, whether a
     /// message starts with the next byte.
     pub fn joined(at_start: [bool; 2]) -> Self {
-        Self::new(Pairing::unsure(), at_start)
+        Self::new(&Beginning {
+            opened: false,
+            at_start,
+            ..Beginning::opened()
+        })
     }
 
-    fn new(pairing: Pairing, at_start: [bool; 2]) -> Self {
+    /// As the first bytes show it.
+    pub(super) fn new(beginning: &Beginning) -> Self {
+        let side = |direction: Direction, kind| {
+            let way = direction.index();
+            let at_start = beginning.opened || beginning.at_start[way];
+            Side::new(direction, kind, at_start, beginning.messages[way])
+        };
         Self {
-            requests: Side::new(Direction::ToServer, Kind::Request, at_start[0]),
-            responses: Side::new(Direction::ToClient, Kind::Response, at_start[1]),
-            pairing,
+            requests: side(Direction::ToServer, Kind::Request),
+            responses: side(Direction::ToClient, Kind::Response),
+            pairing: if beginning.opened {
+                Pairing::sure()
+            } else {
+                Pairing::unsure()
+            },
             early: Secret::default(),
             tunnel: None,
         }
-    }
-
-    /// Numbers messages from these on, per direction.
-    pub(super) fn count_from(mut self, messages: [u64; 2]) -> Self {
-        self.requests.count_from(messages[0]);
-        self.responses.count_from(messages[1]);
-        self
     }
 
     fn feed_responses(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
@@ -94,14 +120,28 @@ impl Http1 {
                 }
             }
             Some((Stop::Tunnel, at)) => {
-                let messages = [self.requests.next_message(), self.responses.next_message()];
                 self.requests.finish(sink);
-                let mut tunnel = Text::after(self.responses.exchange(), messages);
+                let mut tunnel = self.open_tunnel();
                 if at < bytes.len() {
                     tunnel.feed(Direction::ToClient, &bytes[at..], sink);
                 }
                 self.tunnel = Some(tunnel);
             }
+        }
+    }
+
+    /// The parser of what follows a 101, or the answer to a `CONNECT`.
+    fn open_tunnel(&self) -> Box<dyn Parser> {
+        let messages = [self.requests.next_message(), self.responses.next_message()];
+        let (exchange, answer) = (self.responses.exchange(), self.responses.fields());
+        let upgrade = answer.upgrade.as_deref().unwrap_or_default();
+        if upgrade.eq_ignore_ascii_case(WebSocket::UPGRADE) {
+            let (exchange, deflate) = http::websocket(exchange, answer);
+            Box::new(WebSocket::opened(exchange, deflate, messages))
+        } else if upgrade.eq_ignore_ascii_case(Http2::UPGRADE) {
+            Box::new(Http2::upgraded(exchange, messages))
+        } else {
+            Box::new(Connection::tunnel(exchange, messages))
         }
     }
 
@@ -129,7 +169,7 @@ impl Parser for Http1 {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn Sink) {
         if let Some(tunnel) = &mut self.tunnel {
-            return tunnel.gap(direction, sink);
+            return tunnel.gap(direction, len, sink);
         }
         let placed = match direction {
             Direction::ToServer => self.requests.gap(len, sink),

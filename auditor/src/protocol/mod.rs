@@ -5,10 +5,17 @@
 //! keep no value: what they must hold back waits in a [`crate::secret::Secret`] of bounded size.
 
 pub mod connection;
+mod grpc;
+mod http;
 pub mod http1;
+pub mod http2;
 pub mod operation;
+#[cfg(test)]
+mod recorded;
+mod rpc;
 pub mod sniff;
 pub mod text;
+pub mod websocket;
 
 use std::sync::Arc;
 
@@ -46,7 +53,7 @@ impl Direction {
 /// What a message belongs to: one request and its response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
-    /// `http/1.1`, `text` (unknown protocol), …
+    /// `http/1.1`, `http/2`, `grpc`, `websocket`, `text` (unknown protocol), …
     pub protocol: &'static str,
     /// Templated, so that no id and no value is in it: `POST /v1/charges/{id}`.
     pub operation: Option<String>,
@@ -67,6 +74,8 @@ pub enum Place {
     ResponseHeaders,
     ResponseBody,
     ResponseTrailers,
+    /// A message between equals (WebSocket).
+    Message,
     /// Bytes of an unknown protocol, or of a message whose start was not seen.
     Stream,
     /// A file given to `scan`.
@@ -85,6 +94,7 @@ impl Place {
             Self::ResponseHeaders => "response.headers",
             Self::ResponseBody => "response.body",
             Self::ResponseTrailers => "response.trailers",
+            Self::Message => "message",
             Self::Stream => "stream",
             Self::File => "file",
         }
@@ -127,6 +137,11 @@ pub trait Sink {
     fn part(&mut self, part: Part<'_>);
     /// `bytes` of this direction end here.
     fn settle(&mut self, direction: Direction, account: Account, bytes: u64);
+    /// The parser of `protocol` does not know any more where in its messages it is: what follows names no
+    /// operation until it does.
+    fn lost(&mut self, direction: Direction, protocol: &'static str) {
+        let _ = (direction, protocol);
+    }
 }
 
 /// One connection's parser. Both directions go through the same parser, because a response can

@@ -35,6 +35,47 @@ pub fn template(method: &str, target: &str) -> String {
     operation
 }
 
+/// The full method of gRPC and its kin, `/shop.Orders/Place`: the path, as long as that is a service and
+/// a method; else as [`template`] would show it.
+pub fn full_method(target: &str) -> String {
+    let path = path_of(target);
+    let mut names = path.trim_start_matches('/').split('/');
+    if path.len() <= MAX_LEN && names.clone().count() > 1 && names.all(is_name) {
+        return path.to_owned();
+    }
+    let shown = template("POST", target);
+    shown
+        .split_once(' ')
+        .map_or_else(String::new, |(_, path)| path.to_owned())
+}
+
+/// Whether a target is a service in a package, and a method, and nothing else would be named so.
+pub fn is_full_method(target: &str) -> bool {
+    let mut names = target.trim_start_matches('/').split('/');
+    match (names.next(), names.next(), names.next()) {
+        (Some(service), Some(method), None) => service.contains('.') && is_name(service) && is_name(method),
+        _ => false,
+    }
+}
+
+/// A name in a program, with its package.
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_LEN
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        && name.bytes().filter(u8::is_ascii_digit).count() < 6
+}
+
+/// Adds the name that a body gives, if there is room.
+pub fn append(operation: &mut String, name: &str) {
+    if operation.len() + 1 + name.len() <= MAX_LEN {
+        operation.push(' ');
+        operation.push_str(name);
+    }
+}
+
 /// The authority of a `Host` field or of an absolute target: lower case, no user, no port;
 /// `None` when it is empty, longer than 255 bytes or holds what no host name holds.
 pub fn authority(host: &str) -> Option<String> {
@@ -191,6 +232,19 @@ mod tests {
             ("4111111111111111", "/", "OTHER /"),
         ] {
             assert_eq!(template(method, target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_full_method_of_an_rpc_is_its_path() {
+        for (target, expected) in [
+            ("/shop.Orders/Place", "/shop.Orders/Place"),
+            ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Check"),
+            ("/api/shop.Orders/Place", "/api/shop.Orders/Place"),
+            ("/shop.Orders/4111111111111111", "/shop.Orders/{id}"),
+            ("/shop.Orders/ada@example.org", "/shop.Orders/{value}"),
+        ] {
+            assert_eq!(full_method(target), expected);
         }
     }
 

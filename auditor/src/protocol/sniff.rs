@@ -1,226 +1,131 @@
 //! Which protocol a connection speaks, from the first bytes of either direction.
 //!
-//! Goes in: the bytes at a place where a message may start. Comes out: a [`Start`]. Ports are
-//! never looked at, and nothing is remembered.
+//! Goes in: the bytes at a place where a message may start. Comes out: a [`Start`], and the parser of the
+//! protocol. Ports are never looked at, and nothing is remembered. A new protocol is a line of the table.
+
+use super::http1::{self, Http1};
+use super::http2::{self, Http2};
+use super::websocket::{self, WebSocket};
+use super::{Direction, Parser};
 
 /// Bytes held back per direction while the protocol is undecided.
 pub const SNIFF_LEN: usize = 64;
-/// Longest request line that is still recognised as a message start in the middle of a stream.
-pub const MAX_START_LINE: usize = 8 * 1024;
 
-/// The two kinds of HTTP/1 messages.
+/// Who sends bytes like these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Request,
-    Response,
+pub enum Speaker {
+    Client,
+    Server,
+    /// Both sides do.
+    Either,
+}
+
+impl Speaker {
+    /// Whether bytes that go in `direction` show that the ends were taken for each other.
+    pub(super) fn contradicts(self, direction: Direction) -> bool {
+        matches!(
+            (self, direction),
+            (Self::Client, Direction::ToClient) | (Self::Server, Direction::ToServer)
+        )
+    }
 }
 
 /// Whether a message starts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    Yes(Kind),
+    Yes(Speaker),
     /// All bytes so far would fit; more are needed.
     More,
     No,
 }
 
-/// Registered methods and the widespread unregistered ones (IANA HTTP Method Registry).
-const METHODS: [&str; 30] = [
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "CONNECT",
-    "OPTIONS",
-    "TRACE",
-    "PATCH",
-    "QUERY",
-    "PURGE",
-    "PROPFIND",
-    "PROPPATCH",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "LOCK",
-    "UNLOCK",
-    "SEARCH",
-    "REPORT",
-    "BIND",
-    "MKCALENDAR",
-    "ACL",
-    "LINK",
-    "UNLINK",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "UNSUBSCRIBE",
-    "M-SEARCH",
-    "MERGE",
+/// What a parser is told of the moment it takes over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// The connection is seen from its first byte.
+    pub(super) opened: bool,
+    /// Whether a message starts with the next byte of each direction.
+    pub(super) at_start: [bool; 2],
+    /// The number of the next message of each direction.
+    pub(super) messages: [u64; 2],
+}
+
+impl Beginning {
+    /// A connection that opens now.
+    pub(super) const fn opened() -> Self {
+        Self {
+            opened: true,
+            at_start: [true, true],
+            messages: [0, 0],
+        }
+    }
+}
+
+/// A protocol that bytes can be told to be.
+struct Protocol {
+    /// From the first bytes of a direction of a connection.
+    opening: fn(&[u8]) -> Start,
+    /// From the first bytes of a write, somewhere in a connection.
+    within: fn(&[u8]) -> Start,
+    parser: fn(&Beginning) -> Box<dyn Parser>,
+}
+
+/// In the order in which they are asked.
+static PROTOCOLS: [Protocol; 3] = [
+    Protocol {
+        opening: http1::sniff::opening,
+        within: http1::sniff::message_start,
+        parser: |beginning| Box::new(Http1::new(beginning)),
+    },
+    Protocol {
+        opening: http2::opening,
+        within: http2::within,
+        parser: |beginning| Box::new(Http2::new(beginning)),
+    },
+    Protocol {
+        // Its handshake is HTTP.
+        opening: |_| Start::No,
+        within: websocket::within,
+        parser: |beginning| Box::new(WebSocket::joined(beginning.messages)),
+    },
 ];
 
-/// A cheap look at the first bytes of a connection: enough to choose a parser. `Yes` for
-/// `METHOD SP` and the first byte of a target, or for `HTTP/1.`.
-pub fn opening(bytes: &[u8]) -> Start {
-    let crlf = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-    let bytes = &bytes[crlf..];
-    if bytes.is_empty() {
-        return Start::More;
-    }
-    match prefix(bytes, b"HTTP/1.") {
-        Start::No => {}
-        other => return other,
-    }
-    let Some((method, target)) = method(bytes) else {
-        return more_if_method_prefix(bytes);
-    };
-    match target.first() {
-        None => Start::More,
-        Some(b'/' | b'*') if method != "CONNECT" => Start::Yes(Kind::Request),
-        Some(b) if b.is_ascii_alphanumeric() || *b == b'[' => target_with_authority(method, target),
-        Some(_) => Start::No,
+/// A protocol that was recognised.
+#[derive(Clone, Copy)]
+pub(super) struct Known(&'static Protocol);
+
+impl Known {
+    pub(super) fn parser(self, beginning: &Beginning) -> Box<dyn Parser> {
+        (self.0.parser)(beginning)
     }
 }
 
-/// A strict look, used to find a message in the middle of a stream: the request line must show
-/// its version, the status line its code.
-///
-/// Empty lines are not skipped: a run of them must not be looked at once per line.
-pub fn message_start(bytes: &[u8]) -> Start {
-    if matches!(bytes, [b'\r' | b'\n', ..]) {
-        return Start::No;
-    }
-    match opening(bytes) {
-        Start::Yes(Kind::Response) => status_line(bytes),
-        Start::Yes(Kind::Request) => request_line(bytes),
-        other => other,
+/// What the first bytes of a connection show.
+pub(super) fn opening(bytes: &[u8]) -> (Start, Option<Known>) {
+    ask(|protocol| (protocol.opening)(bytes))
+}
+
+/// What the first bytes of a write show.
+pub(super) fn within(bytes: &[u8]) -> (Start, Option<Known>) {
+    ask(|protocol| (protocol.within)(bytes))
+}
+
+/// Who sends what begins with `bytes`, if that can be told.
+pub fn speaker(bytes: &[u8]) -> Option<Speaker> {
+    match within(bytes).0 {
+        Start::Yes(speaker) => Some(speaker),
+        Start::More | Start::No => None,
     }
 }
 
-/// `bytes` against `expected`, `More` when they end too early.
-fn prefix(bytes: &[u8], expected: &[u8]) -> Start {
-    let length = bytes.len().min(expected.len());
-    if bytes[..length] != expected[..length] {
-        Start::No
-    } else if length < expected.len() {
-        Start::More
-    } else {
-        Start::Yes(Kind::Response)
-    }
-}
-
-fn method(bytes: &[u8]) -> Option<(&'static str, &[u8])> {
-    METHODS.iter().find_map(|method| {
-        let target = bytes.strip_prefix(method.as_bytes())?.strip_prefix(b" ")?;
-        Some((*method, target))
-    })
-}
-
-fn more_if_method_prefix(bytes: &[u8]) -> Start {
-    let more = METHODS
-        .iter()
-        .any(|method| method.as_bytes().starts_with(bytes) || bytes == method.as_bytes());
-    if more { Start::More } else { Start::No }
-}
-
-/// `CONNECT host:port` and absolute-form targets.
-fn target_with_authority(method: &str, target: &[u8]) -> Start {
-    if method == "CONNECT" {
-        return Start::Yes(Kind::Request);
-    }
-    match (prefix(target, b"http://"), prefix(target, b"https://")) {
-        (Start::No, Start::No) => Start::No,
-        (Start::Yes(_), _) | (_, Start::Yes(_)) => Start::Yes(Kind::Request),
-        _ => Start::More,
-    }
-}
-
-fn status_line(bytes: &[u8]) -> Start {
-    match bytes.strip_prefix(b"HTTP/1.") {
-        Some([minor, b' ', code @ ..]) if minor.is_ascii_digit() => {
-            let digits = code.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
-            match digits {
-                3 => Start::Yes(Kind::Response),
-                n if n == code.len() => Start::More,
-                _ => Start::No,
-            }
-        }
-        Some([]) => Start::More,
-        Some([minor]) if minor.is_ascii_digit() => Start::More,
-        _ => Start::No,
-    }
-}
-
-fn request_line(bytes: &[u8]) -> Start {
-    let Some((_, target)) = method(bytes) else {
-        return Start::No;
-    };
-    let target = &target[..target.len().min(MAX_START_LINE)];
-    let Some(end) = target.iter().position(|b| *b <= b' ' || *b == 0x7f) else {
-        return if target.len() < MAX_START_LINE {
-            Start::More
-        } else {
-            Start::No
-        };
-    };
-    if target[end] != b' ' {
-        return Start::No;
-    }
-    match prefix(&target[end + 1..], b"HTTP/1.") {
-        Start::Yes(_) => Start::Yes(Kind::Request),
-        Start::More if target.len() == MAX_START_LINE => Start::No,
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn first_bytes_choose_the_protocol() {
-        for (bytes, expected) in [
-            (&b""[..], Start::More),
-            (b"G", Start::More),
-            (b"GET", Start::More),
-            (b"GET ", Start::More),
-            (b"GET /", Start::Yes(Kind::Request)),
-            (b"\r\nPOST /x", Start::Yes(Kind::Request)),
-            (b"GET htt", Start::More),
-            (b"GET http://a", Start::Yes(Kind::Request)),
-            (b"GET key", Start::No),
-            (b"CONNECT a:443", Start::Yes(Kind::Request)),
-            (b"OPTIONS *", Start::Yes(Kind::Request)),
-            (b"HTT", Start::More),
-            (b"HTTP/1.1", Start::Yes(Kind::Response)),
-            (b"HTTP/2", Start::No),
-            (b"PRI * HTTP/2.0\r\n\r\n", Start::No),
-            (b"220 mail.test", Start::No),
-            (b"\x16\x03\x01", Start::No),
-        ] {
-            assert_eq!(opening(bytes), expected, "{}", String::from_utf8_lossy(bytes));
+fn ask(question: impl Fn(&Protocol) -> Start) -> (Start, Option<Known>) {
+    let mut answer = Start::No;
+    for protocol in &PROTOCOLS {
+        match question(protocol) {
+            Start::Yes(speaker) => return (Start::Yes(speaker), Some(Known(protocol))),
+            Start::More => answer = Start::More,
+            Start::No => {}
         }
     }
-
-    #[test]
-    fn a_message_in_the_middle_must_show_its_version_or_status() {
-        for (bytes, expected) in [
-            (&b"GET / HTTP/1.1\r\n"[..], Start::Yes(Kind::Request)),
-            (b"GET /abc", Start::More),
-            (b"GET /abc HTT", Start::More),
-            (b"GET /abc is a path", Start::No),
-            (b"GET /abc\r\n", Start::No),
-            (b"HTTP/1.1 200 OK", Start::Yes(Kind::Response)),
-            (b"HTTP/1.0 20", Start::More),
-            (b"HTTP/1.1 is old", Start::No),
-        ] {
-            assert_eq!(
-                message_start(bytes),
-                expected,
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
-        }
-        let long = [b"GET /".as_slice(), &[b'a'; MAX_START_LINE]].concat();
-        assert_eq!(message_start(&long), Start::No);
-    }
+    (answer, None)
 }

@@ -18,14 +18,13 @@ pub const DATAGRAM: &str = "datagram";
 
 /// Passes bytes on as a stream.
 pub struct Text {
-    exchange: Arc<Exchange>,
     sides: [Side; 2],
+    /// Each message stands alone.
+    is_datagram: bool,
 }
 
-#[derive(Default)]
 struct Side {
-    message: u64,
-    offset: u64,
+    stretch: Stretch,
     ciphertext: Option<bool>,
 }
 
@@ -38,34 +37,43 @@ impl Text {
     /// Messages that stand alone: nothing of one says what the next is.
     pub fn datagrams() -> Self {
         Self {
-            exchange: Arc::new(Exchange {
-                protocol: DATAGRAM,
-                ..Exchange::default()
-            }),
-            ..Self::new()
+            is_datagram: true,
+            ..Self::of(DATAGRAM, &Exchange::default(), [0, 0])
         }
     }
 
     /// What follows an upgrade or `CONNECT`: the stream keeps the operation that opened it, and
     /// message numbers go on from `messages`.
     pub fn after(opened_by: &Exchange, messages: [u64; 2]) -> Self {
-        let exchange = Exchange {
-            protocol: PROTOCOL,
+        Self::of(PROTOCOL, opened_by, messages)
+    }
+
+    fn of(protocol: &'static str, opened_by: &Exchange, messages: [u64; 2]) -> Self {
+        let exchange = Arc::new(Exchange {
+            protocol,
             ..opened_by.clone()
-        };
-        let side = |message| Side {
-            message,
-            ..Side::default()
+        });
+        let side = |direction: Direction| Side {
+            stretch: Stretch {
+                exchange: Arc::clone(&exchange),
+                direction,
+                message: messages[direction.index()],
+                offset: 0,
+            },
+            ciphertext: None,
         };
         Self {
-            exchange: Arc::new(exchange),
-            sides: messages.map(side),
+            sides: [side(Direction::ToServer), side(Direction::ToClient)],
+            is_datagram: false,
         }
     }
 
     /// The number the next message of each direction would have.
     pub fn next_messages(&self) -> [u64; 2] {
-        [self.sides[0].message + 1, self.sides[1].message + 1]
+        [
+            self.sides[0].stretch.message + 1,
+            self.sides[1].stretch.message + 1,
+        ]
     }
 
     /// See [`super::Parser::feed`].
@@ -75,16 +83,7 @@ impl Text {
             sink.settle(direction, Account::Ciphertext, bytes.len() as u64);
             return;
         }
-        for data in bytes.chunks(WINDOW) {
-            emit(
-                &self.exchange,
-                direction,
-                &mut self.sides[direction.index()],
-                data,
-                false,
-                sink,
-            );
-        }
+        side.stretch.feed(bytes, sink);
     }
 
     /// See [`super::Parser::gap`].
@@ -95,13 +94,9 @@ impl Text {
     /// See [`super::Parser::finish`].
     pub fn finish(&mut self, direction: Direction, sink: &mut dyn Sink) {
         let side = &mut self.sides[direction.index()];
-        if side.offset > 0 {
-            emit(&self.exchange, direction, side, &[], true, sink);
-            side.message += 1;
-            side.offset = 0;
-        }
-        if self.exchange.protocol == DATAGRAM {
-            self.sides[direction.index()].ciphertext = None;
+        side.stretch.finish(sink);
+        if self.is_datagram {
+            side.ciphertext = None;
         }
     }
 }
@@ -112,27 +107,59 @@ impl Default for Text {
     }
 }
 
-fn emit(
-    exchange: &Arc<Exchange>,
+/// Bytes of one direction that belong to no message, one after the other.
+pub(super) struct Stretch {
+    exchange: Arc<Exchange>,
     direction: Direction,
-    side: &mut Side,
-    data: &[u8],
-    last: bool,
-    sink: &mut dyn Sink,
-) {
-    sink.part(Part {
-        exchange,
-        direction,
-        place: Place::Stream,
-        message: side.message,
-        content_type: None,
-        content_encoding: None,
-        offset: side.offset,
-        last,
-        data,
-        wire_bytes: data.len() as u64,
-    });
-    side.offset += data.len() as u64;
+    message: u64,
+    offset: u64,
+}
+
+impl Stretch {
+    /// The first one has the number `message`.
+    pub(super) fn new(protocol: &'static str, direction: Direction, message: u64) -> Self {
+        Self {
+            exchange: Arc::new(Exchange {
+                protocol,
+                ..Exchange::default()
+            }),
+            direction,
+            message,
+            offset: 0,
+        }
+    }
+
+    /// Shows bytes that follow what came before.
+    pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
+        for data in bytes.chunks(WINDOW) {
+            self.emit(data, false, sink);
+        }
+    }
+
+    /// What follows does not belong to what came before.
+    pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
+        if self.offset > 0 {
+            self.emit(&[], true, sink);
+            self.message += 1;
+            self.offset = 0;
+        }
+    }
+
+    fn emit(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {
+        sink.part(Part {
+            exchange: &self.exchange,
+            direction: self.direction,
+            place: Place::Stream,
+            message: self.message,
+            content_type: None,
+            content_encoding: None,
+            offset: self.offset,
+            last,
+            data,
+            wire_bytes: data.len() as u64,
+        });
+        self.offset += data.len() as u64;
+    }
 }
 
 /// The first three bytes of a TLS record: a content type, and major version 3 (RFC 8446 §5.1).

@@ -271,10 +271,10 @@ impl Connection {
         let by_listener = inet
             .filter(|pair| peers.is_listening(self.tgid, self.netns, pair.local.port()))
             .map(|_| false);
-        let by_bytes = || match sniff::message_start(first) {
-            sniff::Start::Yes(sniff::Kind::Request) => Some(!ingress),
-            sniff::Start::Yes(sniff::Kind::Response) => Some(ingress),
-            sniff::Start::More | sniff::Start::No => None,
+        let by_bytes = || match sniff::speaker(first)? {
+            sniff::Speaker::Client => Some(!ingress),
+            sniff::Speaker::Server => Some(ingress),
+            sniff::Speaker::Either => None,
         };
         let by_port = || inet.map(|pair| pair.local.port() > pair.remote.port());
         self.is_client = by_listener.or_else(by_bytes).or_else(by_port).or(Some(!ingress));

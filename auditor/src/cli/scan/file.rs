@@ -17,7 +17,8 @@ use crate::detect::Detection;
 use crate::detect::sketch::{ScanSuspects, Spot};
 use crate::ledger::Account;
 use crate::protocol::http1::Http1;
-use crate::protocol::sniff::{self, Kind, MAX_START_LINE, Start};
+use crate::protocol::http1::sniff::{self, MAX_START_LINE};
+use crate::protocol::sniff::{Speaker, Start};
 use crate::protocol::{Direction, Exchange, Parser, Part, Place, Sink};
 
 use super::ahead::{Ahead, Helpers, Scanned};
@@ -117,7 +118,7 @@ pub(super) fn scan(
         extent: Extent::default(),
     };
     let mut input = match sniff::message_start(&block[..length]) {
-        Start::Yes(kind) => Input::Http(Box::new(HttpFile::new(kind, findings))),
+        Start::Yes(speaker) => Input::Http(Box::new(HttpFile::new(speaker, findings))),
         Start::More | Start::No => Input::Content(Box::new(ContentFile::new(findings))),
     };
     while length > 0 {
@@ -216,13 +217,13 @@ struct HttpFile<'a> {
 }
 
 impl<'a> HttpFile<'a> {
-    fn new(kind: Kind, findings: Findings<'a>) -> Self {
+    fn new(speaker: Speaker, findings: Findings<'a>) -> Self {
         let messages = Messages {
             reader: Reader::new(Limits::default()),
             findings,
             tracks: Default::default(),
         };
-        let direction = direction_of(kind);
+        let direction = direction_of(speaker);
         Self {
             parser: Http1::joined([true, true]),
             messages,
@@ -251,13 +252,13 @@ impl<'a> HttpFile<'a> {
     fn messages(&mut self, bytes: &[u8]) {
         let mut from = 0;
         for start in starts(bytes) {
-            let Start::Yes(kind) = sniff::message_start(&bytes[start..]) else {
+            let Start::Yes(speaker) = sniff::message_start(&bytes[start..]) else {
                 continue;
             };
-            if direction_of(kind) != self.direction {
+            if direction_of(speaker) != self.direction {
                 self.pass(&bytes[from..start]);
                 self.parser.finish(self.direction, &mut self.messages);
-                self.direction = direction_of(kind);
+                self.direction = direction_of(speaker);
                 from = start;
             }
         }
@@ -282,10 +283,10 @@ impl<'a> HttpFile<'a> {
     }
 }
 
-fn direction_of(kind: Kind) -> Direction {
-    match kind {
-        Kind::Request => Direction::ToServer,
-        Kind::Response => Direction::ToClient,
+fn direction_of(speaker: Speaker) -> Direction {
+    match speaker {
+        Speaker::Client | Speaker::Either => Direction::ToServer,
+        Speaker::Server => Direction::ToClient,
     }
 }
 

@@ -3,8 +3,10 @@
 //! Goes in: a complete head, up to and with its empty line. Comes out: where its pieces lie and
 //! how the body is framed (RFC 9112 §6.3). It keeps no field but the few that steer parsing.
 
-use crate::protocol::operation;
-use crate::protocol::sniff::Kind;
+use crate::protocol::http::{Fields, Request};
+use crate::protocol::{Exchange, operation};
+
+use super::{Kind, PROTOCOL};
 
 /// Most header fields of one message; more settle as `Limit`.
 pub const MAX_HEADERS: usize = 256;
@@ -26,8 +28,8 @@ pub(super) struct Head {
     pub(super) fields_at: usize,
     /// As the fields say; `None` without any.
     pub(super) framing: Option<Framing>,
-    pub(super) content_type: Option<Box<str>>,
-    pub(super) content_encoding: Option<Box<str>>,
+    /// What the fields say about the body.
+    pub(super) fields: Fields,
 }
 
 pub(super) enum StartLine {
@@ -35,8 +37,7 @@ pub(super) enum StartLine {
         method_len: usize,
         path_len: usize,
         query_len: usize,
-        operation: String,
-        authority: Option<String>,
+        exchange: Exchange,
         method: Method,
     },
     Response {
@@ -91,26 +92,41 @@ pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Head, HeadError> {
             let target = request.path.unwrap_or_default();
             let path_len = target.find('?').unwrap_or(target.len());
             let host = field(request.headers, "host");
+            let fields = steering(request.headers);
+            let exchange = Request {
+                version: PROTOCOL,
+                method: Some(method),
+                target: Some(target),
+                authority: operation::authority_of_target(target)
+                    .or_else(|| host.and_then(operation::authority)),
+                fields: &fields,
+                is_partial: false,
+            }
+            .exchange();
             let start_line = StartLine::Request {
                 method_len: method.len(),
                 path_len,
                 query_len: target.len() - path_len,
-                operation: operation::template(method, target),
-                authority: operation::authority_of_target(target)
-                    .or_else(|| host.and_then(operation::authority)),
+                exchange,
                 method: match method {
                     "HEAD" => Method::Head,
                     "CONNECT" => Method::Connect,
                     _ => Method::Other,
                 },
             };
-            head(start_line, fields_at, request.headers)
+            head(start_line, fields_at, request.headers, fields)
         }
         Kind::Response => {
             let mut response = httparse::Response::new(&mut fields);
             complete(config.parse_response(&mut response, bytes))?;
             let status = response.code.unwrap_or_default();
-            head(StartLine::Response { status }, fields_at, response.headers)
+            let fields = steering(response.headers);
+            head(
+                StartLine::Response { status },
+                fields_at,
+                response.headers,
+                fields,
+            )
         }
     }
 }
@@ -123,13 +139,27 @@ fn complete(result: httparse::Result<usize>) -> Result<(), HeadError> {
     }
 }
 
-fn head(start_line: StartLine, fields_at: usize, fields: &[httparse::Header<'_>]) -> Result<Head, HeadError> {
-    let coding = field(fields, "transfer-encoding").unwrap_or_default();
+/// What the fields say about the body.
+fn steering(headers: &[httparse::Header<'_>]) -> Fields {
+    let mut fields = Fields::default();
+    for header in headers {
+        fields.take(header.name.as_bytes(), header.value);
+    }
+    fields
+}
+
+fn head(
+    start_line: StartLine,
+    fields_at: usize,
+    headers: &[httparse::Header<'_>],
+    mut fields: Fields,
+) -> Result<Head, HeadError> {
+    let coding = field(headers, "transfer-encoding").unwrap_or_default();
     let mut codings = coding.rsplit(',').map(str::trim);
     let chunked = codings
         .next()
         .is_some_and(|last| last.eq_ignore_ascii_case("chunked"));
-    let framing = match (chunked, content_length(fields)?) {
+    let framing = match (chunked, content_length(headers)?) {
         (true, _) => Some(Framing::Chunked),
         (false, Some(length)) => Some(Framing::Length(length)),
         (false, None) => None,
@@ -140,12 +170,14 @@ fn head(start_line: StartLine, fields_at: usize, fields: &[httparse::Header<'_>]
     } else {
         None
     };
+    if let Some(inner) = inner {
+        fields.take(b"content-encoding", inner.as_bytes());
+    }
     Ok(Head {
         start_line,
         fields_at,
         framing,
-        content_type: field(fields, "content-type").map(Box::from),
-        content_encoding: field(fields, "content-encoding").or(inner).map(Box::from),
+        fields,
     })
 }
 

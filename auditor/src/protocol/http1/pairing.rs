@@ -61,6 +61,14 @@ impl Pairing {
         }
     }
 
+    /// The name of a request became known when its body came.
+    pub(super) fn rename(&mut self, before: &Arc<Exchange>, exchange: &Arc<Exchange>) {
+        let mut latest = self.pending.iter_mut().rev();
+        if let Some(pending) = latest.find(|pending| Arc::ptr_eq(&pending.exchange, before)) {
+            pending.exchange = Arc::clone(exchange);
+        }
+    }
+
     /// Whether a request waits for its response.
     pub(super) fn waits(&self) -> bool {
         !self.pending.is_empty()

@@ -9,14 +9,15 @@ mod recover;
 use std::sync::Arc;
 
 use crate::ledger::Account;
-use crate::protocol::sniff::{self, Kind, Start};
+use crate::protocol::http::{self, Body, Fields, Naming};
+use crate::protocol::sniff::Start;
 use crate::protocol::{Direction, Exchange, Place, Sink, WINDOW};
 use crate::secret::Secret;
 
 use super::chunked::{Chunked, Step};
 use super::head::{self, Framing, Head, HeadError, Method, StartLine};
 use super::pairing::{Pairing, Pending};
-use super::{MAX_HEAD, PROTOCOL, settle_framing};
+use super::{Kind, MAX_HEAD, PROTOCOL, settle_framing, sniff};
 
 /// Why a side stopped before the end of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +38,11 @@ pub(super) struct Side {
     searched: usize,
     message: u64,
     exchange: Arc<Exchange>,
-    content_type: Option<Box<str>>,
-    content_encoding: Option<Box<str>>,
-    /// Offset in the current body or stream.
+    fields: Fields,
+    body: Body,
+    /// Looks for the operation's name in a request's body.
+    naming: Option<Naming>,
+    /// Offset in what belongs to no message.
     offset: u64,
 }
 
@@ -58,31 +61,34 @@ enum State {
 struct Taken(usize, Option<Stop>);
 
 impl Side {
-    pub(super) fn new(direction: Direction, kind: Kind, at_start: bool) -> Self {
+    /// The first message has the number `message`.
+    pub(super) fn new(direction: Direction, kind: Kind, at_start: bool, message: u64) -> Self {
         Self {
             direction,
             kind,
             state: if at_start { State::Start } else { State::Lost },
             held: Secret::default(),
             searched: 0,
-            message: 0,
+            message,
             exchange: unplaced(),
-            content_type: None,
-            content_encoding: None,
+            fields: Fields::default(),
+            body: Body::plain(),
+            naming: None,
             offset: 0,
         }
-    }
-
-    pub(super) fn count_from(&mut self, message: u64) {
-        self.message = message;
     }
 
     pub(super) fn next_message(&self) -> u64 {
         self.message + 1
     }
 
-    pub(super) fn exchange(&self) -> &Exchange {
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
+    }
+
+    /// What the fields of the current message say about its body.
+    pub(super) fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     /// Reads on; returns where and why it stopped, if it did.
@@ -128,9 +134,9 @@ impl Side {
             let rest = &bytes[at..];
             let Taken(taken, stop) = match self.state {
                 State::Start => self.start(rest, pairing, sink),
-                State::Length(left) => self.length(rest, left, sink),
-                State::Chunked(chunked) => self.chunked(rest, chunked, sink),
-                State::UntilClose => self.until_close(rest, sink),
+                State::Length(left) => self.length(rest, left, pairing, sink),
+                State::Chunked(chunked) => self.chunked(rest, chunked, pairing, sink),
+                State::UntilClose => self.until_close(rest, pairing, sink),
                 State::Trailers => self.trailers(rest, sink),
                 State::Lost => self.lost(rest, sink),
                 State::Tunnel => Taken(0, Some(Stop::Tunnel)),
@@ -156,7 +162,7 @@ impl Side {
             return Taken(0, Some(Stop::Early));
         }
         if !could_start(self.kind, bytes) {
-            self.lose();
+            self.lose(sink);
             return Taken(0, None);
         }
         let window = &bytes[..bytes.len().min(MAX_HEAD)];
@@ -167,12 +173,12 @@ impl Side {
             Ok(head) => self.head(head, &bytes[..end], pairing, sink),
             Err(HeadError::TooManyHeaders) => {
                 sink.settle(self.direction, Account::Limit, end as u64);
-                self.lose();
+                self.lose(sink);
                 Taken(end, None)
             }
             Err(HeadError::Malformed) => {
                 // All of it goes out at once: trying again inside would take quadratic time.
-                self.lose();
+                self.lose(sink);
                 self.emit_stream(&bytes[..end], false, sink);
                 Taken(end, None)
             }
@@ -186,7 +192,7 @@ impl Side {
             if matches!(self.state, State::Trailers) {
                 self.message += 1;
             }
-            self.lose();
+            self.lose(sink);
             return Taken(MAX_HEAD, None);
         }
         self.held.extend(bytes);
@@ -197,23 +203,16 @@ impl Side {
     fn head(&mut self, head: Head, bytes: &[u8], pairing: &mut Pairing, sink: &mut dyn Sink) -> Taken {
         let fields = &bytes[head.fields_at..];
         self.offset = 0;
-        self.content_type = head.content_type;
-        self.content_encoding = head.content_encoding;
+        self.fields = head.fields;
         let next = match head.start_line {
             StartLine::Request {
                 method_len,
                 path_len,
                 query_len,
-                operation,
-                authority,
+                exchange,
                 method,
             } => {
-                let exchange = Exchange {
-                    protocol: PROTOCOL,
-                    operation: Some(operation),
-                    status: None,
-                    authority,
-                };
+                self.naming = Naming::of(&exchange, &self.fields);
                 self.exchange = Arc::new(exchange);
                 pairing.request(Pending {
                     exchange: Arc::clone(&self.exchange),
@@ -232,17 +231,14 @@ impl Side {
                 let interim = (100..200).contains(&status) && status != 101;
                 let request = pairing.response(interim);
                 let method = request.as_ref().map_or(Method::Other, |request| request.method);
-                let exchange = request.map_or_else(Exchange::default, |r| (*r.exchange).clone());
-                self.exchange = Arc::new(Exchange {
-                    protocol: PROTOCOL,
-                    status: Some(status),
-                    ..exchange
-                });
+                let exchange = request.map_or_else(unplaced, |request| request.exchange);
+                self.exchange = Arc::new(http::response(&exchange, Some(status), &self.fields));
                 settle_framing(self.direction, head.fields_at, sink);
                 self.emit_whole(Place::ResponseHeaders, fields, sink);
                 response_state(status, method, head.framing)
             }
         };
+        self.body = http::body_of(&self.exchange, &self.fields);
         self.state = next;
         if matches!(next, State::Start | State::Length(0)) {
             self.end_message();
@@ -251,13 +247,13 @@ impl Side {
         Taken(bytes.len(), stop)
     }
 
-    fn length(&mut self, bytes: &[u8], left: u64, sink: &mut dyn Sink) -> Taken {
+    fn length(&mut self, bytes: &[u8], left: u64, pairing: &mut Pairing, sink: &mut dyn Sink) -> Taken {
         let n = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(bytes.len())
             .min(WINDOW);
         let left = left - n as u64;
-        self.emit_body(&bytes[..n], left == 0, sink);
+        self.emit_body(&bytes[..n], left == 0, pairing, sink);
         self.state = State::Length(left);
         if left == 0 {
             self.end_message();
@@ -265,7 +261,13 @@ impl Side {
         Taken(n, None)
     }
 
-    fn chunked(&mut self, bytes: &[u8], mut chunked: Chunked, sink: &mut dyn Sink) -> Taken {
+    fn chunked(
+        &mut self,
+        bytes: &[u8],
+        mut chunked: Chunked,
+        pairing: &mut Pairing,
+        sink: &mut dyn Sink,
+    ) -> Taken {
         let step = chunked.step(&bytes[..bytes.len().min(WINDOW)]);
         self.state = State::Chunked(chunked);
         match step {
@@ -274,27 +276,27 @@ impl Side {
                 Taken(n, None)
             }
             Step::Data(n) => {
-                self.emit_body(&bytes[..n], false, sink);
+                self.emit_body(&bytes[..n], false, pairing, sink);
                 Taken(n, None)
             }
             Step::Trailers(n) => {
                 settle_framing(self.direction, n, sink);
-                self.emit_body(&[], true, sink);
+                self.emit_body(&[], true, pairing, sink);
                 self.state = State::Trailers;
                 Taken(n, None)
             }
             Step::Broken => {
-                self.emit_body(&[], true, sink);
+                self.emit_body(&[], true, pairing, sink);
                 self.end_message();
-                self.lose();
+                self.lose(sink);
                 Taken(0, None)
             }
         }
     }
 
-    fn until_close(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Taken {
+    fn until_close(&mut self, bytes: &[u8], pairing: &mut Pairing, sink: &mut dyn Sink) -> Taken {
         let n = bytes.len().min(WINDOW);
-        self.emit_body(&bytes[..n], false, sink);
+        self.emit_body(&bytes[..n], false, pairing, sink);
         Taken(n, None)
     }
 
@@ -319,10 +321,14 @@ impl Side {
         self.state = State::Start;
     }
 
-    fn lose(&mut self) {
+    fn lose(&mut self, sink: &mut dyn Sink) {
+        if !matches!(self.state, State::Lost) {
+            sink.lost(self.direction, PROTOCOL);
+        }
         self.exchange = unplaced();
-        self.content_type = None;
-        self.content_encoding = None;
+        self.fields = Fields::default();
+        self.body = Body::plain();
+        self.naming = None;
         self.offset = 0;
         self.state = State::Lost;
     }

@@ -3,94 +3,11 @@
 use proptest::prelude::*;
 
 use crate::ledger::Account;
-use crate::protocol::{Connection, Direction, Parser, Part, Place, Sink};
+use crate::protocol::recorded::{Recorder, Seen, run};
+use crate::protocol::{Connection, Direction, Parser, Place};
 
 use super::{Http1, MAX_HEAD};
 use Direction::{ToClient, ToServer};
-
-/// One part after joining its pieces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    direction: Direction,
-    place: Place,
-    message: u64,
-    operation: Option<String>,
-    status: Option<u16>,
-    closed: bool,
-    data: Vec<u8>,
-}
-
-#[derive(Default)]
-struct Recorder {
-    seen: Vec<Seen>,
-    settled: [u64; 2],
-    limit: u64,
-    longest: usize,
-}
-
-impl Sink for Recorder {
-    fn part(&mut self, part: Part<'_>) {
-        assert_eq!(part.wire_bytes, part.data.len() as u64);
-        self.settled[part.direction.index()] += part.wire_bytes;
-        self.longest = self.longest.max(part.data.len());
-        let same = self.seen.iter_mut().rev().find(|seen| {
-            !seen.closed
-                && (seen.direction, seen.place, seen.message) == (part.direction, part.place, part.message)
-        });
-        match same {
-            Some(seen) => {
-                seen.data.extend_from_slice(part.data);
-                seen.closed = part.last;
-            }
-            None => self.seen.push(Seen {
-                direction: part.direction,
-                place: part.place,
-                message: part.message,
-                operation: part.exchange.operation.clone(),
-                status: part.exchange.status,
-                closed: part.last,
-                data: part.data.to_vec(),
-            }),
-        }
-    }
-
-    fn settle(&mut self, direction: Direction, account: Account, bytes: u64) {
-        assert!(bytes > 0);
-        self.settled[direction.index()] += bytes;
-        if account == Account::Limit {
-            self.limit += bytes;
-        }
-    }
-}
-
-impl Recorder {
-    fn texts(&self, place: Place) -> Vec<(Option<&str>, String)> {
-        let of_place = self.seen.iter().filter(|seen| seen.place == place);
-        of_place
-            .map(|s| {
-                (
-                    s.operation.as_deref(),
-                    String::from_utf8_lossy(&s.data).into_owned(),
-                )
-            })
-            .collect()
-    }
-}
-
-/// Feeds a conversation, ends it, and checks that every byte was settled once.
-fn run(mut parser: impl Parser, conversation: &[(Direction, &[u8])]) -> Recorder {
-    let mut recorder = Recorder::default();
-    let mut fed = [0; 2];
-    for (direction, bytes) in conversation.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        parser.feed(*direction, bytes, &mut recorder);
-        fed[direction.index()] += bytes.len() as u64;
-    }
-    parser.finish(ToServer, &mut recorder);
-    parser.finish(ToClient, &mut recorder);
-    assert_eq!(recorder.settled, fed);
-    assert!(recorder.seen.iter().all(|seen| seen.closed));
-    recorder
-}
 
 const REQUESTS: &[u8] = b"\r\nPOST /v1/charges/42?q=a%20b HTTP/1.1\r\nHost: Shop.test:80\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}\
 HEAD /v1/ping HTTP/1.1\nHost: shop.test\n\n\
@@ -226,16 +143,16 @@ fn after_a_gap_of_unknown_length_the_next_message_is_found_and_not_paired_wrongl
 #[test]
 fn a_tunnel_is_text_and_tls_inside_it_is_not_called_scanned() {
     let upgrade: [(Direction, &[u8]); 4] = [
-        (ToServer, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),
+        (ToServer, b"GET /ws HTTP/1.1\r\nUpgrade: other\r\n\r\n"),
         (ToClient, b"HTTP/1.1 101 Switching\r\n\r\nhello"),
-        (ToServer, b"GET / HTTP/1.1\r\n\r\n"),
+        (ToServer, b"GET key\r\n"),
         (ToClient, b"bye"),
     ];
     let seen = run(Connection::opened(), &upgrade);
     let of = Some("GET /ws");
     assert_eq!(
         seen.texts(Place::Stream),
-        [(of, "hellobye".into()), (of, "GET / HTTP/1.1\r\n\r\n".into())]
+        [(of, "hellobye".into()), (of, "GET key\r\n".into())]
     );
     let connect: [(Direction, &[u8]); 3] = [
         (ToServer, b"CONNECT bank.test:443 HTTP/1.1\r\n\r\n"),
@@ -260,7 +177,7 @@ fn a_head_beyond_its_limits_settles_as_limit() {
             .collect();
         conversation.push((ToServer, next));
         let seen = run(Connection::opened(), &conversation);
-        assert_eq!(seen.limit, MAX_HEAD as u64);
+        assert_eq!(seen.settled_as(Account::Limit), MAX_HEAD as u64);
         assert_eq!(seen.texts(Place::RequestPath), [(Some("GET /b"), "/b".into())]);
     }
     let many = format!(
@@ -268,7 +185,7 @@ fn a_head_beyond_its_limits_settles_as_limit() {
         "A: b\r\n".repeat(super::MAX_HEADERS + 1)
     );
     assert_eq!(
-        run(Connection::opened(), &[(ToServer, many.as_bytes())]).limit,
+        run(Connection::opened(), &[(ToServer, many.as_bytes())]).settled_as(Account::Limit),
         many.len() as u64
     );
 }

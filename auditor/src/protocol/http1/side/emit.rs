@@ -3,10 +3,10 @@
 //! Goes in: pieces of messages. Comes out: [`Part`]s with the exchange, message and offset that the
 //! side stands at. It decides nothing.
 
-use crate::protocol::sniff::Kind;
+use crate::protocol::http::{Body, Carrier, Naming};
 use crate::protocol::{Part, Place, Sink, WINDOW};
 
-use super::Side;
+use super::{Kind, Pairing, Side};
 
 impl Side {
     pub(super) fn trailer_place(&self) -> Place {
@@ -16,19 +16,36 @@ impl Side {
         }
     }
 
-    pub(super) fn emit_body(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {
-        let place = match self.kind {
-            Kind::Request => Place::RequestBody,
-            Kind::Response => Place::ResponseBody,
-        };
-        sink.part(Part {
-            content_type: self.content_type.as_deref(),
-            content_encoding: self.content_encoding.as_deref(),
-            offset: self.offset,
-            last,
-            ..self.part(place, data)
+    /// Shows the next bytes of the body, which may name the operation of a request.
+    pub(super) fn emit_body(&mut self, data: &[u8], last: bool, pairing: &mut Pairing, sink: &mut dyn Sink) {
+        let named = Naming::look(&mut self.naming, &self.exchange, &self.fields, data, last);
+        if let Some(named) = named {
+            pairing.rename(&self.exchange, &named);
+            self.exchange = named;
+        }
+        self.with_body(|body, carrier, message| {
+            if last {
+                body.end(carrier, message, data, sink);
+            } else {
+                body.feed(carrier, message, data, sink);
+            }
         });
-        self.offset += data.len() as u64;
+    }
+
+    /// The body, with what its parts have in common and the number of the message.
+    pub(super) fn with_body(&mut self, call: impl FnOnce(&mut Body, &Carrier<'_>, &mut u64)) {
+        let carrier = Carrier {
+            exchange: &self.exchange,
+            direction: self.direction,
+            place: match self.kind {
+                Kind::Request => Place::RequestBody,
+                Kind::Response => Place::ResponseBody,
+            },
+            content_type: self.fields.content_type.as_deref(),
+            content_encoding: self.fields.content_encoding.as_deref(),
+            message_encoding: self.fields.message_encoding.as_deref(),
+        };
+        call(&mut self.body, &carrier, &mut self.message);
     }
 
     pub(super) fn emit_stream(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {

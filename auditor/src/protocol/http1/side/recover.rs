@@ -3,7 +3,8 @@
 //! Goes in: gaps, ends, and bytes that belong to no message. Comes out: what was held, as a stream,
 //! and a state from which the next message is found.
 
-use crate::protocol::sniff::{self, Start};
+use crate::protocol::http1::sniff;
+use crate::protocol::sniff::Start;
 use crate::protocol::{Sink, WINDOW};
 
 use super::{Side, State, Taken};
@@ -14,7 +15,7 @@ impl Side {
         let mut from = 0;
         loop {
             match sniff::message_start(&bytes[from..]) {
-                Start::Yes(kind) if kind == self.kind => {
+                Start::Yes(speaker) if speaker == self.kind.speaker() => {
                     self.emit_stream(&bytes[..from], true, sink);
                     self.end_message();
                     return Taken(from, None);
@@ -42,30 +43,38 @@ impl Side {
         match &mut self.state {
             State::Length(left) if len > 0 && len <= *left => {
                 *left -= len;
-                self.offset += len;
-                if matches!(self.state, State::Length(0)) {
-                    self.emit_body(&[], true, sink);
+                let ends = *left == 0;
+                self.skip_body(len, ends, sink);
+                if ends {
                     self.end_message();
                 }
                 return true;
             }
             State::Chunked(chunked) => {
                 let placed = chunked.skip(len);
-                self.offset += len;
+                self.skip_body(len, false, sink);
                 if placed {
                     return true;
                 }
             }
             State::UntilClose => {
-                // At least one byte, or the pieces on both sides would be joined.
-                self.offset += len.max(1);
+                self.skip_body(len, false, sink);
                 return true;
             }
             _ => {}
         }
         self.close(sink);
-        self.lose();
+        self.lose(sink);
         false
+    }
+
+    fn skip_body(&mut self, len: u64, ends: bool, sink: &mut dyn Sink) {
+        self.with_body(|body, carrier, message| {
+            body.gap(carrier, message, len, sink);
+            if ends {
+                body.end(carrier, message, &[], sink);
+            }
+        });
     }
 
     /// The direction ended.
@@ -87,7 +96,7 @@ impl Side {
             return;
         }
         if matches!(self.state, State::Start) {
-            self.lose();
+            self.lose(sink);
         }
         for window in held.expose().chunks(WINDOW) {
             self.emit_stream(window, false, sink);
@@ -97,7 +106,9 @@ impl Side {
     /// Closes the body or stream that is open.
     pub(super) fn close(&mut self, sink: &mut dyn Sink) {
         match self.state {
-            State::Length(_) | State::Chunked(_) | State::UntilClose => self.emit_body(&[], true, sink),
+            State::Length(_) | State::Chunked(_) | State::UntilClose => {
+                self.with_body(|body, carrier, message| body.end(carrier, message, &[], sink));
+            }
             State::Lost if self.offset > 0 => self.emit_stream(&[], true, sink),
             State::Trailers => {}
             State::Start | State::Tunnel | State::Lost => return,
