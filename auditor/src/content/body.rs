@@ -4,19 +4,21 @@
 //! every wire byte. Content encodings are undone, what it is is found out by its first bytes, and
 //! what is no text is made one or left. It holds no more than a window and what waits for one.
 
+mod coding;
+
 use std::sync::Arc;
 
 use crate::ledger::Account;
 use crate::protocol::{Direction, Exchange, Part, Place};
 use crate::secret::Secret;
 
-use super::encoding::{Decoder, Encoding, Stop};
 use super::lookup::Lookup;
 use super::sniff::{self, Kind};
 use super::text::Text;
 use super::utf16::Utf16;
 use super::window::{Buffer, Ending, Positions, Window};
 use super::{Document, Format, Limits, Origin, Receiver, escape, protobuf};
+use coding::Coding;
 
 /// A body, stream or file that is being read.
 pub(super) struct Body {
@@ -47,23 +49,9 @@ enum Recoding {
     Utf16(Utf16),
 }
 
-enum Coding {
-    Identity,
-    Compressed(Decoder),
-    /// All that comes ends here.
-    Discard(Account),
-}
-
 impl Body {
     pub(super) fn new(part: &Part<'_>, format: Option<Format>, limits: Limits) -> Self {
-        let (coding, decoded) = match Encoding::of(part.content_encoding) {
-            Encoding::Identity => (Coding::Identity, false),
-            Encoding::Unsupported => (Coding::Discard(Account::UnsupportedEncoding), false),
-            encoding => (
-                Coding::Compressed(Decoder::new(encoding == Encoding::Gzip, limits.decode)),
-                true,
-            ),
-        };
+        let (coding, decoded) = Coding::of(part, limits);
         let kind = format.map(|format| Kind::Text { format, delimiter: 0 });
         Self {
             limits,
@@ -72,12 +60,7 @@ impl Body {
             place: part.place,
             message: part.message,
             content_type: part.content_type.map(Box::from),
-            // A body joined in its middle cannot be decompressed.
-            coding: if decoded && part.offset > 0 {
-                Coding::Discard(Account::Gap)
-            } else {
-                coding
-            },
+            coding,
             decoded,
             lookup: Lookup::of(kind),
             kind,
@@ -102,46 +85,10 @@ impl Body {
         }
     }
 
-    fn read(&mut self, part: &Part<'_>, source: u64, receiver: &mut dyn Receiver) {
-        match std::mem::replace(&mut self.coding, Coding::Identity) {
-            Coding::Discard(account) => {
-                self.coding = Coding::Discard(account);
-                self.settle(account, part.wire_bytes, receiver);
-            }
-            Coding::Identity => {
-                self.take_wire(part.wire_bytes, receiver);
-                self.add(part.data, source, receiver);
-            }
-            Coding::Compressed(mut decoder) => {
-                let (read, stop) = decoder.decode(part.data, |piece| {
-                    self.add(piece, self.position, receiver);
-                    self.position += piece.len() as u64;
-                });
-                let read = part.wire_bytes.min(read as u64);
-                self.take_wire(read, receiver);
-                self.coding = match stop {
-                    None => Coding::Compressed(decoder),
-                    Some(Stop::Broken) => Coding::Discard(Account::Undecodable),
-                    Some(Stop::Limit) => Coding::Discard(Account::Limit),
-                };
-                if let Coding::Discard(account) = self.coding {
-                    self.settle(account, part.wire_bytes - read, receiver);
-                }
-            }
-        }
-        if self.kind == Some(Kind::Binary) {
-            self.coding = Coding::Discard(Account::Binary);
-        }
-        self.settle_recoded(receiver);
-    }
-
     /// A complete part that needs no copy is shown where it lies.
     fn show_whole(&mut self, part: &Part<'_>, source: u64, receiver: &mut dyn Receiver) -> bool {
         let whole = part.last && part.offset == 0 && self.buffer.len() == 0 && self.unsettled == 0;
-        if !whole
-            || part.data.is_empty()
-            || part.data.len() > self.limits.window
-            || !matches!(self.coding, Coding::Identity)
+        if !whole || part.data.is_empty() || part.data.len() > self.limits.window || !self.is_plain(part.data)
         {
             return false;
         }
@@ -341,6 +288,9 @@ impl Body {
 
     /// Shows what waits; `last` when nothing follows.
     pub(super) fn flush(&mut self, last: bool, receiver: &mut dyn Receiver) {
+        if last {
+            self.end_coding(receiver);
+        }
         if self.kind.is_none() && (last || self.buffer.len() > 0) {
             self.decide(receiver);
         }

@@ -87,6 +87,11 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     Kind::Text { format, delimiter }
 }
 
+/// Whether content is declared to be of a type without text.
+pub(super) fn is_binary(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|content_type| is_binary_type(&media_type(content_type)))
+}
+
 /// What is known of the length of content whose first bytes these are: more than a sample may go
 /// on without end.
 fn total(bytes: &[u8]) -> u64 {
