@@ -12,7 +12,9 @@ use crate::capture::scope;
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
-use crate::report::summary::{Accounts, Attached, Bindings, CommandStatus, Loss, SCHEMA, Summary};
+use crate::report::summary::{
+    Accounts, Attached, Bindings, CommandStatus, Loss, ProtocolTally, SCHEMA, Summary,
+};
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
 pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> anyhow::Result<Scanner> {
@@ -108,6 +110,15 @@ pub(super) fn summary(
                 stage: stage.to_owned(),
                 reason: reason.to_owned(),
                 count,
+            })
+            .collect(),
+        protocols: shared
+            .protocols
+            .tallies()
+            .map(|tally| ProtocolTally {
+                protocol: tally.protocol,
+                bytes: tally.bytes,
+                lost_sync: tally.lost_sync,
             })
             .collect(),
         command,

@@ -202,6 +202,9 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));
+    for tally in session.shared.protocols.tallies() {
+        metrics.protocol_so_far(tally.protocol, tally.bytes, tally.lost_sync);
+    }
     for (method, total) in [
         ("nested", &totals.bound_nested),
         ("adjacent", &totals.bound_adjacent),

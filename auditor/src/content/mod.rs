@@ -4,6 +4,7 @@
 //! bytes plus a format that says, only when asked, which field lies at byte n. Clean traffic is
 //! never parsed into fields. Decompression is bounded in size and ratio.
 
+mod body;
 mod csv;
 mod cursor;
 pub mod encoding;
@@ -11,6 +12,7 @@ mod escape;
 mod form;
 mod headers;
 pub mod json;
+mod lookup;
 mod path;
 mod protobuf;
 pub mod reader;

@@ -55,8 +55,10 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     let media = content_type.map(media_type).unwrap_or_default();
     let is_text = looks_like_text(sample);
     let is_protobuf_type = is_protobuf_type(&media);
-    // Short messages may be all text, but begin with the tag of a string, which is a line end.
-    if (!is_text || is_protobuf_type && sample.first() == Some(&b'\n'))
+    // A message may be all text.
+    let may_be_text =
+        |sample: &[u8]| sample.first() == Some(&b'\n') || protobuf::is_all_strings(sample, total(bytes));
+    if (!is_text || is_protobuf_type && may_be_text(sample))
         && !is_known_binary(sample)
         && may_be_protobuf(&media)
         && protobuf::is_message(sample, total(bytes), is_protobuf_type)
@@ -85,6 +87,11 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     Kind::Text { format, delimiter }
 }
 
+/// Whether content is declared to be of a type without text.
+pub(super) fn is_binary(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|content_type| is_binary_type(&media_type(content_type)))
+}
+
 /// What is known of the length of content whose first bytes these are: more than a sample may go
 /// on without end.
 fn total(bytes: &[u8]) -> u64 {
@@ -95,11 +102,19 @@ fn total(bytes: &[u8]) -> u64 {
     }
 }
 
+/// Of one message; the frames that gRPC and Connect put around it are the protocol's.
 fn is_protobuf_type(media: &str) -> bool {
     matches!(
         media,
-        "application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf"
-    )
+        "application/x-protobuf"
+            | "application/protobuf"
+            | "application/vnd.google.protobuf"
+            | "application/x-google-protobuf"
+            | "application/proto"
+            | "application/grpc"
+            | "application/grpc-web"
+    ) || media.ends_with("+proto")
+        || media.ends_with("+protobuf")
 }
 
 /// Types that say nothing, or say so.
@@ -371,6 +386,23 @@ mod tests {
             ("application/octet-stream", b"\x01\x02abc", text(Format::Text)),
             ("video/mp4", b"\x01\x02abc", Kind::Binary),
             ("text/html", b"<p>x</p>", text(Format::Text)),
+            ("application/grpc", b"\"\x05words", text(Format::Protobuf)),
+            ("application/grpc+proto", b"\n\x05words", text(Format::Protobuf)),
+            ("application/grpc-web", b"\x12\x05words", text(Format::Protobuf)),
+            (
+                "application/grpc-web+proto",
+                b"\x12\x05words",
+                text(Format::Protobuf),
+            ),
+            ("application/proto", b"\x12\x05words", text(Format::Protobuf)),
+            (
+                "application/connect+proto",
+                b"\x12\x05words",
+                text(Format::Protobuf),
+            ),
+            ("application/grpc", b"plain words", text(Format::Text)),
+            ("application/grpc+json", b"{\"a\":1}", text(Format::Json)),
+            ("application/connect+json", b"{\"a\":1}", text(Format::Json)),
         ] {
             assert_eq!(kind(Some(media), bytes), expected, "{media}");
         }

@@ -527,6 +527,7 @@ fn compressed_bodies_are_read_however_they_are_cut() {
     for (encoding, bytes) in [
         ("gzip", gzip.clone()),
         ("x-gzip, identity", gzip.clone()),
+        ("", gzip.clone()),
         ("deflate", zlib.finish().unwrap()),
         ("deflate", raw.finish().unwrap()),
     ] {
@@ -579,8 +580,20 @@ fn bytes_that_are_not_scanned_say_why() {
         finder.settled
     );
     for (types, bytes, account) in [
-        ((None, Some("br")), &b"xyz"[..], Account::UnsupportedEncoding),
-        ((None, Some("gzip, gzip")), b"xyz", Account::UnsupportedEncoding),
+        (
+            (None, Some("br, compress")),
+            &b"xyz"[..],
+            Account::UnsupportedEncoding,
+        ),
+        ((None, Some("br,br,br,br,br")), b"xyz", Account::Limit),
+        ((None, Some("gzip, gzip")), b"xyz", Account::Undecodable),
+        ((None, Some("zstd")), b"xyzxyz", Account::Undecodable),
+        // A file that is an archive by its type is one.
+        (
+            (Some("application/gzip"), None),
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+            Account::Binary,
+        ),
         ((None, Some("gzip")), b"xyz", Account::Undecodable),
         (
             (Some("image/png"), None),

@@ -179,6 +179,7 @@ impl Sink for PartSink<'_> {
             hold,
         } = &mut *self.stages;
         let (connection, time_ns) = (self.connection, self.time_ns);
+        shared.protocols.bytes(part.exchange.protocol, part.wire_bytes);
         reader.part(
             &part,
             &mut DocumentSink {
@@ -197,6 +198,10 @@ impl Sink for PartSink<'_> {
             .shared
             .ledger
             .settle(self.connection.ledger(), account, bytes);
+    }
+
+    fn lost(&mut self, _direction: Direction, protocol: &'static str) {
+        self.stages.shared.protocols.lost_sync(protocol);
     }
 }
 

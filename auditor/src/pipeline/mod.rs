@@ -9,6 +9,7 @@ mod exclusion;
 mod flow;
 mod hold;
 mod hooking;
+pub mod protocols;
 pub mod reporter;
 #[cfg(test)]
 mod tests;
@@ -137,6 +138,7 @@ pub struct Shared {
     pub peers: Arc<Peers>,
     pub clock: Clock,
     pub totals: Totals,
+    pub protocols: protocols::Protocols,
     watchlist: watchlist::Watchlist,
     /// Room for what waits for a stream to be bound.
     held: hold::Room,
@@ -259,6 +261,7 @@ impl Session {
             peers: Arc::new(Peers::default()),
             clock: Clock::now(),
             totals: Totals::default(),
+            protocols: protocols::Protocols::default(),
             watchlist: watchlist::Watchlist::default(),
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),

@@ -38,6 +38,7 @@ impl Bench {
             peers: Arc::default(),
             clock: Clock::now(),
             totals: Totals::default(),
+            protocols: protocols::Protocols::default(),
             watchlist: watchlist::Watchlist::default(),
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),

@@ -23,6 +23,22 @@ use crate::ledger::Account;
 
 pub use connection::Connection;
 
+/// Every `flow.protocol` there is.
+pub const NAMES: [&str; 12] = [
+    http1::PROTOCOL,
+    http2::PROTOCOL,
+    "grpc",
+    "grpc-web",
+    "connect",
+    websocket::PROTOCOL,
+    http::SSE,
+    "graphql",
+    "json-rpc",
+    "soap",
+    text::DATAGRAM,
+    text::PROTOCOL,
+];
+
 /// Longest `data` of a [`Part`], bytes.
 pub const WINDOW: usize = 64 * 1024;
 

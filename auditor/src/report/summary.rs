@@ -33,6 +33,8 @@ pub struct Summary {
     pub attached: Vec<Attached>,
     pub bindings: Bindings,
     pub events_lost: Vec<Loss>,
+    /// What was spoken.
+    pub protocols: Vec<ProtocolTally>,
     /// How the command that was watched ended, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandStatus>,
@@ -114,6 +116,17 @@ pub struct Loss {
     pub count: u64,
 }
 
+/// What one protocol came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ProtocolTally {
+    pub protocol: &'static str,
+    /// Bytes of its messages on the wire, without what frames them.
+    pub bytes: u64,
+    /// Times it was not known where in its messages the parser was: what follows names no operation until
+    /// the next one is found.
+    pub lost_sync: u64,
+}
+
 /// How a watched command ended: one of the two is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CommandStatus {
@@ -166,6 +179,18 @@ impl Summary {
                     "  bindings refused: {ambiguous} ambiguous, {conflicts} conflicts"
                 );
             }
+        }
+        for ProtocolTally {
+            protocol,
+            bytes,
+            lost_sync,
+        } in &self.protocols
+        {
+            let _ = write!(out, "  spoke {protocol:<14} {:>19}", human_bytes(*bytes));
+            if *lost_sync > 0 {
+                let _ = write!(out, ", place lost {lost_sync} times");
+            }
+            out.push('\n');
         }
         for loss in &self.events_lost {
             let _ = writeln!(
@@ -327,6 +352,18 @@ pub(crate) mod tests {
                 reason: "full\u{1b}[2J".into(),
                 count: 2,
             }],
+            protocols: vec![
+                ProtocolTally {
+                    protocol: "http/2",
+                    bytes: 2048,
+                    lost_sync: 0,
+                },
+                ProtocolTally {
+                    protocol: "text",
+                    bytes: 10,
+                    lost_sync: 2,
+                },
+            ],
             command: Some(CommandStatus {
                 code: Some(0),
                 signal: None,
@@ -352,6 +389,8 @@ pub(crate) mod tests {
             difference 0
           attached openssl /usr/lib/libssl.so.3 SSL_write_ex at +0x12 (uprobe)
           bindings 4 nested, 3 adjacent, 2 by descriptor, 0 unbound
+          spoke http/2                     2.0 KiB
+          spoke text                          10 B, place lost 2 times
           lost 2 events in ring: full\x1b[2J
           command ended with status 0
         ");

@@ -47,6 +47,8 @@ pub struct Metrics {
     bytes_moved: IntCounterVec,
     events: IntCounterVec,
     events_lost: IntCounterVec,
+    protocol_bytes: IntCounterVec,
+    protocol_lost_sync: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
     attribution: IntCounterVec,
@@ -127,6 +129,18 @@ impl Metrics {
                 "events_lost_total",
                 "Events lost on the way to a stage.",
                 &["stage", "reason"],
+            )?,
+            protocol_bytes: counter(
+                r,
+                "protocol_bytes_total",
+                "Bytes of messages by protocol.",
+                &["protocol"],
+            )?,
+            protocol_lost_sync: counter(
+                r,
+                "protocol_lost_sync_total",
+                "Times the place in the messages of a protocol was lost.",
+                &["protocol"],
             )?,
             attach: counter(
                 r,
@@ -218,6 +232,13 @@ impl Metrics {
     pub fn lost_so_far(&self, stage: &'static str, reason: &str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.events_lost, &[stage, &label(reason)], total);
+    }
+
+    /// What was spoken so far: running totals.
+    pub fn protocol_so_far(&self, protocol: &'static str, bytes: u64, lost_sync: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.protocol_bytes, &[protocol], bytes);
+        raise(&self.protocol_lost_sync, &[protocol], lost_sync);
     }
 
     /// An attempt to attach to `library` ended with `result` (`ok`, `error`, `unsupported`, …).

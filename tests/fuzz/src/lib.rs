@@ -8,6 +8,7 @@ pub mod checks;
 pub mod config;
 pub mod content;
 pub mod elf;
+pub mod encoding;
 pub mod gopclntab;
 pub mod http1;
 pub mod names;
@@ -24,12 +25,13 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
     ("content", content::run),
     ("elf", elf::run),
+    ("encoding", encoding::run),
     ("gopclntab", gopclntab::run),
     ("http1", http1::run),
     ("names", names::run),

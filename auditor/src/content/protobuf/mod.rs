@@ -1,12 +1,14 @@
 //! Protocol buffers without their schema (<https://protobuf.dev/programming-guides/encoding/>).
 //!
 //! Goes in: wire bytes. Comes out: text that can be scanned, one line per field, and for a place in
-//! that text the field's path: the field numbers from the outermost message inward (`1.3.2`).
+//! that text the field's path: the field numbers from the outermost message inward (`1.3.2`), the second
+//! and later occurrences of one with their index from zero (`1.3[1].2`).
 //! Nothing is known of names and types, so a field has no key. Bytes that are neither text nor a
 //! message are not shown.
 
 mod path;
 mod recode;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -18,6 +20,7 @@ use super::cursor::Cursor;
 use path::Path;
 
 pub(super) use recode::{Recoder, Show};
+pub(super) use shape::is_all_strings;
 pub(super) use wire::is_message;
 
 /// Stands in front of every field. No value has it, so a path can always be told from content.

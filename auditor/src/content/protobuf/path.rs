@@ -1,11 +1,12 @@
-//! The path of a field as text, in place: `1.3.2`.
+//! The path of a field as text, in place: `1.3[1].2`.
 //!
-//! Goes in: field numbers. Comes out: their text, of bounded length; below that, it ends in `..*`.
+//! Goes in: field numbers, and how often each was there before. Comes out: their text, of bounded
+//! length; below that, it ends in `..*`.
 
 /// Longest path, bytes.
-pub(super) const LONGEST: usize = 64;
-/// Digits of the largest field number, 2^29 − 1, and a dot.
-const STEP: usize = 10;
+pub(super) const LONGEST: usize = 96;
+/// Field numbers of one message whose occurrences are counted.
+const MAX_COUNTED: usize = 16;
 /// Says that the path goes on.
 const MORE: &[u8] = b"..*";
 
@@ -39,16 +40,30 @@ impl Path {
         self.length
     }
 
-    /// Goes one field down.
-    pub(super) fn push(&mut self, number: u32) {
-        if self.length + STEP + MORE.len() <= LONGEST {
-            if self.length > 0 {
-                self.write(b".");
+    /// Goes one field down, to its occurrence `index`, from zero. The first one needs no number.
+    pub(super) fn push(&mut self, number: u32, index: u32) {
+        let (mut digits, mut index_digits) = ([0; 20], [0; 20]);
+        let number = decimal(u64::from(number), &mut digits);
+        let index = match index {
+            0 => &[][..],
+            index => decimal(u64::from(index), &mut index_digits),
+        };
+        let brackets = if index.is_empty() { 0 } else { 2 };
+        let step = 1 + number.len() + index.len() + brackets;
+        if self.length + step + MORE.len() > LONGEST || self.text().ends_with(MORE) {
+            if !self.text().ends_with(MORE) {
+                self.write(MORE);
             }
-            let mut digits = [0; 20];
-            self.write(decimal(u64::from(number), &mut digits));
-        } else if !self.text().ends_with(MORE) {
-            self.write(MORE);
+            return;
+        }
+        if self.length > 0 {
+            self.write(b".");
+        }
+        self.write(number);
+        if !index.is_empty() {
+            self.write(b"[");
+            self.write(index);
+            self.write(b"]");
         }
     }
 
@@ -61,6 +76,31 @@ impl Path {
     fn write(&mut self, bytes: &[u8]) {
         self.text[self.length..self.length + bytes.len()].copy_from_slice(bytes);
         self.length += bytes.len();
+    }
+}
+
+/// How often the fields of one message were there; of a bounded number of them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    fields: [(u32, u32); MAX_COUNTED],
+    used: usize,
+}
+
+impl Counts {
+    /// Counts one more occurrence of a field; tells how many there were before. Those of fields that
+    /// are not counted are all the first.
+    pub(super) fn next(&mut self, number: u32) -> u32 {
+        let known = &mut self.fields[..self.used];
+        if let Some((_, count)) = known.iter_mut().find(|(known, _)| *known == number) {
+            let before = *count;
+            *count = count.saturating_add(1);
+            return before;
+        }
+        if let Some(free) = self.fields.get_mut(self.used) {
+            *free = (number, 1);
+            self.used += 1;
+        }
+        0
     }
 }
 
@@ -88,16 +128,29 @@ mod tests {
         let mut lengths = Vec::new();
         for _ in 0..40 {
             lengths.push(path.len());
-            path.push((1 << 29) - 1);
+            path.push((1 << 29) - 1, 0);
         }
         assert!(path.text().starts_with(b"536870911.536870911."));
         assert!(path.text().ends_with(b"536870911..*"));
         for length in lengths.into_iter().rev() {
             path.truncate(length);
         }
-        path.push(7);
+        path.push(7, 0);
         assert_eq!(path.text(), b"7");
+        path.push(3, 12);
+        path.push(1, u32::MAX);
+        assert_eq!(path.text(), b"7.3[12].1[4294967295]");
         assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");
         assert_eq!(decimal(0, &mut [0; 20]), b"0");
+    }
+
+    #[test]
+    fn occurrences_are_counted_of_a_bounded_number_of_fields() {
+        let mut counts = Counts::default();
+        assert_eq!([3, 3, 1, 3].map(|number| counts.next(number)), [0, 1, 0, 2]);
+        for number in 10..100 {
+            assert_eq!(counts.next(number), 0);
+        }
+        assert_eq!([3, 10, 99].map(|number| counts.next(number)), [3, 1, 0]);
     }
 }

@@ -10,7 +10,8 @@ use crate::content::window::Positions;
 use crate::secret::Secret;
 
 use super::MARK;
-use super::path::{LONGEST, Path, decimal};
+use super::path::{Counts, LONGEST, Path, decimal};
+use super::shape::{self, Kind, Numbers};
 use super::wire::{self, Item, Value};
 
 /// Bytes of a payload by which it is decided what that is.
@@ -31,6 +32,8 @@ pub(in crate::content) struct Recoder {
     /// Pending bytes without which it cannot go on.
     needed: usize,
     levels: Vec<Level>,
+    /// Of the outermost message.
+    counts: Counts,
     path: Path,
     leaf: Option<Leaf>,
     /// From and to where bytes are known to be printable; the one behind is not.
@@ -54,18 +57,13 @@ struct Level {
     group: Option<u32>,
     /// Length of the path around it.
     path: usize,
+    counts: Counts,
 }
 
 /// A payload that is not looked into.
 struct Leaf {
     left: u64,
     shown: bool,
-}
-
-enum Kind {
-    Message,
-    Text,
-    Binary,
 }
 
 /// Pending bytes and how far they were read.
@@ -179,14 +177,20 @@ impl Recoder {
                 return self.delimited(input, (number, payload), length, is_all, show);
             }
             Value::Varint(value) => self.number(input, (number, value), (tag, length), show),
-            Value::Fixed64(value) if is_whole64(value) => {
+            Value::Fixed64(value) if shape::is_whole64(value) => {
                 self.number(input, (number, value), (tag, length), show)
             }
-            Value::Fixed32(value) if is_whole32(value) => {
+            Value::Fixed32(value) if shape::is_whole32(value) => {
                 self.number(input, (number, u64::from(value)), (tag, length), show);
             }
-            Value::Fixed64(_) => self.taken.binary += 8,
-            Value::Fixed32(_) => self.taken.binary += 4,
+            Value::Fixed64(_) => {
+                self.count(number);
+                self.taken.binary += 8;
+            }
+            Value::Fixed32(_) => {
+                self.count(number);
+                self.taken.binary += 4;
+            }
             Value::StartGroup if self.levels.len() < MAX_DEPTH => {
                 let end = self.levels.last().map_or(u64::MAX, |level| level.end);
                 self.open(number, end, Some(number));
@@ -231,38 +235,64 @@ impl Recoder {
             return Some(head + look);
         }
         let look = &there[..look.min(there.len())];
-        let kind = self.kind(look, payload, start);
-        if matches!(kind, Kind::Message) {
-            self.open(number, start + payload, None);
-        } else {
-            let shown = matches!(kind, Kind::Text);
-            if payload == 0 {
+        match self.kind(look, payload, start) {
+            Kind::Message => {
+                self.open(number, start + payload, None);
                 input.at += head;
-                return None;
             }
-            if shown {
+            Kind::Numbers(numbers) => self.numbers(input, number, (head, look.len()), numbers, show),
+            Kind::Text if payload > 0 => {
                 self.begin_field(number, input.positions.of(input.at), show);
+                self.leaf = Some(Leaf {
+                    left: payload,
+                    shown: true,
+                });
+                input.at += head;
             }
-            self.leaf = Some(Leaf { left: payload, shown });
+            Kind::Text | Kind::Binary => {
+                // An empty string is an occurrence as well.
+                self.count(number);
+                self.leaf = (payload > 0).then_some(Leaf {
+                    left: payload,
+                    shown: false,
+                });
+                input.at += head;
+            }
         }
-        input.at += head;
         None
     }
 
     /// What a payload is, by its first bytes.
     fn kind(&mut self, look: &[u8], payload: u64, start: u64) -> Kind {
-        if self.levels.len() < MAX_DEPTH
-            && !look.is_empty()
-            && wire::are_fields(look, payload)
-            // The tag of a string in field 1 is a line end, with which text hardly begins.
-            && (look[0] == b'\n' || !self.is_printable(look, start))
-        {
-            Kind::Message
-        } else if is_readable(look) {
-            Kind::Text
-        } else {
-            Kind::Binary
+        let may_nest = self.levels.len() < MAX_DEPTH;
+        shape::kind(look, payload, may_nest, || self.is_printable(look, start))
+    }
+
+    /// The numbers of a packed field, each an occurrence of its own.
+    fn numbers(
+        &mut self,
+        input: &mut Input<'_>,
+        number: u32,
+        (head, length): (usize, usize),
+        numbers: Numbers,
+        show: &mut Show<'_>,
+    ) {
+        let mut at = head;
+        while at < head + length {
+            let Some((value, taken)) = numbers.first(&input.bytes[input.at + at..input.at + head + length])
+            else {
+                break;
+            };
+            // The tag belongs to the first one.
+            let tag = if at == head { head } else { 0 };
+            let from = input.at + at - tag;
+            let source = |at| input.positions.of(from + at);
+            self.begin_field(number, source(0), show);
+            show(decimal(value, &mut [0; 20]), source(tag));
+            show(b"\n", source(tag + taken - 1) + 1);
+            at += taken;
         }
+        input.at += head + length;
     }
 
     /// Whether all of `look`, which begins at `start`, is printable. Remembers how far it looked,
@@ -270,15 +300,21 @@ impl Recoder {
     fn is_printable(&mut self, look: &[u8], start: u64) -> bool {
         let (from, to) = self.printable;
         if start < from || start > to {
-            self.printable = (start, start + printable_length(look) as u64);
+            self.printable = (start, start + shape::printable_length(look) as u64);
         }
         start + look.len() as u64 <= self.printable.1
     }
 
     fn open(&mut self, number: u32, end: u64, group: Option<u32>) {
         let path = self.path.len();
-        self.path.push(number);
-        self.levels.push(Level { end, group, path });
+        let index = self.count(number);
+        self.path.push(number, index);
+        self.levels.push(Level {
+            end,
+            group,
+            path,
+            counts: Counts::default(),
+        });
     }
 
     /// What cannot be read up to `end` is shown as it is.
@@ -303,10 +339,19 @@ impl Recoder {
         show(b"\n", source(length - 1) + 1);
     }
 
+    /// Counts one more occurrence of a field; tells how many there were before.
+    fn count(&mut self, number: u32) -> u32 {
+        let level = self.levels.last_mut();
+        level
+            .map_or(&mut self.counts, |level| &mut level.counts)
+            .next(number)
+    }
+
     /// The beginning of a field's line.
     fn begin_field(&mut self, number: u32, source: u64, show: &mut Show<'_>) {
         let around = self.path.len();
-        self.path.push(number);
+        let index = self.count(number);
+        self.path.push(number, index);
         self.begin(source, show);
         self.path.truncate(around);
     }
@@ -368,37 +413,4 @@ impl Input<'_> {
             }
         }
     }
-}
-
-/// A fixed number is whole, and no floating-point one, when as such (IEEE 754) it would be smaller
-/// than anything that is measured: below 2^-767.
-fn is_whole64(value: u64) -> bool {
-    value >> 60 == 0
-}
-
-/// The same for 32 bits: below 2^-63.
-fn is_whole32(value: u32) -> bool {
-    value >> 29 == 0
-}
-
-fn is_control(byte: u8) -> bool {
-    (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b)) || byte == 0x7f
-}
-
-/// Bytes in front that are UTF-8 without control characters.
-fn printable_length(bytes: &[u8]) -> usize {
-    let control = bytes.iter().position(|b| is_control(*b)).unwrap_or(bytes.len());
-    match str::from_utf8(&bytes[..control]) {
-        Ok(_) => control,
-        // A character that is cut off at the end is one.
-        Err(error) if error.error_len().is_none() && control == bytes.len() => control,
-        Err(error) => error.valid_up_to(),
-    }
-}
-
-/// Text in UTF-8, or in an older encoding that has ASCII in it.
-fn is_readable(bytes: &[u8]) -> bool {
-    let foreign = bytes.iter().filter(|b| !b.is_ascii()).count();
-    !bytes.iter().any(|b| is_control(*b))
-        && (4 * foreign <= bytes.len() || printable_length(bytes) == bytes.len())
 }

@@ -1,5 +1,6 @@
 //! What a reference encoder (prost) writes is found at its path and place.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ enum Content {
     Whole(u64),
     Float(f64),
     Bytes(Vec<u8>),
+    Packed(Vec<u64>),
     Message(Vec<(u32, Content)>),
     Group(Vec<(u32, Content)>),
 }
@@ -39,12 +41,18 @@ fn key_length(number: u32) -> usize {
 /// Encodes the fields at `base` of the message, and notes what they are.
 fn encode(fields: &[(u32, Content)], path: &str, base: u64, expected: &mut Expected) -> Vec<u8> {
     let mut wire = Vec::new();
+    let mut counts = HashMap::new();
     for (number, content) in fields {
         let mut own = path.to_owned();
         if !own.is_empty() {
             own.push('.');
         }
         write!(own, "{number}").unwrap();
+        let index = counts.entry(number).or_insert(0);
+        if *index > 0 {
+            write!(own, "[{index}]").unwrap();
+        }
+        *index += 1;
         let tag = key_length(*number);
         let start = base + (wire.len() + tag) as u64;
         match content {
@@ -75,6 +83,9 @@ fn encode(fields: &[(u32, Content)], path: &str, base: u64, expected: &mut Expec
                 encoding::bytes::encode(*number, bytes, &mut wire);
                 expected.binary += bytes.len() as u64;
             }
+            Content::Packed(values) => {
+                encoding::uint64::encode_packed(*number, values, &mut wire);
+            }
             Content::Message(fields) => {
                 // The length of the length depends on the content.
                 let length = encode(fields, "", 0, &mut Expected::default()).len() as u64;
@@ -104,8 +115,11 @@ fn leaf() -> impl Strategy<Value = Content> {
         (0..1u64 << 60).prop_map(Content::Whole),
         (0.001..1e12f64).prop_map(Content::Float),
         prop::collection::vec(any::<u8>(), 1..40).prop_map(|mut bytes| {
-            // No field begins with a zero, and no text holds one.
+            // No field begins with a zero, and no text holds one; no number ends like this.
             bytes[0] = 0;
+            if let [_, .., last] = &mut bytes[..] {
+                *last = 0xff;
+            }
             Content::Bytes(bytes)
         }),
     ]
@@ -334,4 +348,47 @@ fn text_longer_than_a_window_keeps_its_path() {
     }
     reader.finish(&mut paths);
     assert!(paths.0 >= 40_000);
+}
+
+#[test]
+fn later_occurrences_of_a_field_have_their_index() {
+    let card =
+        |number: &str| Content::Message(vec![(1, Content::Text(number.into())), (2, Content::Number(7))]);
+    let fields = [
+        (3, card("5447911234560249")),
+        (3, card("4929112345678906")),
+        (2, Content::Text(String::new())),
+        (2, Content::Text("jane@corp.test".into())),
+        (3, card("6011112345678904")),
+        (
+            4,
+            Content::Packed(vec![4_929_112_345_678_906, 6_011_112_345_678_904]),
+        ),
+        (4, Content::Number(5)),
+    ];
+    let wire = encode(&fields, "", 0, &mut Expected::default());
+    for piece in [1, 7, 1000] {
+        let lines = read(&wire, DECLARED, 0, piece);
+        let shown: Vec<_> = lines
+            .shown
+            .iter()
+            .map(|(path, value, ..)| (path.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("3.1", "5447911234560249"),
+                ("3.2", "7"),
+                ("3[1].1", "4929112345678906"),
+                ("3[1].2", "7"),
+                ("2[1]", "jane@corp.test"),
+                ("3[2].1", "6011112345678904"),
+                ("3[2].2", "7"),
+                ("4", "4929112345678906"),
+                ("4[1]", "6011112345678904"),
+                ("4[2]", "5"),
+            ]
+        );
+        assert_eq!(lines.binary, 0);
+    }
 }

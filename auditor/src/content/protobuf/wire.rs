@@ -61,6 +61,14 @@ fn varint(bytes: &[u8]) -> Varint {
     }
 }
 
+/// The varint at the start of `bytes`, and its length.
+pub(super) fn number(bytes: &[u8]) -> Option<(u64, usize)> {
+    match varint(bytes) {
+        Varint::Of(value, length) => Some((value, length)),
+        Varint::More | Varint::Broken => None,
+    }
+}
+
 /// Reads the field at the start of `bytes`.
 pub(super) fn item(bytes: &[u8]) -> Item {
     let (key, tag) = match varint(bytes) {

@@ -140,10 +140,7 @@ impl Frames {
                 frame.phase = ((u64::from(frame.phase) + len) % 4) as u8;
                 let frame = *frame;
                 if frame.is_control {
-                    let State::Payload(frame) = &mut self.state else {
-                        return;
-                    };
-                    frame.offset += len;
+                    self.skip_control(frame, len, carrier, *message, sink);
                 } else if let Some(open) = &mut self.message {
                     open.offset += len;
                     if open.compressed {
@@ -162,6 +159,23 @@ impl Frames {
                 self.state = State::Lost { offset: 0 };
                 sink.lost(self.direction, super::PROTOCOL);
             }
+        }
+    }
+
+    /// `len` bytes of a control frame are missing.
+    fn skip_control(
+        &mut self,
+        frame: Frame,
+        len: u64,
+        carrier: &Carrier<'_>,
+        message: u64,
+        sink: &mut dyn Sink,
+    ) {
+        if let State::Payload(open) = &mut self.state {
+            open.offset += len;
+        }
+        if frame.left == 0 && frame.offset > 0 {
+            carrier.emit(message + 1, frame.offset + len, &[], 0, true, sink);
         }
     }
 

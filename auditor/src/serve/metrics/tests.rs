@@ -101,6 +101,7 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     metrics.value(&card(), Admission::Clear(Verdict::Violation), Reporter::Source);
     metrics.events_so_far("capture", 1);
     metrics.lost("stream", "queue_full", 1);
+    metrics.protocol_so_far("http/2", 5, 1);
     metrics.lost_so_far("capture", "ring_full", 3);
     metrics.lost_so_far("capture", "ring_full", 2);
     metrics.attach("openssl", "ok");
@@ -119,6 +120,8 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
         "bytes_moved_total",
         "events_total",
         "events_lost_total",
+        "protocol_bytes_total",
+        "protocol_lost_sync_total",
         "attach_total",
         "attached",
         "attribution_total",

@@ -1,85 +1,18 @@
-//! Content encodings: gzip (RFC 1952), zlib and raw deflate (RFC 1950, 1951).
+//! gzip (RFC 1952), zlib and raw deflate (RFC 1950, 1951).
 //!
-//! Goes in: encoded bytes as they come. Comes out: decoded bytes, a piece at a time, and how many
-//! encoded bytes were read, until the end, a break in the data or a limit. It never holds more
-//! than one piece; checksums are not verified, since damaged content is still worth a look.
+//! Goes in: encoded bytes as they come. Comes out: decoded bytes, a piece at a time. It never holds
+//! more than one piece; checksums are not verified, since damaged content is still worth a look.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use zeroize::Zeroize as _;
 
-/// Decoded bytes handed on at once.
-const PIECE: usize = 16 * 1024;
+use super::{PIECE, Show, Stop};
 
-/// How a body is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    Identity,
-    Gzip,
-    Deflate,
-    /// Brotli, zstd, several at once, unknown.
-    Unsupported,
-}
-
-impl Encoding {
-    /// From `Content-Encoding` (RFC 9110 §8.4).
-    pub fn of(content_encoding: Option<&str>) -> Self {
-        let mut codings = content_encoding
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
-        match (codings.next(), codings.next()) {
-            (None, _) => Self::Identity,
-            (Some(one), None)
-                if ["gzip", "x-gzip"]
-                    .iter()
-                    .any(|name| one.eq_ignore_ascii_case(name)) =>
-            {
-                Self::Gzip
-            }
-            (Some(one), None) if one.eq_ignore_ascii_case("deflate") => Self::Deflate,
-            _ => Self::Unsupported,
-        }
-    }
-}
-
-/// Bounds of decompression.
-#[derive(Clone, Copy, Debug)]
-pub struct DecodeLimits {
-    /// Most decoded bytes of one body.
-    pub total: u64,
-    /// Most decoded bytes per encoded byte, once more than `free` were decoded.
-    pub ratio: u64,
-    pub free: u64,
-}
-
-impl Default for DecodeLimits {
-    fn default() -> Self {
-        Self {
-            total: 64 << 20,
-            ratio: 200,
-            free: 1 << 20,
-        }
-    }
-}
-
-/// Why decoding stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The data is broken.
-    Broken,
-    /// A limit of [`DecodeLimits`] was reached.
-    Limit,
-}
-
-/// Decodes one body.
-pub struct Decoder {
+/// Decodes gzip, or zlib and raw deflate.
+pub(super) struct Inflate {
     inflate: Box<Decompress>,
     state: State,
     gzip: bool,
-    limits: DecodeLimits,
-    encoded: u64,
-    decoded: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,35 +55,28 @@ const FLAG_CHECKSUM: u8 = 2;
 const FLAG_EXTRA: u8 = 4;
 const FLAG_TEXTS: u8 = 8 | 16;
 
-impl Decoder {
-    /// For [`Encoding::Gzip`] or, with `gzip` false, [`Encoding::Deflate`].
-    pub fn new(gzip: bool, limits: DecodeLimits) -> Self {
-        let inflate = Box::new(Decompress::new(false));
+impl Inflate {
+    /// For gzip or, with `gzip` false, what `deflate` stands for.
+    pub(super) fn new(gzip: bool) -> Self {
         Self {
-            inflate,
+            inflate: Box::new(Decompress::new(false)),
             state: State::First,
             gzip,
-            limits,
-            encoded: 0,
-            decoded: 0,
         }
     }
 
-    /// Decodes `bytes` into pieces for `show`. Returns how many of them were read and, unless
-    /// that is all, why it stopped.
-    pub fn decode(&mut self, bytes: &[u8], mut show: impl FnMut(&[u8])) -> (usize, Option<Stop>) {
+    /// Decodes `bytes` from `at` on, and moves it.
+    pub(super) fn decode(&mut self, bytes: &[u8], at: &mut usize, show: &mut Show<'_>) -> Option<Stop> {
         let mut piece = Vec::new();
-        let mut at = 0;
         let mut stop = None;
-        while at < bytes.len() && stop.is_none() {
+        while *at < bytes.len() && stop.is_none() {
             stop = match self.state {
-                State::Deflate => self.inflate(bytes, &mut at, &mut piece, &mut show),
-                _ => self.frame(bytes, &mut at),
+                State::Deflate => self.inflate(bytes, at, &mut piece, show),
+                _ => self.frame(bytes, at),
             };
         }
-        self.encoded += at as u64;
         piece.zeroize();
-        (at, stop)
+        stop
     }
 
     fn inflate(
@@ -158,7 +84,7 @@ impl Decoder {
         bytes: &[u8],
         at: &mut usize,
         piece: &mut Vec<u8>,
-        show: &mut impl FnMut(&[u8]),
+        show: &mut Show<'_>,
     ) -> Option<Stop> {
         piece.resize(PIECE, 0);
         loop {
@@ -169,22 +95,18 @@ impl Decoder {
             let n = usize::try_from(self.inflate.total_out() - written)
                 .unwrap_or(0)
                 .min(piece.len());
-            if n > 0 {
-                show(&piece[..n]);
-            }
-            let status = match status {
-                Ok(status) => status,
-                Err(_) => return Some(Stop::Broken),
-            };
             let taken = usize::try_from(self.inflate.total_in() - read).unwrap_or(0);
             *at += taken;
-            self.decoded += n as u64;
+            let stop = show(&piece[..n], *at);
+            let Ok(status) = status else {
+                return Some(Stop::Broken);
+            };
             if status == Status::StreamEnd {
                 self.state = if self.gzip { State::Trailer(8) } else { State::End };
-                return None;
+                return stop;
             }
-            if self.beyond_limits(*at as u64) {
-                return Some(Stop::Limit);
+            if stop.is_some() {
+                return stop;
             }
             if n == 0 && taken == 0 {
                 // No progress although there is input: the data cannot be what it should be.
@@ -194,12 +116,6 @@ impl Decoder {
                 return None;
             }
         }
-    }
-
-    fn beyond_limits(&self, read: u64) -> bool {
-        let encoded = (self.encoded + read).max(1);
-        self.decoded >= self.limits.total
-            || self.decoded > self.limits.free && self.decoded / encoded > self.limits.ratio
     }
 
     /// One step outside the deflate data.
