@@ -1,0 +1,222 @@
+//! Values that real clients and servers exchange over HTTP/1.1 are reported in the operation, part and field that they
+//! were sent in, by who sent them, and nothing else is.
+
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use auditor_tests::{
+    front::Front,
+    http::{self, Exchange, Serving, answered, node_http, opened, script, watched},
+    message,
+    peers::Client,
+    process::Running,
+    scratch::Scratch,
+    sent::{Leg, Sent},
+    shop,
+    watch::Watch,
+};
+use serde_json::{Value, json};
+
+#[test]
+fn what_curl_and_node_exchange_is_reported_in_its_place() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let exchanges = shop::with_large_bodies(&mut sent);
+    by_curl(&["--http1.1"], &exchanges, &sent)
+}
+
+#[test]
+fn what_node_sends_in_chunks_with_trailers_is_reported_in_its_place() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let mut exchanges = shop::with_large_bodies(&mut sent);
+    exchanges.push(with_trailers(&mut sent));
+    // After the trailers, the next message of the connection.
+    exchanges.extend(shop::many(&mut sent, 3));
+    for pem in [false, true] {
+        let scratch = Scratch::new()?;
+        let script = script(&scratch, "script.json", &exchanges)?;
+        let pem = pem.then(|| scratch.certificate()).transpose()?;
+        let certificate: Vec<_> = pem.as_deref().into_iter().collect();
+        let more = [&[script.as_path()], &certificate[..]].concat();
+        let server = Serving::start(&scratch, node_http("http1")?, &more)?;
+        let more = [&[script.as_path(), "-".as_ref()], &certificate[..]].concat();
+        let client = http::client(&scratch, node_http("http1")?, server.port, &more)?;
+        opened_and_told(client, &scratch, server, pem.is_some(), &sent)
+            .with_context(|| format!("over TLS: {}", pem.is_some()))?;
+    }
+    Ok(())
+}
+
+fn opened_and_told(
+    mut client: Running,
+    scratch: &Scratch,
+    server: Serving,
+    tls: bool,
+    sent: &Sent,
+) -> anyhow::Result<()> {
+    // Its libraries are mapped by then.
+    opened(&mut client)?;
+    let seen = watched(scratch, client, server)?;
+    if tls {
+        seen.is_over_tls(sent)
+    } else {
+        seen.is(sent)
+    }
+}
+
+fn with_trailers(sent: &mut Sent) -> Exchange {
+    let operation = "POST /v1/trailed";
+    let mut iban = |part: &str, field: &str| sent.iban(operation, part, field);
+    let request = json!({"iban": iban("request.body", "$.iban"), "text": message::words(30_000)});
+    let answer = json!({"text": message::words(30_000), "iban": iban("response.body", "$.iban")});
+    let asked = vec![
+        ("x-checksum", "17".to_owned()),
+        ("x-payer-iban", iban("request.trailers", "x-payer-iban")),
+    ];
+    let told = vec![("x-payee-iban", iban("response.trailers", "x-payee-iban"))];
+    Exchange::json("POST", "/v1/trailed", &request, &answer).trailers(asked, told)
+}
+
+#[test]
+fn requests_sent_before_the_answer_to_the_first_are_each_paired_with_their_own() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let exchanges: Vec<Exchange> = shop::many(&mut sent, 12);
+    let scratch = Scratch::new()?;
+    let script = script(&scratch, "script.json", &exchanges)?;
+    let server = Serving::start(&scratch, node_http("http1")?, &[&script])?;
+    let all = exchanges.iter().flat_map(Exchange::raw).collect();
+    let more = ["--answers", &exchanges.len().to_string()].map(str::to_owned);
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let client = Client::plain(&scratch, server.port, &[all], &more)?;
+    let seen = watched(&scratch, client.running, server)?;
+    seen.is(&sent)
+}
+
+#[test]
+fn a_body_that_waits_for_100_continue_belongs_to_its_request() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let mut exchanges = vec![shop::archive(&mut sent)];
+    exchanges.extend(shop::exchanges(&mut sent));
+    for exchange in &mut exchanges {
+        if !exchange.body.is_empty() {
+            exchange.headers.push(("expect", "100-continue".to_owned()));
+        }
+    }
+    by_curl(&["--http1.1"], &exchanges, &sent)
+}
+
+#[test]
+fn the_answer_to_head_has_headers_only_and_the_next_one_its_body() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let mut exchanges = Vec::new();
+    for name in ["first", "second"] {
+        let path = format!("/v1/{name}");
+        let operation = format!("HEAD {path}");
+        let told = sent.iban(&operation, "response.headers", "x-account-iban");
+        exchanges.push(
+            Exchange::json("HEAD", &path, &Value::Null, &Value::Null)
+                .answered_with("x-account-iban", told)
+                .answered_with("content-length", "61234".to_owned()),
+        );
+        let operation = format!("GET {path}");
+        let answer = json!({"iban": sent.iban(&operation, "response.body", "$.iban")});
+        exchanges.push(Exchange::json("GET", &path, &Value::Null, &answer));
+    }
+    by_curl(&["--http1.1"], &exchanges, &sent)
+}
+
+#[test]
+fn compressed_bodies_are_read_in_both_directions() -> anyhow::Result<()> {
+    for (coding, program) in [("gzip", "gzip"), ("br", "brotli"), ("zstd", "zstd")] {
+        let mut sent = Sent::over("http/1.1");
+        let scratch = Scratch::new()?;
+        let mut exchanges = shop::with_large_bodies(&mut sent);
+        for exchange in &mut exchanges {
+            if !exchange.body.is_empty() {
+                exchange.body = compressed(&scratch, program, &exchange.body)?;
+                exchange.headers.push(("content-encoding", coding.to_owned()));
+            }
+            exchange.answer.body = compressed(&scratch, program, &exchange.answer.body)?;
+            let answer = &mut exchange.answer.headers;
+            answer.push(("content-encoding", coding.to_owned()));
+        }
+        by_curl(&["--http1.1"], &exchanges, &sent).with_context(|| coding.to_owned())?;
+    }
+    Ok(())
+}
+
+/// What the usual program makes of it.
+fn compressed(scratch: &Scratch, program: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let plain = scratch.file("to-compress", bytes)?;
+    let done = Command::new(program).arg("--stdout").arg(plain).output()?;
+    ensure!(done.status.success(), "{program}: {}", done.status);
+    Ok(done.stdout)
+}
+
+#[test]
+fn the_parts_of_a_form_with_files_are_told_apart() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let operation = "POST /v1/upload";
+    let scratch = Scratch::new()?;
+    let note = format!(
+        "{}\nplease pay to {} soon\n",
+        message::words(100_000),
+        sent.iban(operation, "request.body", "note")
+    );
+    let note = scratch.file("note.txt", note)?;
+    let mut exchange = Exchange::json("POST", "/v1/upload", &Value::Null, &json!({"status": "stored"}));
+    exchange.forms = vec![
+        format!("debtor={}", sent.iban(operation, "request.body", "debtor")),
+        "comment=nothing to see".to_owned(),
+        format!("note=@{};type=text/plain", note.display()),
+        format!("creditor={}", sent.iban(operation, "request.body", "creditor")),
+    ];
+    by_curl(&["--http1.1"], &[exchange], &sent)
+}
+
+#[test]
+fn nginx_compresses_and_passes_on_and_both_legs_are_reported() -> anyhow::Result<()> {
+    for version in ["--http1.1", "--http1.0"] {
+        let mut sent = Sent::over("http/1.1");
+        let exchanges = shop::with_large_bodies(&mut sent);
+        let scratch = Scratch::new()?;
+        let script = script(&scratch, "script.json", &exchanges)?;
+        let server = Serving::start(&scratch, node_http("http1")?, &[&script])?;
+        let front = Front::start(&scratch, server.port)?;
+        let base = format!("http://127.0.0.1:{}", front.plain);
+        let client = http::curl(&scratch, &base, &[version, "--compressed"], &exchanges)?;
+        let (curl, app) = ([client.pid()], [server.pid()]);
+        let watch = Watch::pids(&scratch, &[&front.pids[..], &curl, &app].concat(), &[])?;
+        client.succeed()?;
+        let report = watch.stop()?;
+        answered(&scratch, &exchanges)?;
+        let legs = [Leg::plain(&curl, &front.pids), Leg::plain(&front.pids, &app)];
+        sent.compare_all(&report, &legs)
+            .with_context(|| version.to_owned())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_connection_that_was_there_before_auditor_is_read_from_its_next_message_on() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let exchanges = shop::with_large_bodies(&mut sent);
+    let scratch = Scratch::new()?;
+    let late = script(&scratch, "script.json", &exchanges)?;
+    let early = script(&scratch, "script.json.early", &shop::early())?;
+    let server = Serving::start(&scratch, node_http("http1")?, &[&late])?;
+    let mut client = http::client(&scratch, node_http("http1")?, server.port, &[&late, &early])?;
+    opened(&mut client)?;
+    watched(&scratch, client, server)?.is(&sent)
+}
+
+/// curl exchanges them with Node.js.
+fn by_curl(more: &[&str], exchanges: &[Exchange], sent: &Sent) -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let script = script(&scratch, "script.json", exchanges)?;
+    let server = Serving::start(&scratch, node_http("http1")?, &[&script])?;
+    let base = format!("http://127.0.0.1:{}", server.port);
+    let client = http::curl(&scratch, &base, more, exchanges)?;
+    let seen = watched(&scratch, client, server)?;
+    answered(&scratch, exchanges)?;
+    seen.is(sent)
+}
