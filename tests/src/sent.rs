@@ -382,6 +382,29 @@ impl fmt::Display for Place {
     }
 }
 
+/// Runs a scenario in each of its variants, whether or not the ones before passed.
+///
+/// # Errors
+/// When one fails; the message has all that did, each with its variant.
+pub fn each<T: fmt::Debug>(
+    variants: impl IntoIterator<Item = T>,
+    run: impl Fn(&T) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for variant in variants {
+        if let Err(error) = run(&variant) {
+            failed.push(format!("with {variant:?}: {error:#}"));
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "{} failed\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    Ok(())
+}
+
 /// A value and its sample.
 fn made_up(detector: &str) -> (String, String) {
     if detector == "payment_card" {

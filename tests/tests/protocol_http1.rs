@@ -1,17 +1,16 @@
 //! Values that real clients and servers exchange over HTTP/1.1 are reported in the operation, part and field that they
 //! were sent in, by who sent them, and nothing else is.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use auditor_tests::{
     front::Front,
     http::{self, Exchange, Serving, answered, node_http, opened, script, watched},
     message,
-    peers::Client,
-    process::Running,
+    peers::{Client, Server, answer as answer_of},
     scratch::Scratch,
-    sent::{Leg, Sent},
+    sent::{Leg, Sent, each},
     shop,
     watch::Watch,
 };
@@ -31,36 +30,22 @@ fn what_node_sends_in_chunks_with_trailers_is_reported_in_its_place() -> anyhow:
     exchanges.push(with_trailers(&mut sent));
     // After the trailers, the next message of the connection.
     exchanges.extend(shop::many(&mut sent, 3));
-    for pem in [false, true] {
+    each([false, true], |tls| {
         let scratch = Scratch::new()?;
         let script = script(&scratch, "script.json", &exchanges)?;
-        let pem = pem.then(|| scratch.certificate()).transpose()?;
-        let certificate: Vec<_> = pem.as_deref().into_iter().collect();
+        let certificate = tls.then(|| scratch.certificate()).transpose()?;
+        let certificate: Vec<&Path> = certificate.as_deref().into_iter().collect();
         let more = [&[script.as_path()], &certificate[..]].concat();
         let server = Serving::start(&scratch, node_http("http1")?, &more)?;
         let more = [&[script.as_path(), "-".as_ref()], &certificate[..]].concat();
         let client = http::client(&scratch, node_http("http1")?, server.port, &more)?;
-        opened_and_told(client, &scratch, server, pem.is_some(), &sent)
-            .with_context(|| format!("over TLS: {}", pem.is_some()))?;
-    }
-    Ok(())
-}
-
-fn opened_and_told(
-    mut client: Running,
-    scratch: &Scratch,
-    server: Serving,
-    tls: bool,
-    sent: &Sent,
-) -> anyhow::Result<()> {
-    // Its libraries are mapped by then.
-    opened(&mut client)?;
-    let seen = watched(scratch, client, server)?;
-    if tls {
-        seen.is_over_tls(sent)
-    } else {
-        seen.is(sent)
-    }
+        let seen = watched(&scratch, client, server)?;
+        if *tls {
+            seen.is_over_tls(&sent)
+        } else {
+            seen.is(&sent)
+        }
+    })
 }
 
 fn with_trailers(sent: &mut Sent) -> Exchange {
@@ -74,6 +59,58 @@ fn with_trailers(sent: &mut Sent) -> Exchange {
     ];
     let told = vec![("x-payee-iban", iban("response.trailers", "x-payee-iban"))];
     Exchange::json("POST", "/v1/trailed", &request, &answer).trailers(asked, told)
+}
+
+#[test]
+fn what_curl_and_python_exchange_is_reported_in_its_place() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    // In chunks of a few bytes, with trailers; compressed, in chunks; and of a known length.
+    let chunked = [
+        ("Content-Type", "application/json"),
+        ("Transfer-Encoding", "chunked"),
+    ];
+    let gzip = [&chunked[..], &[("Content-Encoding", "gzip")]].concat();
+    let mut exchanges = shop::many(&mut sent, 3);
+    for (number, exchange) in exchanges.iter_mut().enumerate() {
+        let operation = format!("{} {}", exchange.method, exchange.path);
+        let name = exchange.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let told = exchange
+            .answer
+            .headers
+            .pop()
+            .map(|(_, value)| value)
+            .unwrap_or_default();
+        let with = |headers: &[(&'static str, &'static str)]| {
+            let own = [("X-Refund-Iban", told.as_str())];
+            [headers, &own].concat()
+        };
+        let body = exchange.answer.body.clone();
+        let answer = match number {
+            0 => {
+                let trailer = sent.iban(&operation, "response.trailers", "x-payee-iban");
+                let mut bytes = message::answer_with(&with(&chunked), message::chunked(&body, 700));
+                let end = bytes.len() - 2;
+                bytes.splice(end..end, format!("X-Payee-Iban: {trailer}\r\n").bytes());
+                bytes
+            }
+            1 => {
+                let body = message::chunked(&message::gzip(&scratch, &body)?, 50);
+                message::answer_with(&with(&gzip), body)
+            }
+            _ => message::answer_with(&with(&chunked[..1]), body),
+        };
+        answer_of(&scratch, &name, &answer)?;
+    }
+    let base = format!("http://127.0.0.1:{}", server.port);
+    let client = http::curl(&scratch, &base, &["--http1.1", "--compressed"], &exchanges)?;
+    let pids = [client.pid(), server.pid()];
+    let watch = Watch::pids(&scratch, &pids, &[])?;
+    client.succeed()?;
+    let report = watch.stop()?;
+    answered(&scratch, &exchanges)?;
+    sent.compare(&report, Leg::plain(&pids[..1], &pids[1..]))
 }
 
 #[test]
@@ -126,22 +163,24 @@ fn the_answer_to_head_has_headers_only_and_the_next_one_its_body() -> anyhow::Re
 
 #[test]
 fn compressed_bodies_are_read_in_both_directions() -> anyhow::Result<()> {
-    for (coding, program) in [("gzip", "gzip"), ("br", "brotli"), ("zstd", "zstd")] {
-        let mut sent = Sent::over("http/1.1");
-        let scratch = Scratch::new()?;
-        let mut exchanges = shop::with_large_bodies(&mut sent);
-        for exchange in &mut exchanges {
-            if !exchange.body.is_empty() {
-                exchange.body = compressed(&scratch, program, &exchange.body)?;
-                exchange.headers.push(("content-encoding", coding.to_owned()));
+    each(
+        [("gzip", "gzip"), ("br", "brotli"), ("zstd", "zstd")],
+        |(coding, program)| {
+            let mut sent = Sent::over("http/1.1");
+            let scratch = Scratch::new()?;
+            let mut exchanges = shop::with_large_bodies(&mut sent);
+            for exchange in &mut exchanges {
+                let is = ("content-encoding", (*coding).to_owned());
+                if !exchange.body.is_empty() {
+                    exchange.body = compressed(&scratch, program, &exchange.body)?;
+                    exchange.headers.push(is.clone());
+                }
+                exchange.answer.body = compressed(&scratch, program, &exchange.answer.body)?;
+                exchange.answer.headers.push(is);
             }
-            exchange.answer.body = compressed(&scratch, program, &exchange.answer.body)?;
-            let answer = &mut exchange.answer.headers;
-            answer.push(("content-encoding", coding.to_owned()));
-        }
-        by_curl(&["--http1.1"], &exchanges, &sent).with_context(|| coding.to_owned())?;
-    }
-    Ok(())
+            by_curl(&["--http1.1"], &exchanges, &sent)
+        },
+    )
 }
 
 /// What the usual program makes of it.
@@ -175,7 +214,7 @@ fn the_parts_of_a_form_with_files_are_told_apart() -> anyhow::Result<()> {
 
 #[test]
 fn nginx_compresses_and_passes_on_and_both_legs_are_reported() -> anyhow::Result<()> {
-    for version in ["--http1.1", "--http1.0"] {
+    each(["--http1.1", "--http1.0"], |version| {
         let mut sent = Sent::over("http/1.1");
         let exchanges = shop::with_large_bodies(&mut sent);
         let scratch = Scratch::new()?;
@@ -191,9 +230,7 @@ fn nginx_compresses_and_passes_on_and_both_legs_are_reported() -> anyhow::Result
         answered(&scratch, &exchanges)?;
         let legs = [Leg::plain(&curl, &front.pids), Leg::plain(&front.pids, &app)];
         sent.compare_all(&report, &legs)
-            .with_context(|| version.to_owned())?;
-    }
-    Ok(())
+    })
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
-use anyhow::Context as _;
 use auditor_tests::{
     front::{Front, Upgrading},
     http::{self, Exchange, Serving, answered, node_http, opened, script, watched},
@@ -11,7 +10,7 @@ use auditor_tests::{
     peers::gated,
     process::Running,
     scratch::{Scratch, free_port},
-    sent::{Leg, Sent},
+    sent::{Leg, Sent, each},
     shop,
     watch::Watch,
 };
@@ -35,7 +34,9 @@ fn what_curl_sends_at_once_over_tls_is_reported_in_front_of_nginx_and_behind() -
 fn what_curl_sends_with_prior_knowledge_is_reported_in_front_of_nginx_and_behind() -> anyhow::Result<()> {
     let mut sent = Sent::over("http/2");
     let exchanges = everything(&mut sent);
-    behind_nginx(&["--http2-prior-knowledge"], false, &exchanges, &sent)
+    // Debian's curl (7.88) fails at the second request of a connection that was not negotiated: one each, all at once.
+    let more = ["--http2-prior-knowledge", "--parallel", "--parallel-immediate"];
+    behind_nginx(&more, false, &exchanges, &sent)
 }
 
 /// curl speaks HTTP/2 to nginx, which speaks HTTP/1.1 to Node.js.
@@ -63,7 +64,7 @@ fn behind_nginx(more: &[&str], tls: bool, exchanges: &[Exchange], sent: &Sent) -
 
 #[test]
 fn an_upgrade_from_http_1_keeps_the_first_request_and_its_answer_together() -> anyhow::Result<()> {
-    for first in ["GET", "POST"] {
+    each(["GET", "POST"], |first| {
         // The first request is HTTP/1.1, its answer and all that follows HTTP/2.
         let mut sent = Sent::over("http/2");
         let upgraded = upgraded(first, &mut sent);
@@ -85,9 +86,7 @@ fn an_upgrade_from_http_1_keeps_the_first_request_and_its_answer_together() -> a
             Leg::plain(&nghttpx, &app).speaking("http/1.1"),
         ];
         sent.compare_all(&report, &legs)
-            .with_context(|| format!("with {first} first"))?;
-    }
-    Ok(())
+    })
 }
 
 fn upgraded(method: &'static str, sent: &mut Sent) -> Exchange {
@@ -110,51 +109,34 @@ fn upgraded(method: &'static str, sent: &mut Sent) -> Exchange {
 
 #[test]
 fn streams_of_node_that_take_turns_are_each_reported_in_their_place() -> anyhow::Result<()> {
-    for tls in [false, true] {
-        let mut sent = Sent::over("http/2");
-        let exchanges = with_trailers(&mut sent);
-        let (server, client) = (node_http("http2")?, node_http("http2")?);
-        between(server, client, &["-"], tls, &exchanges, &sent)
-            .with_context(|| format!("over TLS: {tls}"))?;
-    }
-    Ok(())
+    each([false, true], |tls| between(&node, &node, *tls))
 }
 
 #[test]
 fn streams_of_go_that_take_turns_are_each_reported_in_their_place() -> anyhow::Result<()> {
-    for tls in [false, true] {
-        let mut sent = Sent::over("http/2");
-        let exchanges = with_trailers(&mut sent);
-        between(http::go_http()?, http::go_http()?, &[], tls, &exchanges, &sent)
-            .with_context(|| format!("over TLS: {tls}"))?;
-    }
-    Ok(())
+    each([false, true], |tls| between(&go, &go, *tls))
 }
 
 #[test]
 fn node_and_go_understand_each_other_and_are_understood() -> anyhow::Result<()> {
-    let mut sent = Sent::over("http/2");
-    let exchanges = with_trailers(&mut sent);
-    between(
-        http::go_http()?,
-        node_http("http2")?,
-        &["-"],
-        false,
-        &exchanges,
-        &sent,
-    )
-    .context("Go serves")?;
-    let mut sent = Sent::over("http/2");
-    let exchanges = with_trailers(&mut sent);
-    between(
-        node_http("http2")?,
-        http::go_http()?,
-        &[],
-        false,
-        &exchanges,
-        &sent,
-    )
-    .context("Node.js serves")
+    each(["Go serves", "Node.js serves"], |who| {
+        if *who == "Go serves" {
+            between(&go, &node, false)
+        } else {
+            between(&node, &go, false)
+        }
+    })
+}
+
+/// A peer, and what its client is told behind the script.
+type Peer = dyn Fn() -> anyhow::Result<(Command, &'static [&'static str])>;
+
+fn node() -> anyhow::Result<(Command, &'static [&'static str])> {
+    Ok((node_http("http2")?, &["-"]))
+}
+
+fn go() -> anyhow::Result<(Command, &'static [&'static str])> {
+    Ok((http::go_http()?, &[]))
 }
 
 /// Everything, and trailers both ways.
@@ -173,32 +155,25 @@ fn with_trailers(sent: &mut Sent) -> Vec<Exchange> {
     exchanges
 }
 
-/// A server and a client that are given the script; `more` for the client comes behind it.
-fn between(
-    server: Command,
-    client: Command,
-    more: &[&str],
-    tls: bool,
-    exchanges: &[Exchange],
-    sent: &Sent,
-) -> anyhow::Result<()> {
+/// A server and a client that are given the script.
+fn between(server: &Peer, client: &Peer, tls: bool) -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/2");
+    let exchanges = with_trailers(&mut sent);
     let scratch = Scratch::new()?;
-    let script = script(&scratch, "script.json", exchanges)?;
+    let script = script(&scratch, "script.json", &exchanges)?;
     let certificate = tls.then(|| scratch.certificate()).transpose()?;
     let certificate: Vec<&Path> = certificate.as_deref().into_iter().collect();
-    let server = Serving::start(
-        &scratch,
-        server,
-        &[&[script.as_path()], &certificate[..]].concat(),
-    )?;
+    let words = [&[script.as_path()], &certificate[..]].concat();
+    let server = Serving::start(&scratch, server()?.0, &words)?;
+    let (command, more) = client()?;
     let more: Vec<&Path> = more.iter().map(Path::new).collect();
     let words = [&[script.as_path()], &more[..], &certificate[..]].concat();
-    let client = http::client(&scratch, client, server.port, &words)?;
+    let client = http::client(&scratch, command, server.port, &words)?;
     let seen = watched(&scratch, client, server)?;
     if tls {
-        seen.is_over_tls(sent)
+        seen.is_over_tls(&sent)
     } else {
-        seen.is(sent)
+        seen.is(&sent)
     }
 }
 
