@@ -94,6 +94,8 @@ class Handler:
         context.set_compression(compression)
         context.send_initial_metadata(call["initial"])
         context.set_trailing_metadata(call["trailers"])
+        if call.get("refusal"):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, call["refusal"])
         responses = [receipt(message) for message in call["responses"]]
         return iter(responses) if self.method.server_streaming else responses[0]
 
@@ -128,6 +130,14 @@ def serve():
 
 
 def make(channel, call):
+    try:
+        called(channel, call)
+    except grpc.RpcError as error:
+        if error.details() != call.get("refusal"):
+            fail(f"{call['method']} failed: {error.code()}")
+
+
+def called(channel, call):
     method = service.methods_by_name[call["method"]]
     stub = getattr(channel, kind(method))(
         f"/{service.full_name}/{method.name}", Order.SerializeToString, Receipt.FromString

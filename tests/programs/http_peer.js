@@ -4,11 +4,13 @@
 //     node http_peer.js http1|http2 client PORT GATE SCRIPT EARLY [PEM]
 //
 // The client sends the script of EARLY first, if it is not "-", says "opened", waits for the file GATE, and sends SCRIPT
-// over the same connection: at once with http2, one after another with http1. Whoever meets something else than the
-// script says fails.
+// over the same connection: at once with http2, one after another with http1. With PAUSE among the arguments it first sends
+// half of the first body of SCRIPT, says "opened" then, and goes on when the file GATE is there. Whoever meets something
+// else than the script says fails.
 'use strict';
 const fs = require('fs');
-const [version, role, ...rest] = process.argv.slice(2);
+const pauses = process.argv.includes('PAUSE');
+const [version, role, ...rest] = process.argv.slice(2).filter((word) => word !== 'PAUSE');
 const http = { http1: require('http'), http2: require('http2') }[version];
 const https = { http1: require('https'), http2: http }[version];
 const read = (file) => JSON.parse(fs.readFileSync(file));
@@ -34,9 +36,16 @@ function whole(stream, then) {
   stream.on('error', (error) => fail(error.message));
 }
 
-function write(stream, body, end) {
+// What is to happen in the middle of the next body that goes out.
+let pause = null;
+
+function write(stream, body, end, half = body.length / 2) {
   if (body.length === 0) return end();
-  stream.write(body.subarray(0, PIECE), () => setImmediate(write, stream, body.subarray(PIECE), end));
+  const next = () => setImmediate(write, stream, body.subarray(PIECE), end, half);
+  const last = body.length <= half ? pause : null;
+  if (!last) return stream.write(body.subarray(0, PIECE), next);
+  pause = null;
+  last(() => stream.write(body.subarray(0, PIECE), next));
 }
 
 function server(portFile, script, pem) {
@@ -144,11 +153,14 @@ function client(port, gate, script, earlyScript, pem) {
     let left = list.length;
     for (const exchange of list) send(exchange, () => { left -= 1; if (left === 0) done(); });
   };
-  const wait = () => {
-    if (!fs.existsSync(gate)) return setTimeout(wait, 5);
-    (version === 'http2' ? atOnce : inTurn)(read(script), () => { close(); console.log('done'); });
-  };
-  inTurn(early, () => { console.log('opened'); wait(); });
+  const wait = (then) => (fs.existsSync(gate) ? then() : setTimeout(wait, 5, then));
+  const go = () => (version === 'http2' ? atOnce : inTurn)(read(script), () => { close(); console.log('done'); });
+  if (pauses) {
+    pause = (then) => { console.log('opened'); wait(then); };
+    inTurn(read(script), () => { close(); console.log('done'); });
+  } else {
+    inTurn(early, () => { console.log('opened'); wait(go); });
+  }
 }
 
 ({ server, client })[role](...rest);

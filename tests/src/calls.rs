@@ -91,6 +91,20 @@ impl Calls {
         numbered(calls)
     }
 
+    /// Calls that are refused with words that hold a value.
+    pub fn refused(self, sent: &mut Sent) -> Value {
+        let mut calls = Vec::new();
+        for method in ["Place", "Collect"] {
+            let operation = format!("/shop.Orders/{method}");
+            // There is no answer, so none of its values.
+            let mut call = self.call(sent, method, 1, 0);
+            let iban = sent.iban(&operation, "response.trailers", "grpc-message");
+            call["refusal"] = json!(format!("nothing is known of {iban} here"));
+            calls.push(call);
+        }
+        numbered(calls)
+    }
+
     fn call(self, sent: &mut Sent, method: &str, requests: usize, responses: usize) -> Value {
         let operation = format!("/shop.Orders/{method}");
         let mut call = self.head(sent, method, requests > 1 || responses > 1);

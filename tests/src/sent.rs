@@ -1,6 +1,8 @@
 //! What a scenario sends, value by value, and whether each was reported where it was sent: with the same protocol,
 //! operation, part, field and direction, nothing missing, nothing else. A failure names values by number only.
 
+mod place;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -10,24 +12,8 @@ use anyhow::{bail, ensure};
 use serde_json::Value;
 
 use crate::{values, watch::Report};
-
-/// Who sent a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum By {
-    Client,
-    Server,
-}
-
-/// Where a value is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    detector: String,
-    protocol: String,
-    operation: String,
-    part: String,
-    field: String,
-    by: By,
-}
+pub use place::{By, Leg};
+use place::{Place, Seen, by, is_among};
 
 /// One value that is sent.
 struct Row {
@@ -35,8 +21,18 @@ struct Row {
     sample: String,
     /// How often it is sent.
     times: u64,
-    /// On a connection that was there before auditor.
-    joined: bool,
+    met: Met,
+}
+
+/// What of its connection auditor could see before a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// All of it.
+    Opened,
+    /// From a message on that comes before.
+    Joined,
+    /// From somewhere in the message itself.
+    Midway,
 }
 
 /// All values of one scenario.
@@ -44,55 +40,8 @@ pub struct Sent {
     rows: Vec<Row>,
     samples: BTreeSet<String>,
     protocol: &'static str,
-    joined: bool,
+    met: Met,
     times: u64,
-}
-
-/// One connection, or several alike: who talks to whom. Values are sent over every leg.
-#[derive(Clone, Copy, Debug)]
-pub struct Leg<'a> {
-    pub clients: &'a [u32],
-    pub servers: &'a [u32],
-    /// What is spoken here, where it is not what the values were noted under.
-    pub protocol: Option<&'static str>,
-    pub encrypted: bool,
-}
-
-impl<'a> Leg<'a> {
-    /// In the open.
-    pub const fn plain(clients: &'a [u32], servers: &'a [u32]) -> Self {
-        Self {
-            clients,
-            servers,
-            protocol: None,
-            encrypted: false,
-        }
-    }
-
-    /// Sender and receiver.
-    const fn ends(&self, by: By) -> (&'a [u32], &'a [u32]) {
-        match by {
-            By::Client => (self.clients, self.servers),
-            By::Server => (self.servers, self.clients),
-        }
-    }
-
-    /// Over TLS.
-    pub const fn tls(clients: &'a [u32], servers: &'a [u32]) -> Self {
-        Self {
-            encrypted: true,
-            ..Self::plain(clients, servers)
-        }
-    }
-
-    /// The same, with another protocol.
-    #[must_use]
-    pub const fn speaking(self, protocol: &'static str) -> Self {
-        Self {
-            protocol: Some(protocol),
-            ..self
-        }
-    }
 }
 
 impl Sent {
@@ -102,7 +51,7 @@ impl Sent {
             rows: Vec::new(),
             samples: BTreeSet::new(),
             protocol,
-            joined: false,
+            met: Met::Opened,
             times: 1,
         }
     }
@@ -116,7 +65,14 @@ impl Sent {
     /// What follows goes over a connection that was open before auditor was there: the operation may be unknown, and
     /// headers unreadable, but what is said of them has to be right.
     pub fn joined(&mut self) -> &mut Self {
-        self.joined = true;
+        self.met = Met::Joined;
+        self
+    }
+
+    /// What follows is in a message that had begun before auditor was there, so that nothing may be known of its place;
+    /// but what is said of it has to be right.
+    pub fn midway(&mut self) -> &mut Self {
+        self.met = Met::Midway;
         self
     }
 
@@ -166,7 +122,7 @@ impl Sent {
             },
             sample,
             times: self.times,
-            joined: self.joined,
+            met: self.met,
         });
     }
 
@@ -233,9 +189,7 @@ impl Sent {
         for (number, row) in candidates {
             match row.judge(finding, &seen, legs) {
                 Ok(leg) => return Ok((leg, number)),
-                Err((what, place)) => complaint.get_or_insert_with(|| {
-                    format!("{what}, value {number}:\n  expected {place}\n  seen     {seen}")
-                }),
+                Err(what) => complaint.get_or_insert_with(|| format!("value {number}, {what}")),
             };
         }
         Err(complaint.unwrap_or_else(|| format!("nobody sent: {seen}")))
@@ -245,7 +199,7 @@ impl Sent {
     fn count(&self, at: usize, leg: &Leg<'_>, seen: &BTreeMap<(usize, Place), u64>, wrong: &mut Vec<String>) {
         let mut sent: BTreeMap<Place, (u64, Vec<usize>)> = BTreeMap::new();
         for (number, row) in self.rows.iter().enumerate() {
-            if row.joined && row.is_of_the_head() {
+            if row.met != Met::Opened && row.is_of_the_head() {
                 // It may be unreadable; or counted with another of its name, where the operation is not known.
                 continue;
             }
@@ -268,27 +222,28 @@ impl Sent {
 
 impl Row {
     /// The leg on which this finding is right; else what is wrong, and where it was sent.
-    fn judge(&self, finding: &Value, seen: &Seen, legs: &[Leg<'_>]) -> Result<usize, (String, Place)> {
+    fn judge(&self, finding: &Value, seen: &Seen, legs: &[Leg<'_>]) -> Result<usize, String> {
+        let expected = |what: &str, place: &Place| format!("{what}:\n  expected {place}\n  seen     {seen}");
         let at = legs.iter().position(|leg| {
             let (senders, receivers) = leg.ends(self.place.by);
             is_among(&finding["source"], senders) && is_among(&finding["destination"], receivers)
         });
         let Some(at) = at else {
-            return Err(("wrong ends".to_owned(), self.place.clone()));
+            return Err(expected("wrong ends", &self.place));
         };
         let leg = &legs[at];
         if !self.is_as_sent(seen, leg) {
-            return Err(("wrong place".to_owned(), self.place_on(leg)));
+            return Err(expected("wrong place", &self.place_on(leg)));
         }
         let (status, encrypted) = (&finding["flow"]["status"], &finding["flow"]["encrypted"]);
         let (kind, state) = (&finding["kind"], &finding["state"]);
         let part = &self.place.part;
         let has_status = !status.is_null();
         let is_wrong = (part.starts_with("request.") && has_status)
-            || (part.starts_with("response.") && !self.joined && !has_status);
+            || (part.starts_with("response.") && self.met == Met::Opened && !has_status);
         if kind != "leak" || state != "clear" || *encrypted != leg.encrypted || is_wrong {
             let what = format!("wrong kind {kind}, state {state}, encrypted {encrypted} or status {status}");
-            return Err((what, self.place_on(leg)));
+            return Err(expected(&what, &self.place_on(leg)));
         }
         Ok(at)
     }
@@ -311,7 +266,7 @@ impl Row {
     fn is_as_sent(&self, seen: &Seen, leg: &Leg<'_>) -> bool {
         let place = self.place_on(leg);
         let is = |seen: &Option<String>, sent: &str| seen.as_deref() == Some(sent);
-        if !self.joined {
+        if self.met == Met::Opened {
             return is(&seen.protocol, &place.protocol)
                 && is(&seen.operation, &place.operation)
                 && is(&seen.part, &place.part)
@@ -320,65 +275,12 @@ impl Row {
         // Only headers tell what HTTP/2 carries.
         let carrier = is(&seen.protocol, &place.protocol) || is(&seen.protocol, "http/2");
         let operation = seen.operation.is_none() || is(&seen.operation, &place.operation);
-        let may_be_unnamed = self.is_of_the_head() && seen.field.is_none();
-        let field = may_be_unnamed || is(&seen.field, &place.field);
-        carrier && operation && field && is(&seen.part, &place.part)
-    }
-}
-
-/// Where a finding says that a value is.
-struct Seen {
-    kind: String,
-    detector: String,
-    protocol: Option<String>,
-    operation: Option<String>,
-    part: Option<String>,
-    field: Option<String>,
-    ends: [Option<u64>; 2],
-}
-
-impl Seen {
-    fn of(finding: &Value) -> Self {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let (flow, location) = (&finding["flow"], &finding["location"]);
-        Self {
-            kind: text(&finding["kind"]).unwrap_or_default(),
-            detector: text(&finding["detector"]).unwrap_or_default(),
-            protocol: text(&flow["protocol"]),
-            operation: text(&flow["operation"]),
-            part: text(&location["part"]),
-            field: text(&location["field"]),
-            ends: ["source", "destination"].map(|end| finding[end]["process"]["pid"].as_u64()),
+        let may_be_unnamed = self.met == Met::Midway || self.is_of_the_head();
+        let field = is(&seen.field, &place.field) || (may_be_unnamed && seen.field.is_none());
+        if self.met == Met::Midway && is(&seen.part, "stream") {
+            return operation && field;
         }
-    }
-}
-
-impl fmt::Display for Seen {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        let end = |end: Option<u64>| end.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
-        write!(
-            out,
-            "{} | {} | {} | {} | {} {} from {} to {}",
-            shown(&self.protocol),
-            shown(&self.operation),
-            shown(&self.part),
-            shown(&self.field),
-            self.detector,
-            self.kind,
-            end(self.ends[0]),
-            end(self.ends[1]),
-        )
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{} | {} | {} | {} | {} leak from the {:?}",
-            self.protocol, self.operation, self.part, self.field, self.detector, self.by
-        )
+        carrier && operation && field && is(&seen.part, &place.part)
     }
 }
 
@@ -415,22 +317,4 @@ fn made_up(detector: &str) -> (String, String) {
     let iban = values::iban();
     let sample = values::iban_sample(&iban);
     (iban, sample)
-}
-
-/// Only clients send requests, and only servers answer.
-fn by(part: &str) -> By {
-    assert!(
-        part.starts_with("request.") || part.starts_with("response."),
-        "{part} does not say who sends it"
-    );
-    if part.starts_with("request.") {
-        By::Client
-    } else {
-        By::Server
-    }
-}
-
-fn is_among(end: &Value, pids: &[u32]) -> bool {
-    let pid = end["process"]["pid"].as_u64();
-    pids.iter().any(|one| pid == Some(u64::from(*one)))
 }

@@ -82,11 +82,27 @@ fn form(sent: &mut Sent) -> Exchange {
         .answered_with("x-mandate", told)
 }
 
-/// A long answer, with values in its first, its middle and its last row.
+/// A long answer, with values in its first row, three quarters down and in its last.
 pub fn statement(sent: &mut Sent) -> Exchange {
     let operation = "GET /v1/statements";
     let answer = long(&mut |field| sent.iban(operation, "response.body", field));
     Exchange::json("GET", "/v1/statements", &Value::Null, &answer)
+}
+
+/// A long request of which auditor sees the second half only, with one value there: two would be counted as one, where
+/// their fields are not known.
+pub fn half_seen(sent: &mut Sent) -> Exchange {
+    let operation = "POST /v1/archive";
+    let last = format!("$.rows[{}].iban", ROWS - 1);
+    let request = long(&mut |field| {
+        if field == last {
+            sent.midway().iban(operation, "request.body", field)
+        } else {
+            "none".to_owned()
+        }
+    });
+    let answer = json!({"iban": sent.iban(operation, "response.body", "$.iban")});
+    Exchange::json("POST", "/v1/archive", &request, &answer)
 }
 
 /// A long request.
@@ -101,7 +117,7 @@ fn long(iban: &mut dyn FnMut(&str) -> String) -> Value {
     let rows: Vec<Value> = (0..ROWS)
         .map(|number| {
             let text = message::words(200);
-            if [0, ROWS / 2, ROWS - 1].contains(&number) {
+            if [0, ROWS * 3 / 4, ROWS - 1].contains(&number) {
                 json!({"text": text, "iban": iban(&format!("$.rows[{number}].iban"))})
             } else {
                 json!({"text": text})

@@ -120,6 +120,17 @@ fn a_connection_of_calls_that_was_there_before_auditor_gives_its_messages_and_no
     watched(&scratch, client, server)?.is(&sent)
 }
 
+#[test]
+fn the_words_of_a_refusal_are_read_in_its_trailers() -> anyhow::Result<()> {
+    let mut sent = Sent::over("grpc");
+    let calls = Calls::GRPC.refused(&mut sent);
+    let scratch = Scratch::new()?;
+    let (script, shop) = (script(&scratch, "script.json", &calls)?, descriptors(&scratch)?);
+    let server = Serving::start(&scratch, Peer::Grpcio.command()?, &[&script, &shop])?;
+    let client = http::client(&scratch, Peer::Grpcio.command()?, server.port, &[&script, &shop])?;
+    watched(&scratch, client, server)?.is(&sent)
+}
+
 /// Where fields have names then, these are for tests of schemas to say; here only headers and trailers carry values.
 #[test]
 fn questions_for_the_schema_are_no_leak_and_calls_after_them_keep_their_methods() -> anyhow::Result<()> {

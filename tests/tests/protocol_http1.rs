@@ -246,6 +246,21 @@ fn a_connection_that_was_there_before_auditor_is_read_from_its_next_message_on()
     watched(&scratch, client, server)?.is(&sent)
 }
 
+#[test]
+fn the_rest_of_a_body_that_auditor_met_midway_is_found_and_the_next_message_read() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let mut exchanges = vec![shop::half_seen(&mut sent)];
+    sent.joined();
+    exchanges.extend(shop::many(&mut sent, 3));
+    let scratch = Scratch::new()?;
+    let script = script(&scratch, "script.json", &exchanges)?;
+    let server = Serving::start(&scratch, node_http("http1")?, &[&script])?;
+    let more: [&Path; 3] = [&script, "-".as_ref(), "PAUSE".as_ref()];
+    let mut client = http::client(&scratch, node_http("http1")?, server.port, &more)?;
+    opened(&mut client)?;
+    watched(&scratch, client, server)?.is(&sent)
+}
+
 /// curl exchanges them with Node.js.
 fn by_curl(more: &[&str], exchanges: &[Exchange], sent: &Sent) -> anyhow::Result<()> {
     let scratch = Scratch::new()?;

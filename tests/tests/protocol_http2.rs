@@ -179,6 +179,17 @@ fn between(server: &Peer, client: &Peer, tls: bool) -> anyhow::Result<()> {
 
 #[test]
 fn padding_continuations_pushes_and_trailers_of_nghttp_and_nghttpd_are_read() -> anyhow::Result<()> {
+    // With tables of header fields as usual; and small ones, which forget.
+    each(
+        [
+            &[][..],
+            &["--header-table-size=256", "--encoder-header-table-size=256"],
+        ],
+        |more| by_nghttp(more),
+    )
+}
+
+fn by_nghttp(more: &[&str]) -> anyhow::Result<()> {
     let mut sent = Sent::over("http/2");
     let scratch = Scratch::new()?;
     let folder = scratch.path("served");
@@ -230,7 +241,7 @@ fn padding_continuations_pushes_and_trailers_of_nghttp_and_nghttpd_are_read() ->
         "--push=/v1/larch=/v1/pushed",
     ]);
     command.args(["--trailer", &format!("x-told-iban: {told}"), "--htdocs"]);
-    let server = Running::start(command.arg(&folder).arg(&port))?;
+    let server = Running::start(command.arg(&folder).args(more).arg(&port))?;
     auditor_tests::front::listens(port.parse()?)?;
     let [header, trailer] = asked.map(|(name, _, value)| format!("{name}: {value}"));
     let mut words = vec!["nghttp", "--null-out", "--padding=30", "--continuation"];
@@ -243,6 +254,7 @@ fn padding_continuations_pushes_and_trailers_of_nghttp_and_nghttpd_are_read() ->
         &trailer,
     ]);
     words.extend(["--data", &body]);
+    words.extend(more);
     let targets = names.map(|name| format!("http://127.0.0.1:{port}/v1/{name}"));
     words.extend(targets.iter().map(String::as_str));
     let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
@@ -295,6 +307,21 @@ fn a_connection_that_was_there_before_auditor_gives_its_bodies_and_no_wrong_oper
     let early = script(&scratch, "script.json.early", &shop::early())?;
     let server = Serving::start(&scratch, node_http("http2")?, &[&late])?;
     let mut client = http::client(&scratch, node_http("http2")?, server.port, &[&late, &early])?;
+    opened(&mut client)?;
+    watched(&scratch, client, server)?.is(&sent)
+}
+
+#[test]
+fn the_rest_of_a_body_that_auditor_met_midway_is_found_and_the_next_streams_read() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/2");
+    let mut exchanges = vec![shop::half_seen(&mut sent)];
+    sent.joined();
+    exchanges.extend(shop::many(&mut sent, 3));
+    let scratch = Scratch::new()?;
+    let script = script(&scratch, "script.json", &exchanges)?;
+    let server = Serving::start(&scratch, node_http("http2")?, &[&script])?;
+    let more: [&Path; 3] = [&script, "-".as_ref(), "PAUSE".as_ref()];
+    let mut client = http::client(&scratch, node_http("http2")?, server.port, &more)?;
     opened(&mut client)?;
     watched(&scratch, client, server)?.is(&sent)
 }

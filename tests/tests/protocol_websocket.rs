@@ -159,9 +159,9 @@ fn exchanged(
     let client = http::client(&scratch, client.command()?, server.port, &words)?;
     let seen = watched(&scratch, client, server)?;
     if tls {
-        seen.is_over_tls(&sent)
+        seen.is_over_tls(sent)
     } else {
-        seen.is(&sent)
+        seen.is(sent)
     }
 }
 
