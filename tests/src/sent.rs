@@ -24,6 +24,9 @@ struct Row {
     met: Met,
 }
 
+/// The field of a header whose name is in a table that was filled before auditor was there.
+const UNKNOWN_NAME: &str = "unknown name";
+
 /// What of its connection auditor could see before a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Met {
@@ -276,7 +279,8 @@ impl Row {
         let carrier = is(&seen.protocol, &place.protocol) || is(&seen.protocol, "http/2");
         let operation = seen.operation.is_none() || is(&seen.operation, &place.operation);
         let may_be_unnamed = self.met == Met::Midway || self.is_of_the_head();
-        let field = is(&seen.field, &place.field) || (may_be_unnamed && seen.field.is_none());
+        let is_unnamed = seen.field.is_none() || is(&seen.field, UNKNOWN_NAME);
+        let field = is(&seen.field, &place.field) || (may_be_unnamed && is_unnamed);
         if self.met == Met::Midway && is(&seen.part, "stream") {
             return operation && field;
         }
