@@ -202,11 +202,17 @@ fn the_parts_of_a_form_with_files_are_told_apart() -> anyhow::Result<()> {
         sent.iban(operation, "request.body", "note")
     );
     let note = scratch.file("note.txt", note)?;
+    // A part that has fields of its own names them behind its own name.
+    let meta = json!({"buyer": {"iban": sent.iban(operation, "request.body", "meta:$.buyer.iban")}});
+    let row = sent.iban(operation, "request.body", "rows:iban");
+    let rows = scratch.file("rows.csv", format!("id,iban,amount\n17,{row},12.50\n18,,1\n"))?;
     let mut exchange = Exchange::json("POST", "/v1/upload", &Value::Null, &json!({"status": "stored"}));
     exchange.forms = vec![
         format!("debtor={}", sent.iban(operation, "request.body", "debtor")),
         "comment=nothing to see".to_owned(),
         format!("note=@{};type=text/plain", note.display()),
+        format!("meta={meta};type=application/json"),
+        format!("rows=@{};type=text/csv", rows.display()),
         format!("creditor={}", sent.iban(operation, "request.body", "creditor")),
     ];
     by_curl(&["--http1.1"], &[exchange], &sent)
