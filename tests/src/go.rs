@@ -80,14 +80,23 @@ impl Compiler {
 /// # Errors
 /// When the compiler fails.
 pub fn build(build: Build) -> anyhow::Result<PathBuf> {
+    build_program("go-peer", build)
+}
+
+/// The same of another program of tests/programs.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn build_program(program: &str, build: Build) -> anyhow::Result<PathBuf> {
     let folder = env::current_exe()?
         .parent()
         .and_then(Path::parent)
         .context("no build folder")?
         .join("go-peers");
     fs::create_dir_all(&folder)?;
+    let source = peers::program(program);
     let name = format!(
-        "{:?}{}{}",
+        "{program}-{:?}{}{}",
         build.compiler,
         if build.stripped { "-stripped" } else { "" },
         if build.pie { "-pie" } else { "" }
@@ -97,7 +106,6 @@ pub fn build(build: Build) -> anyhow::Result<PathBuf> {
     // One test at a time builds; the lock goes with the file.
     let lock = fs::File::create(folder.join("lock"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
-    let source = peers::program("go-peer");
     if is_newer(&program, &source.join("main.go")) {
         return Ok(program);
     }

@@ -5,10 +5,13 @@
 //! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
 
 pub mod attached;
+pub mod calls;
 pub mod cycles;
 pub mod daemon;
 pub mod expect;
+pub mod front;
 pub mod go;
+pub mod http;
 pub mod loaded;
 pub mod message;
 pub mod messages;
@@ -19,7 +22,9 @@ pub mod process;
 pub mod relay;
 pub mod rustls;
 pub mod scratch;
+pub mod sent;
 pub mod servers;
+pub mod shop;
 pub mod support;
 pub mod values;
 pub mod watch;

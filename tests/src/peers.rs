@@ -51,6 +51,14 @@ pub fn packages_with(library: &str) -> anyhow::Result<PathBuf> {
     cached(&format!("python-{library}"))
 }
 
+/// Where the packages for Node.js are (tests/programs/npm).
+///
+/// # Errors
+/// When `cargo xtask setup` did not install them.
+pub fn node_modules() -> anyhow::Result<PathBuf> {
+    cached("npm-peers/node_modules")
+}
+
 fn cached(name: &str) -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())

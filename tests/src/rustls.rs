@@ -34,6 +34,14 @@ pub fn aws_lc() -> anyhow::Result<PathBuf> {
     program("aws-lc-client", "release")
 }
 
+/// Builds the server and client of tonic, unless that was done before; it takes about a minute.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn tonic() -> anyhow::Result<PathBuf> {
+    program("tonic-peer", "release")
+}
+
 fn program(name: &str, profile: &str) -> anyhow::Result<PathBuf> {
     let folder = env::current_exe()?
         .parent()

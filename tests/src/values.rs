@@ -82,6 +82,11 @@ pub fn iban() -> String {
     format!("DE{:02}{account}", 98 - rest)
 }
 
+/// The sample auditor shows of it: country and last four digits.
+pub fn iban_sample(iban: &str) -> String {
+    format!("{}**************{}", &iban[..2], &iban[iban.len() - 4..])
+}
+
 /// A signed token (RFC 7519) of somebody unknown.
 pub fn jwt() -> String {
     let claims = format!(r#"{{"sub":"{}","iat":1795000000}}"#, letters(16));

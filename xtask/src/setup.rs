@@ -4,6 +4,7 @@ mod apt;
 mod arm64;
 mod go;
 mod needs;
+mod node;
 pub(crate) mod python;
 mod services;
 
@@ -75,6 +76,7 @@ struct Plan {
     rustup: bool,
     python: bool,
     go: bool,
+    node: bool,
     arm64: bool,
 }
 
@@ -87,6 +89,7 @@ impl Plan {
             rustup: true,
             python: groups.contains(&Group::Test) && !python::is_there(),
             go: groups.contains(&Group::Test) && !go::is_there(),
+            node: groups.contains(&Group::Test) && !node::is_there(),
             arm64: groups.contains(&Group::Test) && !arm64::is_there(),
         };
         if groups.contains(&Group::Build) {
@@ -117,10 +120,11 @@ impl Plan {
             link_toolchain,
             python,
             go,
+            node,
             arm64,
             ..
         } = self;
-        self.packages.is_empty() && ![linker, link_toolchain, python, go, arm64].contains(&&true)
+        self.packages.is_empty() && ![linker, link_toolchain, python, go, node, arm64].contains(&&true)
     }
 
     /// The commands for a person to type.
@@ -146,6 +150,11 @@ impl Plan {
         }
         if self.go {
             for command in go::command().iter() {
+                text += &format!("{}\n", process::shown(command));
+            }
+        }
+        if self.node {
+            for command in node::command().iter() {
                 text += &format!("{}\n", process::shown(command));
             }
         }
@@ -180,6 +189,9 @@ fn install(plan: &Plan, groups: &[Group]) -> anyhow::Result<ExitCode> {
     }
     if plan.go {
         go::make()?;
+    }
+    if plan.node {
+        node::make()?;
     }
     if plan.arm64 {
         arm64::make()?;
@@ -260,6 +272,7 @@ mod tests {
             rustup: true,
             python: false,
             go: false,
+            node: false,
             arm64: false,
         };
         plan.add_ebpf(found);

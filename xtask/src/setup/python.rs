@@ -1,5 +1,6 @@
 //! Python environments in the cache, each of exactly what its requirements pin: what the detectors' evaluation is made
-//! with, and packages that bring TLS libraries of their own, old ones of them in folders beside.
+//! with, and packages that bring TLS libraries of their own, old ones of them in folders beside, and packages that speak
+//! protocols.
 
 use std::{
     fs,
@@ -73,14 +74,21 @@ const S2N: Environment = Environment {
     kind: Kind::Packages(&[]),
 };
 
+const PROTOCOLS: Environment = Environment {
+    folder: "python-protocols",
+    requirements: "tests/programs/requirements-protocols.txt",
+    kind: Kind::Packages(&[]),
+};
+
 /// Packages without an interpreter come behind the one whose pip installs them.
-const ALL: [Environment; 6] = [
+const ALL: [Environment; 7] = [
     EVALUATION,
     PEERS,
     OPENSSL_1_1_1,
     OPENSSL_1_1_0,
     OPENSSL_1_0_2,
     S2N,
+    PROTOCOLS,
 ];
 
 /// The interpreter of the detectors' evaluation.

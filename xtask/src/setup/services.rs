@@ -59,6 +59,7 @@ impl<'a> Guard<'a> {
         let service = match package {
             "nginx-light" => "nginx",
             "mariadb-server" => "mariadb",
+            "nghttp2-proxy" => "nghttpx",
             "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" => package,
             _ => return,
         };

@@ -1,0 +1,3 @@
+module auditor.test/go-http
+
+go 1.24
