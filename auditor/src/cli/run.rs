@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::engine;
 use crate::capture::support::SocketTier;
+use crate::capture::tls::Placement;
 use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
@@ -98,6 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_message_bytes: u32::try_from(config.capture.max_message_bytes)
             .context("capture.max_message_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
+        placement: Placement::Chosen,
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),

@@ -20,6 +20,7 @@ use super::engine;
 use super::scan::{MinConfidence, States};
 use crate::capture::launch::{self, Held};
 use crate::capture::support::SocketTier;
+use crate::capture::tls::Placement;
 use crate::config;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
@@ -102,6 +103,10 @@ pub struct Args {
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
+    /// Where probes sit in TLS libraries. `exported`, the first instruction of exported functions, is dearer and for
+    /// measuring by how much
+    #[arg(long, value_enum, value_name = "PLACES", default_value_t = AttachPoints::Chosen, hide = true)]
+    attach_points: AttachPoints,
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -122,6 +127,12 @@ enum Hook {
 ///
 /// # Errors
 /// When there is nothing to watch, privileges are missing, or the kernel takes no programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AttachPoints {
+    Chosen,
+    Exported,
+}
+
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let core_limit = engine::forbid_core_dumps()?;
     let mut scope = engine::scope(false, &args.pid, args.cgroup.iter().cloned(), &args.container)?;
@@ -156,6 +167,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .command
             .first()
             .and_then(launch::executable)
+        placement: match args.attach_points {
+            AttachPoints::Chosen => Placement::Chosen,
+            AttachPoints::Exported => Placement::Exported,
+        },
             .into_iter()
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),

@@ -41,6 +41,7 @@ use crate::{
     },
     detect::{Scanner, sketch::Spot},
     identity::pairs::AddressPair,
+        tls::Placement,
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -87,6 +88,8 @@ pub struct Options {
     pub detach_after: Duration,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
+    /// Where in TLS libraries probes are put.
+    pub placement: Placement,
     pub metrics: Arc<Metrics>,
 }
 
@@ -278,7 +281,7 @@ impl Session {
             workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
         }
         let (commands, received) = bounded(64);
-        let (search, found) = Search::start().map_err(SessionError::Thread)?;
+        let (search, found) = Search::start(options.placement).map_err(SessionError::Thread)?;
         let (order, orders) = bounded(64);
         let (gone_sender, gone) = unbounded();
         let hooking = hooking::Hooking {
