@@ -4,6 +4,7 @@ use auditor_common::{
     counter::Counter,
     go::{GoPoint, MAX_POINTS},
     mapping::{FileKey, MAX_FILES},
+    policy::MAX_POLICIES,
     record::{Endpoint, MAX_RINGS},
     scope,
 };
@@ -120,6 +121,14 @@ pub static LOCAL_ENDS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32_76
 /// What connections have used of the budget of a message, by socket or TLS stream.
 #[map]
 pub static BUDGETS: LruHashMap<u64, Budget> = LruHashMap::with_max_entries(32_768, 0);
+
+/// How many bytes of each message the daemon wants of a stream; it says so while it runs.
+#[map]
+pub static POLICIES: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_POLICIES, 0);
+
+/// 1 once there is one of those.
+#[map]
+pub static POLICIES_SET: Array<u32> = Array::with_max_entries(1, 0);
 
 /// The addresses of the datagram that is being copied on this CPU.
 #[map]

@@ -24,7 +24,7 @@ use crate::capture::tls::Placement;
 use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Session, Totals};
+use crate::pipeline::{Exclusion, Options, Selection, Session, Totals};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -101,6 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         tier: SocketTier::from_name(&config.capture.socket_hook),
         placement: Placement::Chosen,
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
@@ -180,6 +181,12 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
         .map(|(key, value)| (key.as_str(), value.clone()))
         .collect();
     Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+}
+
+/// The rules of `capture.leave_out`.
+fn selection(rules: &[String]) -> anyhow::Result<Selection> {
+    let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
+    Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
 fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {

@@ -24,7 +24,7 @@ use crate::capture::tls::Placement;
 use crate::config;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Session};
+use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Sink as _, stdout};
@@ -59,6 +59,10 @@ pub struct Args {
     /// A program that is never hooked or watched: its name, or the path of its executable
     #[arg(long, value_name = "PROGRAM")]
     exclude: Vec<String>,
+    /// Connections whose bytes are not read: `peer=ADDRESS[/BITS]`, `peer_port=N`, `own_port=N`, `exe=PATH`, with spaces
+    /// between them where several have to be true; with `first=BYTES` so much of each message is read
+    #[arg(long, value_name = "RULE")]
+    leave_out: Vec<Rule>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -99,14 +103,14 @@ pub struct Args {
     /// How sockets are seen [default: the best this kernel loads]
     #[arg(long, value_enum, value_name = "HOOK")]
     socket_hook: Option<Hook>,
-    /// A command to run and watch from its first instruction
-    #[arg(last = true, value_name = "CMD")]
-    command: Vec<OsString>,
-}
     /// Where probes sit in TLS libraries. `exported`, the first instruction of exported functions, is dearer and for
     /// measuring by how much
     #[arg(long, value_enum, value_name = "PLACES", default_value_t = AttachPoints::Chosen, hide = true)]
     attach_points: AttachPoints,
+    /// A command to run and watch from its first instruction
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -123,16 +127,16 @@ enum Hook {
     Syscall,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When there is nothing to watch, privileges are missing, or the kernel takes no programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AttachPoints {
     Chosen,
     Exported,
 }
 
+/// Runs the command.
+///
+/// # Errors
+/// When there is nothing to watch, privileges are missing, or the kernel takes no programs.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let core_limit = engine::forbid_core_dumps()?;
     let mut scope = engine::scope(false, &args.pid, args.cgroup.iter().cloned(), &args.container)?;
@@ -163,17 +167,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Fexit => SocketTier::Fexit,
             Hook::Syscall => SocketTier::Syscall,
         }),
-        programs: args
-            .command
-            .first()
-            .and_then(launch::executable)
         placement: match args.attach_points {
             AttachPoints::Chosen => Placement::Chosen,
             AttachPoints::Exported => Placement::Exported,
         },
+        programs: args
+            .command
+            .first()
+            .and_then(launch::executable)
             .into_iter()
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
+        selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
         scanner: engine::scanner(
             args.key_file.as_deref(),

@@ -10,6 +10,7 @@ mod flow;
 mod hold;
 mod hooking;
 pub mod reporter;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod watchlist;
@@ -29,19 +30,21 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
 pub use exclusion::Exclusion;
+pub use selection::{Rule, RuleError, Selection};
 
 use crate::{
     capture::{
         attach::Hooked,
         clock::Clock,
         load::{Kernel, LoadError, Settings},
+        policy::Reading,
         scope::{self, ScopeError},
         search::Search,
         support::{self, SocketTier},
+        tls::Placement,
     },
     detect::{Scanner, sketch::Spot},
     identity::pairs::AddressPair,
-        tls::Placement,
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -51,6 +54,9 @@ use crate::{
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
 /// can not deliver meanwhile is counted there.
 const OBSERVATIONS: usize = 8192;
+
+/// Decisions about connections that wait for the kernel side to be told.
+const POLICIES: usize = 1024;
 
 /// What to watch.
 #[derive(Clone, Debug, Default)]
@@ -82,14 +88,16 @@ pub struct Options {
     /// Most bytes captured of one message in one direction; 0: no limit.
     pub max_message_bytes: u32,
     pub tier: Option<SocketTier>,
+    /// Where in TLS libraries probes are put.
+    pub placement: Placement,
     /// Programs that are never hooked or watched.
     pub exclusion: Exclusion,
+    /// Connections that are not read, or not whole.
+    pub selection: Selection,
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
-    /// Where in TLS libraries probes are put.
-    pub placement: Placement,
     pub metrics: Arc<Metrics>,
 }
 
@@ -141,6 +149,9 @@ pub struct Shared {
     pub clock: Clock,
     pub totals: Totals,
     watchlist: watchlist::Watchlist,
+    selection: Selection,
+    /// The way back to the kernel side: how much of a stream is read.
+    policies: Sender<(u64, Reading)>,
     /// Room for what waits for a stream to be bound.
     held: hold::Room,
     /// Set when the readers should empty their rings and end.
@@ -255,6 +266,7 @@ impl Session {
             watched.extend(scope::all_processes());
         }
 
+        let (policies, decided) = bounded(POLICIES);
         let shared = Arc::new(Shared {
             scanner: options.scanner,
             ledger: options.ledger,
@@ -263,6 +275,8 @@ impl Session {
             clock: Clock::now(),
             totals: Totals::default(),
             watchlist: watchlist::Watchlist::default(),
+            selection: options.selection,
+            policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
@@ -299,7 +313,12 @@ impl Session {
             rings.control,
             Arc::clone(&shared),
             exits,
-            control::Hooks { search, order, gone },
+            control::Hooks {
+                search,
+                order,
+                gone,
+                policies: decided,
+            },
             options.exclusion,
             options.scope,
         );

@@ -15,7 +15,7 @@ use std::{
 
 use auditor_common::record::{Kind, Source, flags};
 
-pub use connection::{Connection, Peers};
+pub use connection::{Connection, Ends, Peers};
 
 use crate::{
     capture::ring::Record,
