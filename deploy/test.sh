@@ -222,7 +222,7 @@ assert base == {"scope": {"node": True}}, base
 keys = {section: sorted(value) if isinstance(value, dict) else value for section, value in full.items()}
 assert keys == {
     "scope": ["cgroups", "containers", "exclude", "node", "pids"],
-    "capture": ["detach_after_seconds", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
+    "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
     "report": ["interval_seconds", "journal", "max_live"],
@@ -239,7 +239,8 @@ for line in open("../docs/configuration.md"):
         key, _, default = (cell.strip().strip("`") for cell in line.split("|")[1:4])
         defaults[key] = default
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
-examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude"}
+examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
+            "capture.leave_out"}
 def flat(value, path=()):
     for name, inner in value.items():
         if isinstance(inner, dict):

@@ -44,9 +44,12 @@ pub enum Counter {
     MapFull,
     /// Messages of `sendmmsg` or `recvmmsg` of which it could not be told which they are (messages).
     MessagesUntold,
+    /// Of connections that the daemon left out.
+    SocketMuted,
+    TlsMuted,
 }
 
 impl Counter {
     /// Number of slots.
-    pub const LEN: u32 = Self::MessagesUntold as u32 + 1;
+    pub const LEN: u32 = Self::TlsMuted as u32 + 1;
 }

@@ -6,6 +6,7 @@ pub mod counter;
 pub mod go;
 pub mod mapping;
 pub mod offsets;
+pub mod policy;
 pub mod record;
 pub mod scope;
 pub mod tls;

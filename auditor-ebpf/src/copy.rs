@@ -18,7 +18,7 @@ use aya_ebpf::helpers::{
 use crate::{
     account::count,
     bytes::Bytes,
-    globals::{DATA_RINGS, MAX_CALL_BYTES, WAKE_BYTES},
+    globals::{DATA_RINGS, MAX_CALL_BYTES, RING_BYTES},
     hooks::{
         budget,
         datagram::{self, Name},
@@ -171,8 +171,7 @@ pub unsafe extern "C" fn copy_call(call: *mut Call) -> u32 {
     }
     // SAFETY: the caller vouches for it.
     let call = unsafe { &mut *call };
-    let room = budget::room(call);
-    pieces::<false>(call, room)
+    pieces::<false>(call)
 }
 
 /// See [`datagram`]. Verified once.
@@ -187,8 +186,7 @@ pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
     }
     // SAFETY: the caller vouches for it.
     let call = unsafe { &mut *call };
-    let room = call.total;
-    pieces::<true>(call, room)
+    pieces::<true>(call)
 }
 
 /// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
@@ -198,22 +196,38 @@ struct Context {
 }
 
 #[inline(always)]
-fn pieces<const DATAGRAM: bool>(call: &mut Call, room: u64) -> u32 {
+fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
+    let ring = data_ring(call.stream);
+    let waiting = waiting(ring);
+    // SAFETY: the helper takes no pointers.
+    let time_ns = unsafe { bpf_ktime_get_ns() };
+    let room = budget::room::<DATAGRAM>(call, time_ns, waiting);
+    if room == budget::MUTED {
+        count(muted(call.source), call.total);
+        return 0;
+    }
+    if room == budget::SHORT {
+        count(ring_full(call.source), call.total);
+        return 0;
+    }
     let budget = u64::from(MAX_CALL_BYTES.load());
     let captured = if room < budget { room } else { budget };
     if captured < call.total {
         count(over_budget(call.source), call.total - captured);
     }
-    let ring = data_ring(call.stream);
     let none = words::zero();
     let mut progress = Progress {
-        // SAFETY: the helpers take no pointers.
-        time_ns: unsafe { bpf_ktime_get_ns() },
-        // SAFETY: as above.
+        time_ns,
+        // SAFETY: the helper takes no pointers.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
         left: captured,
         chunk: none,
-        wake: wake_flag(ring),
+        // Only when much is waiting: the reader polls every few milliseconds anyway.
+        wake: if waiting > u64::from(RING_BYTES.load() / 4) {
+            FORCE_WAKEUP
+        } else {
+            NO_WAKEUP
+        },
         truncated: u64::from(captured < call.total),
         by_page: none,
         ring,
@@ -314,6 +328,7 @@ unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Conte
     if emit::<DATAGRAM>(call, progress, n).is_none() {
         // The ring is full: the rest of the call would not fit either.
         count(ring_full(call.source), left);
+        budget::lost(call);
         progress.left = 0;
         return 1;
     }
@@ -454,17 +469,12 @@ pub fn ring(index: u32) -> Option<*mut c_void> {
     RINGS.get(index).map(|ring| ptr::from_ref(ring).cast_mut().cast())
 }
 
-/// Wakes the reader only when much is waiting; it polls every few milliseconds anyway.
+/// Bytes in a ring that its reader has not taken yet.
 #[inline(always)]
-fn wake_flag(index: u32) -> u64 {
-    let Some(ring) = ring(index) else { return NO_WAKEUP };
+fn waiting(index: u32) -> u64 {
+    let Some(ring) = ring(index) else { return 0 };
     // SAFETY: `ring` is a ring map.
-    let waiting = unsafe { bpf_ringbuf_query(ring, AVAILABLE_DATA) };
-    if waiting > u64::from(WAKE_BYTES.load()) {
-        FORCE_WAKEUP
-    } else {
-        NO_WAKEUP
-    }
+    unsafe { bpf_ringbuf_query(ring, AVAILABLE_DATA) }
 }
 
 macro_rules! by_source {
@@ -485,3 +495,4 @@ by_source!(ring_full, SocketRingFull, TlsRingFull);
 by_source!(over_budget, SocketOverBudget, TlsOverBudget);
 by_source!(page_fault, SocketPageFault, TlsPageFault);
 by_source!(unseen, SocketUnseen, TlsUnseen);
+by_source!(muted, SocketMuted, TlsMuted);

@@ -35,8 +35,8 @@ declare! {
     ITER_IOVEC
     ITER_KVEC
     ITER_BVEC
-    // Bytes waiting in a ring from which a record wakes the reader at once.
-    WAKE_BYTES
+    // Bytes of a data ring.
+    RING_BYTES
 }
 
 /// Where the kernel keeps the address of the array of its `struct page`; 0: not known.

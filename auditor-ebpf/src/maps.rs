@@ -4,6 +4,7 @@ use auditor_common::{
     counter::Counter,
     go::{GoPoint, MAX_POINTS},
     mapping::{FileKey, MAX_FILES},
+    policy::MAX_POLICIES,
     record::{Endpoint, MAX_RINGS},
     scope,
 };
@@ -66,13 +67,13 @@ pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 #[map]
 pub static RAW_SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(16_384, 0);
 
-/// TLS calls between entry and return.
+/// TLS calls between entry and return, and what some that returned left, see [`Working`].
 #[map]
 pub static TLS_CALLS: LruHashMap<TlsCallKey, TlsCall> = LruHashMap::with_max_entries(16_384, 0);
 
-/// The innermost TLS object each thread is working on, with `binding::READS` in its lowest bit.
+/// What each thread is doing with TLS objects.
 #[map]
-pub static TLS_CURRENT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_384, 0);
+pub static TLS_CURRENT: LruHashMap<u64, Working> = LruHashMap::with_max_entries(16_384, 0);
 
 /// State of TLS objects.
 #[map]
@@ -121,6 +122,14 @@ pub static LOCAL_ENDS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32_76
 #[map]
 pub static BUDGETS: LruHashMap<u64, Budget> = LruHashMap::with_max_entries(32_768, 0);
 
+/// How many bytes of each message the daemon wants of a stream; it says so while it runs.
+#[map]
+pub static POLICIES: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_POLICIES, 0);
+
+/// 1 once there is one of those.
+#[map]
+pub static POLICIES_SET: Array<u32> = Array::with_max_entries(1, 0);
+
 /// The addresses of the datagram that is being copied on this CPU.
 #[map]
 pub static DATAGRAM: PerCpuArray<Peer> = PerCpuArray::with_max_entries(1, 0);
@@ -167,10 +176,27 @@ pub struct TlsCall {
     pub length: u64,
     /// Where the function stores the count, or its flags for `Shape::ReturnsCountUnlessPeek`.
     pub count_at: u64,
+    /// 0: it has returned.
     pub cookie: u64,
-    /// As in `TLS_CURRENT`, before this call; 0: none.
+    /// As in [`Working::current`], before this call; 0: none.
     pub outer: u64,
 }
+
+/// A thread and its TLS calls.
+///
+/// To make an entry of `TLS_CALLS` and to take it out again costs more than all else a probe does. A thread's calls come
+/// from the same few places over and over, so with the same stack pointers: those of its last ones keep their entries.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Working {
+    /// The innermost object that is worked on, with `binding::READS` in its lowest bit; 0: none.
+    pub current: u64,
+    /// Stack pointers of calls that have returned and kept their entries; 0: none.
+    pub kept: [u64; KEPT],
+}
+
+/// Entries that a thread keeps; a power of two.
+pub const KEPT: usize = 4;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -64,6 +64,8 @@ pub struct Capture {
     pub socket_hook: String,
     /// How long a library stays hooked that no watched process uses, seconds.
     pub detach_after_seconds: u64,
+    /// Rules: connections that are not read, or not whole.
+    pub leave_out: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

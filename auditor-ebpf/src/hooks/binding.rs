@@ -44,7 +44,7 @@ const MAX_OPERATIONS: u16 = 1000;
 const LEAST_OVERHEAD: u64 = 16;
 const MOST_OVERHEAD: u64 = 96;
 
-/// In `TLS_CURRENT` the lowest bit of the object, which is aligned, says that the call reads.
+/// In `Working::current` the lowest bit of the object, which is aligned, says that the call reads.
 pub const READS: u64 = 1;
 
 /// Bytes that moved on a socket that carries TLS. Verified once.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn socket_tls(call: *mut Call, state: *mut SocketState) ->
     }
     let current = match TLS_CURRENT.get_ptr(&id) {
         // SAFETY: a map value.
-        Some(current) => unsafe { *current },
+        Some(working) => unsafe { (*working).current },
         None => 0,
     };
     let object = current & !READS;

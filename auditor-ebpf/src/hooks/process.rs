@@ -17,8 +17,10 @@ use crate::{
     account::count,
     copy::{event, event_header},
     globals::{BPRM_FILENAME, EXCLUDES_USED, SIGNAL_LIVE, TASK_SIGNAL, TASK_TGID},
-    maps::{EXCLUDED_NAMES, EXCLUDED_PATHS, EXCLUDED_TGIDS, SCOPE_TGIDS, TLS_CURRENT},
-    scope,
+    maps::{
+        EXCLUDED_NAMES, EXCLUDED_PATHS, EXCLUDED_TGIDS, KEPT, SCOPE_TGIDS, TLS_CALLS, TLS_CURRENT, TlsCallKey,
+    },
+    scope::{self, Task},
 };
 
 /// include/trace/events/sched.h `sched_process_fork(parent, child)`; runs in the parent before the
@@ -95,8 +97,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         }
         return 0;
     };
-    // A thread that dies inside a TLS call must not leave its object to the next owner of its id.
-    let _ = TLS_CURRENT.remove(&task.id());
+    forget_calls(task);
     if is_last(ctx.arg(0)) {
         event(
             event_header(Kind::Exit, Source::Process, 0, task.id()),
@@ -106,6 +107,25 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         let _ = SCOPE_TGIDS.remove(&task.tgid);
     }
     0
+}
+
+/// A thread that dies inside a TLS call must not leave its object to the next owner of its id.
+#[inline(always)]
+fn forget_calls(task: Task) {
+    let Some(working) = TLS_CURRENT.get_ptr(&task.id()) else {
+        return;
+    };
+    for place in 0..KEPT {
+        let key = TlsCallKey {
+            tgid: u64::from(task.tgid),
+            // SAFETY: a map value.
+            stack: unsafe { (*working).kept[place] },
+        };
+        if key.stack != 0 {
+            let _ = TLS_CALLS.remove(&key);
+        }
+    }
+    let _ = TLS_CURRENT.remove(&task.id());
 }
 
 /// True for the last thread of a process.

@@ -23,7 +23,7 @@ use crate::{
         plaintext::{self, MAX_MOVED, deliver},
         stream,
     },
-    maps::{TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey},
+    maps::{KEPT, TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey, Working},
     scope, words,
 };
 
@@ -49,27 +49,46 @@ fn try_enter(ctx: &ProbeContext) -> Option<()> {
         tgid: u64::from(task.tgid),
         stack,
     };
-    let thread = task.id();
-    let outer = match TLS_CURRENT.get_ptr(&thread) {
-        // SAFETY: a map value.
-        Some(object) => unsafe { *object },
-        None => 0,
+    let Some(working) = working(task.id()) else {
+        count(Counter::MapFull, 1);
+        return None;
     };
+    // SAFETY: a map value that belongs to this thread.
+    let working = unsafe { &mut *working };
     let call = TlsCall {
         object: regs.object,
         buffer: regs.buffer,
         length: regs.length,
         count_at,
         cookie: cookie.0,
-        outer,
+        outer: working.current,
     };
-    let reads = u64::from(cookie.ingress()) * binding::READS;
-    let current = (regs.object & !binding::READS) | reads;
-    if TLS_CALLS.insert(&key, &call, 0).is_err() || TLS_CURRENT.insert(&thread, &current, 0).is_err() {
+    working.current = (regs.object & !binding::READS) | (u64::from(cookie.ingress()) * binding::READS);
+    if let Some(kept) = TLS_CALLS.get_ptr_mut(&key) {
+        // SAFETY: a map value; the thread has no other call with this stack pointer.
+        unsafe { *kept = call };
+    } else if TLS_CALLS.insert(&key, &call, 0).is_err() {
         count(Counter::MapFull, 1);
     }
     Some(())
 }
+
+/// What a thread is doing; made at first sight.
+#[inline(always)]
+fn working(thread: u64) -> Option<*mut Working> {
+    let working = TLS_CURRENT.get_ptr_mut(&thread);
+    if working.is_some() {
+        return working;
+    }
+    let _ = TLS_CURRENT.insert(&thread, &IDLE, 0);
+    TLS_CURRENT.get_ptr_mut(&thread)
+}
+
+/// Not on the stack, of which there is too little.
+static IDLE: Working = Working {
+    current: 0,
+    kept: [0; KEPT],
+};
 
 /// The registers a probe looks at, copied out of the context: the verifier takes no pointers into
 /// it, and the compiler must not choose between two of its fields by a computed offset.
@@ -144,18 +163,26 @@ unsafe extern "C" fn tls_returned(call: *mut Call, stack: u64, returned: u64) ->
         tgid: call.task >> 32,
         stack,
     };
-    let Some(found) = TLS_CALLS.get_ptr(&key) else {
+    let Some(found) = TLS_CALLS.get_ptr_mut(&key) else {
         count(Counter::TlsCallLost, 1);
         return 0;
     };
-    // SAFETY: a map value, copied before the entry is removed.
+    // SAFETY: a map value, copied before the entry is used again.
     let entered = unsafe { *found };
-    let _ = TLS_CALLS.remove(&key);
+    if entered.cookie == 0 {
+        count(Counter::TlsCallLost, 1);
+        return 0;
+    }
+    // SAFETY: as above.
+    unsafe { (*found).cookie = 0 };
     let thread = call.task;
-    if entered.outer == 0 {
-        let _ = TLS_CURRENT.remove(&thread);
-    } else {
-        let _ = TLS_CURRENT.insert(&thread, &entered.outer, 0);
+    match TLS_CURRENT.get_ptr_mut(&thread) {
+        // SAFETY: a map value that belongs to this thread.
+        Some(working) => unsafe {
+            (*working).current = entered.outer;
+            keep(&key, working);
+        },
+        None => drop(TLS_CALLS.remove(&key)),
     }
     let Some(moved) = moved(&entered, returned) else {
         return 0;
@@ -173,6 +200,35 @@ unsafe extern "C" fn tls_returned(call: *mut Call, stack: u64, returned: u64) ->
     call.ingress = cookie.ingress();
     call.seq_end = u32::from(cookie.library());
     0
+}
+
+/// A call that returned keeps its entry, in place of another one.
+///
+/// # Safety
+/// `working` is the map value of this thread.
+#[inline(always)]
+unsafe fn keep(key: &TlsCallKey, working: *mut Working) {
+    // The lowest bits of stack pointers at a call are the same.
+    let place = (key.stack >> 4) as usize & (KEPT - 1);
+    // SAFETY: the index is masked to the array's size.
+    let kept = unsafe { (&raw mut (*working).kept).cast::<u64>().add(place) };
+    // SAFETY: as above.
+    let before = unsafe { ptr::read_volatile(kept) };
+    if before == key.stack {
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { ptr::write_volatile(kept, key.stack) };
+    let before = TlsCallKey {
+        tgid: key.tgid,
+        stack: before,
+    };
+    if let Some(other) = TLS_CALLS.get_ptr(&before)
+        // SAFETY: a map value. One that is under way finds its own place when it returns.
+        && unsafe { (*other).cookie } == 0
+    {
+        let _ = TLS_CALLS.remove(&before);
+    }
 }
 
 /// Bytes the call moved, `None` when it moved nothing.

@@ -12,7 +12,7 @@ use auditor_common::{
 };
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
-    maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, ProgramError},
 };
 use thiserror::Error;
@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::{
     btf::{BtfError, KernelTypes, VMLINUX},
     kernel_symbols,
+    policy::Policies,
     probes::Probes,
     support::SocketTier,
 };
@@ -105,6 +106,8 @@ pub struct Maps {
     pub(super) excluded: HashMap<MapData, u32, u8>,
     pub(super) excluded_names: HashMap<MapData, [u8; NAME_BYTES], u8>,
     pub(super) excluded_paths: HashMap<MapData, [u8; PATH_BYTES], u8>,
+    /// How much of single streams is read.
+    pub policies: Policies,
 }
 
 /// The rings, to be handed to the threads that read them.
@@ -139,6 +142,10 @@ impl Kernel {
             excluded: typed(&mut ebpf, "EXCLUDED_TGIDS", HashMap::try_from)?,
             excluded_names: typed(&mut ebpf, "EXCLUDED_NAMES", HashMap::try_from)?,
             excluded_paths: typed(&mut ebpf, "EXCLUDED_PATHS", HashMap::try_from)?,
+            policies: Policies {
+                streams: typed(&mut ebpf, "POLICIES", HashMap::try_from)?,
+                set: typed(&mut ebpf, "POLICIES_SET", Array::try_from)?,
+            },
         };
 
         for name in [
@@ -261,7 +268,6 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
     let node = u32::from(settings.node);
     let cgroups = u32::from(settings.cgroups);
     let excludes = u32::from(settings.excludes);
-    let wake = settings.ring_bytes / 4;
     let mut loader = EbpfLoader::new();
     for (name, offset) in &offsets {
         loader.override_global(name, offset, true);
@@ -280,7 +286,7 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global("DATA_RINGS", &settings.rings, true)
         .override_global("MAX_CALL_BYTES", &settings.max_call_bytes, true)
         .override_global("MAX_MESSAGE_BYTES", &settings.max_message_bytes, true)
-        .override_global("WAKE_BYTES", &wake, true);
+        .override_global("RING_BYTES", &settings.ring_bytes, true);
     Ok(loader.load(OBJECT)?)
 }
 
@@ -393,7 +399,7 @@ fn messages_end_is_seen(ebpf: &mut Ebpf) -> Result<(), LoadError> {
         kind: "map",
         name: name.to_owned(),
     })?;
-    let mut map: aya::maps::Array<_, u32> = map.try_into().map_err(failed)?;
+    let mut map: Array<_, u32> = map.try_into().map_err(failed)?;
     map.set(0, 1, 0).map_err(failed)
 }
 

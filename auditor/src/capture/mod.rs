@@ -13,6 +13,7 @@ pub mod file;
 mod kernel_symbols;
 pub mod launch;
 pub mod load;
+pub mod policy;
 pub mod probes;
 pub mod ring;
 pub mod scope;

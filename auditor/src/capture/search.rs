@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{
     elf::{Elf, ElfError, Machine},
     file::FileId,
-    tls::{self, Target},
+    tls::{self, Placement, Target},
 };
 
 /// Files that wait; those that find no room are offered again with the next look at their process.
@@ -106,16 +106,17 @@ pub struct Search {
 }
 
 impl Search {
-    /// Starts the thread; it ends when this is dropped. What it finds comes through the channel.
+    /// Starts the thread; it ends when this is dropped. What it finds, and where in it to attach by `placement`, comes
+    /// through the channel.
     ///
     /// # Errors
     /// When the system has no room for a thread.
-    pub fn start() -> io::Result<(Self, Receiver<Found>)> {
+    pub fn start(placement: Placement) -> io::Result<(Self, Receiver<Found>)> {
         let (waiting, files) = bounded::<Offer>(MAX_WAITING);
         let (sender, found) = bounded(MAX_FOUND);
         thread::Builder::new().name("search".to_owned()).spawn(move || {
             for offer in files {
-                if sender.send(look(offer)).is_err() {
+                if sender.send(look(offer, placement)).is_err() {
                     return;
                 }
             }
@@ -169,7 +170,7 @@ impl Search {
     }
 }
 
-fn look(offer: Offer) -> Found {
+fn look(offer: Offer, placement: Placement) -> Found {
     let Offer {
         path,
         why,
@@ -179,7 +180,7 @@ fn look(offer: Offer) -> Found {
     match Elf::open(&path) {
         Ok(elf) => Found {
             id: elf.id().unwrap_or(nowhere),
-            targets: find(&elf).map_err(|error| error.to_string()),
+            targets: find(&elf, placement).map_err(|error| error.to_string()),
             file: elf.into_file().into(),
             path,
             why,
@@ -197,11 +198,13 @@ fn look(offer: Offer) -> Found {
 }
 
 /// What to attach to on this machine: its kernel runs no other processor's code.
-fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
-    if elf.machine()? == Machine::HERE {
-        tls::find(elf)
-    } else {
-        Ok(Vec::new())
+fn find(elf: &Elf, placement: Placement) -> Result<Vec<Target>, ElfError> {
+    if elf.machine()? != Machine::HERE {
+        return Ok(Vec::new());
+    }
+    match placement {
+        Placement::Chosen => tls::find(elf),
+        Placement::Exported => tls::exported::find(elf),
     }
 }
 
@@ -219,7 +222,7 @@ mod tests {
         let [first, second] = ["one", "two"].map(|name| folder.path().join(name));
         std::fs::copy("/bin/true", &first).unwrap();
         std::fs::hard_link(&first, &second).unwrap();
-        let (mut search, files) = Search::start().unwrap();
+        let (mut search, files) = Search::start(Placement::Chosen).unwrap();
         for path in [&first, &second, &first] {
             assert_eq!(search.offer(path, Why::default()), FileId::of(&first).ok());
         }
@@ -239,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone");
         std::fs::copy("/bin/true", &path).unwrap();
-        let (mut search, files) = Search::start().unwrap();
+        let (mut search, files) = Search::start(Placement::Chosen).unwrap();
         search.offer(&path, Why::default());
         let found = files.recv_timeout(SOON).unwrap();
         std::fs::remove_file(&path).unwrap();

@@ -20,10 +20,11 @@ use tokio::sync::watch;
 
 use super::engine;
 use crate::capture::support::SocketTier;
+use crate::capture::tls::Placement;
 use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Session, Totals};
+use crate::pipeline::{Exclusion, Options, Selection, Session, Totals};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -98,7 +99,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_message_bytes: u32::try_from(config.capture.max_message_bytes)
             .context("capture.max_message_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
+        placement: Placement::Chosen,
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
@@ -178,6 +181,12 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
         .map(|(key, value)| (key.as_str(), value.clone()))
         .collect();
     Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+}
+
+/// The rules of `capture.leave_out`.
+fn selection(rules: &[String]) -> anyhow::Result<Selection> {
+    let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
+    Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
 fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {

@@ -20,10 +20,11 @@ use super::engine;
 use super::scan::{MinConfidence, States};
 use crate::capture::launch::{self, Held};
 use crate::capture::support::SocketTier;
+use crate::capture::tls::Placement;
 use crate::config;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Session};
+use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Sink as _, stdout};
@@ -58,6 +59,10 @@ pub struct Args {
     /// A program that is never hooked or watched: its name, or the path of its executable
     #[arg(long, value_name = "PROGRAM")]
     exclude: Vec<String>,
+    /// Connections whose bytes are not read: `peer=ADDRESS[/BITS]`, `peer_port=N`, `own_port=N`, `exe=PATH`, with spaces
+    /// between them where several have to be true; with `first=BYTES` so much of each message is read
+    #[arg(long, value_name = "RULE")]
+    leave_out: Vec<Rule>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -98,6 +103,10 @@ pub struct Args {
     /// How sockets are seen [default: the best this kernel loads]
     #[arg(long, value_enum, value_name = "HOOK")]
     socket_hook: Option<Hook>,
+    /// Where probes sit in TLS libraries. `exported`, the first instruction of exported functions, is dearer and for
+    /// measuring by how much
+    #[arg(long, value_enum, value_name = "PLACES", default_value_t = AttachPoints::Chosen, hide = true)]
+    attach_points: AttachPoints,
     /// A command to run and watch from its first instruction
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -116,6 +125,12 @@ enum Hook {
     Tracepoint,
     Fexit,
     Syscall,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AttachPoints {
+    Chosen,
+    Exported,
 }
 
 /// Runs the command.
@@ -152,6 +167,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Hook::Fexit => SocketTier::Fexit,
             Hook::Syscall => SocketTier::Syscall,
         }),
+        placement: match args.attach_points {
+            AttachPoints::Chosen => Placement::Chosen,
+            AttachPoints::Exported => Placement::Exported,
+        },
         programs: args
             .command
             .first()
@@ -159,6 +178,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .into_iter()
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
+        selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
         scanner: engine::scanner(
             args.key_file.as_deref(),

@@ -128,6 +128,13 @@ pub const KEYS: &[Key] = &[
         meaning: "How long a library stays hooked after the last watched process that uses it; the host's own always are.",
     },
     Key {
+        path: "capture.leave_out",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Connections whose bytes are not read and accounted as `muted`: rules of `peer=ADDRESS[/BITS]`, `peer_port=N`, `own_port=N` and `exe=PATH` with spaces between them, all of which have to be true. With `first=BYTES` so much of each message is read.",
+    },
+    Key {
         path: "detect.min_confidence",
         kind: Kind::Choice(&["low", "medium", "high"]),
         default: "medium",

@@ -19,6 +19,7 @@ use crate::{
         discover,
         file::FileId,
         load::Maps,
+        policy::Reading,
         ring,
         scope::{self, ScopeError},
         search::{Search, Why},
@@ -74,12 +75,14 @@ pub(super) enum Command {
     Stop(Sender<()>),
 }
 
-/// The ways to the threads that search and attach.
+/// The ways to the threads that search and attach, and from those that read.
 pub(super) struct Hooks {
     pub(super) search: Search,
     pub(super) order: Sender<Order>,
     /// Files that are not attached to any more.
     pub(super) gone: Receiver<FileId>,
+    /// What the stages decided of streams.
+    pub(super) policies: Receiver<(u64, Reading)>,
 }
 
 pub(super) struct Control {
@@ -211,6 +214,12 @@ impl Control {
             let header = &record.header;
             events.push((record.kind, header.tgid, header.total, header.time_ns));
         });
+        for (stream, reading) in self.hooks.policies.try_iter() {
+            if let Err(error) = self.maps.policies.set(stream, reading) {
+                // The stage settles as muted what comes all the same.
+                tracing::debug!(%error, "the kernel side can not be told how much of a connection is read");
+            }
+        }
         let now = Instant::now();
         for (kind, tgid, parent, time) in events {
             match kind {
@@ -327,7 +336,7 @@ impl Control {
 
     /// Moves what the kernel counted since the last time into the ledger.
     fn settle(&mut self) {
-        const ACCOUNTS: [(Counter, Ledger, Account); 10] = [
+        const ACCOUNTS: [(Counter, Ledger, Account); 12] = [
             (Counter::SocketRingFull, Ledger::Socket, Account::RingFull),
             (Counter::TlsRingFull, Ledger::Tls, Account::RingFull),
             (Counter::SocketOverBudget, Ledger::Socket, Account::OverBudget),
@@ -338,6 +347,8 @@ impl Control {
             (Counter::TlsUnseen, Ledger::Tls, Account::Unseen),
             (Counter::SocketCiphertext, Ledger::Socket, Account::Ciphertext),
             (Counter::SocketHandshake, Ledger::Socket, Account::Handshake),
+            (Counter::SocketMuted, Ledger::Socket, Account::Muted),
+            (Counter::TlsMuted, Ledger::Tls, Account::Muted),
         ];
         for (counter, ledger, account) in ACCOUNTS {
             let total = self.maps.counter(counter);

@@ -7,7 +7,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{Missed, Observed, Seen, Shared, hold::Hold};
+use super::{Missed, Observed, Seen, Shared, hold::Hold, selection::Decision};
 use crate::{
     content::{Document, Field, Limits, Origin, Reader, Receiver},
     detect::{
@@ -29,6 +29,7 @@ const MAX_CONTENT_TYPE: usize = 128;
 /// The stages of one stream.
 pub(super) struct MessageFlow {
     parser: protocol::Connection,
+    decision: Decision,
     stages: Stages,
 }
 
@@ -55,6 +56,7 @@ impl MessageFlow {
         let hold = Hold::new(shared.held.clone());
         Self {
             parser,
+            decision: Decision::NONE,
             stages: Stages {
                 reader,
                 shared,
@@ -68,6 +70,13 @@ impl MessageFlow {
 
 impl Flow for MessageFlow {
     fn data(&mut self, connection: &Connection, direction: Direction, time_ns: u64, bytes: &[u8]) {
+        let shared = &self.stages.shared;
+        if self.decision.is_muted(connection, shared) {
+            // What the kernel side copied before it was told.
+            let bytes = bytes.len() as u64;
+            shared.ledger.settle(connection.ledger(), Account::Muted, bytes);
+            return;
+        }
         self.parser.feed(
             direction,
             bytes,

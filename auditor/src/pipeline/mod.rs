@@ -11,6 +11,7 @@ mod hold;
 mod hooking;
 pub mod protocols;
 pub mod reporter;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod watchlist;
@@ -30,15 +31,18 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
 pub use exclusion::Exclusion;
+pub use selection::{Rule, RuleError, Selection};
 
 use crate::{
     capture::{
         attach::Hooked,
         clock::Clock,
         load::{Kernel, LoadError, Settings},
+        policy::Reading,
         scope::{self, ScopeError},
         search::Search,
         support::{self, SocketTier},
+        tls::Placement,
     },
     detect::{Scanner, sketch::Spot},
     identity::pairs::AddressPair,
@@ -51,6 +55,9 @@ use crate::{
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
 /// can not deliver meanwhile is counted there.
 const OBSERVATIONS: usize = 8192;
+
+/// Decisions about connections that wait for the kernel side to be told.
+const POLICIES: usize = 1024;
 
 /// What to watch.
 #[derive(Clone, Debug, Default)]
@@ -82,8 +89,12 @@ pub struct Options {
     /// Most bytes captured of one message in one direction; 0: no limit.
     pub max_message_bytes: u32,
     pub tier: Option<SocketTier>,
+    /// Where in TLS libraries probes are put.
+    pub placement: Placement,
     /// Programs that are never hooked or watched.
     pub exclusion: Exclusion,
+    /// Connections that are not read, or not whole.
+    pub selection: Selection,
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
     pub scanner: Scanner,
@@ -140,6 +151,9 @@ pub struct Shared {
     pub totals: Totals,
     pub protocols: protocols::Protocols,
     watchlist: watchlist::Watchlist,
+    selection: Selection,
+    /// The way back to the kernel side: how much of a stream is read.
+    policies: Sender<(u64, Reading)>,
     /// Room for what waits for a stream to be bound.
     held: hold::Room,
     /// Set when the readers should empty their rings and end.
@@ -254,6 +268,7 @@ impl Session {
             watched.extend(scope::all_processes());
         }
 
+        let (policies, decided) = bounded(POLICIES);
         let shared = Arc::new(Shared {
             scanner: options.scanner,
             ledger: options.ledger,
@@ -263,6 +278,8 @@ impl Session {
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),
             watchlist: watchlist::Watchlist::default(),
+            selection: options.selection,
+            policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
@@ -281,7 +298,7 @@ impl Session {
             workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
         }
         let (commands, received) = bounded(64);
-        let (search, found) = Search::start().map_err(SessionError::Thread)?;
+        let (search, found) = Search::start(options.placement).map_err(SessionError::Thread)?;
         let (order, orders) = bounded(64);
         let (gone_sender, gone) = unbounded();
         let hooking = hooking::Hooking {
@@ -299,7 +316,12 @@ impl Session {
             rings.control,
             Arc::clone(&shared),
             exits,
-            control::Hooks { search, order, gone },
+            control::Hooks {
+                search,
+                order,
+                gone,
+                policies: decided,
+            },
             options.exclusion,
             options.scope,
         );

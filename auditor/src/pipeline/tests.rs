@@ -19,6 +19,8 @@ struct Bench {
     observations: Receiver<Observed>,
     reporter: Reporter,
     shared: Arc<Shared>,
+    /// What the kernel side is told of streams.
+    told: Receiver<(u64, Reading)>,
     offset: u64,
 }
 
@@ -30,6 +32,12 @@ impl Bench {
     }
 
     fn unbound() -> Self {
+        Self::selecting(Selection::default())
+    }
+
+    /// Not bound either, and with connections that are left out.
+    fn selecting(selection: Selection) -> Self {
+        let (policies, told) = unbounded();
         let ledger = Arc::new(ByteLedger::default());
         let shared = Arc::new(Shared {
             scanner: Scanner::new(Fingerprinter::new([7; 32])),
@@ -40,6 +48,8 @@ impl Bench {
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),
             watchlist: watchlist::Watchlist::default(),
+            selection,
+            policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
         });
@@ -52,6 +62,7 @@ impl Bench {
             observations,
             reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
             shared,
+            told,
             offset: 0,
         }
     }
@@ -222,4 +233,44 @@ fn a_stream_that_ends_unbound_keeps_nothing_back_and_is_counted() {
     bench.streams.finish();
     assert_eq!(destinations(&bench.reported()), [None]);
     assert_eq!(Totals::get(&bench.shared.totals.unbound), 1);
+}
+
+#[test]
+fn what_a_connection_brings_that_is_left_out_is_muted_and_the_kernel_side_told_once() {
+    let rule: Rule = "peer=203.0.113.0/24 peer_port=443".parse().unwrap();
+    let mut bench = Bench::selecting(Selection::new([rule]));
+    bench.bind();
+    assert!(bench.post(BODY).is_empty());
+    assert!(bench.post(BODY).is_empty());
+    assert_eq!(
+        bench.shared.ledger.settled(Ledger::Tls, Account::Muted),
+        bench.offset
+    );
+    assert_eq!(bench.told.try_iter().collect::<Vec<_>>(), [(0, Reading::Nothing)]);
+}
+
+#[test]
+fn a_stream_is_left_out_from_when_its_peer_is_known() {
+    let rule: Rule = "peer_port=443".parse().unwrap();
+    let mut bench = Bench::selecting(Selection::new([rule]));
+    bench.send(BODY);
+    let read = bench.offset;
+    bench.bind();
+    assert_eq!(bench.reported().len(), 1);
+    assert!(bench.post(BODY).is_empty());
+    let settled = |account| bench.shared.ledger.settled(Ledger::Tls, account);
+    assert_eq!(settled(Account::Scanned), read);
+    assert_eq!(settled(Account::Muted), bench.offset - read);
+}
+
+#[test]
+fn of_a_connection_that_is_read_in_part_the_kernel_side_is_told_how_much() {
+    let rule: Rule = "peer_port=443 first=512".parse().unwrap();
+    let mut bench = Bench::selecting(Selection::new([rule]));
+    bench.bind();
+    assert_eq!(bench.post(BODY).len(), 1);
+    assert_eq!(
+        bench.told.try_iter().collect::<Vec<_>>(),
+        [(0, Reading::First(512))]
+    );
 }

@@ -1,5 +1,7 @@
 //! A connection: its addresses, which side is the client, and who is at both ends.
 
+mod ends;
+
 use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -8,6 +10,8 @@ use std::{
 };
 
 use auditor_common::record::{AF_INET, AF_UNIX, Endpoint, Kind, Source, role};
+
+pub use ends::Ends;
 
 use super::ledger_of;
 use crate::{

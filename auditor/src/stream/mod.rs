@@ -15,7 +15,8 @@ use std::{
 
 use auditor_common::record::{Kind, Source, flags};
 
-pub use connection::{Connection, Peers};
+pub use connection::{Connection, Ends, Peers};
+use foldhash::fast::RandomState;
 
 use crate::{
     capture::ring::Record,
@@ -61,7 +62,7 @@ pub trait Flow {
 
 /// Streams of one ring.
 pub struct Streams<F> {
-    table: HashMap<(Source, u64), Stream<F>>,
+    table: Table<F>,
     exited: Vec<(Instant, u32)>,
     /// Streams whose first bytes came while they were not bound, in the order of that.
     unbound: VecDeque<(Instant, (Source, u64))>,
@@ -70,6 +71,9 @@ pub struct Streams<F> {
     make: Box<dyn Fn(&Connection) -> F + Send>,
     swept: Instant,
 }
+
+/// The kernel side makes the ids, so nobody chooses those that collide.
+type Table<F> = HashMap<(Source, u64), Stream<F>, RandomState>;
 
 struct Stream<F> {
     connection: Connection,
@@ -112,7 +116,7 @@ impl<F: Flow> Streams<F> {
         make: impl Fn(&Connection) -> F + Send + 'static,
     ) -> Self {
         Self {
-            table: HashMap::new(),
+            table: Table::default(),
             exited: Vec::new(),
             unbound: VecDeque::new(),
             peers,
@@ -227,17 +231,22 @@ impl<F: Flow> Streams<F> {
 
     fn data(&mut self, key: (Source, u64), record: &Record<'_>) {
         self.make_room(key);
-        let (peers, ledger) = (Arc::clone(&self.peers), Arc::clone(&self.ledger));
+        let Self {
+            table,
+            unbound,
+            peers,
+            ledger,
+            make,
+            ..
+        } = self;
         // What the other end sent, this one received.
         let peer = record.header.flags & flags::PEER != 0;
         let ingress = usize::from((record.header.ingress & 1 == 1) != peer);
-        let is_new = self.table.get(&key).is_none_or(|stream| stream.flow.is_none());
-        let stream = self.stream(key, record);
+        let stream = stream_in(table, peers, key, record);
+        let is_new = stream.flow.is_none();
         if is_new {
             stream.connection.set_library(record);
-            stream
-                .connection
-                .settle_role(&peers, ingress == 1, record.payload);
+            stream.connection.settle_role(peers, ingress == 1, record.payload);
             peers.captured(&stream.connection);
         }
         stream.last = Instant::now();
@@ -254,23 +263,11 @@ impl<F: Flow> Streams<F> {
         }
         let bytes = &record.payload[usize::try_from(repeated).unwrap_or(0)..];
         stream.next[ingress] = next.max(offset.saturating_add(length));
-        if is_new {
-            let Some(stream) = self.table.get_mut(&key) else {
-                return;
-            };
-            stream.flow = Some((self.make)(&stream.connection));
-            if stream.connection.awaits_socket() {
-                self.unbound.push_back((Instant::now(), key));
-            }
+        if is_new && stream.connection.awaits_socket() {
+            unbound.push_back((stream.last, key));
         }
-        let Some(Stream {
-            connection,
-            flow: Some(flow),
-            ..
-        }) = self.table.get_mut(&key)
-        else {
-            return;
-        };
+        let Stream { connection, flow, .. } = stream;
+        let flow = flow.get_or_insert_with(|| make(connection));
         if offset > next {
             flow.gap(connection, direction, offset - next);
         }
@@ -331,24 +328,7 @@ impl<F: Flow> Streams<F> {
     }
 
     fn stream(&mut self, key: (Source, u64), record: &Record<'_>) -> &mut Stream<F> {
-        let peers = &self.peers;
-        let stream = self.table.entry(key).or_insert_with(|| Stream {
-            connection: Connection::new(record, peers),
-            flow: None,
-            next: [0; 2],
-            in_sequence: false,
-            last: Instant::now(),
-            fresh: false,
-        });
-        if record.header.flags & flags::PEER != 0 {
-            stream.connection.set_peer(record.header.tgid);
-            return stream;
-        }
-        // A socket handed to another process (accept in a master, work in a child) has a new owner.
-        if stream.connection.tgid != record.header.tgid && record.header.tgid != 0 {
-            stream.connection.set_owner(record.header.tgid, peers);
-        }
-        stream
+        stream_in(&mut self.table, &self.peers, key, record)
     }
 
     fn make_room(&mut self, key: (Source, u64)) {
@@ -379,6 +359,32 @@ impl<F: Flow> Streams<F> {
             }
         }
     }
+}
+
+/// The stream of a record, made at first sight; whose it is follows the record.
+fn stream_in<'t, F>(
+    table: &'t mut Table<F>,
+    peers: &Peers,
+    key: (Source, u64),
+    record: &Record<'_>,
+) -> &'t mut Stream<F> {
+    let stream = table.entry(key).or_insert_with(|| Stream {
+        connection: Connection::new(record, peers),
+        flow: None,
+        next: [0; 2],
+        in_sequence: false,
+        last: Instant::now(),
+        fresh: false,
+    });
+    if record.header.flags & flags::PEER != 0 {
+        stream.connection.set_peer(record.header.tgid);
+        return stream;
+    }
+    // A socket handed to another process (accept in a master, work in a child) has a new owner.
+    if stream.connection.tgid != record.header.tgid && record.header.tgid != 0 {
+        stream.connection.set_owner(record.header.tgid, peers);
+    }
+    stream
 }
 
 fn end<F: Flow>(mut stream: Stream<F>, peers: &Peers) {

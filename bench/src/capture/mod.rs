@@ -1,5 +1,5 @@
 //! What capturing costs the program that is watched: real servers under load, with nothing, with
-//! auditor, and with a peer, in turns.
+//! auditor, and with a peer, each with probes at two kinds of places, in turns.
 //!
 //! Goes in: servers and sizes of bodies. Comes out: requests a second and latency for each observer,
 //! the ratio to nothing within the same round, and what auditor itself took. Everything stays on

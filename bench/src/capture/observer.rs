@@ -1,5 +1,5 @@
 //! Who watches a server: auditor, and bpftrace as the peer that does least: it copies 64 bytes of
-//! each read and write at the exported functions, and prints nothing.
+//! each read and write, and prints nothing. Each with probes where auditor chooses them, and at the exported functions.
 
 use std::fs;
 use std::io::Read as _;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
+use auditor::capture::{elf::Elf, tls};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::server::Server;
@@ -17,7 +18,11 @@ use super::{processor_s, wait_for};
 pub enum Observer {
     /// Full payload, all detectors.
     Auditor,
-    /// Three probes at exported functions, 64 bytes.
+    /// The same with probes on the first instruction of exported functions.
+    AuditorExported,
+    /// Three probes at the functions that auditor chooses, 64 bytes.
+    BpftraceInternal,
+    /// The same at exported functions.
     Bpftrace,
 }
 
@@ -25,15 +30,21 @@ impl Observer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Auditor => "auditor",
+            Self::AuditorExported => "auditor, exported",
+            Self::BpftraceInternal => "bpftrace, internal",
             Self::Bpftrace => "bpftrace",
         }
+    }
+
+    fn is_auditor(self) -> bool {
+        matches!(self, Self::Auditor | Self::AuditorExported)
     }
 }
 
 /// What an observer took and saw.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Took {
-    /// Time on a core, seconds.
+    /// Time on a core since it was attached, seconds.
     pub processor_s: f64,
     /// Most memory, bytes.
     pub peak_bytes: u64,
@@ -48,6 +59,8 @@ pub struct Observed {
     observer: Observer,
     child: Child,
     output: PathBuf,
+    /// What it took of a core until it was attached, seconds.
+    attaching_s: f64,
     /// Keeps the observer's files until it has ended.
     _folder: tempfile::TempDir,
 }
@@ -61,12 +74,18 @@ impl Observed {
         let folder = tempfile::tempdir()?;
         let (output, ready) = (folder.path().join("output"), folder.path().join("ready"));
         let mut command = match observer {
-            Observer::Auditor => watch(server, auditor, &output, &ready),
-            Observer::Bpftrace => bpftrace(server)?,
+            Observer::Auditor => watch(server, auditor, &output, &ready, "chosen"),
+            Observer::AuditorExported => {
+                library(server)?;
+                watch(server, auditor, &output, &ready, "exported")
+            }
+            Observer::BpftraceInternal => bpftrace(server, &internal_pair(library(server)?)?)?,
+            Observer::Bpftrace => bpftrace(server, &["SSL_read", "SSL_write"].map(str::to_owned))?,
         };
-        let stdout = match observer {
-            Observer::Auditor => Stdio::null(),
-            Observer::Bpftrace => Stdio::from(fs::File::create(&ready)?),
+        let stdout = if observer.is_auditor() {
+            Stdio::null()
+        } else {
+            Stdio::from(fs::File::create(&ready)?)
         };
         let child = command
             .stdin(Stdio::null())
@@ -79,6 +98,7 @@ impl Observed {
             observer,
             child,
             output,
+            attaching_s: 0.0,
             _folder: folder,
         };
         wait_for("an observer to attach", || {
@@ -88,11 +108,13 @@ impl Observed {
                 observer.name(),
                 fs::read_to_string(&errors).unwrap_or_default().trim()
             );
-            Ok(match observer {
-                Observer::Auditor => ready.exists(),
-                Observer::Bpftrace => fs::read_to_string(&ready).is_ok_and(|text| text.contains(TICK)),
+            Ok(if observer.is_auditor() {
+                ready.exists()
+            } else {
+                fs::read_to_string(&ready).is_ok_and(|text| text.contains(TICK))
             })
         })?;
+        observed.attaching_s = processor_s(observed.child.id()).unwrap_or_default();
         Ok(observed)
     }
 
@@ -102,10 +124,13 @@ impl Observed {
     /// When it does not end well.
     pub fn stop(mut self) -> anyhow::Result<Option<Took>> {
         let mut took = took(self.child.id());
+        if let Some(took) = &mut took {
+            took.processor_s -= self.attaching_s;
+        }
         kill_process(Pid::from_child(&self.child), Signal::INT)?;
         let status = self.child.wait()?;
         ensure!(status.success(), "{} ended with {status}", self.observer.name());
-        if self.observer == Observer::Bpftrace {
+        if !self.observer.is_auditor() {
             return Ok(took);
         }
         let mut text = String::new();
@@ -140,12 +165,13 @@ impl Drop for Observed {
     }
 }
 
-fn watch(server: &Server, auditor: &Path, output: &Path, ready: &Path) -> Command {
+fn watch(server: &Server, auditor: &Path, output: &Path, ready: &Path, places: &str) -> Command {
     let mut command = Command::new(auditor);
     command
         .args(["watch", "--format", "json", "--output"])
         .arg(output);
     command.arg("--ready-file").arg(ready);
+    command.args(["--attach-points", places]);
     for pid in &server.pids {
         command.args(["--pid", &pid.to_string()]);
     }
@@ -155,12 +181,35 @@ fn watch(server: &Server, auditor: &Path, output: &Path, ready: &Path) -> Comman
 /// What bpftrace prints once all probes are attached: they are attached in order, this one last.
 const TICK: &str = "attached";
 
-fn bpftrace(server: &Server) -> anyhow::Result<Command> {
-    let library = server
+fn library(server: &Server) -> anyhow::Result<&Path> {
+    server
         .library
         .as_deref()
-        .context("bpftrace has no exported functions to watch in it")?
-        .display();
+        .context("it has no library with exported functions")
+}
+
+/// The functions that all reads and writes go through, as bpftrace takes them: by name, else by address. In the one
+/// library here that keeps no names (Debian's libssl) addresses are places in the file.
+fn internal_pair(library: &Path) -> anyhow::Result<[String; 2]> {
+    let elf = Elf::open(library)?;
+    let names = ["ssl_read_internal", "ssl_write_internal"];
+    let symbols = elf.functions(&names)?;
+    let targets = tls::find(&elf)?;
+    let mut pair = names.map(str::to_owned);
+    for (name, place) in names.into_iter().zip(&mut pair) {
+        let target = targets
+            .iter()
+            .find(|target| target.function == name)
+            .with_context(|| format!("auditor takes no {name} in {}", library.display()))?;
+        if !symbols.contains_key(name) {
+            *place = format!("{:#x}", target.file_offset);
+        }
+    }
+    Ok(pair)
+}
+
+fn bpftrace(server: &Server, [read, write]: &[String; 2]) -> anyhow::Result<Command> {
+    let library = library(server)?.display();
     let ours = server
         .pids
         .iter()
@@ -169,14 +218,15 @@ fn bpftrace(server: &Server) -> anyhow::Result<Command> {
         .join(" || ");
     // Node.js and nginx call these; a map keeps the last copy, so that it has to be made.
     let program = format!(
-        "uprobe:{library}:SSL_write /{ours}/ {{ @written[tid] = buf(arg1, 64); }}
-        uprobe:{library}:SSL_read /{ours}/ {{ @buffer[tid] = arg1; }}
-        uretprobe:{library}:SSL_read /@buffer[tid]/ {{ @read[tid] = buf(@buffer[tid], 64); delete(@buffer[tid]); }}
+        "uprobe:{library}:{write} /{ours}/ {{ @written[tid] = buf(arg1, 64); }}
+        uprobe:{library}:{read} /{ours}/ {{ @buffer[tid] = arg1; }}
+        uretprobe:{library}:{read} /@buffer[tid]/ {{ @read[tid] = buf(@buffer[tid], 64); delete(@buffer[tid]); }}
         interval:ms:100 {{ printf(\"{TICK}\\n\"); }}
         END {{ clear(@written); clear(@read); clear(@buffer); }}"
     );
     let mut command = Command::new("bpftrace");
-    command.args(["-B", "line", "-e"]).arg(program);
+    // It takes no address without `--unsafe`.
+    command.args(["--unsafe", "-B", "line", "-e"]).arg(program);
     Ok(command)
 }
 

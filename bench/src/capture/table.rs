@@ -83,13 +83,13 @@ impl Table {
     /// Medians of the rounds, a line for each row.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{:<13} {:<4} {:<9} {:>10} {:>7} {:>9} {:>10} {:>9} {:>8}\n",
+            "{:<13} {:<4} {:<18} {:>10} {:>7} {:>9} {:>10} {:>9} {:>8}\n",
             "server", "body", "observer", "requests/s", "share", "p99 ms", "own ms/MB", "peak MiB", "scanned"
         );
         for row in &self.rows {
             if let (true, Some(note)) = (row.share.is_empty(), &row.note) {
                 text.push_str(&format!(
-                    "{:<13} {:<4} {:<9} {note}\n",
+                    "{:<13} {:<4} {:<18} {note}\n",
                     row.server, row.body, row.observer
                 ));
                 continue;
@@ -99,7 +99,7 @@ impl Table {
                 None => "-".to_owned(),
             };
             text.push_str(&format!(
-                "{:<13} {:<4} {:<9} {:>10} {:>7} {:>9} {:>10} {:>9} {:>8}\n",
+                "{:<13} {:<4} {:<18} {:>10} {:>7} {:>9} {:>10} {:>9} {:>8}\n",
                 row.server,
                 row.body,
                 row.observer,
@@ -128,7 +128,7 @@ impl Table {
             return;
         }
         text.push_str(&format!(
-            "\n{:<13} {:<4} {:<9} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>7}\n",
+            "\n{:<13} {:<4} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>7}\n",
             "server",
             "body",
             "observer",
@@ -150,7 +150,7 @@ impl Table {
                 alone = server_us;
             }
             text.push_str(&format!(
-                "{:<13} {:<4} {:<9} {:>10} {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>9.1} {:>7.2}\n",
+                "{:<13} {:<4} {:<18} {:>10} {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>9.1} {:>7.2}\n",
                 row.server,
                 row.body,
                 row.observer,

@@ -5,6 +5,7 @@
 //! file of its own. What is found in a file is a list of [`Target`]s; attaching them is not done
 //! here.
 
+pub mod exported;
 mod go;
 mod meaning;
 mod nss;
@@ -97,8 +98,7 @@ pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         targets.extend(or_none(go::find(elf))?);
         targets.extend(or_none(rustls::find(elf))?);
     }
-    let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
-    let symbols = elf.functions(&names)?;
+    let symbols = symbols(elf)?;
     for row in table::ROWS {
         targets.extend(row.find(elf, &symbols)?);
     }
@@ -107,6 +107,12 @@ pub fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         targets = meaning::find(elf)?;
     }
     Ok(targets)
+}
+
+/// The functions of a file that the table asks for.
+fn symbols(elf: &Elf) -> Result<Symbols, ElfError> {
+    let names: Vec<&str> = table::ROWS.iter().flat_map(|row| row.names()).collect();
+    elf.functions(&names)
 }
 
 /// A part of a file that can not be read does not keep others from what they find elsewhere in it.
@@ -119,6 +125,16 @@ fn or_none(found: Result<Vec<Target>, ElfError>) -> Result<Vec<Target>, ElfError
 
 /// The functions of a file that the table asks for, by name.
 pub type Symbols = HashMap<String, Function>;
+
+/// Where in what is found probes are put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// Where they cost least.
+    #[default]
+    Chosen,
+    /// Where other tools put them, see [`exported`].
+    Exported,
+}
 
 /// What kind of probe a target needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,7 +89,8 @@ fn calls(elf: &Elf, symbols: &Symbols, caller: &str, callee: &str) -> Result<boo
     Ok(false)
 }
 
-fn exported(elf: &Elf, symbols: &Symbols, library: Library) -> Result<Vec<Target>, ElfError> {
+/// The exported functions that move plaintext.
+pub(super) fn exported(elf: &Elf, symbols: &Symbols, library: Library) -> Result<Vec<Target>, ElfError> {
     let mut targets = Vec::new();
     for (name, ingress, shape) in [
         ("SSL_read", true, Shape::ReturnsCount),

@@ -1,0 +1,38 @@
+//! What the daemon wants of single connections, for the kernel side: the one way back along the pipeline.
+
+use auditor_common::policy;
+use aya::maps::{Array, HashMap, MapData, MapError};
+
+/// How much of a connection is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As much as of any other.
+    Full,
+    /// So many bytes of each message, at least one.
+    First(u32),
+    /// Nothing.
+    Nothing,
+}
+
+/// The maps that say it.
+pub struct Policies {
+    pub(super) streams: HashMap<MapData, u64, u32>,
+    /// 1 once there is one: until then the kernel side looks nothing up.
+    pub(super) set: Array<MapData, u32>,
+}
+
+impl Policies {
+    /// Says how much of a stream is read from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set(&mut self, stream: u64, reading: Reading) -> Result<(), MapError> {
+        let bytes = match reading {
+            Reading::Full => policy::FULL,
+            Reading::First(bytes) => bytes,
+            Reading::Nothing => policy::NOTHING,
+        };
+        self.streams.insert(stream, bytes, 0)?;
+        self.set.set(0, 1, 0)
+    }
+}
