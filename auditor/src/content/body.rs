@@ -5,20 +5,26 @@
 //! what is no text is made one or left. It holds no more than a window and what waits for one.
 
 mod coding;
+mod inner;
+mod parts;
+mod recoding;
 
 use std::sync::Arc;
 
 use crate::ledger::Account;
 use crate::protocol::{Direction, Exchange, Part, Place};
-use crate::secret::Secret;
 
+use super::charset;
 use super::lookup::Lookup;
+use super::nested::{self, Nested};
+use super::prefix::{Inside, Prefix};
 use super::sniff::{self, Kind};
 use super::text::Text;
 use super::utf16::Utf16;
 use super::window::{Buffer, Ending, Positions, Window};
-use super::{Document, Format, Limits, Origin, Receiver, escape, protobuf};
+use super::{Document, Format, Limits, Origin, Receiver, escape};
 use coding::Coding;
+use recoding::Recoding;
 
 /// A body, stream or file that is being read.
 pub(super) struct Body {
@@ -40,13 +46,8 @@ pub(super) struct Body {
     expected: u64,
     /// Decoded bytes so far.
     position: u64,
-}
-
-/// How content becomes text that can be scanned.
-enum Recoding {
-    None,
-    Protobuf(Box<protobuf::Recoder>),
-    Utf16(Utf16),
+    /// Contents around this one.
+    depth: usize,
 }
 
 impl Body {
@@ -69,6 +70,15 @@ impl Body {
             unsettled: 0,
             expected: part.offset,
             position: 0,
+            depth: 0,
+        }
+    }
+
+    /// Content inside of other content.
+    fn inside(part: &Part<'_>, limits: Limits, depth: usize) -> Self {
+        Self {
+            depth,
+            ..Self::new(part, None, limits)
         }
     }
 
@@ -116,7 +126,7 @@ impl Body {
         {
             return false;
         }
-        if self.kind.is_none() && Utf16::of(part.data).is_some() {
+        if self.kind.is_none() && !self.is_utf8(part.data) {
             return false;
         }
         let kind = self
@@ -138,9 +148,15 @@ impl Body {
             positions: &positions,
             next: part.data.len(),
         };
-        let origin = self.origin(&positions);
-        show(&origin, format, &self.lookup, &window, Ending::Last, receiver);
+        self.show(format, &self.lookup, &window, Ending::Last, receiver);
         true
+    }
+
+    /// Whether nothing says that text, `data`, is in another encoding than it seems to be.
+    fn is_utf8(&self, data: &[u8]) -> bool {
+        Utf16::of(data).is_none()
+            && charset::declared(self.content_type.as_deref(), data)
+                .is_none_or(|encoding| encoding.is_ascii_compatible() && data.is_ascii())
     }
 
     fn origin<'a>(&'a self, positions: &'a Positions) -> Origin<'a> {
@@ -152,39 +168,6 @@ impl Body {
             content_type: self.content_type.as_deref(),
             decoded: self.decoded,
             positions,
-        }
-    }
-
-    /// Takes decoded bytes.
-    fn add(&mut self, bytes: &[u8], source: u64, receiver: &mut dyn Receiver) {
-        match std::mem::replace(&mut self.recoding, Recoding::None) {
-            Recoding::None => {
-                let undecided = if self.kind.is_none() {
-                    let room = sniff::SAMPLE.min(self.limits.window);
-                    bytes.len().min(room.saturating_sub(self.buffer.len()))
-                } else {
-                    bytes.len()
-                };
-                self.append(&bytes[..undecided], source, receiver);
-                if self.kind.is_none() && self.buffer.len() >= sniff::SAMPLE.min(self.limits.window) {
-                    self.decide(receiver);
-                }
-                if undecided < bytes.len() {
-                    self.add(&bytes[undecided..], source + undecided as u64, receiver);
-                }
-            }
-            Recoding::Protobuf(mut recoder) => {
-                recoder.feed(bytes, source, &mut |text, source| {
-                    self.append(text, source, receiver)
-                });
-                self.recoding = Recoding::Protobuf(recoder);
-            }
-            Recoding::Utf16(mut utf16) => {
-                utf16.feed(bytes, source, &mut |text, source| {
-                    self.append(text, source, receiver)
-                });
-                self.recoding = Recoding::Utf16(utf16);
-            }
         }
     }
 
@@ -206,87 +189,6 @@ impl Body {
         }
     }
 
-    /// Finds out what the content is, and settles what waited for that.
-    fn decide(&mut self, receiver: &mut dyn Receiver) {
-        let sample = self.buffer.expose();
-        let media = self.content_type.as_deref();
-        let mut recoding = Recoding::None;
-        let kind = match Utf16::of(sample) {
-            Some(mut utf16) => {
-                let mut text = Secret::default();
-                utf16.feed(sample, 0, &mut |character, _| text.extend(character));
-                recoding = Utf16::of(sample).map_or(Recoding::None, Recoding::Utf16);
-                sniff::kind(media, text.expose())
-            }
-            None => sniff::kind(media, sample),
-        };
-        if let Kind::Text {
-            format: Format::Protobuf,
-            ..
-        } = kind
-        {
-            recoding = Recoding::Protobuf(Box::default());
-        }
-        self.kind = Some(kind);
-        self.lookup = Lookup::of(Some(kind));
-        if kind == Kind::Binary {
-            self.buffer.clear();
-        } else if !matches!(recoding, Recoding::None) {
-            let mut raw = std::mem::take(&mut self.buffer);
-            self.recoding = recoding;
-            raw.drain(|bytes, source| self.add(bytes, source, receiver));
-        }
-        let unsettled = std::mem::take(&mut self.unsettled);
-        self.take_wire(unsettled, receiver);
-    }
-
-    /// Wire bytes that were decoded.
-    fn take_wire(&mut self, bytes: u64, receiver: &mut dyn Receiver) {
-        match self.kind {
-            None => self.unsettled += bytes,
-            // What of it is text is known once it was read.
-            Some(_) if matches!(self.recoding, Recoding::Protobuf(_)) => self.unsettled += bytes,
-            Some(Kind::Binary) => self.settle(Account::Binary, bytes, receiver),
-            Some(Kind::Text { .. }) => self.settle(Account::Scanned, bytes, receiver),
-        }
-    }
-
-    /// Settles what was made text of, and what held none.
-    fn settle_recoded(&mut self, receiver: &mut dyn Receiver) {
-        let Recoding::Protobuf(recoder) = &mut self.recoding else {
-            return;
-        };
-        let taken = recoder.taken();
-        // Of a compressed message only the share is known.
-        let (all, binary) = if self.decoded {
-            let binary = u128::from(self.unsettled) * u128::from(taken.binary) / u128::from(taken.all.max(1));
-            (self.unsettled, u64::try_from(binary).unwrap_or(u64::MAX))
-        } else {
-            (taken.all.min(self.unsettled), taken.binary)
-        };
-        let binary = binary.min(all);
-        self.unsettled -= all;
-        self.settle(Account::Binary, binary, receiver);
-        self.settle(Account::Scanned, all - binary, receiver);
-    }
-
-    /// Shows what waits for the rest of a field.
-    fn end_recoding(&mut self, gap: bool, receiver: &mut dyn Receiver) {
-        let Recoding::Protobuf(mut recoder) = std::mem::replace(&mut self.recoding, Recoding::None) else {
-            return;
-        };
-        let show: &mut protobuf::Show<'_> = &mut |text, source| self.append(text, source, receiver);
-        if gap {
-            recoder.give_up(show);
-        } else {
-            recoder.finish(show);
-        }
-        self.recoding = Recoding::Protobuf(recoder);
-        self.settle_recoded(receiver);
-        let rest = std::mem::take(&mut self.unsettled);
-        self.settle(Account::Scanned, rest, receiver);
-    }
-
     fn settle(&self, account: Account, bytes: u64, receiver: &mut dyn Receiver) {
         if bytes > 0 {
             receiver.settle(self.direction, account, bytes);
@@ -294,14 +196,13 @@ impl Body {
     }
 
     fn show_window(&mut self, ending: Ending, receiver: &mut dyn Receiver) {
-        let Some(Kind::Text { format, .. }) = self.kind else {
+        let Some(format) = self.kind.and_then(Kind::format) else {
             return;
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut lookup = std::mem::replace(&mut self.lookup, Lookup::Text(Text));
         buffer.window(ending, &self.limits, format, |window| {
-            let origin = self.origin(window.positions);
-            show(&origin, format, &lookup, &window, ending, receiver);
+            self.show(format, &lookup, &window, ending, receiver);
             if ending != Ending::Last {
                 lookup.advance(window.bytes, window.next);
             }
@@ -320,6 +221,8 @@ impl Body {
         }
         if last {
             self.end_recoding(false, receiver);
+        } else {
+            self.flush_inner(receiver);
         }
         if self.buffer.fresh() > 0 {
             self.show_window(if last { Ending::Last } else { Ending::Early }, receiver);
@@ -340,24 +243,65 @@ impl Body {
             self.coding = Coding::Discard(Account::Gap);
         }
     }
-}
 
-fn show(
-    origin: &Origin<'_>,
-    format: Format,
-    lookup: &Lookup,
-    window: &Window<'_>,
-    ending: Ending,
-    receiver: &mut dyn Receiver,
-) {
-    let document = Document {
-        bytes: window.bytes,
-        format,
-        fields: lookup.fields(),
-        overlap: window.overlap,
-        flushed: window.flushed,
-        next: (ending == Ending::Full).then_some(window.next),
-        offset: window.positions.of(0),
-    };
-    receiver.document(origin, &document);
+    /// Shows a window, and what is encoded in its strings.
+    fn show(
+        &self,
+        format: Format,
+        lookup: &Lookup,
+        window: &Window<'_>,
+        ending: Ending,
+        receiver: &mut dyn Receiver,
+    ) {
+        let origin = self.origin(window.positions);
+        let document = Document {
+            bytes: window.bytes,
+            format,
+            fields: lookup.fields(),
+            overlap: window.overlap,
+            flushed: window.flushed,
+            next: (ending == Ending::Full).then_some(window.next),
+            offset: window.positions.of(0),
+        };
+        receiver.document(&origin, &document);
+        if self.depth < recoding::MAX_DEPTH {
+            nested::look(&document, |nested| {
+                self.show_nested(&document, &origin, nested, receiver)
+            });
+        }
+    }
+
+    /// Shows what is encoded in a string of `document`. Its places are counted from where that begins.
+    fn show_nested(
+        &self,
+        document: &Document<'_>,
+        origin: &Origin<'_>,
+        nested: Nested,
+        receiver: &mut dyn Receiver,
+    ) {
+        let source = origin.positions.of(nested.range.start);
+        let prefix = Prefix::of_encoded(document.field_at(nested.range), nested.encoding);
+        let part = Part {
+            exchange: origin.exchange,
+            direction: origin.direction,
+            place: origin.place,
+            message: origin.message,
+            content_type: None,
+            content_encoding: None,
+            offset: 0,
+            last: true,
+            data: nested.content.expose(),
+            wire_bytes: 0,
+        };
+        let mut inner = Self::inside(&part, self.limits, self.depth + 1);
+        inner.decoded = self.decoded;
+        // Its bytes are in the account as those of the string.
+        let mut inside = Inside {
+            receiver,
+            prefix: &prefix,
+            settled: &mut |_, _| {},
+        };
+        inner.take(&part, source, &mut inside);
+        inner.flush(true, &mut inside);
+    }
 }

@@ -43,7 +43,15 @@ pub(super) fn has_escapes(format: Format, bytes: &[u8]) -> bool {
 pub(super) fn unfinished(format: Format, bytes: &[u8]) -> usize {
     let near = &bytes[bytes.len().saturating_sub(5)..];
     let escape = match format {
-        Format::Form | Format::Path | Format::Headers => near.iter().rev().take(2).position(|b| *b == b'%'),
+        Format::Form | Format::Path | Format::Headers => {
+            let once = near.iter().rev().take(2).position(|b| *b == b'%');
+            // `%25`, `%254`: they may go on as an escape of an escape.
+            let twice = [3, 4].into_iter().find(|length| {
+                let start = near.len().checked_sub(*length);
+                start.is_some_and(|start| near[start..].starts_with(b"%25"))
+            });
+            twice.map(|length| length - 1).or(once)
+        }
         Format::Json => near.iter().rev().position(|b| *b == b'\\').filter(|behind| {
             let backslashes = bytes[..bytes.len() - behind]
                 .iter()
@@ -123,6 +131,16 @@ fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken 
     let is_stray = |byte: u8, decoded: &[u8]| {
         format == Format::Headers && matches!(byte, 0x80..0xc0) && decoded.last().is_none_or(u8::is_ascii)
     };
+    if let Some(byte) = percent_twice(rest)
+        && !keep(byte)
+        && !is_stray(byte, decoded)
+    {
+        decoded.push(byte);
+        return Taken {
+            source: 5,
+            moved: true,
+        };
+    }
     match percent(rest) {
         Some(byte) if !keep(byte) && !is_stray(byte, decoded) => {
             decoded.push(byte);
@@ -143,6 +161,14 @@ fn percent_or_plus(format: Format, rest: &[u8], decoded: &mut Vec<u8>) -> Taken 
             }
         }
     }
+}
+
+/// An escape whose own sign is escaped, `%2540`: no value is meant to have it, and `%40` would hide one.
+fn percent_twice(rest: &[u8]) -> Option<u8> {
+    let [b'%', b'2', b'5', high, low, ..] = rest else {
+        return None;
+    };
+    percent(&[b'%', *high, *low]).filter(|byte| *byte > b' ' && !matches!(byte, b'%' | b'=' | 0x7f))
 }
 
 /// RFC 8259 §7.
@@ -199,6 +225,11 @@ mod tests {
                 Some("a=b@c.de&n=4111 1111"),
             ),
             (Format::Form, "a=1%262&b=%zz%4", Some("a=1%262&b=%zz%4")),
+            (
+                Format::Form,
+                "a=b%2540c.de%252526&n=50%25+1%2526",
+                Some("a=b@c.de%2526&n=50% 1%26"),
+            ),
             (Format::Form, "a=b", None),
             (Format::Path, "/a%40b%2Fc+d", Some("/a@b%2Fc+d")),
             (

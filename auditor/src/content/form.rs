@@ -1,11 +1,13 @@
 //! Fields of forms and query strings (WHATWG URL, application/x-www-form-urlencoded).
 //!
-//! Goes in: `name=value&…`, escapes undone but for `%26`. Comes out: the parameter's name.
+//! Goes in: `name=value&…`, escapes undone but for `%26`. Comes out: the parameter's name, and for a value that
+//! is JSON the path in that: `payload|json.card`.
 
 use std::ops::Range;
 
 use super::Field;
 use super::cursor::{Cursor, MAX_SIBLINGS, Name, REACH, safe_name, siblings, text_of};
+use super::json::Json;
 
 #[derive(Clone, Default)]
 pub(super) struct Form {
@@ -16,6 +18,36 @@ pub(super) struct Form {
     name: Option<Name>,
     names: Vec<Name>,
     end: Option<usize>,
+    inner: Inner,
+}
+
+/// What the value the cursor is in holds.
+#[derive(Clone, Default)]
+enum Inner {
+    /// Nobody has asked.
+    #[default]
+    Unknown,
+    Plain,
+    Json(Json),
+}
+
+impl Form {
+    /// The cursor in a value that is JSON, at `to`.
+    fn json(&mut self, bytes: &[u8], to: usize) -> Option<&mut Json> {
+        if matches!(self.inner, Inner::Unknown) {
+            let begins = self.name.is_some() && matches!(bytes.get(self.start), Some(b'{' | b'['));
+            self.inner = if begins {
+                Inner::Json(Json::from(self.start))
+            } else {
+                Inner::Plain
+            };
+        }
+        let Inner::Json(json) = &mut self.inner else {
+            return None;
+        };
+        json.run(bytes, to);
+        Some(json)
+    }
 }
 
 impl Cursor for Form {
@@ -50,11 +82,15 @@ impl Cursor for Form {
                 self.start = at + 1;
             }
             self.end = None;
+            self.inner = Inner::Unknown;
             self.at = at + 1;
         }
     }
 
     fn rebase(&mut self, bytes: &[u8]) {
+        if let Some(json) = self.json(bytes, self.at) {
+            json.rebase(bytes);
+        }
         self.name
             .iter_mut()
             .chain(&mut self.names)
@@ -70,6 +106,17 @@ impl Cursor for Form {
         });
         self.end = Some(end);
         let key = self.name.as_ref().map(|name| name.text(bytes));
+        let name = key.as_deref().map_or("{key}", safe_name).to_owned();
+        if let Some(json) = self.json(bytes, at.start) {
+            let inner = json.field(bytes, at.clone());
+            let path = inner.path.unwrap_or_default();
+            return Field {
+                path: Some(format!("{name}|json{}", path.trim_start_matches('$'))),
+                key: inner.key.or(key),
+                value: inner.value.start..inner.value.end.min(end).max(at.end),
+                ..inner
+            };
+        }
         let reach = &bytes[end..bytes.len().min(end + REACH)];
         let after = reach
             .split(|b| *b == b'&')
@@ -77,9 +124,8 @@ impl Cursor for Form {
             .filter_map(|pair| Some(text_of(pair, 0..pair.iter().position(|b| *b == b'=')?)));
         let before = self.names.iter().map(|name| name.text(bytes));
         let siblings = siblings(before.chain(after), key.as_deref());
-        let path = key.as_deref().map_or("{key}", safe_name).to_owned();
         Field {
-            path: Some(path),
+            path: Some(name),
             key,
             siblings,
             value: self.start..end,

@@ -2,16 +2,22 @@
 //!
 //! Goes in: bytes that should be JSON. Comes out: JSONPath (RFC 9535), key and siblings of a
 //! position. It validates nothing and forgives everything: damaged input gives a worse path. Below
-//! [`MAX_DEPTH`] levels the path ends in `..*`, which says that it goes on unseen.
+//! [`MAX_DEPTH`] levels the path ends in `..*`, which says that it goes on unseen. A string that holds JSON is
+//! followed inside, up to [`MAX_LEVELS`] times: `$.payload|json.card`.
+
+mod strings;
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::Field;
-use super::cursor::{Cursor, MAX_SIBLINGS, Name, REACH, safe_name, siblings, text_of};
+use super::cursor::{Cursor, MAX_SIBLINGS, Name, safe_name, siblings};
+use strings::{holds_json, level_of, names_behind, text_end};
 
 /// Levels of nesting that are followed.
 pub const MAX_DEPTH: usize = 128;
+/// JSON in strings of JSON that is followed.
+const MAX_LEVELS: usize = 3;
 
 #[derive(Clone, Default)]
 pub(super) struct Json {
@@ -30,6 +36,13 @@ pub(super) struct Json {
     closed: bool,
     /// Each line is a document: what lies before the last one need not be followed.
     lines: bool,
+    /// How many strings around the cursor hold JSON, and the depth at which each stands.
+    level: usize,
+    bases: [usize; MAX_LEVELS],
+    /// The next value is the beginning of what a string holds.
+    embeds: bool,
+    /// Backslashes right in front of the cursor.
+    slashes: u32,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +51,6 @@ enum State {
     Between,
     Text {
         key: bool,
-        escaped: bool,
     },
     Scalar,
 }
@@ -46,6 +58,8 @@ enum State {
 #[derive(Clone, Default)]
 struct Frame {
     array: bool,
+    /// The outermost value in a string.
+    embedded: bool,
     index: u64,
     wants_key: bool,
     key: Option<Name>,
@@ -53,14 +67,36 @@ struct Frame {
 }
 
 impl Json {
-    fn between(&mut self, byte: u8) {
+    /// At the beginning of a document, which is at `at`.
+    pub(super) fn from(at: usize) -> Self {
+        Self {
+            at,
+            ..Self::default()
+        }
+    }
+
+    /// The same, at another place.
+    pub(super) fn moved(self, at: usize) -> Self {
+        Self { at, ..self }
+    }
+
+    fn between(&mut self, bytes: &[u8]) {
+        let byte = bytes[self.at];
         self.at += 1;
+        if self.level > 0 && byte == b'\\' {
+            self.slashes = self.slashes.saturating_add(1);
+            return;
+        }
+        let slashes = std::mem::take(&mut self.slashes);
         match byte {
+            b'"' => self.quote(bytes, slashes),
+            // The letter of an escape, as of a line end.
+            _ if slashes > 0 => {}
             b'{' => self.open(false),
             b'[' => self.open(true),
             b'}' | b']' if self.deeper > 0 => self.deeper -= 1,
             b'}' | b']' => {
-                self.depth = self.depth.saturating_sub(1);
+                self.depth = self.depth.saturating_sub(1).max(self.base());
                 self.closed = self.depth == 0;
             }
             b',' => {
@@ -74,14 +110,51 @@ impl Json {
                     top.wants_key = false;
                 }
             }
-            b'"' => {
-                let key = self.top().is_some_and(|top| top.wants_key);
-                self.begin(State::Text { key, escaped: false }, self.at);
-            }
             b'\n' => self.lines |= self.closed && self.depth == 0,
-            b' ' | b'\t' | b'\r' => {}
+            // The mark in front of a text of a sequence is white space too (RFC 7464).
+            b' ' | b'\t' | b'\r' | 0x1e => {}
             _ => self.begin(State::Scalar, self.at - 1),
         }
+    }
+
+    /// Behind a quote with so many backslashes in front of it, outside of strings.
+    fn quote(&mut self, bytes: &[u8], slashes: u32) {
+        let level = level_of(slashes);
+        if level < self.level {
+            self.leave(level);
+            return;
+        }
+        let key = self.top().is_some_and(|top| top.wants_key);
+        self.begin(State::Text { key }, self.at);
+        if !key && self.level < MAX_LEVELS && holds_json(&bytes[self.at..], self.level) {
+            self.bases[self.level] = self.depth;
+            self.level += 1;
+            self.embeds = true;
+            self.state = State::Between;
+        }
+    }
+
+    /// The string that held JSON has ended.
+    fn leave(&mut self, level: usize) {
+        self.depth = self.bases[level];
+        self.level = level;
+        self.deeper = 0;
+        self.embeds = false;
+        self.state = State::Between;
+    }
+
+    /// Levels outside of the innermost string that holds JSON.
+    fn base(&self) -> usize {
+        self.level.checked_sub(1).map_or(0, |level| self.bases[level])
+    }
+
+    fn reset(&mut self) {
+        self.state = State::Between;
+        self.depth = 0;
+        self.deeper = 0;
+        self.level = 0;
+        self.slashes = 0;
+        self.embeds = false;
     }
 
     /// Moves to the last document that begins a line before `to`.
@@ -92,9 +165,7 @@ impl Json {
         };
         if bytes.get(start) == Some(&b'{') {
             self.at = start;
-            self.state = State::Between;
-            self.depth = 0;
-            self.deeper = 0;
+            self.reset();
         }
     }
 
@@ -106,7 +177,7 @@ impl Json {
 
     /// The innermost level, unless it is below those followed.
     fn top(&mut self) -> Option<&mut Frame> {
-        if self.deeper > 0 {
+        if self.deeper > 0 || self.depth <= self.base() && self.level > 0 {
             return None;
         }
         self.frames[..self.depth].last_mut()
@@ -124,6 +195,7 @@ impl Json {
         frame.names.clear();
         *frame = Frame {
             array,
+            embedded: std::mem::take(&mut self.embeds),
             wants_key: !array,
             names: std::mem::take(&mut frame.names),
             ..Frame::default()
@@ -134,27 +206,40 @@ impl Json {
     /// Moves through a string, up to and with its closing quote or a line end, which no string
     /// contains: what follows is taken for a new document, so that one damaged line does not
     /// spoil the next.
-    fn text(&mut self, bytes: &[u8], to: usize, key: bool, escaped: bool) {
-        if escaped {
-            self.at += 1;
-            self.state = State::Text { key, escaped: false };
-            return;
+    fn text(&mut self, bytes: &[u8], to: usize, key: bool) {
+        if self.slashes == 0 {
+            let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &bytes[self.at..to]) else {
+                self.at = to;
+                return;
+            };
+            self.at += found;
         }
-        let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &bytes[self.at..to]) else {
-            self.at = to;
-            return;
-        };
-        let end = self.at + found;
-        self.at = end + 1;
+        let end = self.at;
+        self.at += 1;
         if bytes[end] == b'\\' {
-            self.state = State::Text { key, escaped: true };
+            self.slashes = self.slashes.saturating_add(1);
             return;
         }
+        let slashes = std::mem::take(&mut self.slashes);
         if bytes[end] == b'\n' {
-            self.depth = 0;
-            self.deeper = 0;
-        } else if key {
-            let name = Name::At(self.token, end);
+            self.reset();
+            return;
+        }
+        if bytes[end] != b'"' {
+            return;
+        }
+        let level = level_of(slashes);
+        if level < self.level {
+            self.leave(level);
+        } else if level == self.level {
+            self.end_text(end.saturating_sub((1 << level) - 1), key);
+        }
+    }
+
+    /// A string ends, whose content ends at `end`.
+    fn end_text(&mut self, end: usize, key: bool) {
+        if key {
+            let name = Name::At(self.token, end.max(self.token));
             if let Some(top) = self.top() {
                 if top.names.len() < MAX_SIBLINGS {
                     top.names.push(name.clone());
@@ -168,6 +253,9 @@ impl Json {
     fn path(&self, bytes: &[u8], in_key: bool) -> String {
         let mut path = String::from("$");
         for (level, frame) in self.frames[..self.depth].iter().enumerate() {
+            if frame.embedded {
+                path.push_str("|json");
+            }
             if frame.array {
                 // Writing to a string cannot fail.
                 let _ = write!(path, "[{}]", frame.index);
@@ -188,7 +276,7 @@ impl Json {
         let known = self.token_end.filter(|end| *end >= at_end);
         let end = known.unwrap_or_else(|| {
             if text {
-                text_end(bytes, at_end)
+                text_end(bytes, at_end, self.level)
             } else {
                 scalar_end(bytes, at_end)
             }
@@ -209,7 +297,7 @@ impl Cursor for Json {
         }
         while self.at < to {
             match self.state {
-                State::Between => self.between(bytes[self.at]),
+                State::Between => self.between(bytes),
                 State::Scalar => {
                     let rest = &bytes[self.at..to];
                     let end = rest.iter().position(|b| ends_scalar(*b));
@@ -218,7 +306,7 @@ impl Cursor for Json {
                         self.state = State::Between;
                     }
                 }
-                State::Text { key, escaped } => self.text(bytes, to, key, escaped),
+                State::Text { key } => self.text(bytes, to, key),
             }
         }
     }
@@ -241,7 +329,7 @@ impl Cursor for Json {
         let quoted = self.state == State::Between && bytes.get(at.start) == Some(&b'"');
         let wants_key = self.top().is_some_and(|top| top.wants_key);
         let (text, in_key, start) = match self.state {
-            State::Text { key, .. } => (true, key, self.token),
+            State::Text { key } => (true, key, self.token),
             State::Scalar => (false, false, self.token),
             State::Between if quoted => (true, wants_key, at.start + 1),
             State::Between => (false, false, at.start),
@@ -259,7 +347,8 @@ impl Cursor for Json {
             Some((level, frame)) if !in_key => {
                 let before = frame.names.iter().map(|name| name.text(bytes));
                 let inner = self.depth - 1 - level + self.deeper;
-                let after = names_behind(bytes, end + usize::from(text), inner);
+                let quote = if text { 1 << self.level } else { 0 };
+                let after = names_behind(bytes, end + quote, inner, self.level);
                 siblings(before.chain(after), key.as_deref())
             }
             _ => Vec::new(),
@@ -273,7 +362,7 @@ impl Cursor for Json {
     }
 }
 
-fn push_key(path: &mut String, key: &str) {
+pub(super) fn push_key(path: &mut String, key: &str) {
     let key = safe_name(key);
     let identifier = key == "{key}"
         || key.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -300,45 +389,4 @@ fn scalar_end(bytes: &[u8], from: usize) -> usize {
         .iter()
         .position(|b| ends_scalar(*b))
         .map_or(bytes.len(), |end| from + end)
-}
-
-/// The closing quote at or after `from`, a place outside any escape.
-fn text_end(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', bytes.get(at..).unwrap_or_default()) {
-        at += found;
-        if bytes[at] != b'\\' {
-            return at;
-        }
-        at += 2;
-    }
-    bytes.len()
-}
-
-/// Keys that follow in the object `inner` levels out, within reach.
-fn names_behind(bytes: &[u8], from: usize, mut inner: usize) -> Vec<String> {
-    let end = bytes.len().min(from.saturating_add(REACH));
-    let mut names = Vec::new();
-    let mut at = from;
-    while at < end && names.len() <= MAX_SIBLINGS {
-        match bytes[at] {
-            b'{' | b'[' => inner += 1,
-            b'}' | b']' if inner == 0 => break,
-            b'}' | b']' => inner -= 1,
-            b'"' => {
-                let close = text_end(&bytes[..end], at + 1);
-                let colon = bytes[close.min(end)..end]
-                    .iter()
-                    .skip(1)
-                    .find(|b| !b.is_ascii_whitespace());
-                if inner == 0 && colon == Some(&b':') {
-                    names.push(text_of(bytes, at + 1..close));
-                }
-                at = close;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    names
 }

@@ -5,17 +5,25 @@
 //! never parsed into fields. Decompression is bounded in size and ratio.
 
 mod body;
+mod charset;
 mod csv;
 mod cursor;
 pub mod encoding;
 mod escape;
+mod events;
 mod form;
 mod headers;
+mod items;
 pub mod json;
 mod lookup;
+mod marked;
+mod multipart;
+mod nested;
 mod path;
-mod protobuf;
+mod prefix;
+pub mod protobuf;
 pub mod reader;
+mod recode;
 pub mod sniff;
 mod sql;
 #[cfg(test)]
@@ -24,6 +32,7 @@ mod text;
 mod utf16;
 pub mod window;
 pub mod xml;
+mod yaml;
 
 use std::{fmt, ops::Range};
 
@@ -40,6 +49,8 @@ pub enum Format {
     /// A URL path.
     Path,
     Xml,
+    Html,
+    Yaml,
     Csv,
     Sql,
     /// Protocol buffers, shown as text with a line for each field: `1.3.2: value`.

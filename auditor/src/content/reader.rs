@@ -11,6 +11,7 @@ use crate::protocol::{Direction, Exchange, Part, Place};
 
 use super::body::Body;
 use super::encoding::DecodeLimits;
+use super::protobuf::Schema;
 use super::window::{self, Positions};
 use super::{Document, Format};
 
@@ -25,6 +26,8 @@ pub struct Limits {
     /// Longest token or armoured block that is kept for the next window when it goes on there.
     pub longest: usize,
     pub decode: DecodeLimits,
+    /// Names of protobuf fields, for messages whose operation says what they are.
+    pub schema: Option<&'static Schema>,
 }
 
 impl Default for Limits {
@@ -34,6 +37,7 @@ impl Default for Limits {
             overlap: window::OVERLAP,
             longest: window::LONGEST,
             decode: DecodeLimits::default(),
+            schema: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a scanner sees of content of every format, however it is cut.
 
+mod inside;
+
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -190,6 +192,48 @@ fn the_field_of_a_value_is_known_in_every_format() {
             &[],
             r#"see N \"ok\""#,
         ),
+        // JSON in a string, and in a string of that.
+        (
+            Place::File,
+            r#"{"id":1,"payload":"{\"card\":{\"a\":[1],\"number\":\"N\",\"exp\":2},\"z\":\"x\"}","b":2}"#,
+            Some("$.payload|json.card.number"),
+            Some("number"),
+            &["a", "exp"],
+            "N",
+        ),
+        (
+            Place::File,
+            r#"{"p":"{\"q\":\"[{\\\"pan\\\":\\\"N\\\",\\\"cvv\\\":1}]\",\"r\":1}","s":2}"#,
+            Some("$.p|json.q|json[0].pan"),
+            Some("pan"),
+            &["cvv"],
+            "N",
+        ),
+        (
+            Place::File,
+            r#"{"p":"{\n \"a\": {\"pan\": N}}","s":2}"#,
+            Some("$.p|json.a.pan"),
+            Some("pan"),
+            &[],
+            "N",
+        ),
+        // Behind it, and where there is none.
+        (
+            Place::File,
+            r#"{"p":"{\"a\":[1,{\"b\":2","pan":"N","s":2}"#,
+            Some("$.pan"),
+            Some("pan"),
+            &["p", "s"],
+            "N",
+        ),
+        (
+            Place::File,
+            r#"{"p":"[1] see {N} \"x\"","s":2}"#,
+            Some("$.p"),
+            Some("p"),
+            &["s"],
+            r#"[1] see {N} \"x\""#,
+        ),
         (
             Place::File,
             "{\"a\":1}\n{\"a\":{\"c\":\"N\"}}\n",
@@ -220,6 +264,14 @@ fn the_field_of_a_value_is_known_in_every_format() {
             Some("card[number]"),
             Some("card[number]"),
             &["name"],
+            "N",
+        ),
+        (
+            Place::RequestQuery,
+            "a=1&payload={\"x\":1,\"card\":{\"pan\":\"N\"}}&b=2",
+            Some("payload|json.card.pan"),
+            Some("pan"),
+            &[],
             "N",
         ),
         (

@@ -4,7 +4,10 @@
 //! character in UTF-8 with its place. At most three bytes wait for the rest of a character; an
 //! unpaired surrogate is shown as U+FFFD.
 
+use super::recode::{Recode, Show};
+
 /// Turns one text into UTF-8.
+#[derive(Clone)]
 pub(super) struct Utf16 {
     big_endian: bool,
     begun: bool,
@@ -32,24 +35,7 @@ impl Utf16 {
         })
     }
 
-    /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8], source: u64, show: &mut dyn FnMut(&[u8], u64)) {
-        for (byte, source) in bytes.iter().zip(source..) {
-            match self.half.take() {
-                None => self.half = Some((*byte, source)),
-                Some((first, source)) => {
-                    let unit = if self.big_endian {
-                        u16::from_be_bytes([first, *byte])
-                    } else {
-                        u16::from_le_bytes([first, *byte])
-                    };
-                    self.unit(unit, source, show);
-                }
-            }
-        }
-    }
-
-    fn unit(&mut self, unit: u16, source: u64, show: &mut dyn FnMut(&[u8], u64)) {
+    fn unit(&mut self, unit: u16, source: u64, show: &mut Show<'_>) {
         let mut emit = |character: char, source| show(character.encode_utf8(&mut [0; 4]).as_bytes(), source);
         if !std::mem::replace(&mut self.begun, true) {
             // The mark itself.
@@ -69,6 +55,34 @@ impl Utf16 {
             let character = char::from_u32(u32::from(unit));
             emit(character.unwrap_or(char::REPLACEMENT_CHARACTER), source);
         }
+    }
+}
+
+impl Recode for Utf16 {
+    fn feed(&mut self, bytes: &[u8], source: u64, show: &mut Show<'_>) {
+        for (byte, source) in bytes.iter().zip(source..) {
+            match self.half.take() {
+                None => self.half = Some((*byte, source)),
+                Some((first, source)) => {
+                    let unit = if self.big_endian {
+                        u16::from_be_bytes([first, *byte])
+                    } else {
+                        u16::from_le_bytes([first, *byte])
+                    };
+                    self.unit(unit, source, show);
+                }
+            }
+        }
+    }
+
+    /// Half a character is none.
+    fn finish(&mut self, _: &mut Show<'_>) {
+        self.half = None;
+        self.high = None;
+    }
+
+    fn give_up(&mut self, show: &mut Show<'_>) {
+        self.finish(show);
     }
 }
 

@@ -1,23 +1,30 @@
-//! Fields of XML 1.0: `/order/card/@number`.
+//! Fields of XML 1.0: `/order/card/@number`; and of HTML, where the value of an input is named by what
+//! that is called: `/html/body/form/input[@name='card']/@value`.
 //!
-//! Goes in: bytes that should be XML. Comes out: the element path and, in a tag, the attribute. It
+//! Goes in: bytes that should be XML or HTML. Comes out: the element path and, in a tag, the attribute. It
 //! validates nothing, expands no entity and follows [`MAX_DEPTH`] levels; below, the path ends in
 //! `//*`.
+
+mod html;
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-use super::Field;
 use super::cursor::{Cursor, MAX_SIBLINGS, Name, REACH, safe_name, siblings, text_of};
+use super::text::Text;
+use super::{Field, FieldLookup as _};
 
 /// Levels of nesting that are followed.
 pub const MAX_DEPTH: usize = 128;
 
 #[derive(Clone, Default)]
 pub(super) struct Xml {
+    html: bool,
     at: usize,
     state: State,
+    /// Where the tag began that the cursor is in, or was last.
+    tag: usize,
     /// Start of the text, attribute name or attribute value.
     start: usize,
     end: Option<usize>,
@@ -40,6 +47,8 @@ enum State {
     Attribute(u8),
     /// Comment, instruction, declaration or closing tag, up to this.
     Skip(&'static [u8]),
+    /// Text without markup, up to this.
+    Raw(&'static [u8]),
 }
 
 #[derive(Clone)]
@@ -58,11 +67,17 @@ impl Xml {
             _ if rest.starts_with(b"<![CDATA[") => (State::Text, 9),
             [b'<', b'?', ..] => (State::Skip(b"?>"), 2),
             [b'<', b'!', ..] => (State::Skip(b">"), 2),
+            [b'<', b'/', ..] if self.html => {
+                let length = rest[2..].iter().take(256).take_while(|b| is_name(**b)).count();
+                self.close_named(bytes, &rest[2..2 + length]);
+                (State::Skip(b">"), 2)
+            }
             [b'<', b'/', ..] => {
                 self.close();
                 (State::Skip(b">"), 2)
             }
             _ if name > 0 => {
+                self.tag = self.at;
                 self.open(Name::At(self.at + 1, self.at + 1 + name));
                 (State::Tag, 1 + name)
             }
@@ -105,10 +120,12 @@ impl Xml {
         }
     }
 
-    fn tag(&mut self, byte: u8, closes: bool) {
+    fn tag(&mut self, bytes: &[u8]) {
+        let byte = bytes[self.at];
+        let closes = bytes.get(self.at + 1) == Some(&b'>') && !self.html;
         match byte {
             b'>' => {
-                self.state = State::Text;
+                self.state = self.behind_tag(bytes);
                 self.begin(self.at + 1);
             }
             b'/' if closes => self.close(),
@@ -157,7 +174,7 @@ impl Cursor for Xml {
                         self.at = self.at.min(to);
                     }
                 },
-                State::Tag => self.tag(rest[0], bytes.get(self.at + 1) == Some(&b'>')),
+                State::Tag => self.tag(bytes),
                 State::AttributeName => {
                     let end = rest.iter().position(|b| !is_name(*b));
                     self.at = end.map_or(to, |end| self.at + end);
@@ -177,6 +194,16 @@ impl Cursor for Xml {
                         self.state = State::Tag;
                     }
                 },
+                State::Raw(end) => {
+                    let from = self.at.saturating_sub(end.len() - 1).max(self.start).min(to);
+                    match memmem::find(&bytes[from..to], end) {
+                        None => self.at = to,
+                        Some(found) => {
+                            self.at = from + found;
+                            self.state = State::Text;
+                        }
+                    }
+                }
                 State::Skip(end) => {
                     let from = self.at.saturating_sub(end.len() - 1).max(self.start).min(to);
                     match memmem::find(&bytes[from..to], end) {
@@ -203,6 +230,7 @@ impl Cursor for Xml {
             .chain(&mut self.attribute)
             .for_each(|name| name.keep(bytes));
         self.start = self.start.saturating_sub(self.at);
+        self.tag = self.tag.saturating_sub(self.at);
         self.end = None;
         self.at = 0;
     }
@@ -226,9 +254,17 @@ impl Cursor for Xml {
         }
         let value = self.start.min(at.start)..end;
         if let (State::Attribute(_), Some(name)) = (self.state, self.attribute.as_ref()) {
-            let key = name.text(bytes);
+            let own = name.text(bytes);
+            let named = self.html_name(bytes, &own);
+            if let Some((attribute, name)) = &named
+                && safe_name(name) == name
+                && !name.contains('\'')
+            {
+                path.push_str(&format!("[@{attribute}='{name}']"));
+            }
             path.push_str("/@");
-            path.push_str(safe_name(&key));
+            path.push_str(safe_name(&own));
+            let key = named.map_or(own, |(_, name)| name);
             let before = self.attributes.iter().map(|name| name.text(bytes));
             let siblings = siblings(before.chain(attributes_behind(bytes, end + 1)), Some(&key));
             return Field {
@@ -236,6 +272,15 @@ impl Cursor for Xml {
                 key: Some(key),
                 siblings,
                 value,
+            };
+        }
+        if self.html {
+            // The names of elements say nothing of their text.
+            let inner = Text.field_at(bytes, at);
+            return Field {
+                path: (!path.is_empty()).then_some(path),
+                value,
+                ..inner
             };
         }
         let key = self.elements.last().map(|element| element.name.text(bytes));

@@ -49,19 +49,32 @@ pub fn run(input: &[u8]) {
         Place::Stream,
         Place::File,
     ][usize::from(*place) % 6];
-    let media = match *types & 15 {
-        15 => Some("application/sql"),
-        14 => Some("text/plain; charset=utf-16"),
-        types => [
-            None,
-            Some("application/json"),
-            Some("text/xml"),
-            Some("text/csv"),
-            Some("application/x-www-form-urlencoded"),
-            Some("application/x-protobuf"),
-        ][usize::from(types) % 6],
+    let media = [
+        None,
+        Some("application/json"),
+        Some("text/xml"),
+        Some("text/csv"),
+        Some("application/x-www-form-urlencoded"),
+        Some("application/x-protobuf"),
+        Some("multipart/form-data; boundary=X"),
+        Some("text/event-stream"),
+        Some("application/msgpack"),
+        Some("application/cbor"),
+        Some("text/html"),
+        Some("application/yaml"),
+        Some("text/plain; charset=shift_jis"),
+        Some("application/grpc"),
+        Some("text/plain; charset=utf-16"),
+        Some("application/sql"),
+    ][usize::from(*types & 15)];
+    let encoding = match *types >> 4 {
+        1 => Some("gzip"),
+        2 => Some("deflate"),
+        3 => Some("br"),
+        4 => Some("zstd"),
+        5 => Some("gzip, br"),
+        _ => None,
     };
-    let encoding = [None, Some("gzip"), Some("deflate"), Some("br")][usize::from(*types >> 4) % 4];
     let exchange = Arc::new(Exchange::default());
     let mut reader = Reader::new(Limits {
         window: LIMITS,

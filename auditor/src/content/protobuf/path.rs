@@ -4,7 +4,7 @@
 //! length; below that, it ends in `..*`.
 
 /// Longest path, bytes.
-pub(super) const LONGEST: usize = 96;
+pub(super) const LONGEST: usize = 160;
 /// Field numbers of one message whose occurrences are counted.
 const MAX_COUNTED: usize = 16;
 /// Says that the path goes on.
@@ -26,12 +26,6 @@ impl Default for Path {
 }
 
 impl Path {
-    pub(super) fn of(text: &[u8]) -> Self {
-        let mut path = Self::default();
-        path.write(&text[..text.len().min(LONGEST)]);
-        path
-    }
-
     pub(super) fn text(&self) -> &[u8] {
         &self.text[..self.length]
     }
@@ -42,29 +36,38 @@ impl Path {
 
     /// Goes one field down, to its occurrence `index`, from zero. The first one needs no number.
     pub(super) fn push(&mut self, number: u32, index: u32) {
-        let (mut digits, mut index_digits) = ([0; 20], [0; 20]);
+        let mut digits = [0; 20];
         let number = decimal(u64::from(number), &mut digits);
-        let index = match index {
-            0 => &[][..],
-            index => decimal(u64::from(index), &mut index_digits),
-        };
-        let brackets = if index.is_empty() { 0 } else { 2 };
-        let step = 1 + number.len() + index.len() + brackets;
-        if self.length + step + MORE.len() > LONGEST || self.text().ends_with(MORE) {
-            if !self.text().ends_with(MORE) {
-                self.write(MORE);
-            }
+        self.push_step(number, (index > 0).then_some(index));
+    }
+
+    /// Goes one field down that has a name, and an index when it is repeated.
+    pub(super) fn push_step(&mut self, name: &[u8], index: Option<u32>) {
+        let mut digits = [0; 20];
+        let index = index.map(|index| decimal(u64::from(index), &mut digits));
+        let step = 1 + name.len() + index.map_or(0, |index| index.len() + 2);
+        if self.text().ends_with(MORE) {
+            return;
+        }
+        if self.length + step + MORE.len() > LONGEST {
+            self.write(MORE);
             return;
         }
         if self.length > 0 {
             self.write(b".");
         }
-        self.write(number);
-        if !index.is_empty() {
+        self.write(name);
+        if let Some(index) = index {
             self.write(b"[");
             self.write(index);
             self.write(b"]");
         }
+    }
+
+    /// Begins a path of names.
+    pub(super) fn begin(&mut self) {
+        self.truncate(0);
+        self.write(b"$");
     }
 
     /// Goes back to where it was `length` bytes long.

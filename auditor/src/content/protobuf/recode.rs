@@ -6,11 +6,15 @@
 //! field, besides a piece itself. Every byte is looked at a fixed number of times, however deep it
 //! lies, and nothing is allocated per field.
 
+use crate::content::marked::{self, MARK};
+use crate::content::recode::{Recode, Show, Taken};
 use crate::content::window::Positions;
+use crate::ledger::Account;
 use crate::secret::Secret;
 
-use super::MARK;
-use super::path::{Counts, LONGEST, Path, decimal};
+use super::input::{Input, show_number};
+use super::path::{Counts, LONGEST, Path};
+use super::schema::{Known, MessageId, Schema, Shape};
 use super::shape::{self, Kind, Numbers};
 use super::wire::{self, Item, Value};
 
@@ -18,9 +22,6 @@ use super::wire::{self, Item, Value};
 const LOOK: usize = 16 * 1024;
 /// Messages inside of each other that are followed; below, only text is.
 const MAX_DEPTH: usize = 32;
-
-/// Takes text and the source position of its first byte.
-pub(in crate::content) type Show<'a> = dyn FnMut(&[u8], u64) + 'a;
 
 /// Turns one message into text.
 #[derive(Default)]
@@ -35,18 +36,14 @@ pub(in crate::content) struct Recoder {
     /// Of the outermost message.
     counts: Counts,
     path: Path,
+    /// Names, and the outermost message.
+    schema: Option<(&'static Schema, MessageId)>,
     leaf: Option<Leaf>,
     /// From and to where bytes are known to be printable; the one behind is not.
     printable: (u64, u64),
-    taken: Taken,
-}
-
-/// Bytes that were decided on.
-#[derive(Clone, Copy, Default)]
-pub(in crate::content) struct Taken {
-    pub(in crate::content) all: u64,
-    /// Of these, payloads that hold no text.
-    pub(in crate::content) binary: u64,
+    /// Bytes that were decided on, and payloads among them that hold no text.
+    taken: u64,
+    binary: u64,
 }
 
 /// A message inside of another.
@@ -58,6 +55,8 @@ struct Level {
     /// Length of the path around it.
     path: usize,
     counts: Counts,
+    /// None when it is not known which one it is.
+    message: Option<MessageId>,
 }
 
 /// A payload that is not looked into.
@@ -66,16 +65,8 @@ struct Leaf {
     shown: bool,
 }
 
-/// Pending bytes and how far they were read.
-struct Input<'a> {
-    bytes: &'a [u8],
-    positions: &'a Positions,
-    at: usize,
-}
-
-impl Recoder {
-    /// Takes the next bytes.
-    pub(in crate::content) fn feed(&mut self, bytes: &[u8], source: u64, show: &mut Show<'_>) {
+impl Recode for Recoder {
+    fn feed(&mut self, bytes: &[u8], source: u64, show: &mut Show<'_>) {
         self.positions.mark(self.pending.len(), source);
         self.pending.extend(bytes);
         if self.pending.len() >= self.needed {
@@ -83,13 +74,12 @@ impl Recoder {
         }
     }
 
-    /// Nothing follows: what waits is shown as it is.
-    pub(in crate::content) fn finish(&mut self, show: &mut Show<'_>) {
+    fn finish(&mut self, show: &mut Show<'_>) {
         self.run(true, show);
     }
 
-    /// Bytes are missing here: what follows is no message any more.
-    pub(in crate::content) fn give_up(&mut self, show: &mut Show<'_>) {
+    /// What follows is no message any more.
+    fn give_up(&mut self, show: &mut Show<'_>) {
         self.finish(show);
         self.levels.clear();
         self.path.truncate(0);
@@ -101,9 +91,36 @@ impl Recoder {
         });
     }
 
-    /// What was decided on since the last time.
-    pub(in crate::content) fn taken(&mut self) -> Taken {
-        std::mem::take(&mut self.taken)
+    fn taken(&mut self) -> Option<Taken> {
+        let mut taken = Taken::of(std::mem::take(&mut self.taken));
+        taken.leave_out(Account::Binary, std::mem::take(&mut self.binary));
+        Some(taken)
+    }
+
+    fn has_binary(&self) -> bool {
+        true
+    }
+}
+
+impl Recoder {
+    /// For a message that is known.
+    pub(in crate::content) fn with_schema(schema: &'static Schema, message: MessageId) -> Self {
+        let mut recoder = Self {
+            schema: Some((schema, message)),
+            ..Self::default()
+        };
+        recoder.path.begin();
+        recoder
+    }
+
+    /// What is known of a field of the message it is in.
+    fn known(&self, number: u32) -> Option<&'static Known> {
+        let (schema, outermost) = self.schema?;
+        let message = match self.levels.last() {
+            Some(level) => level.message?,
+            None => outermost,
+        };
+        schema.field(message, number)
     }
 
     fn run(&mut self, last: bool, show: &mut Show<'_>) {
@@ -124,7 +141,7 @@ impl Recoder {
             show(b"\n", positions.of(at));
         }
         self.base += at as u64;
-        self.taken.all += at as u64;
+        self.taken += at as u64;
         pending.consume(at);
         positions.consume(at);
         self.pending = pending;
@@ -177,19 +194,19 @@ impl Recoder {
                 return self.delimited(input, (number, payload), length, is_all, show);
             }
             Value::Varint(value) => self.number(input, (number, value), (tag, length), show),
-            Value::Fixed64(value) if shape::is_whole64(value) => {
+            Value::Fixed64(value) if shape::is_whole64(value) || self.known(number).is_some() => {
                 self.number(input, (number, value), (tag, length), show)
             }
-            Value::Fixed32(value) if shape::is_whole32(value) => {
+            Value::Fixed32(value) if shape::is_whole32(value) || self.known(number).is_some() => {
                 self.number(input, (number, u64::from(value)), (tag, length), show);
             }
             Value::Fixed64(_) => {
                 self.count(number);
-                self.taken.binary += 8;
+                self.binary += 8;
             }
             Value::Fixed32(_) => {
                 self.count(number);
-                self.taken.binary += 4;
+                self.binary += 4;
             }
             Value::StartGroup if self.levels.len() < MAX_DEPTH => {
                 let end = self.levels.last().map_or(u64::MAX, |level| level.end);
@@ -235,7 +252,7 @@ impl Recoder {
             return Some(head + look);
         }
         let look = &there[..look.min(there.len())];
-        match self.kind(look, payload, start) {
+        match self.kind(number, look, payload, start) {
             Kind::Message => {
                 self.open(number, start + payload, None);
                 input.at += head;
@@ -263,8 +280,15 @@ impl Recoder {
     }
 
     /// What a payload is, by its first bytes.
-    fn kind(&mut self, look: &[u8], payload: u64, start: u64) -> Kind {
+    fn kind(&mut self, number: u32, look: &[u8], payload: u64, start: u64) -> Kind {
         let may_nest = self.levels.len() < MAX_DEPTH;
+        let is_whole = payload == look.len() as u64;
+        let by_name = self
+            .known(number)
+            .and_then(|known| known.kind(may_nest, is_whole));
+        if let Some(kind) = by_name {
+            return kind;
+        }
         shape::kind(look, payload, may_nest, || self.is_printable(look, start))
     }
 
@@ -287,8 +311,9 @@ impl Recoder {
             let tag = if at == head { head } else { 0 };
             let from = input.at + at - tag;
             let source = |at| input.positions.of(from + at);
+            let known = self.known(number);
             self.begin_field(number, source(0), show);
-            show(decimal(value, &mut [0; 20]), source(tag));
+            show_number(known, value, taken == 4, source(tag), show);
             show(b"\n", source(tag + taken - 1) + 1);
             at += taken;
         }
@@ -308,12 +333,23 @@ impl Recoder {
     fn open(&mut self, number: u32, end: u64, group: Option<u32>) {
         let path = self.path.len();
         let index = self.count(number);
-        self.path.push(number, index);
+        let mut message = None;
+        match self.known(number) {
+            Some(known) => {
+                self.path
+                    .push_step(known.name.as_bytes(), known.is_repeated.then_some(index));
+                if let Shape::Message(known) = known.shape {
+                    message = known;
+                }
+            }
+            None => self.path.push(number, index),
+        }
         self.levels.push(Level {
             end,
             group,
             path,
             counts: Counts::default(),
+            message,
         });
     }
 
@@ -334,8 +370,9 @@ impl Recoder {
         show: &mut Show<'_>,
     ) {
         let source = |at| input.positions.of(input.at + at);
+        let known = self.known(number);
         self.begin_field(number, source(0), show);
-        show(decimal(value, &mut [0; 20]), source(tag));
+        show_number(known, value, length - tag == 4, source(tag), show);
         show(b"\n", source(length - 1) + 1);
     }
 
@@ -349,8 +386,15 @@ impl Recoder {
 
     /// The beginning of a field's line.
     fn begin_field(&mut self, number: u32, source: u64, show: &mut Show<'_>) {
-        let around = self.path.len();
         let index = self.count(number);
+        if let Some(known) = self.known(number) {
+            let index = known.is_repeated.then_some(index);
+            let mut line = [0; marked::LINE];
+            let length = marked::begin_in(&mut line, self.path.text(), index, &known.name);
+            show(&line[..length], source);
+            return;
+        }
+        let around = self.path.len();
         self.path.push(number, index);
         self.begin(source, show);
         self.path.truncate(around);
@@ -376,7 +420,7 @@ impl Recoder {
         if leaf.shown {
             input.show(end, show);
         } else {
-            self.taken.binary += length as u64;
+            self.binary += length as u64;
         }
         if more.is_none() {
             if leaf.shown && end > 0 {
@@ -386,31 +430,5 @@ impl Recoder {
         }
         input.at = end;
         more
-    }
-}
-
-impl Input<'_> {
-    /// Shows what lies before `end`, without marks.
-    fn show(&self, end: usize, show: &mut Show<'_>) {
-        let mut at = self.at;
-        while at < end {
-            let run = self.positions.run_end(at).min(end);
-            let piece = &self.bytes[at..run];
-            let source = self.positions.of(at);
-            match memchr::memchr(MARK, piece) {
-                Some(0) => {
-                    show(b" ", source);
-                    at += 1;
-                }
-                Some(mark) => {
-                    show(&piece[..mark], source);
-                    at += mark;
-                }
-                None => {
-                    show(piece, source);
-                    at = run;
-                }
-            }
-        }
     }
 }

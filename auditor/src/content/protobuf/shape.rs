@@ -54,7 +54,7 @@ pub(super) fn kind(look: &[u8], payload: u64, may_nest: bool, is_printable: impl
 
 /// Whether printable bytes that parse as fields are rather these than text: they are all there, every
 /// field is a string with a tag of one byte, their numbers ascend, and there are two of them at least, or
-/// tag and length of the only one do not look like the beginning of a word.
+/// neither tag nor length of the only one is a letter or a digit.
 pub(in crate::content) fn is_all_strings(bytes: &[u8], total: u64) -> bool {
     if total != bytes.len() as u64 {
         return false;
@@ -80,7 +80,7 @@ pub(in crate::content) fn is_all_strings(bytes: &[u8], total: u64) -> bool {
         fields += 1;
         at = at.saturating_add(length).saturating_add(payload);
     }
-    at == bytes.len() && (fields > 1 || !bytes.iter().take(2).all(u8::is_ascii_alphanumeric))
+    at == bytes.len() && (fields > 1 || !bytes.iter().take(2).any(u8::is_ascii_alphanumeric))
 }
 
 /// The numbers that `bytes` are, unless that is chance: they fill them, are of a size that ids, cards and

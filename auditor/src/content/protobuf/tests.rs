@@ -7,6 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use prost::encoding;
 
+use super::is_all_strings;
+use super::schema::Schema;
+use crate::content::marked::MARK;
 use crate::content::{Document, Format, Limits, Origin, Reader, Receiver};
 use crate::ledger::Account;
 use crate::protocol::{Direction, Exchange, Part, Place};
@@ -108,7 +111,11 @@ fn encode(fields: &[(u32, Content)], path: &str, base: u64, expected: &mut Expec
 
 fn leaf() -> impl Strategy<Value = Content> {
     prop_oneof![
-        "[ -~é€😀]{0,60}".prop_map(Content::Text),
+        "[ -~é€😀]{0,60}"
+            .prop_filter("no message", |text| {
+                !is_all_strings(text.as_bytes(), text.len() as u64)
+            })
+            .prop_map(Content::Text),
         Just(Content::Text("a b ".repeat(6000))),
         any::<u64>().prop_map(Content::Number),
         (0..5000u64).prop_map(Content::Number),
@@ -166,7 +173,7 @@ impl Receiver for Lines {
         if document.format != Format::Protobuf {
             return;
         }
-        for mark in memchr::memchr_iter(super::MARK, document.bytes) {
+        for mark in memchr::memchr_iter(MARK, document.bytes) {
             let line = &document.bytes[mark + 1..];
             let Some(head) = line.windows(2).position(|pair| pair == b": ") else {
                 continue;
@@ -391,4 +398,151 @@ fn later_occurrences_of_a_field_have_their_index() {
         );
         assert_eq!(lines.binary, 0);
     }
+}
+
+#[test]
+fn names_come_from_a_descriptor_set() {
+    use prost_types::field_descriptor_proto::{Label, Type};
+    use prost_types::{
+        DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+        ServiceDescriptorProto,
+    };
+    let field =
+        |name: &str, number, kind: Type, repeated: bool, message: Option<&str>| FieldDescriptorProto {
+            name: Some(name.into()),
+            number: Some(number),
+            r#type: Some(kind.into()),
+            label: Some(
+                if repeated {
+                    Label::Repeated
+                } else {
+                    Label::Optional
+                }
+                .into(),
+            ),
+            type_name: message.map(str::to_owned),
+            ..Default::default()
+        };
+    let card = DescriptorProto {
+        name: Some("Card".into()),
+        field: vec![
+            field("number", 1, Type::String, false, None),
+            field("cvv", 2, Type::Sint32, false, None),
+        ],
+        ..Default::default()
+    };
+    let order = DescriptorProto {
+        name: Some("Order".into()),
+        field: vec![
+            field("buyer", 1, Type::Message, false, Some(".shop.Order.Buyer")),
+            field("ids", 3, Type::Fixed64, true, None),
+            field("latitude", 4, Type::Double, false, None),
+        ],
+        nested_type: vec![
+            card,
+            DescriptorProto {
+                name: Some("Buyer".into()),
+                field: vec![field("cards", 2, Type::Message, true, Some(".shop.Order.Card"))],
+                ..Default::default()
+            },
+        ],
+        ..Default::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Orders".into()),
+        method: vec![MethodDescriptorProto {
+            name: Some("Place".into()),
+            input_type: Some(".shop.Order".into()),
+            output_type: Some(".shop.Missing".into()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let set = FileDescriptorSet {
+        file: vec![FileDescriptorProto {
+            package: Some("shop".into()),
+            message_type: vec![order],
+            service: vec![service],
+            ..Default::default()
+        }],
+    };
+    let schema = Schema::parse(&prost::Message::encode_to_vec(&set)).unwrap();
+    assert!(schema.message("shop.Order.Card").is_some());
+    assert!(
+        schema
+            .message_of("/shop.Orders/Place", Direction::ToClient)
+            .is_none()
+    );
+    assert!(Schema::parse(b"\xff\xff").is_err());
+    let schema: &'static Schema = Box::leak(Box::new(schema));
+
+    let card =
+        |number: &str| Content::Message(vec![(1, Content::Text(number.into())), (2, Content::Number(5))]);
+    let mut wire = encode(
+        &[(
+            1,
+            Content::Message(vec![(2, card("5447911234560249")), (2, card("4929112345678906"))]),
+        )],
+        "",
+        0,
+        &mut Expected::default(),
+    );
+    encoding::fixed64::encode_packed(3, &[4_929_112_345_678_906, 7], &mut wire);
+    encoding::double::encode(4, &52.52, &mut wire);
+    encoding::string::encode(9, &"jane@corp.test".to_owned(), &mut wire);
+
+    struct Fields(Vec<(String, Option<String>, String)>);
+    impl Receiver for Fields {
+        fn document(&mut self, _: &Origin<'_>, document: &Document<'_>) {
+            for mark in memchr::memchr_iter(MARK, document.bytes) {
+                let line = &document.bytes[mark..];
+                let start = mark + line.windows(2).position(|pair| pair == b": ").unwrap() + 2;
+                let field = document.field_at(start..start + 1);
+                let value = String::from_utf8_lossy(&document.bytes[field.value]).into_owned();
+                self.0.push((field.path.unwrap(), field.key, value));
+            }
+        }
+        fn settle(&mut self, _: Direction, _: Account, _: u64) {}
+    }
+    let exchange = Arc::new(Exchange {
+        protocol: "grpc",
+        operation: Some("/shop.Orders/Place".into()),
+        ..Exchange::default()
+    });
+    let mut reader = Reader::new(Limits {
+        schema: Some(schema),
+        ..Limits::default()
+    });
+    let mut fields = Fields(Vec::new());
+    let part = Part {
+        exchange: &exchange,
+        direction: Direction::ToServer,
+        place: Place::RequestBody,
+        message: 0,
+        content_type: Some("application/grpc"),
+        content_encoding: None,
+        offset: 0,
+        last: true,
+        data: &wire,
+        wire_bytes: wire.len() as u64,
+    };
+    reader.part(&part, &mut fields);
+    let fields: Vec<_> = fields
+        .0
+        .iter()
+        .map(|(path, key, value)| (path.as_str(), key.as_deref(), value.as_str()))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            ("$.buyer.cards[0].number", Some("number"), "5447911234560249"),
+            ("$.buyer.cards[0].cvv", Some("cvv"), "-3"),
+            ("$.buyer.cards[1].number", Some("number"), "4929112345678906"),
+            ("$.buyer.cards[1].cvv", Some("cvv"), "-3"),
+            ("$.ids[0]", Some("ids"), "4929112345678906"),
+            ("$.ids[1]", Some("ids"), "7"),
+            ("$.latitude", Some("latitude"), "52.52"),
+            ("$.9", None, "jane@corp.test"),
+        ]
+    );
 }

@@ -41,7 +41,7 @@ impl Plain {
                     }
                 }
                 (b'+', Format::Form) => (1, Some(' ')),
-                (b'&', Format::Xml) => entity(rest),
+                (b'&', Format::Xml | Format::Html) => entity(rest),
                 _ => {
                     plain.push(&[byte]);
                     rest = &rest[1..];

@@ -177,7 +177,12 @@ fn is_sentence(text: &[u8]) -> bool {
 
 /// Code: `getPassword()`, `user.password`, `config["token"]`, unless a format quotes its strings.
 fn is_expression(value: &Value<'_>) -> bool {
-    if value.quoted || !matches!(value.format, Format::Text | Format::Sql) {
+    if value.quoted
+        || !matches!(
+            value.format,
+            Format::Text | Format::Sql | Format::Html | Format::Yaml
+        )
+    {
         return false;
     }
     let text = value.text;

@@ -1,0 +1,368 @@
+//! The parts of a multipart body, each read as what it is.
+//!
+//! Goes in: the body as it comes. Comes out: of a part that is a field of a form, a line of marked text;
+//! of another, the documents of a body of its own, whose paths begin with the part's name (`meta:$.card`)
+//! or its number (`[1]:$.card`). At most a header of [`MAX_HEAD`] bytes waits, or a boundary.
+
+use memchr::memmem;
+use zeroize::Zeroize as _;
+
+use crate::content::Receiver;
+use crate::content::cursor::safe_name;
+use crate::content::marked::{self, MARK};
+use crate::content::multipart::PartHead;
+use crate::content::prefix::Prefix;
+use crate::content::recode::Taken;
+use crate::content::window::Positions;
+use crate::protocol::Part;
+use crate::secret::Secret;
+
+use super::Body;
+use super::inner::Inner;
+
+/// Longest header of a part, bytes; what is longer is content.
+const MAX_HEAD: usize = 8 * 1024;
+/// Longest rest of a line behind a boundary, bytes.
+const MAX_LINE: usize = 256;
+
+/// Takes what the parts become.
+pub(super) struct Out<'a> {
+    pub(super) body: &'a mut Body,
+    pub(super) receiver: &'a mut dyn Receiver,
+}
+
+impl<'a> Out<'a> {
+    pub(super) fn new(body: &'a mut Body, receiver: &'a mut dyn Receiver) -> Self {
+        Self { body, receiver }
+    }
+
+    fn text(&mut self, text: &[u8], source: u64) {
+        self.body.append(text, source, self.receiver);
+    }
+}
+
+/// Splits one body.
+pub(super) struct Parts {
+    /// `--` and the boundary.
+    delimiter: memmem::Finder<'static>,
+    pending: Secret,
+    positions: Positions,
+    state: State,
+    /// Parts so far.
+    count: usize,
+    taken: Taken,
+}
+
+enum State {
+    /// In front of the first boundary, or behind the last one.
+    Outside {
+        begun: bool,
+    },
+    /// Behind a boundary, up to the end of its line.
+    Line,
+    Head,
+    /// At the beginning of content, whose first byte tells what it is.
+    First(Box<PartHead>),
+    /// A field of a form.
+    Field,
+    Inner(Box<Inner>),
+}
+
+impl Parts {
+    pub(super) fn new(boundary: &[u8]) -> Self {
+        Self {
+            delimiter: memmem::Finder::new(&[b"--", boundary].concat()).into_owned(),
+            pending: Secret::default(),
+            positions: Positions::default(),
+            state: State::Outside { begun: false },
+            count: 0,
+            taken: Taken::default(),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn feed(&mut self, bytes: &[u8], source: u64, out: &mut Out<'_>) {
+        self.positions.mark(self.pending.len(), source);
+        self.pending.extend(bytes);
+        self.run(false, out);
+    }
+
+    /// Shows what waits for a full window.
+    pub(super) fn flush(&mut self, out: &mut Out<'_>) {
+        if let State::Inner(inner) = &mut self.state {
+            inner.flush(false, &mut self.taken, out);
+        }
+    }
+
+    /// Nothing follows, or something is missing: then the next boundary tells how to go on.
+    pub(super) fn finish(&mut self, out: &mut Out<'_>) {
+        self.run(true, out);
+        self.end_part(out);
+        self.state = State::Outside { begun: false };
+    }
+
+    /// What was decided on since the last time.
+    pub(super) fn taken(&mut self) -> Taken {
+        std::mem::take(&mut self.taken)
+    }
+
+    fn run(&mut self, last: bool, out: &mut Out<'_>) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut positions = std::mem::take(&mut self.positions);
+        let mut at = 0;
+        while let Some(taken) = self.step(&pending.expose()[at..], (&positions, at), last, out) {
+            at += taken;
+        }
+        pending.consume(at);
+        positions.consume(at);
+        self.pending = pending;
+        self.positions = positions;
+    }
+
+    /// Goes on by what can be decided on at the start of `bytes`; none when that is nothing.
+    fn step(
+        &mut self,
+        bytes: &[u8],
+        places: (&Positions, usize),
+        last: bool,
+        out: &mut Out<'_>,
+    ) -> Option<usize> {
+        if bytes.is_empty() {
+            return None;
+        }
+        match self.state {
+            State::Line => self.line(bytes, last),
+            State::Head => self.head(bytes, places, last, out),
+            State::First(_) => {
+                // A boundary right here ends an empty part.
+                if self.find(bytes) != Some((0, 0)) {
+                    if bytes.len() < self.delimiter.needle().len() + 2 && !last {
+                        return None;
+                    }
+                    self.begin(bytes, places, out);
+                    return Some(0);
+                }
+                self.content(bytes, places, last, out)
+            }
+            State::Outside { .. } | State::Field | State::Inner(_) => self.content(bytes, places, last, out),
+        }
+    }
+
+    /// Where the content before the next boundary ends, and where that boundary begins.
+    fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        // In the middle of content, a line end in front of a boundary is there as well.
+        let is_start = matches!(self.state, State::First(_) | State::Outside { begun: false });
+        let mut from = 0;
+        while let Some(found) = self.delimiter.find(&bytes[from..]) {
+            let at = from + found;
+            let begins_line = match &bytes[..at] {
+                [.., b'\r', b'\n'] => Some(at - 2),
+                [.., b'\n'] => Some(at - 1),
+                [] if is_start => Some(0),
+                _ => None,
+            };
+            if let Some(end) = begins_line {
+                return Some((end, at));
+            }
+            from = at + 2;
+        }
+        None
+    }
+
+    /// Content, up to a boundary.
+    fn content(
+        &mut self,
+        bytes: &[u8],
+        places: (&Positions, usize),
+        last: bool,
+        out: &mut Out<'_>,
+    ) -> Option<usize> {
+        let needle = self.delimiter.needle().len();
+        if let Some((end, at)) = self.find(bytes) {
+            self.pass(&bytes[..end], places, true, out);
+            self.end_part(out);
+            self.taken.all += (at - end + needle) as u64;
+            self.state = State::Line;
+            return Some(at + needle);
+        }
+        // A line end and a boundary may be cut off.
+        let held = if last { 0 } else { needle + 1 };
+        let ready = bytes.len().saturating_sub(held);
+        if ready == 0 {
+            return None;
+        }
+        self.pass(&bytes[..ready], places, last, out);
+        Some(ready)
+    }
+
+    fn line(&mut self, bytes: &[u8], last: bool) -> Option<usize> {
+        if bytes.starts_with(b"--") {
+            self.state = State::Outside { begun: false };
+            self.taken.all += 2;
+            return Some(2);
+        }
+        let end = bytes.iter().take(MAX_LINE).position(|b| *b == b'\n');
+        let length = match end {
+            Some(end) => end + 1,
+            None if bytes.len() >= MAX_LINE || last => bytes.len().min(MAX_LINE),
+            None => return None,
+        };
+        self.state = State::Head;
+        self.taken.all += length as u64;
+        Some(length)
+    }
+
+    fn head(
+        &mut self,
+        bytes: &[u8],
+        (positions, base): (&Positions, usize),
+        last: bool,
+        out: &mut Out<'_>,
+    ) -> Option<usize> {
+        let near = &bytes[..bytes.len().min(MAX_HEAD)];
+        let (length, head) = match end_of_head(near) {
+            Some((end, length)) => (length, end),
+            None if bytes.len() >= MAX_HEAD => (0, 0),
+            None if last => (near.len(), near.len()),
+            None => return None,
+        };
+        let mut head = PartHead::of(&near[..head]);
+        let path = self.path(&head);
+        let source = positions.of(base);
+        let name = head.name.as_deref().filter(|name| safe_name(name) == "{key}");
+        let file_name = head.file_name.as_deref();
+        let mut line = Vec::new();
+        for (key, text) in [("name", name), ("filename", file_name)] {
+            if let Some(text) = text {
+                marked::begin(&mut line, "", "", &format!("{path}.{key}"));
+                line.extend(text.bytes().map(unmarked));
+                line.push(b'\n');
+            }
+        }
+        for other in &head.others {
+            marked::begin(&mut line, "", "", &format!("{path}.headers"));
+            line.extend(other.bytes().map(unmarked));
+            line.push(b'\n');
+        }
+        let line = Secret::new(line);
+        out.text(line.expose(), source);
+        // What was shown is not needed any more, but that there was a file.
+        head.others.zeroize();
+        if let Some(name) = &mut head.file_name {
+            name.zeroize();
+        }
+        self.taken.all += length as u64;
+        self.state = State::First(Box::new(head));
+        Some(length)
+    }
+
+    /// The name of a part for a path.
+    fn path(&self, head: &PartHead) -> String {
+        match &head.name {
+            Some(name) => safe_name(name).to_owned(),
+            None => format!("[{}]", self.count),
+        }
+    }
+
+    /// Finds out what a part is, which begins with `bytes`.
+    fn begin(&mut self, bytes: &[u8], (positions, base): (&Positions, usize), out: &mut Out<'_>) {
+        let State::First(head) = std::mem::replace(&mut self.state, State::Field) else {
+            return;
+        };
+        let path = self.path(&head);
+        self.count += 1;
+        let media = head.content_type.as_deref().unwrap_or("text/plain");
+        let is_plain = media.eq_ignore_ascii_case("text/plain")
+            || media.eq_ignore_ascii_case("text/plain; charset=utf-8")
+            || media.eq_ignore_ascii_case("text/plain;charset=utf-8");
+        let begins_other = matches!(bytes.first(), Some(b'{' | b'[' | b'<' | 0..9 | 0x0e..=0x1f));
+        if let Some(name) = &head.name
+            && is_plain
+            && !begins_other
+            && head.file_name.is_none()
+            && head.content_encoding.is_none()
+        {
+            let mut line = Vec::new();
+            marked::begin(&mut line, "", "", name);
+            out.text(&line, positions.of(base));
+            return;
+        }
+        let prefix = Prefix::of_part(&path, head.name.as_deref());
+        let body = &*out.body;
+        let part = Part {
+            exchange: &body.exchange,
+            direction: body.direction,
+            place: body.place,
+            message: body.message,
+            content_type: head.content_type.as_deref(),
+            content_encoding: head.content_encoding.as_deref(),
+            offset: 0,
+            last: false,
+            data: &[],
+            wire_bytes: 0,
+        };
+        let inner = Body::inside(&part, body.limits, body.depth + 1);
+        self.state = State::Inner(Box::new(Inner {
+            body: inner,
+            prefix,
+            head: *head,
+            offset: 0,
+        }));
+    }
+
+    /// Content that is ready; `last` when no more of it follows.
+    fn pass(&mut self, bytes: &[u8], (positions, base): (&Positions, usize), last: bool, out: &mut Out<'_>) {
+        let taken = &mut self.taken;
+        if let State::Inner(inner) = &mut self.state {
+            inner.take(bytes, (positions, base), last, taken, out);
+            return;
+        }
+        taken.all += bytes.len() as u64;
+        if let State::Outside { begun } = &mut self.state
+            && !bytes.is_empty()
+            && !std::mem::replace(begun, true)
+        {
+            out.text(&[MARK, b':', b' '], positions.of(base));
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            let run = positions.run_end(base + at).saturating_sub(base).min(bytes.len());
+            let piece = &bytes[at..run];
+            let end = memchr::memchr(MARK, piece).unwrap_or(piece.len());
+            if end == 0 {
+                out.text(b" ", positions.of(base + at));
+                at += 1;
+            } else {
+                out.text(&piece[..end], positions.of(base + at));
+                at += end;
+            }
+        }
+        if last && !bytes.is_empty() {
+            out.text(b"\n", positions.of(base + bytes.len() - 1) + 1);
+        }
+    }
+
+    fn end_part(&mut self, out: &mut Out<'_>) {
+        if let State::Inner(mut inner) = std::mem::replace(&mut self.state, State::Outside { begun: false }) {
+            inner.flush(true, &mut self.taken, out);
+        }
+    }
+}
+
+/// Where the lines of a header end, and where the content behind the empty line begins.
+fn end_of_head(bytes: &[u8]) -> Option<(usize, usize)> {
+    let empty_line = |at: usize| match bytes.get(at..)? {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] => Some(at + 2),
+        _ => None,
+    };
+    if let Some(content) = empty_line(0) {
+        return Some((0, content));
+    }
+    let mut ends = memchr::memchr_iter(b'\n', bytes);
+    ends.find_map(|end| empty_line(end + 1).map(|content| (end, content)))
+}
+
+fn unmarked(byte: u8) -> u8 {
+    if byte == MARK { b' ' } else { byte }
+}

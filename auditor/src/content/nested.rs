@@ -1,0 +1,235 @@
+//! Content that is encoded in a string: base64 and base64url (RFC 4648), so also data URLs, and the claims
+//! of JSON Web Tokens (RFC 7519).
+//!
+//! Goes in: a document. Comes out: where such a string is, what it is called in a path, and what it
+//! decodes to, where that is text or compressed. Clean text is looked at eight bytes at a time and nothing
+//! is allocated. Shorter strings than [`LEAST`] are left, and of those longer than a window the first.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::secret::Secret;
+
+use super::encoding::{Magic, by_magic};
+use super::{Document, Format};
+
+/// Shortest string that is decoded, bytes: that of sixteen to eighteen.
+const LEAST: usize = 24;
+/// Decoded bytes by which it is decided whether a string is worth it. By chance 18 bytes are text one time
+/// in thirty million.
+const LOOK: usize = 18;
+
+const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const PLAIN: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
+const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, CONFIG);
+
+/// A string that was decoded.
+pub(super) struct Nested {
+    /// Where it stands, without padding.
+    pub(super) range: Range<usize>,
+    /// `base64` or `jwt`.
+    pub(super) encoding: &'static str,
+    pub(super) content: Secret,
+}
+
+/// Calls `found` for each such string that is this document's to report.
+pub(super) fn look(document: &Document<'_>, mut found: impl FnMut(Nested)) {
+    let bytes = document.bytes;
+    let mut from = 0;
+    while let Some(range) = next(bytes, from, document.format) {
+        from = range.end;
+        // In the middle of what another window began.
+        let is_rest = range.start == 0 && document.overlap > 0;
+        if is_rest || !document.reports(&range) {
+            continue;
+        }
+        if let Some(nested) = decoded(bytes, range) {
+            found(nested);
+        }
+    }
+}
+
+/// The next run of at least [`LEAST`] letters, digits and signs of base64.
+fn next(bytes: &[u8], from: usize, format: Format) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        at += clean(&bytes[at..])?;
+        // In a path, slashes are between names.
+        let is_sign = |b: &u8| is_sign(*b) && !(format == Format::Path && *b == b'/');
+        let before = bytes[from..at].iter().rev().take_while(|b| is_sign(b)).count();
+        let behind = bytes[at..].iter().take_while(|b| is_sign(b)).count();
+        if behind >= 16 && before + behind >= LEAST {
+            return Some(at - before..at + behind);
+        }
+        at += behind.max(8);
+        if at >= bytes.len() {
+            return None;
+        }
+    }
+}
+
+/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end. Any run of
+/// [`LEAST`] such bytes has them at one of the places that are looked at.
+fn clean(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut before = false;
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_ne_bytes(*word);
+        // The classic test for a byte below another one: borrows may only add to the right answer.
+        let is_clean = word.wrapping_sub(ONES * u64::from(b'+')) & !word & HIGH == 0;
+        if is_clean && before {
+            return Some(8 * (n - 1));
+        }
+        before = is_clean;
+    }
+    None
+}
+
+fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+fn decoded(bytes: &[u8], range: Range<usize>) -> Option<Nested> {
+    let text = &bytes[range.clone()];
+    let near = &text[..text.len().min(64)];
+    let is_mixed = near.iter().any(u8::is_ascii_uppercase) && near.iter().any(u8::is_ascii_lowercase);
+    if !is_mixed {
+        return None;
+    }
+    let is_url = text.iter().any(|b| matches!(b, b'-' | b'_'));
+    let engine = if is_url { &URL } else { &PLAIN };
+    let mut first = [0; LOOK];
+    let length = engine.decode_slice(&text[..LEAST], &mut first).ok()?;
+    let is_worth = is_text(&first[..length]) || matches!(by_magic(&first), Magic::Coded(_));
+    zeroize::Zeroize::zeroize(&mut first);
+    if !is_worth {
+        return None;
+    }
+    // One sign alone stands for no byte.
+    let whole = text.len() - usize::from(text.len() % 4 == 1);
+    let content = Secret::new(engine.decode(&text[..whole]).ok()?);
+    let encoding = if is_claims(bytes, range.start) && content.expose().first() == Some(&b'{') {
+        "jwt"
+    } else {
+        "base64"
+    };
+    let is_header = bytes.get(range.end) == Some(&b'.')
+        && content.expose().starts_with(b"{\"")
+        && memchr::memmem::find(content.expose(), b"\"alg\"").is_some();
+    (!is_header).then_some(Nested {
+        range,
+        encoding,
+        content,
+    })
+}
+
+/// Whether the string at `start` is the second of a token whose first one is JSON.
+fn is_claims(bytes: &[u8], start: usize) -> bool {
+    let Some(before) = bytes[..start].strip_suffix(b".") else {
+        return false;
+    };
+    let length = before.iter().rev().take_while(|b| is_sign(**b)).count();
+    before[before.len() - length..].starts_with(b"eyJ")
+}
+
+/// UTF-8, but for a cut at the end, without control characters.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    let is_control = |b: &u8| (*b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
+    valid && !bytes.iter().any(is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::content::text::Text;
+
+    fn all(text: &str, format: Format) -> Vec<(&str, &'static str, String)> {
+        let mut all = Vec::new();
+        look(&Document::whole(text.as_bytes(), format, &Text), |nested| {
+            let content = String::from_utf8_lossy(nested.content.expose()).into_owned();
+            all.push((&text[nested.range], nested.encoding, content));
+        });
+        all
+    }
+
+    #[test]
+    fn strings_are_decoded_where_that_gives_text() {
+        let plain = "{\"card\":\"4111111111111111\",\"é?>\":1}";
+        for engine in [&PLAIN, &URL] {
+            let encoded = engine.encode(plain);
+            for text in [
+                encoded.clone(),
+                format!("{{\"blob\":\"{encoded}\"}}"),
+                format!("a=data:text/plain;base64,{encoded}&b=1"),
+                format!("xx {} yy", encoded.trim_end_matches('=')),
+            ] {
+                let found = all(&text, Format::Json);
+                assert_eq!(found.len(), 1, "{text}");
+                assert_eq!((found[0].1, found[0].2.as_str()), ("base64", plain), "{text}");
+            }
+        }
+        let short = PLAIN.encode("jane.doe@corp.example");
+        assert_eq!(all(&short, Format::Text)[0].2, "jane.doe@corp.example");
+        let path = format!("/users/{}/orders", URL.encode("jane.doe@corp.example"));
+        assert_eq!(all(&path, Format::Path)[0].2, "jane.doe@corp.example");
+        for other in [
+            "https://static.example.com/assets/scripts/application.js",
+            "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+            "createdAtTimestampInMilliseconds",
+            "2f4a6b8c0d1e3f5a7b9c1d3e5f7a9b1c3d5e7f9a",
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+            "amFuZUBjb3JwLmV4YW1wbGU",
+        ] {
+            assert_eq!(all(other, Format::Text), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn of_a_token_the_claims_are_decoded() {
+        let header = URL.encode("{\"alg\":\"HS256\",\"typ\":\"JWT\"}");
+        let claims = URL.encode("{\"email\":\"jane@corp.example\"}");
+        let token = format!(
+            "Bearer {}.{}.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+            header.trim_end_matches('='),
+            claims.trim_end_matches('=')
+        );
+        let found = all(&token, Format::Headers);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, "jwt");
+        assert_eq!(found[0].2, "{\"email\":\"jane@corp.example\"}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_is_found_wherever_it_stands(
+            before in "[ \",:]{0,20}", content in "[a-z]{18,60}@[a-z]{3}", behind in "[ \",}]{0,20}",
+        ) {
+            let text = format!("{before}{}{behind}", PLAIN.encode(&content));
+            let found = all(&text, Format::Text);
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(&found[0].2, &content);
+        }
+
+        #[test]
+        fn any_text_has_such_strings_in_order(text in "[ -~]{0,300}") {
+            let mut end = 0;
+            look(&Document::whole(text.as_bytes(), Format::Json, &Text), |nested| {
+                assert!(nested.range.start >= end && nested.range.len() >= LEAST);
+                end = nested.range.end;
+            });
+        }
+    }
+}
