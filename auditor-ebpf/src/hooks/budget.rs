@@ -4,7 +4,7 @@
 //! The kernel side does not know protocols. To it a message is what moves one way until something moves the other way, or
 //! for a second: a sender that is never answered is read at up to one budget a second. What is over is counted.
 //!
-//! A ring that is half full is short of space. Then a message is begun only if its connection has put less into the ring
+//! A ring that is three quarters full is short of space. Then a message is begun only if its connection has put less into the ring
 //! lately than an eighth of what is free, and goes on as long as that is less than half: whole messages are left out, of
 //! those that send most, and a connection that says little beside a flood is read as before. A message that has lost a
 //! part is left out to its end.
@@ -146,7 +146,7 @@ fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64) 
         budget.window = window;
     }
     let ring = u64::from(RING_BYTES.load());
-    if waiting <= ring / 2 {
+    if waiting <= ring - ring / 4 {
         return false;
     }
     let free = if waiting < ring { ring - waiting } else { 0 };

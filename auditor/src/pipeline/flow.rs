@@ -312,6 +312,7 @@ impl DocumentSink<'_> {
                 source,
                 destination,
                 place: origin.place,
+                direction: origin.direction,
                 offset: 0,
                 content_type: origin.content_type.map(|text| {
                     let end = text.floor_char_boundary(MAX_CONTENT_TYPE);

@@ -77,18 +77,28 @@ impl Connection {
             return;
         };
         let own = &mut held[direction.index()];
-        // One that was open before may begin with anything, and both sides with the same.
-        let within = (!self.opened && own.is_empty()).then(|| sniff::within(bytes));
-        let within = within.filter(|(_, known)| known.is_some());
-        let has_opening = within.is_none();
-        let found = within.unwrap_or_else(|| {
-            if own.is_empty() {
-                return sniff::opening(bytes);
-            }
+        let joined;
+        let seen = if own.is_empty() {
+            bytes
+        } else {
             let room = (SNIFF_LEN + 1).saturating_sub(own.len()).min(bytes.len());
-            let seen = Secret::new([own.expose(), &bytes[..room]].concat());
-            sniff::opening(seen.expose())
-        });
+            joined = Secret::new([own.expose(), &bytes[..room]].concat());
+            joined.expose()
+        };
+        let opening = sniff::opening(seen);
+        // One that was open before may begin with anything, and both sides with the same.
+        let within = if self.opened {
+            (Start::No, None)
+        } else {
+            sniff::within(seen)
+        };
+        let (found, has_opening) = match (opening.0, within.0) {
+            (_, Start::Yes(Speaker::Either))
+            | (Start::No, Start::Yes(_) | Start::More)
+            // Settings are what a server begins with, and what both may send later.
+            | (Start::Yes(Speaker::Server), Start::More) => (within, false),
+            _ => (opening, true),
+        };
         if found.0 == Start::More && own.len() + bytes.len() <= SNIFF_LEN {
             own.extend(bytes);
             return;

@@ -77,6 +77,15 @@ impl Http2 {
     }
 
     fn read(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
+        let before = self.sides[0].has_preface();
+        self.read_on(direction, bytes, sink);
+        if self.sides[0].has_preface() && !before {
+            self.sides[1].begin();
+            self.streams.begin();
+        }
+    }
+
+    fn read_on(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
         if let Some(early) = self.sides[direction.index()].feed(bytes, &mut self.streams, sink) {
             self.early = early;
         }
@@ -163,6 +172,7 @@ pub(super) fn within(bytes: &[u8]) -> Start {
     }
     match resync::chain(bytes) {
         resync::Chain::Sure => Start::Yes(Speaker::Either),
-        resync::Chain::More | resync::Chain::No => Start::No,
+        resync::Chain::More => Start::More,
+        resync::Chain::No => Start::No,
     }
 }

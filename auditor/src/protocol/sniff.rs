@@ -8,8 +8,9 @@ use super::http2::{self, Http2};
 use super::websocket::{self, WebSocket};
 use super::{Direction, Parser};
 
-/// Bytes held back per direction while the protocol is undecided.
-pub const SNIFF_LEN: usize = 64;
+/// Most bytes held back per direction while the protocol is undecided: a program may write a header in
+/// pieces.
+pub const SNIFF_LEN: usize = 4096;
 
 /// Who sends bytes like these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use super::observation::{Observation, bounded, rfc3339};
 use super::summary::{FindingTally, ValueTally};
 use crate::detect::{Confidence, State};
 use crate::policy::Judge;
+use crate::protocol::Direction;
 
 /// Shortest time between two looks through all findings.
 const LOOK: SignedDuration = SignedDuration::from_millis(250);
@@ -99,6 +100,7 @@ struct Key {
     /// The same flow in the open is another leak than the encrypted one.
     encrypted: bool,
     part: &'static str,
+    direction: Direction,
     field: Option<String>,
     detector: &'static str,
     state: State,
@@ -339,6 +341,7 @@ impl Key {
             operation: observation.flow.operation.clone(),
             encrypted: observation.flow.encrypted,
             part: observation.place.name(),
+            direction: observation.direction,
             field: observation.detection.field.path.clone().map(bounded),
             detector: observation.detection.detector,
             state: observation.detection.state,

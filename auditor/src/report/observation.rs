@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::finding::{End, Finding, Flow, Kind, Location, PolicyVerdict, SCHEMA};
 use super::naming;
 use crate::detect::{Detection, Severity, State};
-use crate::protocol::Place;
+use crate::protocol::{Direction, Place};
 
 /// Longest field path and content type kept in a finding, bytes.
 const TEXT_LIMIT: usize = 512;
@@ -28,6 +28,8 @@ pub struct Observation {
     pub source: End,
     pub destination: End,
     pub place: Place,
+    /// Which way the bytes went: both ends may be the same workload, and say the same.
+    pub direction: Direction,
     /// Offset of the document in its decoded part, bytes; added to the detection's range.
     pub offset: u64,
     pub content_type: Option<String>,
@@ -188,6 +190,7 @@ pub(crate) mod tests {
             source: end("/usr/bin/python3", 100, "127.0.0.1:40000"),
             destination: end("/usr/sbin/nginx", 200, "127.0.0.1:8443"),
             place: Place::RequestBody,
+            direction: Direction::ToServer,
             offset: 100,
             content_type: Some("application/json".into()),
             time: "2026-03-01T10:00:00Z".parse().unwrap(),

@@ -24,6 +24,10 @@ pub(super) struct Side {
     /// Bytes without which what is held is of no use.
     needed: usize,
     table: Decoder,
+    /// A header block was read, or could not be.
+    has_blocks: bool,
+    /// The client's first bytes were seen.
+    has_preface: bool,
     /// A header block that goes on in the next frame.
     block: Option<Block>,
     /// Bytes that belong to no stream.
@@ -70,9 +74,9 @@ enum Step {
 
 impl Side {
     pub(super) fn new(direction: Direction, beginning: &Beginning) -> Self {
-        let state = match (beginning.opened, beginning.at_start[direction.index()]) {
-            (true, _) if direction == Direction::ToServer => State::Preface(0),
-            (_, true) => State::Frame,
+        let state = match (direction, beginning.at_start[direction.index()]) {
+            (Direction::ToServer, true) => State::Preface(0),
+            (Direction::ToClient, true) => State::Frame,
             (_, false) => State::Lost,
         };
         let mut table = Decoder::new();
@@ -85,9 +89,23 @@ impl Side {
             held: Secret::default(),
             needed: 0,
             table,
+            has_blocks: false,
+            has_preface: false,
             block: None,
             stretch: Stretch::new(PROTOCOL, direction, beginning.messages[direction.index()]),
         }
+    }
+
+    /// The connection turns out to be seen from its start: no block was missed.
+    pub(super) fn begin(&mut self) {
+        if !self.has_blocks {
+            self.table = Decoder::new();
+        }
+    }
+
+    /// Whether the client's first bytes were seen.
+    pub(super) fn has_preface(&self) -> bool {
+        self.has_preface
     }
 
     /// Reads on. Gives back what comes before its request.
@@ -130,12 +148,14 @@ impl Side {
             State::Preface(matched) => {
                 let n = (PREFACE.len() - matched).min(bytes.len());
                 if bytes[..n] != PREFACE[matched..matched + n] {
-                    // Some connections begin with frames: those of an upgrade that was seen late.
+                    // It was open before.
                     self.state = State::Frame;
                     return Step::Took(0);
                 }
                 self.settle(Account::Scanned, n as u64, sink);
                 self.state = if matched + n == PREFACE.len() {
+                    self.begin();
+                    self.has_preface = true;
                     State::Frame
                 } else {
                     State::Preface(matched + n)
@@ -305,6 +325,7 @@ impl Side {
     /// A block that is too long. What it would have added to the table is not known.
     fn give_up_block(&mut self, header: &Header, sink: &mut dyn Sink) -> usize {
         self.table.forget();
+        self.has_blocks = true;
         let before = self.block.take().map_or(0, |block| block.wire);
         self.settle(Account::Limit, before + frame::LENGTH as u64, sink);
         self.pass(u64::from(header.length), Account::Limit);
@@ -330,6 +351,7 @@ impl Side {
         streams: &mut Streams,
         sink: &mut dyn Sink,
     ) {
+        self.has_blocks = true;
         match Head::read(block, &mut self.table) {
             Ok(head) => {
                 let section = Section {
@@ -375,6 +397,11 @@ impl Side {
 
     /// Looks for the next frame.
     fn search(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Step {
+        if self.direction == Direction::ToServer && bytes.starts_with(PREFACE) {
+            self.stretch.finish(sink);
+            self.state = State::Preface(0);
+            return Step::Took(0);
+        }
         match resync::find(bytes) {
             Some((at, Chain::Sure)) => {
                 self.stretch.feed(&bytes[..at], sink);

@@ -108,6 +108,11 @@ impl Streams {
         self.known.insert(1, stream);
     }
 
+    /// The connection turns out to be seen from its start.
+    pub(super) fn begin(&mut self) {
+        self.sure = true;
+    }
+
     /// Not every request was seen.
     pub(super) fn doubt(&mut self) {
         self.sure = false;
