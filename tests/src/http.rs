@@ -290,6 +290,7 @@ pub struct Seen {
 }
 
 /// Room for all that a scenario moves, however slowly it is read: a value that found no room is no matter of protocols.
+/// Nor is one beyond what is copied of a message; all that one side says of its calls may be taken for one.
 const RING: &str = "67108864";
 
 /// Watches these processes.
@@ -297,7 +298,7 @@ const RING: &str = "67108864";
 /// # Errors
 /// When auditor is not ready in time.
 pub fn watch(scratch: &Scratch, pids: &[u32]) -> anyhow::Result<Watch> {
-    Watch::pids(scratch, pids, &["--ring-bytes", RING])
+    Watch::pids(scratch, pids, &["--ring-bytes", RING, "--max-message-bytes", "0"])
 }
 
 /// Watches a client and a server until the client has ended, which has to be a success.
