@@ -289,13 +289,25 @@ pub struct Seen {
     pub server: u32,
 }
 
+/// Room for all that a scenario moves, however slowly it is read: a value that found no room is no matter of protocols.
+/// Nor is one beyond what is copied of a message; all that one side says of its calls may be taken for one.
+const RING: &str = "67108864";
+
+/// Watches these processes.
+///
+/// # Errors
+/// When auditor is not ready in time.
+pub fn watch(scratch: &Scratch, pids: &[u32]) -> anyhow::Result<Watch> {
+    Watch::pids(scratch, pids, &["--ring-bytes", RING, "--max-message-bytes", "0"])
+}
+
 /// Watches a client and a server until the client has ended, which has to be a success.
 ///
 /// # Errors
 /// When one of the three fails.
 pub fn watched(scratch: &Scratch, client: Running, server: Serving) -> anyhow::Result<Seen> {
     let pids = [client.pid(), server.pid()];
-    let watch = Watch::pids(scratch, &pids, &[])?;
+    let watch = watch(scratch, &pids)?;
     client.succeed()?;
     let report = watch.stop()?;
     server.end()?;

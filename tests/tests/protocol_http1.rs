@@ -12,7 +12,6 @@ use auditor_tests::{
     scratch::Scratch,
     sent::{Leg, Sent, each},
     shop,
-    watch::Watch,
 };
 use serde_json::{Value, json};
 
@@ -106,7 +105,7 @@ fn what_curl_and_python_exchange_is_reported_in_its_place() -> anyhow::Result<()
     let base = format!("http://127.0.0.1:{}", server.port);
     let client = http::curl(&scratch, &base, &["--http1.1", "--compressed"], &exchanges)?;
     let pids = [client.pid(), server.pid()];
-    let watch = Watch::pids(&scratch, &pids, &[])?;
+    let watch = http::watch(&scratch, &pids)?;
     client.succeed()?;
     let report = watch.stop()?;
     answered(&scratch, &exchanges)?;
@@ -230,7 +229,7 @@ fn nginx_compresses_and_passes_on_and_both_legs_are_reported() -> anyhow::Result
         let base = format!("http://127.0.0.1:{}", front.plain);
         let client = http::curl(&scratch, &base, &[version, "--compressed"], &exchanges)?;
         let (curl, app) = ([client.pid()], [server.pid()]);
-        let watch = Watch::pids(&scratch, &[&front.pids[..], &curl, &app].concat(), &[])?;
+        let watch = http::watch(&scratch, &[&front.pids[..], &curl, &app].concat())?;
         client.succeed()?;
         let report = watch.stop()?;
         answered(&scratch, &exchanges)?;

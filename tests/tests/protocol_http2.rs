@@ -12,7 +12,6 @@ use auditor_tests::{
     scratch::{Scratch, free_port},
     sent::{Leg, Sent, each},
     shop,
-    watch::Watch,
 };
 use serde_json::{Value, json};
 
@@ -52,7 +51,7 @@ fn behind_nginx(more: &[&str], tls: bool, exchanges: &[Exchange], sent: &Sent) -
     };
     let client = http::curl(&scratch, &base, &[more, &["--compressed"]].concat(), exchanges)?;
     let (curl, app) = ([client.pid()], [server.pid()]);
-    let watch = Watch::pids(&scratch, &[&front.pids[..], &curl, &app].concat(), &[])?;
+    let watch = http::watch(&scratch, &[&front.pids[..], &curl, &app].concat())?;
     client.succeed()?;
     let report = watch.stop()?;
     answered(&scratch, exchanges)?;
@@ -77,7 +76,7 @@ fn an_upgrade_from_http_1_keeps_the_first_request_and_its_answer_together() -> a
         let base = format!("http://127.0.0.1:{}", front.port);
         let client = http::curl(&scratch, &base, &["--http2"], &exchanges)?;
         let (curl, nghttpx, app) = ([client.pid()], [front.pid()], [server.pid()]);
-        let watch = Watch::pids(&scratch, &[curl, nghttpx, app].concat(), &[])?;
+        let watch = http::watch(&scratch, &[curl, nghttpx, app].concat())?;
         client.succeed()?;
         let report = watch.stop()?;
         answered(&scratch, &exchanges)?;
@@ -260,7 +259,7 @@ fn by_nghttp(more: &[&str]) -> anyhow::Result<()> {
     let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
     let client = gated(&scratch, &words)?;
     let pids = [client.pid(), server.pid()];
-    let watch = Watch::pids(&scratch, &pids, &[])?;
+    let watch = http::watch(&scratch, &pids)?;
     client.succeed()?;
     sent.compare(&watch.stop()?, Leg::plain(&pids[..1], &pids[1..]))
 }
