@@ -18,6 +18,8 @@ use super::{Document, Format};
 
 /// Shortest string that is decoded, bytes: that of sixteen to eighteen.
 const LEAST: usize = 24;
+/// Strings of one document that are decoded: each costs as much as a document of its own.
+const MOST: usize = 512;
 /// Decoded bytes by which it is decided whether a string is worth it. By chance 18 bytes are text one time
 /// in thirty million.
 const LOOK: usize = 18;
@@ -37,11 +39,13 @@ pub(super) struct Nested {
     pub(super) content: Secret,
 }
 
-/// Calls `found` for each such string that is this document's to report.
+/// Calls `found` for each such string that is this document's to report, up to [`MOST`] of them.
 pub(super) fn look(document: &Document<'_>, mut found: impl FnMut(Nested)) {
     let bytes = document.bytes;
-    let mut from = 0;
-    while let Some(range) = next(bytes, from, document.format) {
+    let (mut from, mut count) = (0, 0);
+    while count < MOST
+        && let Some(range) = next(bytes, from, document.format)
+    {
         from = range.end;
         // In the middle of what another window began.
         let is_rest = range.start == 0 && document.overlap > 0;
@@ -49,6 +53,7 @@ pub(super) fn look(document: &Document<'_>, mut found: impl FnMut(Nested)) {
             continue;
         }
         if let Some(nested) = decoded(bytes, range) {
+            count += 1;
             found(nested);
         }
     }
@@ -73,27 +78,58 @@ fn next(bytes: &[u8], from: usize, format: Format) -> Option<Range<usize>> {
     }
 }
 
-/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end. Any run of
-/// [`LEAST`] such bytes has them at one of the places that are looked at.
+/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end, and some are
+/// capitals and some small letters. In any run of [`LEAST`] bytes of base64 there are such at one of the places
+/// that are looked at, but for a share too small to matter: identifiers, times and most addresses have none.
 fn clean(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
     let (words, _) = bytes.as_chunks::<8>();
-    let mut before = false;
+    let mut before = None;
     for (n, word) in words.iter().enumerate() {
         let word = u64::from_ne_bytes(*word);
         // The classic test for a byte below another one: borrows may only add to the right answer.
-        let is_clean = word.wrapping_sub(ONES * u64::from(b'+')) & !word & HIGH == 0;
-        if is_clean && before {
+        if word.wrapping_sub(ONES * u64::from(b'+')) & !word & (ONES << 7) != 0 {
+            before = None;
+            continue;
+        }
+        if let Some(before) = before
+            && (capitals(before) | capitals(word)) != 0
+            && (small(before) | small(word)) != 0
+        {
             return Some(8 * (n - 1));
         }
-        before = is_clean;
+        before = Some(word);
     }
     None
 }
 
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const LETTER: u64 = ONES << 6;
+
+/// Not zero when some of eight bytes are capitals (0x40 to 0x5f, without the underscore).
+fn capitals(word: u64) -> u64 {
+    let underscores = word ^ (ONES * u64::from(b'_'));
+    // The same test, for a byte that is zero.
+    let underscores = underscores.wrapping_sub(ONES) & !underscores & (ONES << 7);
+    word & !(word << 1) & LETTER & !(underscores >> 1)
+}
+
+/// Not zero when some of eight bytes are small letters (0x60 to 0x7f).
+fn small(word: u64) -> u64 {
+    word & (word << 1) & LETTER
+}
+
 fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    static SIGNS: [bool; 256] = {
+        let mut signs = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let of = byte as u8;
+            signs[byte] = of.is_ascii_alphanumeric() || matches!(of, b'+' | b'/' | b'-' | b'_');
+            byte += 1;
+        }
+        signs
+    };
+    SIGNS[usize::from(byte)]
 }
 
 fn decoded(bytes: &[u8], range: Range<usize>) -> Option<Nested> {
@@ -190,6 +226,8 @@ mod tests {
             "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
             "createdAtTimestampInMilliseconds",
             "2f4a6b8c0d1e3f5a7b9c1d3e5f7a9b1c3d5e7f9a",
+            "transaction_reference_number_of_the_order",
+            "2026-02-03T10:11:12.123456Z",
             "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
             "amFuZUBjb3JwLmV4YW1wbGU",
         ] {
