@@ -14,6 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::secret::Secret;
 
 use super::encoding::{Magic, by_magic};
+use super::sniff::SAMPLE;
 use super::{Document, Format};
 
 /// Shortest string that is decoded, bytes: that of sixteen to eighteen.
@@ -83,23 +84,35 @@ fn next(bytes: &[u8], from: usize, format: Format) -> Option<Range<usize>> {
 /// that are looked at, but for a share too small to matter: identifiers, times and most addresses have none.
 fn clean(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<8>();
-    let mut before = None;
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_ne_bytes(*word);
-        // The classic test for a byte below another one: borrows may only add to the right answer.
-        if word.wrapping_sub(ONES * u64::from(b'+')) & !word & (ONES << 7) != 0 {
-            before = None;
-            continue;
+    let (blocks, rest) = words.as_chunks::<8>();
+    // Zeros are not clean.
+    let mut last = [[0; 8]; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut before = 0;
+    for (n, block) in blocks.iter().chain([&last]).enumerate() {
+        // A bit for each word, and no branch but one a block: each is predicted badly.
+        let mut clean = 0_u64;
+        for (at, word) in block.iter().enumerate() {
+            clean |= u64::from(is_clean(u64::from_ne_bytes(*word))) << at;
         }
-        if let Some(before) = before
-            && (capitals(before) | capitals(word)) != 0
-            && (small(before) | small(word)) != 0
-        {
-            return Some(8 * (n - 1));
+        let mut pairs = clean & (clean << 1 | before);
+        before = clean >> 7;
+        while pairs != 0 {
+            let second = 8 * n + pairs.trailing_zeros() as usize;
+            pairs &= pairs - 1;
+            let pair = [words[second - 1], words[second]].map(u64::from_ne_bytes);
+            if pair.iter().any(|word| capitals(*word) != 0) && pair.iter().any(|word| small(*word) != 0) {
+                return Some(8 * (second - 1));
+            }
         }
-        before = Some(word);
     }
     None
+}
+
+/// Whether none of eight bytes is below `+`: the classic test, whose borrows may only add to the right
+/// answer.
+fn is_clean(word: u64) -> bool {
+    word.wrapping_sub(ONES * u64::from(b'+')) & !word & (ONES << 7) == 0
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -143,14 +156,18 @@ fn decoded(bytes: &[u8], range: Range<usize>) -> Option<Nested> {
     let engine = if is_url { &URL } else { &PLAIN };
     let mut first = [0; LOOK];
     let length = engine.decode_slice(&text[..LEAST], &mut first).ok()?;
-    let is_worth = is_text(&first[..length]) || matches!(by_magic(&first), Magic::Coded(_));
+    let begins_as_worth = is_worth(&first[..length]);
     zeroize::Zeroize::zeroize(&mut first);
-    if !is_worth {
+    if !begins_as_worth {
         return None;
     }
     // One sign alone stands for no byte.
     let whole = text.len() - usize::from(text.len() % 4 == 1);
     let content = Secret::new(engine.decode(&text[..whole]).ok()?);
+    // Certificates and pictures have words in them.
+    if !is_worth(&content.expose()[..content.len().min(SAMPLE)]) {
+        return None;
+    }
     let encoding = if is_claims(bytes, range.start) && content.expose().first() == Some(&b'{') {
         "jwt"
     } else {
@@ -173,6 +190,11 @@ fn is_claims(bytes: &[u8], start: usize) -> bool {
     };
     let length = before.iter().rev().take_while(|b| is_sign(**b)).count();
     before[before.len() - length..].starts_with(b"eyJ")
+}
+
+/// Text, or compressed.
+fn is_worth(bytes: &[u8]) -> bool {
+    is_text(bytes) || matches!(by_magic(bytes), Magic::Coded(_))
 }
 
 /// UTF-8, but for a cut at the end, without control characters.
@@ -233,6 +255,13 @@ mod tests {
         ] {
             assert_eq!(all(other, Format::Text), [], "{other}");
         }
+    }
+
+    #[test]
+    fn bytes_that_begin_with_words_are_left() {
+        let mut bytes = b"DigiCert Global Root CA".to_vec();
+        bytes.extend([0x30, 0x82, 1, 0, 0xff]);
+        assert_eq!(all(&PLAIN.encode(bytes), Format::Text), []);
     }
 
     #[test]

@@ -3,25 +3,28 @@
 //! Goes in: field numbers, and how often each was there before. Comes out: their text, of bounded
 //! length; below that, it ends in `..*`.
 
-use crate::content::marked::hidden;
+use crate::content::marked::{MARK, hidden};
 
 /// Longest path, bytes.
-pub(super) const LONGEST: usize = 160;
+const LONGEST: usize = 160;
 /// Field numbers of one message whose occurrences are counted.
 const MAX_COUNTED: usize = 16;
+/// Between a path and a value.
+const BEHIND: &[u8] = b": ";
 /// Says that the path goes on.
 const MORE: &[u8] = b"..*";
 
 #[derive(Clone)]
 pub(super) struct Path {
-    text: [u8; LONGEST],
+    /// A mark, the path, and room for what stands behind it.
+    text: [u8; 1 + LONGEST + BEHIND.len()],
     length: usize,
 }
 
 impl Default for Path {
     fn default() -> Self {
         Self {
-            text: [0; LONGEST],
+            text: [MARK; 1 + LONGEST + BEHIND.len()],
             length: 0,
         }
     }
@@ -29,7 +32,14 @@ impl Default for Path {
 
 impl Path {
     pub(super) fn text(&self) -> &[u8] {
-        &self.text[..self.length]
+        &self.text[1..=self.length]
+    }
+
+    /// The beginning of a field's line, mark and colon included.
+    pub(super) fn line(&mut self) -> &[u8] {
+        let end = 1 + self.length + BEHIND.len();
+        self.text[1 + self.length..end].copy_from_slice(BEHIND);
+        &self.text[..end]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -79,7 +89,7 @@ impl Path {
 
     /// Callers have seen to it that there is room.
     fn write(&mut self, bytes: &[u8]) {
-        let room = &mut self.text[self.length..self.length + bytes.len()];
+        let room = &mut self.text[1 + self.length..=self.length + bytes.len()];
         for (to, byte) in room.iter_mut().zip(bytes) {
             *to = hidden(*byte);
         }
