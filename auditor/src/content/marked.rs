@@ -14,17 +14,37 @@ use super::cursor::{Cursor, REACH, siblings};
 pub(super) const MARK: u8 = 0x1e;
 /// Stands in front of an index and a name behind the path, which is that of what holds them.
 const NAME: u8 = 0x1f;
+/// Stands for 0 in a path and an index; the nine bytes behind it stand for 1 to 9. A scanner has no interest in
+/// them, and would look at digits.
+const ZERO: u8 = 0x10;
 /// Longest head of a field, from behind its mark to its colon, bytes.
 const LONGEST: usize = 512;
 /// Marks that are looked at for siblings, each way.
 const AROUND: usize = 32;
 
+/// A digit as it stands in a path and an index; other bytes as they are.
+pub(super) const fn hidden(byte: u8) -> u8 {
+    if byte.is_ascii_digit() {
+        byte - b'0' + ZERO
+    } else {
+        byte
+    }
+}
+
+fn shown(byte: u8) -> u8 {
+    if (ZERO..ZERO + 10).contains(&byte) {
+        byte - ZERO + b'0'
+    } else {
+        byte
+    }
+}
+
 /// Writes the beginning of a named field's line: `$.buyer`, `[1]` and `card` for `$.buyer.card[1]`.
 pub(super) fn begin(line: &mut Vec<u8>, holder: &str, index: &str, name: &str) {
     line.push(MARK);
-    line.extend_from_slice(holder.as_bytes());
+    line.extend(holder.bytes().map(hidden));
     line.push(NAME);
-    line.extend_from_slice(index.as_bytes());
+    line.extend(index.bytes().map(hidden));
     line.push(NAME);
     let plain = |c: char| if c.is_control() || c == ':' { '_' } else { c };
     let end = name.floor_char_boundary(LONGEST / 4);
@@ -44,13 +64,17 @@ pub(super) fn begin_in(line: &mut [u8; LINE], holder: &[u8], index: Option<u32>,
         .write_all(&[MARK])
         .and_then(|()| rest.write_all(&holder[..holder.len().min(LONGEST / 2)]));
     let _ = rest.write_all(&[NAME]);
+    let from = LINE - rest.len();
     let _ = match index {
         Some(index) => write!(rest, "[{index}]"),
         None => Ok(()),
     };
+    let to = LINE - rest.len();
     let _ = rest.write_all(&[NAME]);
     let _ = write!(rest, "{name}: ");
-    LINE - rest.len()
+    let length = LINE - rest.len();
+    line[from..to].iter_mut().for_each(|byte| *byte = hidden(*byte));
+    length
 }
 
 /// What a line begins with.
@@ -80,11 +104,14 @@ impl<'a> Head<'a> {
     }
 
     fn field(&self) -> (Option<String>, Option<String>) {
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let text = |bytes: &[u8]| {
+            let bytes: Vec<u8> = bytes.iter().copied().map(shown).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
         let Some(name) = self.name else {
             return ((!self.path.is_empty()).then(|| text(self.path)), None);
         };
-        let name = text(name);
+        let name = String::from_utf8_lossy(name).into_owned();
         let mut path = text(self.path);
         if !path.is_empty() {
             path.push('.');

@@ -14,10 +14,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::secret::Secret;
 
 use super::encoding::{Magic, by_magic};
+use super::sniff::SAMPLE;
 use super::{Document, Format};
 
 /// Shortest string that is decoded, bytes: that of sixteen to eighteen.
 const LEAST: usize = 24;
+/// Strings of one document that are decoded: each costs as much as a document of its own.
+const MOST: usize = 512;
 /// Decoded bytes by which it is decided whether a string is worth it. By chance 18 bytes are text one time
 /// in thirty million.
 const LOOK: usize = 18;
@@ -37,11 +40,13 @@ pub(super) struct Nested {
     pub(super) content: Secret,
 }
 
-/// Calls `found` for each such string that is this document's to report.
+/// Calls `found` for each such string that is this document's to report, up to [`MOST`] of them.
 pub(super) fn look(document: &Document<'_>, mut found: impl FnMut(Nested)) {
     let bytes = document.bytes;
-    let mut from = 0;
-    while let Some(range) = next(bytes, from, document.format) {
+    let (mut from, mut count) = (0, 0);
+    while count < MOST
+        && let Some(range) = next(bytes, from, document.format)
+    {
         from = range.end;
         // In the middle of what another window began.
         let is_rest = range.start == 0 && document.overlap > 0;
@@ -49,6 +54,7 @@ pub(super) fn look(document: &Document<'_>, mut found: impl FnMut(Nested)) {
             continue;
         }
         if let Some(nested) = decoded(bytes, range) {
+            count += 1;
             found(nested);
         }
     }
@@ -73,27 +79,70 @@ fn next(bytes: &[u8], from: usize, format: Format) -> Option<Range<usize>> {
     }
 }
 
-/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end. Any run of
-/// [`LEAST`] such bytes has them at one of the places that are looked at.
+/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end, and some are
+/// capitals and some small letters. In any run of [`LEAST`] bytes of base64 there are such at one of the places
+/// that are looked at, but for a share too small to matter: identifiers, times and most addresses have none.
 fn clean(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
     let (words, _) = bytes.as_chunks::<8>();
-    let mut before = false;
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_ne_bytes(*word);
-        // The classic test for a byte below another one: borrows may only add to the right answer.
-        let is_clean = word.wrapping_sub(ONES * u64::from(b'+')) & !word & HIGH == 0;
-        if is_clean && before {
-            return Some(8 * (n - 1));
+    let (blocks, rest) = words.as_chunks::<8>();
+    // Zeros are not clean.
+    let mut last = [[0; 8]; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut before = 0;
+    for (n, block) in blocks.iter().chain([&last]).enumerate() {
+        // A bit for each word, and no branch but one a block: each is predicted badly.
+        let mut clean = 0_u64;
+        for (at, word) in block.iter().enumerate() {
+            clean |= u64::from(is_clean(u64::from_ne_bytes(*word))) << at;
         }
-        before = is_clean;
+        let mut pairs = clean & (clean << 1 | before);
+        before = clean >> 7;
+        while pairs != 0 {
+            let second = 8 * n + pairs.trailing_zeros() as usize;
+            pairs &= pairs - 1;
+            let pair = [words[second - 1], words[second]].map(u64::from_ne_bytes);
+            if pair.iter().any(|word| capitals(*word) != 0) && pair.iter().any(|word| small(*word) != 0) {
+                return Some(8 * (second - 1));
+            }
+        }
     }
     None
 }
 
+/// Whether none of eight bytes is below `+`: the classic test, whose borrows may only add to the right
+/// answer.
+fn is_clean(word: u64) -> bool {
+    word.wrapping_sub(ONES * u64::from(b'+')) & !word & (ONES << 7) == 0
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const LETTER: u64 = ONES << 6;
+
+/// Not zero when some of eight bytes are capitals (0x40 to 0x5f, without the underscore).
+fn capitals(word: u64) -> u64 {
+    let underscores = word ^ (ONES * u64::from(b'_'));
+    // The same test, for a byte that is zero.
+    let underscores = underscores.wrapping_sub(ONES) & !underscores & (ONES << 7);
+    word & !(word << 1) & LETTER & !(underscores >> 1)
+}
+
+/// Not zero when some of eight bytes are small letters (0x60 to 0x7f).
+fn small(word: u64) -> u64 {
+    word & (word << 1) & LETTER
+}
+
 fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    static SIGNS: [bool; 256] = {
+        let mut signs = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let of = byte as u8;
+            signs[byte] = of.is_ascii_alphanumeric() || matches!(of, b'+' | b'/' | b'-' | b'_');
+            byte += 1;
+        }
+        signs
+    };
+    SIGNS[usize::from(byte)]
 }
 
 fn decoded(bytes: &[u8], range: Range<usize>) -> Option<Nested> {
@@ -107,14 +156,18 @@ fn decoded(bytes: &[u8], range: Range<usize>) -> Option<Nested> {
     let engine = if is_url { &URL } else { &PLAIN };
     let mut first = [0; LOOK];
     let length = engine.decode_slice(&text[..LEAST], &mut first).ok()?;
-    let is_worth = is_text(&first[..length]) || matches!(by_magic(&first), Magic::Coded(_));
+    let begins_as_worth = is_worth(&first[..length]);
     zeroize::Zeroize::zeroize(&mut first);
-    if !is_worth {
+    if !begins_as_worth {
         return None;
     }
     // One sign alone stands for no byte.
     let whole = text.len() - usize::from(text.len() % 4 == 1);
     let content = Secret::new(engine.decode(&text[..whole]).ok()?);
+    // Certificates and pictures have words in them.
+    if !is_worth(&content.expose()[..content.len().min(SAMPLE)]) {
+        return None;
+    }
     let encoding = if is_claims(bytes, range.start) && content.expose().first() == Some(&b'{') {
         "jwt"
     } else {
@@ -137,6 +190,11 @@ fn is_claims(bytes: &[u8], start: usize) -> bool {
     };
     let length = before.iter().rev().take_while(|b| is_sign(**b)).count();
     before[before.len() - length..].starts_with(b"eyJ")
+}
+
+/// Text, or compressed.
+fn is_worth(bytes: &[u8]) -> bool {
+    is_text(bytes) || matches!(by_magic(bytes), Magic::Coded(_))
 }
 
 /// UTF-8, but for a cut at the end, without control characters.
@@ -190,11 +248,20 @@ mod tests {
             "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
             "createdAtTimestampInMilliseconds",
             "2f4a6b8c0d1e3f5a7b9c1d3e5f7a9b1c3d5e7f9a",
+            "transaction_reference_number_of_the_order",
+            "2026-02-03T10:11:12.123456Z",
             "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
             "amFuZUBjb3JwLmV4YW1wbGU",
         ] {
             assert_eq!(all(other, Format::Text), [], "{other}");
         }
+    }
+
+    #[test]
+    fn bytes_that_begin_with_words_are_left() {
+        let mut bytes = b"DigiCert Global Root CA".to_vec();
+        bytes.extend([0x30, 0x82, 1, 0, 0xff]);
+        assert_eq!(all(&PLAIN.encode(bytes), Format::Text), []);
     }
 
     #[test]

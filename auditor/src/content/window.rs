@@ -74,7 +74,10 @@ impl Positions {
 
     /// Says that the byte at `window` comes from `source`.
     pub(super) fn mark(&mut self, window: usize, source: u64) {
+        let mut source = source;
         if let Some((last, from)) = self.0.last().copied() {
+            // The rest of a run that is longer than its source may begin behind the next one.
+            source = source.max(from);
             if last <= window && from + (window - last) as u64 == source {
                 return;
             }

@@ -181,6 +181,10 @@ impl Cursor for Yaml {
             self.begun = true;
             self.line(bytes, 0);
         }
+        if self.levels.is_empty() {
+            // Text behind what some files have in front of it.
+            return Text.field_at(bytes, at);
+        }
         let mut path = String::from("$");
         for level in &self.levels {
             match &level.step {

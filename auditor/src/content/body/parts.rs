@@ -22,6 +22,8 @@ use super::inner::Inner;
 
 /// Longest header of a part, bytes; what is longer is content.
 const MAX_HEAD: usize = 8 * 1024;
+/// Parts that are read as what they are; further ones are text, as each costs as much as a body of its own.
+const MAX_INNER: usize = 1024;
 /// Longest rest of a line behind a boundary, bytes.
 const MAX_LINE: usize = 256;
 
@@ -50,6 +52,8 @@ pub(super) struct Parts {
     state: State,
     /// Parts so far.
     count: usize,
+    /// Of these, those with a body of their own.
+    inner: usize,
     taken: Taken,
 }
 
@@ -76,6 +80,7 @@ impl Parts {
             positions: Positions::default(),
             state: State::Outside { begun: false },
             count: 0,
+            inner: 0,
             taken: Taken::default(),
         }
     }
@@ -276,17 +281,18 @@ impl Parts {
             || media.eq_ignore_ascii_case("text/plain; charset=utf-8")
             || media.eq_ignore_ascii_case("text/plain;charset=utf-8");
         let begins_other = matches!(bytes.first(), Some(b'{' | b'[' | b'<' | 0..9 | 0x0e..=0x1f));
-        if let Some(name) = &head.name
+        let is_field = head.name.is_some()
             && is_plain
             && !begins_other
             && head.file_name.is_none()
-            && head.content_encoding.is_none()
-        {
+            && head.content_encoding.is_none();
+        if is_field || self.inner == MAX_INNER {
             let mut line = Vec::new();
-            marked::begin(&mut line, "", "", name);
+            marked::begin(&mut line, "", "", head.name.as_ref().unwrap_or(&path));
             out.text(&line, positions.of(base));
             return;
         }
+        self.inner += 1;
         let prefix = Prefix::of_part(&path, head.name.as_deref());
         let body = &*out.body;
         let part = Part {

@@ -1,8 +1,8 @@
 //! Brotli (RFC 7932).
 //!
 //! Goes in: encoded bytes as they come. Comes out: decoded bytes, a piece at a time. The window
-//! grows with what was decoded, up to a bound that is checked before any of it is allocated, and is
-//! zeroed when it is let go.
+//! grows with what was decoded, and is zeroed when it is let go. A stream that says to have a larger window
+//! than it may have is decoded until it would need it: many encoders say so of short ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,6 +22,8 @@ pub(super) struct Brotli {
     state: Option<Box<BrotliState<Zeroing, Plain, Plain>>>,
     begun: bool,
     most: u64,
+    /// Bytes that may still be decoded, when the window is too large.
+    left: Option<u64>,
 }
 
 impl Brotli {
@@ -32,6 +34,7 @@ impl Brotli {
             state: Some(Box::new(BrotliState::new_strict(Zeroing, Plain, Plain))),
             begun: false,
             most,
+            left: None,
         }
     }
 
@@ -42,7 +45,7 @@ impl Brotli {
         {
             self.begun = true;
             if window(*first).is_some_and(|window| window > self.most) {
-                return Some(Stop::Limit);
+                self.left = Some(self.most);
             }
         }
         let mut piece = vec![0; PIECE];
@@ -81,7 +84,12 @@ impl Brotli {
                     )
                 }));
                 *at = (*at).min(end);
-                let stop = show(&piece[..written.min(piece.len())], *at);
+                let written = written.min(piece.len());
+                let mut stop = show(&piece[..written], *at);
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(written as u64);
+                    stop = stop.or((*left == 0).then_some(Stop::Limit));
+                }
                 match result {
                     Ok(BrotliResult::ResultFailure) | Err(_) => {
                         self.state = None;

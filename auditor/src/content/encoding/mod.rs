@@ -95,8 +95,8 @@ pub struct DecodeLimits {
     pub ratio: u64,
     pub free: u64,
     /// Largest window of Brotli and Zstandard, bytes. The windows grow with what was decoded, so a
-    /// short body takes little. RFC 9659 has 8 MiB for Zstandard in HTTP; Brotli's largest window,
-    /// 16 MiB, is beyond it.
+    /// short body takes little, and one of Brotli that says to have a larger window is decoded up to
+    /// that length. RFC 9659 has 8 MiB for Zstandard in HTTP; Brotli's largest window has 16 MiB.
     pub window: u64,
 }
 

@@ -120,6 +120,38 @@ fn every_stack_of_two_codings_is_undone_however_it_is_cut() {
 }
 
 #[test]
+fn what_command_line_tools_write_is_decoded() {
+    macro_rules! corpus {
+        ($name:literal) => {
+            &include_bytes!(concat!("../../../../tests/fuzz/corpus/encoding/", $name))[2..]
+        };
+    }
+    let line = |n: u64| {
+        let note = n * 2_654_435_761 % 9973;
+        format!("{{\"order\":{n},\"note\":\"{note}\",\"card\":\"4111111111111111\"}}\n")
+    };
+    let text: String = (0..40).map(line).collect();
+    for (coding, encoded) in [
+        (Coding::Gzip, corpus!("gzip")),
+        (Coding::Deflate, corpus!("zlib")),
+        (Coding::Brotli, corpus!("brotli")),
+        (Coding::Brotli, corpus!("brotli_best")),
+        (Coding::Zstd, corpus!("zstd")),
+        (Coding::Zstd, corpus!("zstd_best")),
+    ] {
+        for piece in [1, 100, usize::MAX] {
+            let (decoded, read, stop) = decode(
+                Decoder::new(&[coding], false, DecodeLimits::default()),
+                encoded,
+                piece,
+            );
+            assert!(decoded == text.as_bytes(), "{coding:?}");
+            assert_eq!((read, stop), (encoded.len(), None));
+        }
+    }
+}
+
+#[test]
 fn a_coding_that_nobody_named_is_told_by_its_magic_number_four_deep() {
     let text = text(1000);
     let mut encoded = text.clone();
@@ -188,13 +220,13 @@ fn bombs_and_windows_beyond_the_limit_end_as_such() {
             decoded.len()
         );
     }
-    let text = text(10_000);
-    let (decoded, read, stop) = decode(
-        Decoder::new(&[Coding::Brotli], false, limits),
-        &brotli_of(&text, 22),
-        100,
-    );
-    assert_eq!((decoded.len(), read, stop), (0, 0, Some(Stop::Limit)));
+    // A window of 4 MiB, which a short stream does not need.
+    for (length, expected) in [(10_000, None), (3 << 20, Some(Stop::Limit))] {
+        let encoded = brotli_of(&text(length), 22);
+        let (decoded, _, stop) = decode(Decoder::new(&[Coding::Brotli], false, limits), &encoded, 100);
+        assert_eq!(stop, expected);
+        assert!(decoded.len() <= (1 << 20) + PIECE && decoded.len() >= length.min(1 << 20));
+    }
     // A frame with a window of 2 MiB, RFC 8878 §3.1.1.1.2.
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, 11 << 3, 1, 0, 0];
     let (decoded, read, stop) = decode(Decoder::new(&[Coding::Zstd], false, limits), &frame, 100);

@@ -1,25 +1,30 @@
-//! The path of a field as text, in place: `1.3[1].2`.
+//! The path of a field as text, in place: `1.3[1].2`, with digits as marked text has them.
 //!
 //! Goes in: field numbers, and how often each was there before. Comes out: their text, of bounded
 //! length; below that, it ends in `..*`.
 
+use crate::content::marked::{MARK, hidden};
+
 /// Longest path, bytes.
-pub(super) const LONGEST: usize = 160;
+const LONGEST: usize = 160;
 /// Field numbers of one message whose occurrences are counted.
 const MAX_COUNTED: usize = 16;
+/// Between a path and a value.
+const BEHIND: &[u8] = b": ";
 /// Says that the path goes on.
 const MORE: &[u8] = b"..*";
 
 #[derive(Clone)]
 pub(super) struct Path {
-    text: [u8; LONGEST],
+    /// A mark, the path, and room for what stands behind it.
+    text: [u8; 1 + LONGEST + BEHIND.len()],
     length: usize,
 }
 
 impl Default for Path {
     fn default() -> Self {
         Self {
-            text: [0; LONGEST],
+            text: [MARK; 1 + LONGEST + BEHIND.len()],
             length: 0,
         }
     }
@@ -27,7 +32,14 @@ impl Default for Path {
 
 impl Path {
     pub(super) fn text(&self) -> &[u8] {
-        &self.text[..self.length]
+        &self.text[1..=self.length]
+    }
+
+    /// The beginning of a field's line, mark and colon included.
+    pub(super) fn line(&mut self) -> &[u8] {
+        let end = 1 + self.length + BEHIND.len();
+        self.text[1 + self.length..end].copy_from_slice(BEHIND);
+        &self.text[..end]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,7 +89,10 @@ impl Path {
 
     /// Callers have seen to it that there is room.
     fn write(&mut self, bytes: &[u8]) {
-        self.text[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        let room = &mut self.text[1 + self.length..=self.length + bytes.len()];
+        for (to, byte) in room.iter_mut().zip(bytes) {
+            *to = hidden(*byte);
+        }
         self.length += bytes.len();
     }
 }
@@ -133,16 +148,23 @@ mod tests {
             lengths.push(path.len());
             path.push((1 << 29) - 1, 0);
         }
-        assert!(path.text().starts_with(b"536870911.536870911."));
-        assert!(path.text().ends_with(b"536870911..*"));
+        let text = |path: &Path| -> Vec<u8> {
+            let digit = |byte: &u8| (b'0'..=b'9').find(|digit| hidden(*digit) == *byte);
+            path.text()
+                .iter()
+                .map(|byte| digit(byte).unwrap_or(*byte))
+                .collect()
+        };
+        assert!(text(&path).starts_with(b"536870911.536870911."));
+        assert!(text(&path).ends_with(b"536870911..*"));
         for length in lengths.into_iter().rev() {
             path.truncate(length);
         }
         path.push(7, 0);
-        assert_eq!(path.text(), b"7");
+        assert_eq!(text(&path), b"7");
         path.push(3, 12);
         path.push(1, u32::MAX);
-        assert_eq!(path.text(), b"7.3[12].1[4294967295]");
+        assert_eq!(text(&path), b"7.3[12].1[4294967295]");
         assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");
         assert_eq!(decimal(0, &mut [0; 20]), b"0");
     }

@@ -6,14 +6,14 @@
 //! field, besides a piece itself. Every byte is looked at a fixed number of times, however deep it
 //! lies, and nothing is allocated per field.
 
-use crate::content::marked::{self, MARK};
+use crate::content::marked;
 use crate::content::recode::{Recode, Show, Taken};
 use crate::content::window::Positions;
 use crate::ledger::Account;
 use crate::secret::Secret;
 
 use super::input::{Input, show_number};
-use super::path::{Counts, LONGEST, Path};
+use super::path::{Counts, Path};
 use super::schema::{Known, MessageId, Schema, Shape};
 use super::shape::{self, Kind, Numbers};
 use super::wire::{self, Item, Value};
@@ -401,12 +401,7 @@ impl Recoder {
     }
 
     fn begin(&mut self, source: u64, show: &mut Show<'_>) {
-        let mut line = [MARK; LONGEST + 3];
-        let path = self.path.text();
-        let end = 1 + path.len();
-        line[1..end].copy_from_slice(path);
-        line[end..end + 2].copy_from_slice(b": ");
-        show(&line[..end + 2], source);
+        show(self.path.line(), source);
     }
 
     /// Passes on what is there of a payload.
