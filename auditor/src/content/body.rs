@@ -229,7 +229,7 @@ impl Body {
         }
     }
 
-    pub(super) fn finish(mut self: Box<Self>, receiver: &mut dyn Receiver) {
+    pub(super) fn finish(mut self, receiver: &mut dyn Receiver) {
         self.flush(true, receiver);
     }
 

@@ -80,7 +80,7 @@ const MAX_WAITING: usize = 1024 * 1024;
 pub struct Reader {
     limits: Limits,
     /// Bodies that are open, the one that came last at the end: some protocols send many at once.
-    bodies: Vec<Box<Body>>,
+    bodies: Vec<Body>,
 }
 
 impl Reader {
@@ -120,7 +120,7 @@ impl Reader {
         let open = self.bodies.iter().rposition(|body| body.is_of(part));
         let mut body = match open {
             Some(at) => self.bodies.remove(at),
-            None => Box::new(Body::new(part, None, self.limits)),
+            None => Body::new(part, None, self.limits),
         };
         body.take(part, source, receiver);
         if !part.last {
@@ -156,7 +156,7 @@ impl Reader {
         if self.bodies.len() > MAX_BODIES {
             self.bodies.remove(0).finish(receiver);
         }
-        let compressed = |body: &&mut Box<Body>| body.is_compressed();
+        let compressed = |body: &&mut Body| body.is_compressed();
         let excess = self
             .bodies
             .iter_mut()
@@ -166,7 +166,7 @@ impl Reader {
         for body in self.bodies.iter_mut().filter(compressed).take(excess) {
             body.stop_decoding(receiver);
         }
-        let mut waiting: usize = self.bodies.iter().map(|body| body.waiting()).sum();
+        let mut waiting: usize = self.bodies.iter().map(Body::waiting).sum();
         for body in &mut self.bodies {
             if waiting <= MAX_WAITING {
                 break;

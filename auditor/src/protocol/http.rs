@@ -112,11 +112,11 @@ impl Naming {
         last: bool,
     ) -> Option<Arc<Exchange>> {
         let this = naming.as_mut()?;
-        if this.seen.is_empty() {
-            if let Some(named) = name(exchange, fields, bytes, last) {
-                *naming = None;
-                return Some(named);
-            }
+        if this.seen.is_empty()
+            && let Some(named) = name(exchange, fields, bytes, last)
+        {
+            *naming = None;
+            return Some(named);
         }
         let room = Self::MAX - this.seen.len();
         this.seen.extend(&bytes[..bytes.len().min(room)]);

@@ -1,57 +1,5 @@
-//! Any bytes, in any pieces and with any gaps, are settled exactly once.
-//!
-//! The input is a list of commands: a byte that says what to do and in which direction, a length,
-//! and that many bytes.
-
-use auditor::ledger::Account;
-use auditor::protocol::{Connection, Direction, Parser, Part, Sink, WINDOW};
-
-#[derive(Default)]
-struct Balance {
-    settled: [u64; 2],
-}
-
-impl Sink for Balance {
-    fn part(&mut self, part: Part<'_>) {
-        assert!(part.data.len() <= WINDOW);
-        self.settled[part.direction.index()] += part.wire_bytes;
-    }
-
-    fn settle(&mut self, direction: Direction, _: Account, bytes: u64) {
-        self.settled[direction.index()] += bytes;
-    }
-}
+//! A connection of which nothing is known.
 
 pub fn run(input: &[u8]) {
-    let Some((first, mut rest)) = input.split_first() else {
-        return;
-    };
-    let mut parser = if first & 1 == 0 {
-        Connection::opened()
-    } else {
-        Connection::joined()
-    };
-    let mut sink = Balance::default();
-    let mut fed = [0; 2];
-    while let [command, length, bytes @ ..] = rest {
-        let direction = if command & 1 == 0 {
-            Direction::ToServer
-        } else {
-            Direction::ToClient
-        };
-        let (bytes, after) = bytes.split_at(usize::from(*length).min(bytes.len()));
-        rest = after;
-        match command >> 1 & 15 {
-            0 => parser.gap(direction, u64::from(*length), &mut sink),
-            1 => parser.finish(direction, &mut sink),
-            _ if bytes.is_empty() => {}
-            _ => {
-                parser.feed(direction, bytes, &mut sink);
-                fed[direction.index()] += bytes.len() as u64;
-            }
-        }
-    }
-    parser.finish(Direction::ToServer, &mut sink);
-    parser.finish(Direction::ToClient, &mut sink);
-    assert_eq!(sink.settled, fed);
+    crate::conversation::run(&[], input);
 }

@@ -7,10 +7,13 @@ pub mod btf;
 pub mod checks;
 pub mod config;
 pub mod content;
+mod conversation;
 pub mod elf;
 pub mod encoding;
 pub mod gopclntab;
+pub mod hpack;
 pub mod http1;
+pub mod http2;
 pub mod names;
 pub mod own;
 pub mod pipeline;
@@ -18,6 +21,7 @@ pub mod record;
 pub mod scan;
 pub mod sketches;
 pub mod tail_request;
+pub mod websocket;
 
 use std::{fs::File, io::Write as _};
 
@@ -25,7 +29,7 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
@@ -33,7 +37,9 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("elf", elf::run),
     ("encoding", encoding::run),
     ("gopclntab", gopclntab::run),
+    ("hpack", hpack::run),
     ("http1", http1::run),
+    ("http2", http2::run),
     ("names", names::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
@@ -41,6 +47,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("scan", scan::run),
     ("sketches", sketches::run),
     ("tail_request", tail_request::run),
+    ("websocket", websocket::run),
 ];
 
 /// Calls `each` with the path of a file that holds `bytes`; the file is in memory.

@@ -295,12 +295,6 @@ impl Stream {
         if !half.has_data && half.content_type.is_none() && Envelopes::is_one(bytes, length) {
             half.envelop();
             if matches!(self.exchange.protocol, PROTOCOL) {
-                let as_grpc = |exchange: &Exchange| {
-                    Arc::new(Exchange {
-                        protocol: Dialect::Grpc.name(),
-                        ..exchange.clone()
-                    })
-                };
                 self.exchange = as_grpc(&self.exchange);
                 self.answered = self.answered.as_deref().map(as_grpc);
             }
@@ -543,6 +537,13 @@ fn show(section: &Section, exchange: &Arc<Exchange>, message: u64, place: Place,
         let wire = if head.is_cut { 0 } else { *wire };
         sink.part(part(place, head.lines.expose(), wire));
     }
+}
+
+fn as_grpc(exchange: &Exchange) -> Arc<Exchange> {
+    Arc::new(Exchange {
+        protocol: Dialect::Grpc.name(),
+        ..exchange.clone()
+    })
 }
 
 /// The exchange of a stream whose request was not seen.

@@ -243,9 +243,8 @@ fn a_header_block_beyond_its_limit_settles_as_limit() {
     let long = vec![0; MAX_BLOCK];
     for cut in [MAX_BLOCK, 16_384, 100] {
         let mut client = [PREFACE.to_vec(), frame(4, 0, 0, &[])].concat();
-        let mut blocks = long.chunks(cut).peekable();
         let mut kind = 1;
-        while let Some(block) = blocks.next() {
+        for block in long.chunks(cut) {
             client.extend(frame(kind, 0, 1, block));
             kind = 9;
         }

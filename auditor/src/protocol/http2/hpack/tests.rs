@@ -141,8 +141,8 @@ fn a_block_that_becomes_very_long_is_cut() {
     assert_eq!(&block[3..6], [0x7f, 0xc1, 0x1e]);
     block[3..6].copy_from_slice(&[
         0x7f,
-        0x80 | (4000_u16 - 127 & 0x7f) as u8,
-        (4000_u16 - 127 >> 7) as u8,
+        0x80 | ((4000_u16 - 127) & 0x7f) as u8,
+        ((4000_u16 - 127) >> 7) as u8,
     ]);
     block.extend(vec![0xbe; 60_000]);
     let (mut fields, mut bytes) = (0, 0);
