@@ -5,6 +5,7 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod cost;
 mod kernel_bytes;
 mod messages;
 mod platform;
@@ -47,6 +48,7 @@ const SCENARIOS: &[Scenario] = &[
     ("platform_has_loopback", platform::has_loopback),
     ("auditor_doctor_reports", capture::doctor_reports),
     ("auditor_programs_load", capture::programs_load),
+    ("cost_of_socket_programs", cost::socket_programs),
     ("sockets_tracepoint", sockets::tracepoint),
     ("sockets_fexit", sockets::fexit),
     ("sockets_syscall", sockets::syscall),
