@@ -1,5 +1,5 @@
 //! A connection of which nothing is known.
 
 pub fn run(input: &[u8]) {
-    crate::conversation::run(&[], input);
+    super::conversation::run(&[], input);
 }

@@ -6,5 +6,5 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
 pub fn run(input: &[u8]) {
-    crate::conversation::run(&[(ToServer, PREFACE), (ToClient, SETTINGS)], input);
+    super::conversation::run(&[(ToServer, PREFACE), (ToClient, SETTINGS)], input);
 }

@@ -7,5 +7,5 @@ const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
 Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
 pub fn run(input: &[u8]) {
-    crate::conversation::run(&[(ToServer, REQUEST), (ToClient, ANSWER)], input);
+    super::conversation::run(&[(ToServer, REQUEST), (ToClient, ANSWER)], input);
 }
