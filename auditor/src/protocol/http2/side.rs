@@ -201,8 +201,7 @@ impl Side {
             None => !goes_on,
         };
         if !belongs {
-            self.lose(streams, sink);
-            return Step::Took(0);
+            return self.refuse(bytes, streams, sink);
         }
         match header.kind {
             Type::Headers | Type::PushPromise | Type::Continuation => {
@@ -290,10 +289,7 @@ impl Side {
         }
         let payload = &whole[frame::LENGTH..];
         let Some((promised, fragment)) = fragment(header, payload) else {
-            self.lose(streams, sink);
-            // Or it would be found again.
-            self.stretch.feed(&whole[..frame::LENGTH], sink);
-            return Step::Took(frame::LENGTH);
+            return self.refuse(bytes, streams, sink);
         };
         if header.kind != Type::Continuation && header.has(flags::END_HEADERS) {
             self.head(header, promised, fragment, total as u64, streams, sink);
@@ -393,6 +389,13 @@ impl Side {
             sink.lost(self.direction, PROTOCOL);
         }
         self.state = State::Lost;
+    }
+
+    /// A frame that may not come here. Its header is passed, or it would be found again.
+    fn refuse(&mut self, bytes: &[u8], streams: &mut Streams, sink: &mut dyn Sink) -> Step {
+        self.lose(streams, sink);
+        self.stretch.feed(&bytes[..frame::LENGTH], sink);
+        Step::Took(frame::LENGTH)
     }
 
     /// Looks for the next frame.

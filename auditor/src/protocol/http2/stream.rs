@@ -361,6 +361,9 @@ impl Stream {
             return;
         }
         if self.websocket && head.status.is_some_and(|status| (200..300).contains(&status)) {
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                self.close_unplaced(direction, sink);
+            }
             self.open_websocket(&head.fields);
             return;
         }
@@ -414,12 +417,6 @@ impl Stream {
 
     /// A half of the stream ends with `bytes`.
     fn end(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) {
-        if self.halves[direction.index()].ended {
-            // More comes than should: it is shown all the same.
-            if bytes.is_empty() {
-                return;
-            }
-        }
         self.with(direction, |body, carrier, message| {
             body.end(carrier, message, bytes, sink)
         });
