@@ -1,8 +1,8 @@
 //! Measures auditor: its scanner next to regex engines, on traffic made up from a seed, and `scan` on
 //! content that is made to hold it up (see [`hostile`]), and what a capture costs servers under load (see
-//! [`capture`]).
+//! [`capture`]), and all stages behind the rings on recorded traffic (see [`pipeline`]).
 //!
-//! `cargo xtask bench detect`, `bench hostile` and `bench capture` build and run it. The first prints rates, ratios and
+//! `cargo xtask bench detect`, `bench hostile`, `bench capture` and `bench pipeline` build and run it. The first prints rates, ratios and
 //! whether the goals are met; the same patterns go to all peers (see [`patterns`]).
 
 mod allocation;
@@ -16,6 +16,7 @@ mod measure;
 mod memory;
 mod own;
 mod patterns;
+mod pipeline;
 mod random;
 mod report;
 mod run;
@@ -43,6 +44,8 @@ enum Subject {
     Hostile(hostile::Arguments),
     /// Load servers with and without an observer.
     Capture(capture::Arguments),
+    /// Replay recorded traffic from the record of a ring to the finding.
+    Pipeline(pipeline::Arguments),
 }
 
 /// `auditor-bench detect`.
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Subject::Detect(arguments) => run(&arguments),
         Subject::Hostile(arguments) => hostile::run(&arguments),
         Subject::Capture(arguments) => capture::run(&arguments),
+        Subject::Pipeline(arguments) => pipeline::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -38,6 +38,13 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// All stages behind the rings on recorded traffic of nginx, next to the plain work of libraries.
+    #[command(disable_help_flag = true)]
+    Pipeline {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -55,6 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 eprintln!("not all can be installed, so some comparisons will be missing: {error:#}");
             }
             ("capture", rest)
+        }
+        Subject::Pipeline { rest } => {
+            setup::ensure(&[setup::Needs::Bench])?;
+            ("pipeline", rest)
         }
     };
     let auditor = build::auditor(Profile::Release)?;

@@ -10,6 +10,7 @@ mod flow;
 mod hold;
 mod hooking;
 pub mod protocols;
+pub mod replay;
 pub mod reporter;
 mod selection;
 #[cfg(test)]

@@ -8,7 +8,7 @@
 mod load;
 mod observer;
 mod pace;
-mod server;
+pub mod server;
 mod table;
 
 use std::path::PathBuf;

@@ -15,6 +15,9 @@ use super::{processor_s, wait_for};
 pub enum Kind {
     NginxTls,
     Nginx,
+    /// In the open, with prior knowledge.
+    #[value(skip)]
+    NginxHttp2,
     Node,
     Go,
 }
@@ -24,6 +27,7 @@ impl Kind {
         match self {
             Self::NginxTls => "nginx, TLS",
             Self::Nginx => "nginx, plain",
+            Self::NginxHttp2 => "nginx, HTTP/2 in the open",
             Self::Node => "Node.js, TLS",
             Self::Go => "Go, TLS",
         }
@@ -85,7 +89,7 @@ impl Server {
         }
         let port = free_port()?;
         let mut command = match kind {
-            Kind::NginxTls | Kind::Nginx => nginx(&folder, port, kind == Kind::NginxTls)?,
+            Kind::NginxTls | Kind::Nginx | Kind::NginxHttp2 => nginx(&folder, port, kind)?,
             Kind::Node => node(&folder, port)?,
             Kind::Go => go(&folder, port)?,
         };
@@ -103,7 +107,7 @@ impl Server {
             library: match kind {
                 Kind::NginxTls => Some(PathBuf::from(LIBSSL)),
                 Kind::Node => fs::canonicalize(which("node")?).ok(),
-                Kind::Nginx | Kind::Go => None,
+                Kind::Nginx | Kind::NginxHttp2 | Kind::Go => None,
             },
         };
         wait_for("a server to listen", || {
@@ -134,8 +138,13 @@ impl Server {
             .sum()
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self, body: Body) -> String {
-        let scheme = if self.kind == Kind::Nginx { "http" } else { "https" };
+        let in_the_open = matches!(self.kind, Kind::Nginx | Kind::NginxHttp2);
+        let scheme = if in_the_open { "http" } else { "https" };
         format!("{scheme}://127.0.0.1:{}/{}", self.port, body.name())
     }
 }
@@ -149,15 +158,15 @@ impl Drop for Server {
     }
 }
 
-fn nginx(folder: &Path, port: u16, tls: bool) -> anyhow::Result<Command> {
+fn nginx(folder: &Path, port: u16, kind: Kind) -> anyhow::Result<Command> {
     let place = folder.display();
-    let (listen, keys) = if tls {
-        (
+    let (listen, keys) = match kind {
+        Kind::NginxTls => (
             format!("{port} ssl"),
             format!("ssl_certificate {place}/cert.pem; ssl_certificate_key {place}/key.pem;"),
-        )
-    } else {
-        (port.to_string(), String::new())
+        ),
+        Kind::NginxHttp2 => (format!("{port} http2"), String::new()),
+        _ => (port.to_string(), String::new()),
     };
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {place}/{name};"))

@@ -4,7 +4,7 @@
 //! long it took and how many hits there were; never where or what they are.
 
 pub mod auditor;
-mod clock;
+pub mod clock;
 pub mod hyperscan;
 pub mod regexes;
 

@@ -115,6 +115,7 @@ const BENCH: &[Need] = &[
     need("/usr/lib/x86_64-linux-gnu/libhs.so.5", "libhyperscan5"),
     need("nginx", "nginx-light"),
     need("wrk", "wrk"),
+    need("h2load", "nghttp2-client"),
     need("bpftrace", "bpftrace"),
     need("node", "nodejs"),
     need("go", "golang-go"),

@@ -1,0 +1,92 @@
+//! All stages behind the rings, without a kernel: what records that were made up or kept come to.
+//!
+//! Goes in: [`Record`]s, in the order of one ring. Comes out: findings, on the caller's thread. It is what a
+//! ring's thread and the reporter do, in one.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use crossbeam_channel::{Receiver, bounded, unbounded};
+
+use super::{
+    Observed, Shared, Totals, flow::MessageFlow, hold, protocols::Protocols, reporter::Reporter,
+    selection::Selection, watchlist,
+};
+use crate::{
+    capture::ring::Record,
+    detect::Scanner,
+    ledger::ByteLedger,
+    report::{aggregate::Settings, finding::Finding},
+    serve::metrics::Metrics,
+    stream::Streams,
+};
+
+/// Most series of the metrics that nobody reads here.
+const SERIES: usize = 1000;
+
+/// Stages from `stream` to `report`.
+pub struct Replay {
+    streams: Streams<MessageFlow>,
+    observations: Receiver<Observed>,
+    reporter: Reporter,
+    shared: Arc<Shared>,
+}
+
+impl Replay {
+    /// # Errors
+    /// When the metrics can not be made.
+    pub fn new(scanner: Scanner) -> Result<Self, prometheus::Error> {
+        let ledger = Arc::new(ByteLedger::default());
+        // Nobody listens to what the kernel side is told.
+        let (policies, _) = bounded(1);
+        let shared = Arc::new(Shared {
+            scanner,
+            metrics: Arc::new(Metrics::new(Arc::clone(&ledger), SERIES)?),
+            ledger: Arc::clone(&ledger),
+            peers: Arc::default(),
+            clock: super::Clock::now(),
+            totals: Totals::default(),
+            protocols: Protocols::default(),
+            watchlist: watchlist::Watchlist::default(),
+            selection: Selection::default(),
+            policies,
+            held: hold::Room::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let (out, observations) = unbounded();
+        let of_stream = Arc::clone(&shared);
+        Ok(Self {
+            streams: Streams::new(Arc::clone(&shared.peers), ledger, move |connection| {
+                MessageFlow::new(connection, Arc::clone(&of_stream), out.clone())
+            }),
+            observations,
+            reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
+            shared,
+        })
+    }
+
+    /// Takes one record through all stages.
+    pub fn record(&mut self, record: &Record<'_>) -> Vec<Finding> {
+        self.streams.record(record);
+        self.observations
+            .try_iter()
+            .flat_map(|observed| self.reporter.take(observed))
+            .collect()
+    }
+
+    /// Ends all streams.
+    pub fn finish(&mut self) -> Vec<Finding> {
+        self.streams.finish();
+        let mut findings: Vec<_> = self
+            .observations
+            .try_iter()
+            .flat_map(|observed| self.reporter.take(observed))
+            .collect();
+        findings.extend(self.reporter.finish());
+        findings
+    }
+
+    /// The account and the totals.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
