@@ -2,6 +2,8 @@
 //!
 //! Goes in: bytes of the direction. Comes out: parts, and settled bytes in the order of the stream.
 
+mod header;
+
 use zeroize::Zeroizing;
 
 use crate::ledger::Account;
@@ -10,6 +12,9 @@ use crate::protocol::{Direction, Place, Sink};
 
 use super::Deflate;
 use super::inflate::{Inflate, Stop};
+use header::Header;
+
+pub(super) use header::is_masked_text;
 
 /// Longest header: two bytes, a length of eight, a key of four.
 const LONGEST_HEADER: usize = 14;
@@ -434,73 +439,4 @@ impl Frames {
             self.is_allowed(&header) && header.opcode != 0 && header.total() == Some(bytes.len() as u64)
         })
     }
-}
-
-/// The header of a frame.
-struct Header {
-    opcode: u8,
-    /// The reserved bits, where they are in the first byte.
-    reserved: u8,
-    is_last: bool,
-    payload: u64,
-    key: Option<[u8; 4]>,
-    /// Its own length.
-    length: usize,
-}
-
-impl Header {
-    /// `None` until it is complete.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-        let (payload, at) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-            127 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?), 10),
-            short => (u64::from(short), 2),
-        };
-        let key = if second & 0x80 != 0 {
-            Some(*bytes.get(at..)?.first_chunk()?)
-        } else {
-            None
-        };
-        Some(Self {
-            opcode: first & 0x0f,
-            reserved: first & 0x70,
-            is_last: first & 0x80 != 0,
-            payload,
-            key,
-            length: at + if key.is_some() { 4 } else { 0 },
-        })
-    }
-
-    fn total(&self) -> Option<u64> {
-        self.payload.checked_add(self.length as u64)
-    }
-}
-
-/// Whether `bytes` are one masked frame with text in it, and no more.
-pub(super) fn is_masked_text(bytes: &[u8]) -> bool {
-    let Some(header) = Header::parse(bytes) else {
-        return false;
-    };
-    let Some(key) = header.key else { return false };
-    let payload = &bytes[header.length..];
-    if bytes[0] != 0x81 || header.total() != Some(bytes.len() as u64) || payload.len() < 2 {
-        return false;
-    }
-    let sample = &payload[..payload.len().min(256)];
-    let plain: Zeroizing<Vec<u8>> = Zeroizing::new(
-        sample
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key)
-            .collect(),
-    );
-    let is_text = match str::from_utf8(&plain) {
-        Ok(_) => true,
-        Err(error) => error.error_len().is_none(),
-    };
-    is_text
-        && !plain
-            .iter()
-            .any(|b| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r'))
 }
