@@ -111,6 +111,11 @@ impl Flow for MessageFlow {
     }
 
     fn quiet(&mut self, connection: &Connection) {
+        self.parser.quiet(&mut PartSink {
+            stages: &mut self.stages,
+            connection,
+            time_ns: 0,
+        });
         let Stages {
             reader,
             shared,

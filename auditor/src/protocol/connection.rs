@@ -223,6 +223,18 @@ impl Parser for Connection {
         });
     }
 
+    fn quiet(&mut self, sink: &mut dyn Sink) {
+        if self.has_waiting() {
+            self.settle_for_text(sink);
+        }
+        // The direction is of no matter here.
+        self.with_parser(Direction::ToServer, sink, |state, _, sink| {
+            if let State::Known(parser) = state {
+                parser.quiet(sink);
+            }
+        });
+    }
+
     fn finish(&mut self, direction: Direction, sink: &mut dyn Sink) {
         if let State::Undecided(held) = &self.state
             && held[direction.index()].is_empty()
@@ -235,6 +247,14 @@ impl Parser for Connection {
             State::Text(text) | State::Messages(text) => text.finish(direction, sink),
             State::Undecided(_) => {}
         });
+    }
+}
+
+impl Connection {
+    /// Whether more waits than the start of a line that is typed.
+    fn has_waiting(&self) -> bool {
+        const FEW: usize = 64;
+        matches!(&self.state, State::Undecided(held) if held.iter().any(|held| held.len() > FEW))
     }
 }
 

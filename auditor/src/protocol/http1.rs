@@ -190,6 +190,12 @@ impl Parser for Http1 {
         }
     }
 
+    fn quiet(&mut self, sink: &mut dyn Sink) {
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.quiet(sink);
+        }
+    }
+
     fn finish(&mut self, direction: Direction, sink: &mut dyn Sink) {
         if direction == Direction::ToClient && !self.early.is_empty() {
             self.pairing.doubt();

@@ -126,6 +126,10 @@ impl Parser for Http2 {
         self.sides[direction.index()].gap(len, &mut self.streams, sink);
     }
 
+    fn quiet(&mut self, sink: &mut dyn Sink) {
+        self.sides.iter_mut().for_each(|side| side.quiet(sink));
+    }
+
     fn finish(&mut self, direction: Direction, sink: &mut dyn Sink) {
         if direction == Direction::ToClient {
             self.release_early(true, sink);

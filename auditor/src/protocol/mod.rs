@@ -169,4 +169,8 @@ pub trait Parser: Send {
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn Sink);
     /// The direction ended (both, when the connection closed): flush and settle all that waits.
     fn finish(&mut self, direction: Direction, sink: &mut dyn Sink);
+    /// Nothing came for a while: give out what waits only for a better guess.
+    fn quiet(&mut self, sink: &mut dyn Sink) {
+        let _ = sink;
+    }
 }

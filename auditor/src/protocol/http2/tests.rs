@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::ledger::Account;
 use crate::protocol::recorded::{Piece, Recorder, Seen, run, run_pieces};
-use crate::protocol::{Connection, Direction, Place};
+use crate::protocol::{Connection, Direction, Parser, Place};
 
 use super::{MAX_BLOCK, PREFACE};
 use Direction::{ToClient, ToServer};
@@ -280,10 +280,32 @@ fn ten_thousand_streams_are_bounded_and_all_their_data_is_shown() {
     }
     let (mut parser, mut sink) = (Connection::opened(), Counting(0));
     let used = allocation_counter::measure(|| {
-        crate::protocol::Parser::feed(&mut parser, ToServer, &client, &mut sink);
+        parser.feed(ToServer, &client, &mut sink);
     });
     assert_eq!(sink.0, 10_000);
     assert!(used.bytes_max < 256 * 1024, "{} bytes", used.bytes_max);
+}
+
+#[test]
+fn what_waits_to_be_told_is_shown_when_nothing_follows() {
+    // The header of a frame, and not all of its payload: on a connection that was open before it may be anything.
+    let piece = &frame(0, 0, 1, &[b'x'; 200])[..100];
+    for mut parser in [Connection::joined(), lost()] {
+        let mut recorder = Recorder::default();
+        parser.feed(ToServer, piece, &mut recorder);
+        assert_eq!(recorder.settled, [0, 0]);
+        parser.quiet(&mut recorder);
+        assert_eq!(recorder.settled, [piece.len() as u64, 0]);
+    }
+}
+
+/// A connection of which bytes are missing.
+fn lost() -> Connection {
+    let mut parser = Connection::opened();
+    let mut recorder = Recorder::default();
+    parser.feed(ToServer, PREFACE, &mut recorder);
+    parser.gap(ToServer, 0, &mut recorder);
+    parser
 }
 
 #[test]

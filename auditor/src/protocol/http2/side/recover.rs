@@ -99,6 +99,13 @@ impl Side {
         }
     }
 
+    /// What may be the start of a frame is shown when nothing follows it for a while.
+    pub(in crate::protocol::http2) fn quiet(&mut self, sink: &mut dyn Sink) {
+        if matches!(self.state, State::Lost) {
+            self.flush_held(sink);
+        }
+    }
+
     /// The direction ended.
     pub(in crate::protocol::http2) fn finish(&mut self, streams: &mut Streams, sink: &mut dyn Sink) {
         self.flush_held(sink);
