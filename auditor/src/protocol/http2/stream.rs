@@ -142,7 +142,7 @@ impl Streams {
         if section.ends {
             known.end(direction, &[], sink);
         }
-        self.keep(stream, known);
+        self.keep(stream, known, sink);
     }
 
     /// Bytes of a data frame.
@@ -173,8 +173,11 @@ impl Streams {
             });
         }
         self.text = self.text + stream.text() - before;
-        if ends && stream.is_over() {
-            self.forget(data.stream);
+        if ends
+            && stream.is_over()
+            && let Some(mut stream) = self.forget(data.stream)
+        {
+            stream.close(sink);
         }
     }
 
@@ -211,8 +214,11 @@ impl Streams {
         }
     }
 
-    fn keep(&mut self, number: u32, stream: Stream) {
-        if !stream.is_over() {
+    /// Keeps a stream, unless it is over: then what came behind its end is shown.
+    fn keep(&mut self, number: u32, mut stream: Stream, sink: &mut dyn Sink) {
+        if stream.is_over() {
+            stream.close(sink);
+        } else {
             self.text += stream.text();
             self.known.insert(number, stream);
         }
