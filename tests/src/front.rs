@@ -6,10 +6,8 @@ use std::{
     process::Command,
 };
 
-use anyhow::bail;
-
 use crate::{
-    peers::children,
+    peers::{listening_nginx, nginx},
     process::{LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
 };
@@ -44,24 +42,8 @@ impl Front {
         ] {
             configuration = configuration.replace(&format!("@{name}@"), &port.to_string());
         }
-        let mut command = Command::new("nginx");
-        command
-            .arg("-p")
-            .arg(scratch.folder())
-            .arg("-c")
-            .arg(scratch.file("front.conf", configuration)?)
-            .args(["-e", "stderr"]);
-        let mut running = Running::start(&mut command)?;
-        let master = running.pid();
-        let pids = wait_for("nginx to listen", LIMIT, || {
-            if let Some(status) = running.status()? {
-                bail!("nginx ended with {status}");
-            }
-            let workers = children(master);
-            let listens = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
-            let is_up = !workers.is_empty() && ports.iter().all(listens);
-            Ok(is_up.then(|| [vec![master], workers].concat()))
-        })?;
+        let mut command = nginx(scratch, &scratch.file("front.conf", configuration)?);
+        let (running, pids) = listening_nginx(&mut command, &ports)?;
         Ok(Self {
             _running: running,
             plain,

@@ -202,9 +202,8 @@ fn nginx(scratch: &Scratch, port_file: &Path) -> anyhow::Result<Command> {
     fs::create_dir(&folder)?;
     fs::copy(peers::libssl()?, folder.join("libssl.so.3"))?;
     fs::write(port_file, port.to_string())?;
-    let mut command = Command::new("nginx");
-    command.arg("-p").arg(scratch.folder()).arg("-c").arg(file);
-    command.args(["-e", "stderr"]).env("LD_LIBRARY_PATH", folder);
+    let mut command = peers::nginx(scratch, &file);
+    command.env("LD_LIBRARY_PATH", folder);
     Ok(command)
 }
 

@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -323,6 +323,37 @@ pub fn gated(scratch: &Scratch, words: &[&OsStr]) -> anyhow::Result<Running> {
     )
 }
 
+/// nginx with a configuration.
+pub fn nginx(scratch: &Scratch, configuration: &Path) -> Command {
+    let mut command = Command::new("nginx");
+    command
+        .arg("-p")
+        .arg(scratch.folder())
+        .arg("-c")
+        .arg(configuration)
+        .args(["-e", "stderr"]);
+    command
+}
+
+/// Starts it; its processes, the master first, once it listens at all `ports`.
+///
+/// # Errors
+/// When it does not come up.
+pub fn listening_nginx(command: &mut Command, ports: &[u16]) -> anyhow::Result<(Running, Vec<u32>)> {
+    let mut running = Running::start(command)?;
+    let master = running.pid();
+    let pids = wait_for("nginx to listen", LIMIT, || {
+        if let Some(status) = running.status()? {
+            bail!("nginx ended with {status}");
+        }
+        let workers = children(master);
+        let listens = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        let is_up = !workers.is_empty() && ports.iter().all(listens);
+        Ok(is_up.then(|| [vec![master], workers].concat()))
+    })?;
+    Ok((running, pids))
+}
+
 /// nginx with TLS in front of a plain server.
 pub struct Nginx {
     running: Running,
@@ -346,23 +377,7 @@ impl Nginx {
             .replace("@port@", &port.to_string())
             .replace("@upstream@", &upstream.to_string());
         let file = scratch.file("nginx.conf", configuration)?;
-        let mut command = Command::new("nginx");
-        command
-            .arg("-p")
-            .arg(scratch.folder())
-            .arg("-c")
-            .arg(file)
-            .args(["-e", "stderr"]);
-        let mut running = Running::start(&mut command)?;
-        let master = running.pid();
-        let pids = wait_for("nginx to listen", LIMIT, || {
-            if let Some(status) = running.status()? {
-                bail!("nginx ended with {status}");
-            }
-            let workers = children(master);
-            let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-            Ok((listens && !workers.is_empty()).then(|| [vec![master], workers].concat()))
-        })?;
+        let (running, pids) = listening_nginx(&mut nginx(scratch, &file), &[port])?;
         Ok(Self {
             running,
             port,

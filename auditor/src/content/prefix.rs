@@ -3,7 +3,8 @@
 //! Goes in: documents of the inner content. Comes out: the same with longer paths: `meta:$.card` for a
 //! field of the JSON in part `meta`, `$.blob|base64.card` for one of what is encoded in `$.blob`.
 
-use std::ops::Range;
+use std::borrow::Borrow;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::ledger::Account;
@@ -63,15 +64,19 @@ impl Prefix {
     }
 }
 
-/// The lookup of inner content.
-struct Prefixed<'a> {
-    inner: &'a dyn FieldLookup,
-    prefix: &'a Prefix,
+/// The lookup of inner content, borrowed or its own.
+struct Prefixed<Inner, Of> {
+    inner: Inner,
+    prefix: Of,
 }
 
-impl FieldLookup for Prefixed<'_> {
+impl<Inner, Of> FieldLookup for Prefixed<Inner, Of>
+where
+    Inner: Deref<Target: FieldLookup>,
+    Of: Borrow<Prefix>,
+{
     fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field {
-        self.prefix.before(self.inner.field_at(bytes, at))
+        self.prefix.borrow().before(self.inner.field_at(bytes, at))
     }
 
     fn column_at(&self, bytes: &[u8], at: usize) -> Option<u16> {
@@ -83,35 +88,9 @@ impl FieldLookup for Prefixed<'_> {
     }
 
     fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
-        Some(Box::new(Snapshot {
+        Some(Box::new(Prefixed {
             inner: self.inner.snapshot()?,
-            prefix: self.prefix.clone(),
-        }))
-    }
-}
-
-struct Snapshot {
-    inner: Box<dyn FieldLookup + Send>,
-    prefix: Prefix,
-}
-
-impl FieldLookup for Snapshot {
-    fn field_at(&self, bytes: &[u8], at: Range<usize>) -> Field {
-        self.prefix.before(self.inner.field_at(bytes, at))
-    }
-
-    fn column_at(&self, bytes: &[u8], at: usize) -> Option<u16> {
-        self.inner.column_at(bytes, at)
-    }
-
-    fn column_name(&self, column: u16) -> Option<String> {
-        self.inner.column_name(column)
-    }
-
-    fn snapshot(&self) -> Option<Box<dyn FieldLookup + Send>> {
-        Some(Box::new(Self {
-            inner: self.inner.snapshot()?,
-            prefix: self.prefix.clone(),
+            prefix: self.prefix.borrow().clone(),
         }))
     }
 }

@@ -5,14 +5,14 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use crossbeam_channel::{Receiver, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{
     Observed, Shared, Totals, flow::MessageFlow, hold, protocols::Protocols, reporter::Reporter,
     selection::Selection, watchlist,
 };
 use crate::{
-    capture::ring::Record,
+    capture::{policy::Reading, ring::Record},
     detect::Scanner,
     ledger::ByteLedger,
     report::{aggregate::Settings, finding::Finding},
@@ -25,19 +25,28 @@ const SERIES: usize = 1000;
 
 /// Stages from `stream` to `report`.
 pub struct Replay {
-    streams: Streams<MessageFlow>,
-    observations: Receiver<Observed>,
-    reporter: Reporter,
-    shared: Arc<Shared>,
+    pub(super) streams: Streams<MessageFlow>,
+    pub(super) observations: Receiver<Observed>,
+    pub(super) reporter: Reporter,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Replay {
     /// # Errors
     /// When the metrics can not be made.
     pub fn new(scanner: Scanner) -> Result<Self, prometheus::Error> {
-        let ledger = Arc::new(ByteLedger::default());
         // Nobody listens to what the kernel side is told.
         let (policies, _) = bounded(1);
+        Self::selecting(scanner, Selection::default(), policies)
+    }
+
+    /// The same with connections that are left out; `policies` takes what the kernel side is told of streams.
+    pub(super) fn selecting(
+        scanner: Scanner,
+        selection: Selection,
+        policies: Sender<(u64, Reading)>,
+    ) -> Result<Self, prometheus::Error> {
+        let ledger = Arc::new(ByteLedger::default());
         let shared = Arc::new(Shared {
             scanner,
             metrics: Arc::new(Metrics::new(Arc::clone(&ledger), SERIES)?),
@@ -47,7 +56,7 @@ impl Replay {
             totals: Totals::default(),
             protocols: Protocols::default(),
             watchlist: watchlist::Watchlist::default(),
-            selection: Selection::default(),
+            selection,
             policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
@@ -67,6 +76,11 @@ impl Replay {
     /// Takes one record through all stages.
     pub fn record(&mut self, record: &Record<'_>) -> Vec<Finding> {
         self.streams.record(record);
+        self.reported()
+    }
+
+    /// Findings of what was observed since the last time.
+    pub(super) fn reported(&mut self) -> Vec<Finding> {
         self.observations
             .try_iter()
             .flat_map(|observed| self.reporter.take(observed))
@@ -76,11 +90,7 @@ impl Replay {
     /// Ends all streams.
     pub fn finish(&mut self) -> Vec<Finding> {
         self.streams.finish();
-        let mut findings: Vec<_> = self
-            .observations
-            .try_iter()
-            .flat_map(|observed| self.reporter.take(observed))
-            .collect();
+        let mut findings = self.reported();
         findings.extend(self.reporter.finish());
         findings
     }

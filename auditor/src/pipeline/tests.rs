@@ -3,22 +3,16 @@
 use auditor_common::record::{ENDPOINT_LEN, HEADER_LEN, Kind, RecordHeader, Source, role};
 use crossbeam_channel::unbounded;
 
-use super::flow::MessageFlow;
-use super::reporter::Reporter;
+use super::replay::Replay;
 use super::*;
 use crate::capture::ring::Record;
 use crate::detect::{Confidence, Fingerprinter};
 use crate::ledger::{Account, Ledger};
-use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
-use crate::stream::Streams;
 
 /// A sender of HTTP requests on one TLS stream, and all stages behind it.
 struct Bench {
-    streams: Streams<MessageFlow>,
-    observations: Receiver<Observed>,
-    reporter: Reporter,
-    shared: Arc<Shared>,
+    replay: Replay,
     /// What the kernel side is told of streams.
     told: Receiver<(u64, Reading)>,
     offset: u64,
@@ -38,30 +32,9 @@ impl Bench {
     /// Not bound either, and with connections that are left out.
     fn selecting(selection: Selection) -> Self {
         let (policies, told) = unbounded();
-        let ledger = Arc::new(ByteLedger::default());
-        let shared = Arc::new(Shared {
-            scanner: Scanner::new(Fingerprinter::new([7; 32])),
-            metrics: Arc::new(Metrics::new(Arc::clone(&ledger), 100).unwrap()),
-            ledger: Arc::clone(&ledger),
-            peers: Arc::default(),
-            clock: Clock::now(),
-            totals: Totals::default(),
-            protocols: protocols::Protocols::default(),
-            watchlist: watchlist::Watchlist::default(),
-            selection,
-            policies,
-            held: hold::Room::default(),
-            stopping: AtomicBool::new(false),
-        });
-        let (out, observations) = unbounded();
-        let of_stream = Arc::clone(&shared);
+        let scanner = Scanner::new(Fingerprinter::new([7; 32]));
         Self {
-            streams: Streams::new(Arc::clone(&shared.peers), ledger, move |connection| {
-                MessageFlow::new(connection, Arc::clone(&of_stream), out.clone())
-            }),
-            observations,
-            reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
-            shared,
+            replay: Replay::selecting(scanner, selection, policies).unwrap(),
             told,
             offset: 0,
         }
@@ -79,7 +52,7 @@ impl Bench {
         let mut header = RecordHeader::decode(&[0; HEADER_LEN]).unwrap();
         header.cookie = 77;
         header.len = ENDPOINT_LEN as u32;
-        self.streams.record(&Record {
+        self.replay.streams.record(&Record {
             header,
             kind: Kind::Bound,
             source: Source::Tls,
@@ -102,7 +75,7 @@ impl Bench {
         header.offset = self.offset;
         header.len = request.len() as u32;
         self.offset += request.len() as u64;
-        self.streams.record(&Record {
+        self.replay.streams.record(&Record {
             header,
             kind: Kind::Data,
             source: Source::Tls,
@@ -111,16 +84,13 @@ impl Bench {
     }
 
     fn reported(&mut self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for observed in self.observations.try_iter() {
-            findings.extend(self.reporter.take(observed));
-        }
-        findings.extend(self.reporter.due());
+        let mut findings = self.replay.reported();
+        findings.extend(self.replay.reporter.due());
         findings
     }
 
     fn is_clean(&self) -> bool {
-        self.shared.watchlist.current().is_empty()
+        self.replay.shared.watchlist.current().is_empty()
     }
 }
 
@@ -145,14 +115,14 @@ fn cards_in_a_field_without_a_telling_name_are_found_after_a_few() {
         findings.extend(bench.post(&format!(r#"{{"a":[{{"zq":"{}"}}]}}"#, number(n, 0))));
         assert_eq!(findings.is_empty(), n < 6, "after {n}");
     }
-    findings.extend(bench.reporter.finish());
+    findings.extend(bench.replay.reporter.finish());
     let last = findings.last().unwrap();
     assert_eq!(last.detector, "payment_card");
     assert_eq!(last.confidence, Confidence::High);
     assert_eq!(last.count, 10, "those that waited are counted, too");
     assert_eq!(last.location.field.as_deref(), Some("$.a[0].zq"));
-    assert_eq!(bench.reporter.aggregator().low_confidence(), 0);
-    let accounted = bench.shared.ledger.settled(Ledger::Tls, Account::Scanned);
+    assert_eq!(bench.replay.reporter.aggregator().low_confidence(), 0);
+    let accounted = bench.replay.shared.ledger.settled(Ledger::Tls, Account::Scanned);
     assert_eq!(accounted, bench.offset);
 }
 
@@ -164,8 +134,8 @@ fn ids_of_which_one_in_ten_passes_are_never_reported_and_soon_not_counted() {
         assert!(findings.is_empty(), "after {n}");
     }
     assert!(bench.is_clean(), "the field is decided");
-    assert!(bench.reporter.finish().is_empty());
-    assert_eq!(bench.reporter.aggregator().low_confidence(), 50);
+    assert!(bench.replay.reporter.finish().is_empty());
+    assert_eq!(bench.replay.reporter.aggregator().low_confidence(), 50);
 }
 
 #[test]
@@ -183,9 +153,9 @@ fn what_fields_carried_outlives_the_reporter() {
     let path = folder.path().join("sketches");
     let mut before = Bench::new();
     before.post(r#"{"zq":"************0247"}"#);
-    before.reporter.stored_sketches().write(&path).unwrap();
+    before.replay.reporter.stored_sketches().write(&path).unwrap();
     let mut after = Bench::new();
-    after.reporter.load_sketches(&path);
+    after.replay.reporter.load_sketches(&path);
     assert_eq!(after.post(&format!(r#"{{"zq":"{}"}}"#, number(1, 0))).len(), 1);
 }
 
@@ -215,7 +185,7 @@ fn what_is_never_bound_is_reported_without_a_peer_after_a_moment() {
     let sent = std::time::Instant::now();
     let mut findings = Vec::new();
     while findings.is_empty() && sent.elapsed() < Duration::from_secs(10) {
-        bench.streams.settle();
+        bench.replay.streams.settle();
         findings = bench.reported();
         std::thread::yield_now();
     }
@@ -223,16 +193,16 @@ fn what_is_never_bound_is_reported_without_a_peer_after_a_moment() {
     assert_eq!(destinations(&findings), [None]);
     // From then on nothing waits.
     bench.send(r#"{"card_number":"4024007103939509"}"#);
-    assert_eq!(bench.observations.len(), 1);
+    assert_eq!(bench.replay.observations.len(), 1);
 }
 
 #[test]
 fn a_stream_that_ends_unbound_keeps_nothing_back_and_is_counted() {
     let mut bench = Bench::unbound();
     bench.send(BODY);
-    bench.streams.finish();
+    bench.replay.streams.finish();
     assert_eq!(destinations(&bench.reported()), [None]);
-    assert_eq!(Totals::get(&bench.shared.totals.unbound), 1);
+    assert_eq!(Totals::get(&bench.replay.shared.totals.unbound), 1);
 }
 
 #[test]
@@ -243,7 +213,7 @@ fn what_a_connection_brings_that_is_left_out_is_muted_and_the_kernel_side_told_o
     assert!(bench.post(BODY).is_empty());
     assert!(bench.post(BODY).is_empty());
     assert_eq!(
-        bench.shared.ledger.settled(Ledger::Tls, Account::Muted),
+        bench.replay.shared.ledger.settled(Ledger::Tls, Account::Muted),
         bench.offset
     );
     assert_eq!(bench.told.try_iter().collect::<Vec<_>>(), [(0, Reading::Nothing)]);
@@ -258,7 +228,7 @@ fn a_stream_is_left_out_from_when_its_peer_is_known() {
     bench.bind();
     assert_eq!(bench.reported().len(), 1);
     assert!(bench.post(BODY).is_empty());
-    let settled = |account| bench.shared.ledger.settled(Ledger::Tls, account);
+    let settled = |account| bench.replay.shared.ledger.settled(Ledger::Tls, account);
     assert_eq!(settled(Account::Scanned), read);
     assert_eq!(settled(Account::Muted), bench.offset - read);
 }

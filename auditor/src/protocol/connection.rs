@@ -191,6 +191,12 @@ impl Connection {
         self.choose(speaker, known, direction, false, messages);
     }
 
+    /// Whether more waits than the start of a line that is typed.
+    fn has_waiting(&self) -> bool {
+        const FEW: usize = 64;
+        matches!(&self.state, State::Undecided(held) if held.iter().any(|held| held.len() > FEW))
+    }
+
     /// Nothing more will tell what the connection speaks.
     fn settle_for_text(&mut self, sink: &mut dyn Sink) {
         if let State::Undecided(held) = &mut self.state {
@@ -247,14 +253,6 @@ impl Parser for Connection {
             State::Text(text) | State::Messages(text) => text.finish(direction, sink),
             State::Undecided(_) => {}
         });
-    }
-}
-
-impl Connection {
-    /// Whether more waits than the start of a line that is typed.
-    fn has_waiting(&self) -> bool {
-        const FEW: usize = 64;
-        matches!(&self.state, State::Undecided(held) if held.iter().any(|held| held.len() > FEW))
     }
 }
 

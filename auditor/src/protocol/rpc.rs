@@ -10,6 +10,11 @@ mod soap;
 
 use super::http::Fields;
 
+/// Names of the protocols in findings.
+pub(super) const GRAPHQL: &str = "graphql";
+pub(super) const JSON_RPC: &str = "json-rpc";
+pub(super) const SOAP: &str = "soap";
+
 /// Longest name that is shown, bytes.
 const MAX_NAME: usize = 64;
 

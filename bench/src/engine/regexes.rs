@@ -26,17 +26,24 @@ impl Set {
     /// # Errors
     /// When a pattern is no regular expression or all are too large together.
     pub fn new(patterns: &[&str]) -> anyhow::Result<Self> {
-        let set = RegexSetBuilder::new(patterns)
-            .unicode(false)
-            .size_limit(SET_SIZE)
-            .dfa_size_limit(SET_SIZE)
-            .build()
-            .context("the set of patterns")?;
         Ok(Self {
-            set,
+            set: set(patterns)?,
             regexes: compile(patterns)?,
         })
     }
+}
+
+/// All patterns in one set.
+///
+/// # Errors
+/// As [`Set::new`].
+pub fn set(patterns: &[&str]) -> anyhow::Result<RegexSet> {
+    RegexSetBuilder::new(patterns)
+        .unicode(false)
+        .size_limit(SET_SIZE)
+        .dfa_size_limit(SET_SIZE)
+        .build()
+        .context("the set of patterns")
 }
 
 impl Engine for Set {

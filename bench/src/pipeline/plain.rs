@@ -7,15 +7,14 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, ensure};
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::RegexSet;
 
 use super::Pass;
 use super::recording::{Protocol, Recording};
 use crate::engine::clock::Moment;
+use crate::engine::regexes;
 use crate::patterns;
 
-/// Bytes a compiled set may take, and its lazy automaton.
-const SET_SIZE: usize = 256 << 20;
 /// Length of an HTTP/2 frame header.
 const FRAME: usize = 9;
 
@@ -29,13 +28,9 @@ impl Plain {
     pub fn new() -> anyhow::Result<Self> {
         let known = patterns::of_this_build();
         let patterns = patterns::regexes(|detector| known.contains(&detector));
-        let set = RegexSetBuilder::new(patterns)
-            .unicode(false)
-            .size_limit(SET_SIZE)
-            .dfa_size_limit(SET_SIZE)
-            .build()
-            .context("the set of patterns")?;
-        Ok(Self { set })
+        Ok(Self {
+            set: regexes::set(&patterns)?,
+        })
     }
 
     /// # Errors

@@ -38,16 +38,15 @@ pub fn run(opening: &[(Direction, &[u8])], input: &[u8]) {
         parser.feed(*direction, bytes, &mut sink);
         fed[direction.index()] += bytes.len() as u64;
     }
-    while let [command, length, bytes @ ..] = rest {
-        let direction = if command & 1 == 0 {
-            Direction::ToServer
-        } else {
-            Direction::ToClient
-        };
-        let (bytes, after) = bytes.split_at(usize::from(*length).min(bytes.len()));
-        rest = after;
-        match command >> 1 & 15 {
-            0 => parser.gap(direction, u64::from(*length), &mut sink),
+    while let Some(Command {
+        what,
+        direction,
+        length,
+        bytes,
+    }) = next(&mut rest)
+    {
+        match what {
+            0 => parser.gap(direction, u64::from(length), &mut sink),
             1 => parser.finish(direction, &mut sink),
             _ if bytes.is_empty() => {}
             _ => {
@@ -59,4 +58,33 @@ pub fn run(opening: &[(Direction, &[u8])], input: &[u8]) {
     parser.finish(Direction::ToServer, &mut sink);
     parser.finish(Direction::ToClient, &mut sink);
     assert_eq!(sink.settled, fed);
+}
+
+/// What an input says to do next.
+pub(super) struct Command<'a> {
+    /// 0 to 15.
+    pub(super) what: u8,
+    pub(super) direction: Direction,
+    pub(super) length: u8,
+    /// As many as `length`, if there are.
+    pub(super) bytes: &'a [u8],
+}
+
+/// The next command of an input.
+pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Option<Command<'a>> {
+    let [command, length, bytes @ ..] = *rest else {
+        return None;
+    };
+    let (bytes, after) = bytes.split_at(usize::from(*length).min(bytes.len()));
+    *rest = after;
+    Some(Command {
+        what: command >> 1 & 15,
+        direction: if command & 1 == 0 {
+            Direction::ToServer
+        } else {
+            Direction::ToClient
+        },
+        length: *length,
+        bytes,
+    })
 }

@@ -13,6 +13,8 @@ use auditor::{
     protocol::{Connection, Direction, Parser as _, Part, Sink},
 };
 
+use super::conversation::{Command, next};
+
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(Fingerprinter::new([3; 32])));
 
 /// Made up, and valid.
@@ -93,16 +95,15 @@ pub fn run(input: &[u8]) {
         outcome: Outcome::default(),
     };
     let mut fed = [0; 2];
-    while let [command, length, bytes @ ..] = rest {
-        let direction = if command & 1 == 0 {
-            Direction::ToServer
-        } else {
-            Direction::ToClient
-        };
-        let (bytes, after) = bytes.split_at(usize::from(*length).min(bytes.len()));
-        rest = after;
-        match command >> 1 & 15 {
-            1 => connection.gap(direction, u64::from(*length), &mut stages),
+    while let Some(Command {
+        what,
+        direction,
+        length,
+        bytes,
+    }) = next(&mut rest)
+    {
+        match what {
+            1 => connection.gap(direction, u64::from(length), &mut stages),
             2 => connection.finish(direction, &mut stages),
             3 => stages.reader.flush(&mut stages.outcome),
             _ if bytes.is_empty() => {}

@@ -130,24 +130,14 @@ impl Decoder {
                 let (name, value) = self.lookup(index)?;
                 spend(left, name, value, show);
             }
-            0x40..0x80 => {
-                self.literal(input, 6)?;
-                let known = self.named();
-                spend(
-                    left,
-                    known.then(|| self.name.expose()),
-                    Some(self.value.expose()),
-                    show,
-                );
-                self.insert(known);
-            }
             0x20..0x40 => {
                 self.limit = input.integer(5)?;
                 self.limit_is_known = true;
                 self.evict(self.room());
             }
             _ => {
-                self.literal(input, 4)?;
+                let is_added = first >= 0x40;
+                self.literal(input, if is_added { 6 } else { 4 })?;
                 let known = self.named();
                 spend(
                     left,
@@ -155,6 +145,9 @@ impl Decoder {
                     Some(self.value.expose()),
                     show,
                 );
+                if is_added {
+                    self.insert(known);
+                }
             }
         }
         Ok(())

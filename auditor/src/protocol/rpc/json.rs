@@ -3,10 +3,7 @@
 //! Goes in: the start of a body, which may be cut. Comes out: a [`Call`]. Only the members of the object
 //! at the top are looked at, or of the objects in an array at the top; everything is passed once.
 
-use super::{Call, as_name};
-
-const GRAPHQL: &str = "graphql";
-const JSON_RPC: &str = "json-rpc";
+use super::{Call, GRAPHQL, JSON_RPC, as_name};
 
 /// What a body in JSON calls.
 pub(super) fn call(bytes: &[u8]) -> Option<Call<'_>> {

@@ -3,9 +3,7 @@
 //! Goes in: the start of a document in XML. Comes out: a [`Call`]. The tags are passed once, until the
 //! body's first element.
 
-use super::{Call, Fields, as_name};
-
-const SOAP: &str = "soap";
+use super::{Call, Fields, SOAP, as_name};
 
 /// What an envelope calls; else the last piece of `SOAPAction`.
 pub(super) fn call<'a>(bytes: &'a [u8], fields: &'a Fields) -> Option<Call<'a>> {
