@@ -58,6 +58,11 @@ impl AddressPair {
         }
     }
 
+    /// Both ends are in one network namespace: their sockets are in the same tables of /proc.
+    pub fn is_within_host(self) -> bool {
+        self.remote.ip().is_loopback() || self.remote.ip() == self.local.ip()
+    }
+
     fn is_unix(self) -> bool {
         matches!(self.local.ip(), IpAddr::V6(ip) if ip.segments()[..4] == [0x100, 0, 0, 0])
     }

@@ -68,8 +68,7 @@ pub enum Found {
 /// The process that owns the other end of `pair`, a socket of `pid`. `None` when it is on another
 /// host, in another network namespace, or gone.
 pub fn find(pid: u32, pair: AddressPair, datagram: bool) -> Option<Found> {
-    let ip = pair.remote.ip();
-    if !ip.is_loopback() && ip != pair.local.ip() {
+    if !pair.is_within_host() {
         return None;
     }
     let wanted = pair.reversed();

@@ -1,6 +1,8 @@
 //! A connection: its addresses, which side is the client, and who is at both ends.
 
 mod ends;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -266,15 +268,20 @@ impl Connection {
     }
 
     /// Decides which side is the client, when the first bytes come: the kernel saw it connect; or
-    /// its port has a listener; or it sends what only a client sends; or the ports tell.
+    /// the port of either end has a listener; or it sends what only a client sends; or the ports tell.
     pub(super) fn settle_role(&mut self, peers: &Peers, ingress: bool, first: &[u8]) {
         if self.is_client.is_some() {
             return;
         }
         let inet = self.pair.filter(|_| self.unix.is_none());
-        let by_listener = inet
-            .filter(|pair| peers.is_listening(self.tgid, self.netns, pair.local.port()))
-            .map(|_| false);
+        let listens = |port| peers.is_listening(self.tgid, self.netns, port);
+        let by_listener = inet.and_then(|pair| {
+            if listens(pair.local.port()) {
+                Some(false)
+            } else {
+                (pair.is_within_host() && listens(pair.remote.port())).then_some(true)
+            }
+        });
         let by_bytes = || match sniff::speaker(first)? {
             sniff::Speaker::Client => Some(!ingress),
             sniff::Speaker::Server => Some(ingress),
