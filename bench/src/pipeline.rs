@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Requests of each recording
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     requests: u32,
+    /// Rows whose name has this in it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
     /// Not used: nothing is started
     #[arg(long, value_name = "PATH", hide = true)]
     auditor: Option<PathBuf>,
@@ -98,7 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "| recording | answers | MB | auditor: answers/s | MB/s | plain: answers/s | MB/s | auditor takes | goal |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for row in &ROWS {
+    for row in ROWS.iter().filter(|row| row.name.contains(&arguments.only)) {
         let requests = (arguments.requests / row.share).max(100);
         let recording = Recording::of(row.protocol, row.path, requests, folder.path())
             .with_context(|| format!("can not record {}", row.name))?;

@@ -5,7 +5,11 @@
 //! [`MAX_DEPTH`] levels the path ends in `..*`, which says that it goes on unseen. A string that holds JSON is
 //! followed inside, up to [`MAX_LEVELS`] times: `$.payload|json.card`.
 
+mod leap;
+mod marks;
 mod strings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -43,6 +47,8 @@ pub(super) struct Json {
     embeds: bool,
     /// Backslashes right in front of the cursor.
     slashes: u32,
+    /// Up to here each byte is looked at: something is odd.
+    careful_to: usize,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -78,6 +84,28 @@ impl Json {
     /// The same, at another place.
     pub(super) fn moved(self, at: usize) -> Self {
         Self { at, ..self }
+    }
+
+    /// Looks at each byte up to `to`.
+    fn walk(&mut self, bytes: &[u8], to: usize) {
+        while self.at < to {
+            self.step(bytes, to);
+        }
+    }
+
+    fn step(&mut self, bytes: &[u8], to: usize) {
+        match self.state {
+            State::Between => self.between(bytes),
+            State::Scalar => {
+                let rest = &bytes[self.at..to];
+                let end = rest.iter().position(|b| ends_scalar(*b));
+                self.at = end.map_or(to, |end| self.at + end);
+                if end.is_some() {
+                    self.state = State::Between;
+                }
+            }
+            State::Text { key } => self.text(bytes, to, key),
+        }
     }
 
     fn between(&mut self, bytes: &[u8]) {
@@ -296,17 +324,10 @@ impl Cursor for Json {
             self.skip_lines(bytes, to);
         }
         while self.at < to {
-            match self.state {
-                State::Between => self.between(bytes),
-                State::Scalar => {
-                    let rest = &bytes[self.at..to];
-                    let end = rest.iter().position(|b| ends_scalar(*b));
-                    self.at = end.map_or(to, |end| self.at + end);
-                    if end.is_some() {
-                        self.state = State::Between;
-                    }
-                }
-                State::Text { key } => self.text(bytes, to, key),
+            if self.state != State::Between {
+                self.step(bytes, to);
+            } else if !self.leap(bytes, to) {
+                self.walk(bytes, to.min(self.at + leap::LEAST));
             }
         }
     }
@@ -321,6 +342,7 @@ impl Cursor for Json {
         }
         self.frames.truncate(self.depth);
         self.token = self.token.saturating_sub(self.at);
+        self.careful_to = self.careful_to.saturating_sub(self.at);
         self.token_end = None;
         self.at = 0;
     }
