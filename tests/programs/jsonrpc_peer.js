@@ -1,9 +1,9 @@
 // A JSON-RPC server or client of Node.js (jayson), over HTTP/1.1, with the calls of a script.
 //
 //     node jsonrpc_peer.js server PORT_FILE SCRIPT
-//     node jsonrpc_peer.js client PORT GATE SCRIPT
+//     node jsonrpc_peer.js client PORT GATE SCRIPT [--batch]
 //
-// The client waits for the file GATE and makes the calls one after another. Whoever meets something else than the script
+// The client waits for the file GATE and makes the calls one after another, or all of them in one request. Whoever meets something else than the script
 // says fails.
 'use strict';
 const fs = require('fs');
@@ -37,6 +37,15 @@ function server() {
 function client() {
   if (!fs.existsSync(gate)) return setTimeout(client, 5);
   const speaking = jayson.Client.http({ host: '127.0.0.1', port: first, path: '/v1/rpc' });
+  if (named.includes('--batch')) {
+    const batch = calls.map(({ method, params }) => speaking.request(method, params));
+    return speaking.request(batch, (error, answers) => {
+      if (error) fail(error.message);
+      if (!isDeepStrictEqual(answers.map(({ result }) => result), calls.map(({ result }) => result))) fail('another answer came');
+      console.log('done');
+      process.exit(0);
+    });
+  }
   const next = (at) => {
     if (at === calls.length) {
       console.log('done');

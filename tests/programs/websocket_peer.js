@@ -1,13 +1,14 @@
 // A WebSocket server or client of the package ws that has exactly the conversations of a script.
 //
 //     node websocket_peer.js server PORT_FILE SCRIPT [--deflate] [--pem PEM]
-//     node websocket_peer.js client PORT GATE SCRIPT [--deflate] [--pem PEM]
+//     node websocket_peer.js client PORT GATE SCRIPT [--deflate] [--pem PEM] [--http2]
 //
-// Each conversation is a connection of its own, and all are had at once. The client waits for the file GATE first. Whoever
+// Each conversation is a connection of its own, or a stream of one of HTTP/2 (RFC 8441); all are had at once. The client waits for the file GATE first. Whoever
 // hears something else than the script says fails.
 'use strict';
 const fs = require('fs');
 const http = require('http');
+const http2 = require('http2');
 const https = require('https');
 const { WebSocket, WebSocketServer } = require('ws');
 const [role, first, ...named] = process.argv.slice(2);
@@ -60,9 +61,44 @@ function server() {
   process.on('SIGTERM', () => process.exit(0));
 }
 
+// A socket of the package on a stream that another one opened: what a server does behind its handshake, but that it masks.
+function onStream(stream) {
+  const socket = new WebSocket(null, undefined, {});
+  socket._isServer = false;
+  socket.setSocket(stream, Buffer.alloc(0), { maxPayload: 1 << 30 });
+  return socket;
+}
+
+function overHttp2(ended) {
+  const session = http2.connect(`http://127.0.0.1:${first}`);
+  session.on('error', (error) => fail(error.message));
+  session.on('remoteSettings', ({ enableConnectProtocol }) => {
+    if (!enableConnectProtocol) fail('no WebSockets over HTTP/2 here');
+    for (const { path, headers, messages } of conversations) {
+      const stream = session.request({
+        ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':path': path, ':authority': 'localhost',
+        'sec-websocket-version': '13', ...headers,
+      }, { endStream: false });
+      stream.on('response', ({ ':status': status }) => {
+        if (status !== 200) fail(`status ${status}`);
+        const socket = onStream(stream);
+        talk(socket, messages, 'client', () => socket.close());
+        socket.on('close', () => ended() && session.close());
+      });
+    }
+  });
+}
+
 function client() {
   if (!fs.existsSync(gate)) return setTimeout(client, 5);
   let left = conversations.length;
+  if (rest.includes('--http2')) {
+    return overHttp2(() => {
+      left -= 1;
+      if (left === 0) console.log('done');
+      return left === 0;
+    });
+  }
   for (const { path, headers, messages } of conversations) {
     const socket = new WebSocket(`${pem ? 'wss' : 'ws'}://localhost:${first}${path}`, {
       perMessageDeflate, headers, rejectUnauthorized: false, family: 4,

@@ -1,5 +1,5 @@
 //! What stands in front of a server: nginx with HTTP/1.1 and HTTP/2, in the open and over TLS, with answers compressed on
-//! the way; and nghttpx, which is upgraded from one to the other.
+//! the way; nghttpx, which is upgraded from one to the other; and tinyproxy, which opens tunnels.
 
 use std::{
     net::{Ipv4Addr, TcpStream},
@@ -70,6 +70,31 @@ impl Upgrading {
         command.arg(format!("--frontend=127.0.0.1,{port};no-tls"));
         command.arg(format!("--backend=127.0.0.1,{upstream}"));
         let running = Running::start(&mut command)?;
+        listens(port)?;
+        Ok(Self { running, port })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+}
+
+/// tinyproxy, which connects its clients to whom they name.
+pub struct Tunnels {
+    running: Running,
+    pub port: u16,
+}
+
+impl Tunnels {
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(scratch: &Scratch, to: u16) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let configuration = format!(
+            "Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nConnectPort {to}\nTimeout 60\nMaxClients 20\nLogLevel Error\n"
+        );
+        let file = scratch.file("tinyproxy.conf", configuration)?;
+        let running = Running::start(Command::new("tinyproxy").args(["-d", "-c"]).arg(file))?;
         listens(port)?;
         Ok(Self { running, port })
     }

@@ -19,6 +19,7 @@ pub mod mixed;
 pub mod peers;
 pub mod posting;
 pub mod process;
+pub mod proof;
 pub mod relay;
 pub mod rustls;
 pub mod scratch;

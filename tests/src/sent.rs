@@ -2,6 +2,7 @@
 //! operation, part, field and direction, nothing missing, nothing else. A failure names values by number only.
 
 mod place;
+mod proof;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -175,7 +176,7 @@ impl Sent {
                 wrong.join("\n")
             );
         }
-        Ok(())
+        proof::note(&self.rows, report, legs)
     }
 
     /// The leg and the value of a finding that is right; else what is wrong.

@@ -1,14 +1,13 @@
 //! What the TLS tests proved, for the table in `docs/tls-support.md`.
 //!
-//! A test that captured a program's plaintext says so in a file of its own, in the folder that
-//! `AUDITOR_TLS_RESULTS` names. `cargo xtask tls-support` makes the page of them.
+//! A test that captured a program's plaintext leaves a line. `cargo xtask tls-support` makes the page of them.
 
-use std::{collections::BTreeSet, env, fs};
+use std::collections::BTreeSet;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::watch::Report;
+use crate::{proof, watch::Report};
 
 /// A program and the library that was captured in it.
 #[derive(Clone, Copy, Debug)]
@@ -94,21 +93,6 @@ pub fn prove(report: &Report, proof: Proof<'_>) -> anyhow::Result<()> {
         "binding": binding.unwrap_or("none"),
     });
     println!("table: {line} | moved {moved}, difference 0");
-    let Some(folder) = env::var_os("AUDITOR_TLS_RESULTS") else {
-        return Ok(());
-    };
-    let name = format!("{}-{}.json", proof.library, proof.program);
-    let name: String = name
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    fs::create_dir_all(&folder)?;
-    fs::write(std::path::Path::new(&folder).join(name), format!("{line}\n"))
-        .context("the result can not be written")
+    let name = format!("{}-{}", proof.library, proof.program);
+    proof::note("AUDITOR_TLS_RESULTS", &name, &line)
 }

@@ -4,7 +4,7 @@
 use std::{path::Path, process::Command};
 
 use auditor_tests::{
-    http::{self, Serving, watched},
+    http::{self, Exchange, Serving, answered, watched},
     message, peers,
     scratch::Scratch,
     sent::{Sent, each},
@@ -84,6 +84,71 @@ fn graphql(sent: &mut Sent) -> Value {
             },
         ],
     })
+}
+
+/// curl asks the same server in the query of a GET.
+#[test]
+fn operations_of_graphql_in_a_query_are_reported_by_name() -> anyhow::Result<()> {
+    let mut sent = Sent::over("graphql");
+    let operation = "GET /v1/graphql OneAccount";
+    let asked = sent.iban(operation, "request.query", "variables|json.iban");
+    let account =
+        json!({"iban": sent.iban(operation, "response.body", "$.data.account.iban"), "status": "open"});
+    let query = "query OneAccount($iban: String) { account(iban: $iban) { iban status } }";
+    let query = form_urlencoded(&[
+        ("operationName", "OneAccount"),
+        ("query", query),
+        ("variables", &json!({"iban": asked}).to_string()),
+    ]);
+    let mut exchange = Exchange::json(
+        "GET",
+        format!("/v1/graphql?{query}"),
+        &Value::Null,
+        &json!({"data": {"account": account}}),
+    );
+    exchange.answer.headers.clear();
+    let script = json!({"schema": SCHEMA, "answers": {"account": account}, "requests": []});
+    let scratch = Scratch::new()?;
+    let script = scratch.file("script.json", script.to_string())?;
+    let server = Serving::start(&scratch, http::node("graphql_peer.js")?, &[&script])?;
+    let base = format!("http://127.0.0.1:{}", server.port);
+    let exchanges = [exchange];
+    let client = http::curl(&scratch, &base, &[], &exchanges)?;
+    let seen = watched(&scratch, client, server)?;
+    answered(&scratch, &exchanges)?;
+    seen.is(&sent)
+}
+
+/// Names and values as in a form (WHATWG URL, application/x-www-form-urlencoded).
+fn form_urlencoded(fields: &[(&str, &str)]) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.bytes().map(escaped).collect::<String>()))
+        .collect();
+    fields.join("&")
+}
+
+/// Of a batch no call is the operation, so none is named; fields tell which call a value is in.
+#[test]
+fn batches_of_json_rpc_are_reported_without_a_method() -> anyhow::Result<()> {
+    let mut sent = Sent::over("json-rpc");
+    let operation = "POST /v1/rpc";
+    let mut calls = Vec::new();
+    for (number, method) in ["user.create", "account_close", "pay"].into_iter().enumerate() {
+        let params = json!({
+            "text": message::words(30_000),
+            "iban": sent.iban(operation, "request.body", &format!("$[{number}].params.iban")),
+        });
+        let result =
+            json!({"iban": sent.iban(operation, "response.body", &format!("$[{number}].result.iban"))});
+        calls.push(json!({"method": method, "params": params, "result": result}));
+    }
+    let (server, client) = (http::node("jsonrpc_peer.js")?, http::node("jsonrpc_peer.js")?);
+    spoken(server, client, &json!(calls), &[], &["--batch".as_ref()], &sent)
 }
 
 #[test]

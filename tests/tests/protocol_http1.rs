@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::ensure;
 use auditor_tests::{
-    front::Front,
+    front::{Front, Tunnels},
     http::{self, Exchange, Serving, answered, node_http, opened, script, watched},
     message,
     peers::{Client, Server, answer as answer_of},
@@ -236,6 +236,32 @@ fn nginx_compresses_and_passes_on_and_both_legs_are_reported() -> anyhow::Result
         let legs = [Leg::plain(&curl, &front.pids), Leg::plain(&front.pids, &app)];
         sent.compare_all(&report, &legs)
     })
+}
+
+/// The head that opens the tunnel holds nothing; what goes through it is read as on any connection.
+#[test]
+fn what_goes_through_a_tunnel_is_reported_in_front_of_the_proxy_and_behind() -> anyhow::Result<()> {
+    let mut sent = Sent::over("http/1.1");
+    let exchanges = shop::with_large_bodies(&mut sent);
+    let scratch = Scratch::new()?;
+    let script = script(&scratch, "script.json", &exchanges)?;
+    let server = Serving::start(&scratch, node_http("http1")?, &[&script])?;
+    let proxy = Tunnels::start(&scratch, server.port)?;
+    let base = format!("http://127.0.0.1:{}", server.port);
+    let through = format!("http://127.0.0.1:{}", proxy.port);
+    let client = http::curl(
+        &scratch,
+        &base,
+        &["--proxytunnel", "--proxy", &through],
+        &exchanges,
+    )?;
+    let (curl, tinyproxy, app) = ([client.pid()], [proxy.pid()], [server.pid()]);
+    let watch = http::watch(&scratch, &[curl, tinyproxy, app].concat())?;
+    client.succeed()?;
+    let report = watch.stop()?;
+    answered(&scratch, &exchanges)?;
+    let legs = [Leg::plain(&curl, &tinyproxy), Leg::plain(&tinyproxy, &app)];
+    sent.compare_all(&report, &legs)
 }
 
 #[test]

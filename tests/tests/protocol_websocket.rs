@@ -4,10 +4,11 @@
 use std::{path::Path, process::Command};
 
 use auditor_tests::{
+    front::Upgrading,
     http::{self, Exchange, Serving, answered, opened, watched},
     message,
     scratch::Scratch,
-    sent::{By, Sent, each},
+    sent::{By, Leg, Sent, each},
 };
 use serde_json::{Value, json};
 
@@ -67,10 +68,9 @@ impl<'a> Conversation<'a> {
 const TEXT: (bool, usize) = (false, 1);
 const BINARY: (bool, usize) = (true, 1);
 
-/// Two conversations at once, with short and long messages, whole and in fragments, as text and binary.
-fn conversations(sent: &mut Sent) -> Value {
-    let chat = Conversation::at(sent, "/v1/chat")
-        .opened_with("x-user-iban")
+/// Messages of both sides.
+fn talk(opened: Conversation<'_>) -> Value {
+    opened
         .says(By::Client, "first", 0, TEXT)
         .says(By::Server, "answer", 40, TEXT)
         .says(By::Client, "fragments", 300, (false, 4))
@@ -78,7 +78,12 @@ fn conversations(sent: &mut Sent) -> Value {
         .says(By::Server, "twice", 100, TEXT)
         .says(By::Client, "large", 150_000, TEXT)
         .says(By::Server, "last", 10, BINARY)
-        .end();
+        .end()
+}
+
+/// Two conversations at once, with short and long messages, whole and in fragments, as text and binary.
+fn conversations(sent: &mut Sent) -> Value {
+    let chat = talk(Conversation::at(sent, "/v1/chat").opened_with("x-user-iban"));
     let feed = Conversation::at(sent, "/v1/feed")
         .says(By::Server, "hello", 10, TEXT)
         .says(By::Client, "bytes", 70_000, BINARY)
@@ -131,6 +136,31 @@ fn messages_over_tls_are_reported_in_their_fields() -> anyhow::Result<()> {
         (Peer::Node, &["--pem"]),
     ];
     each(variants, |(peer, more)| talked(*peer, *peer, more))
+}
+
+/// nghttpx opens one connection of HTTP/1.1 for each stream.
+#[test]
+fn messages_over_http_2_are_reported_in_front_of_a_proxy_and_behind() -> anyhow::Result<()> {
+    let mut sent = Sent::over("websocket");
+    let conversations = json!([
+        talk(Conversation::at(&mut sent, "/v1/chat")),
+        Conversation::at(&mut sent, "/v1/feed")
+            .says(By::Server, "hello", 70_000, BINARY)
+            .end(),
+    ]);
+    let scratch = Scratch::new()?;
+    let script = scratch.file("script.json", conversations.to_string())?;
+    let server = Serving::start(&scratch, Peer::Node.command()?, &[&script])?;
+    let front = Upgrading::start(server.port)?;
+    let words: [&Path; 2] = [&script, "--http2".as_ref()];
+    let client = http::client(&scratch, Peer::Node.command()?, front.port, &words)?;
+    let (pids, nghttpx) = ([client.pid(), server.pid()], [front.pid()]);
+    let watch = http::watch(&scratch, &[&pids[..], &nghttpx].concat())?;
+    client.succeed()?;
+    let report = watch.stop()?;
+    server.end()?;
+    let legs = [Leg::plain(&pids[..1], &nghttpx), Leg::plain(&nghttpx, &pids[1..])];
+    sent.compare_all(&report, &legs)
 }
 
 fn talked(server: Peer, client: Peer, more: &[&str]) -> anyhow::Result<()> {

@@ -12,6 +12,8 @@ mod kernel_support;
 mod mixed;
 mod packages;
 mod process;
+mod protocols;
+mod proved;
 mod setup;
 mod soak;
 mod test;
@@ -54,7 +56,9 @@ enum Task {
     /// Watch all servers of the tests at once, under load, and account for every byte.
     Mixed(mixed::Arguments),
     /// Write the page of TLS libraries from what the native tests proved.
-    TlsSupport(tls_support::Arguments),
+    TlsSupport(proved::Arguments),
+    /// Write the page of protocols from what the native tests proved.
+    Protocols(proved::Arguments),
     /// Check licences, bans and sources of the dependencies.
     Deny(deny::Arguments),
 }
@@ -71,7 +75,8 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Mixed(arguments) => mixed::run(&arguments),
-        Task::TlsSupport(arguments) => tls_support::run(&arguments),
+        Task::TlsSupport(arguments) => tls_support::PAGE.run(&arguments),
+        Task::Protocols(arguments) => protocols::PAGE.run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
     };
     match result {

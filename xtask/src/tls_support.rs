@@ -1,24 +1,20 @@
 //! `cargo xtask tls-support`: the page of TLS libraries, made of what native tests proved.
 //!
-//! A native test that captured a program leaves one line in a folder (`tests/src/support.rs`). Goes in: those lines,
-//! and the rows below of what has no test. Comes out: docs/tls-support.md. `cargo xtask test` compares the two.
+//! Goes in: the lines of tests that captured a program (`tests/src/support.rs`), and the rows below of what has no test.
+//! Comes out: docs/tls-support.md. `cargo xtask test` compares the two.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, process::ExitCode};
+use std::fmt::Write as _;
 
-use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::process;
+use crate::proved::Page;
 
-/// Where native tests leave what they proved.
-pub(crate) const VARIABLE: &str = "AUDITOR_TLS_RESULTS";
-
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// Write nothing; fail when the page is not what the results say.
-    #[arg(long)]
-    pub(crate) check: bool,
-}
+pub(crate) const PAGE: Page = Page {
+    variable: "AUDITOR_TLS_RESULTS",
+    name: "tls-support",
+    tests: "capture",
+    text: page,
+};
 
 /// Libraries in the order of the page: name in `captured_by`, name for people, and what is known besides the tests.
 const LIBRARIES: &[(&str, &str, &str)] = &[
@@ -79,48 +75,6 @@ a card through the library in a real program and found it, with every byte of pl
 known is in the row.
 
 ";
-
-/// The folder of the results, under the build folder.
-pub(crate) fn folder() -> PathBuf {
-    process::root().join("target/tls-support")
-}
-
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let results = results()?;
-    if results.is_empty() {
-        bail!(
-            "there are no results in {}: run `cargo xtask test --only native capture` first",
-            folder().display()
-        );
-    }
-    let page = page(&results);
-    let path = process::root().join("docs/tls-support.md");
-    if fs::read_to_string(&path).is_ok_and(|there| there == page) {
-        println!("docs/tls-support.md is what the tests proved");
-        return Ok(ExitCode::SUCCESS);
-    }
-    if arguments.check {
-        println!("docs/tls-support.md differs from what the tests proved: run `cargo xtask tls-support`");
-        return Ok(ExitCode::FAILURE);
-    }
-    fs::write(&path, page).context("docs/tls-support.md can not be written")?;
-    println!("wrote docs/tls-support.md");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// One line a file, by file name.
-fn results() -> anyhow::Result<Vec<Value>> {
-    let Ok(entries) = fs::read_dir(folder()) else {
-        return Ok(Vec::new());
-    };
-    let mut lines = BTreeMap::new();
-    for entry in entries.flatten() {
-        let text = fs::read_to_string(entry.path())?;
-        let line = serde_json::from_str(&text).with_context(|| format!("{}", entry.path().display()))?;
-        lines.insert(entry.file_name(), line);
-    }
-    Ok(lines.into_values().collect())
-}
 
 fn page(results: &[Value]) -> String {
     let mut text = HEAD.to_owned();

@@ -77,6 +77,7 @@ const TEST: &[Need] = &[
     need("nghttp", "nghttp2-client"),
     need("nghttpd", "nghttp2-server"),
     need("nghttpx", "nghttp2-proxy"),
+    need("tinyproxy", "tinyproxy"),
     need("protoc", "protobuf-compiler"),
     need("brotli", "brotli"),
     need("zstd", "zstd"),

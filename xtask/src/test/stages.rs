@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::{Arguments, Tally, cargo_output};
 use crate::{
     build::{self, Profile},
-    deny as dependencies, fuzz as fuzzing, process, setup, tls_support, vm as machines,
+    deny as dependencies, fuzz as fuzzing, process, protocols, proved, setup, tls_support, vm as machines,
 };
 
 /// Seconds each fuzz target gets.
@@ -69,6 +69,9 @@ pub(super) fn neon(arguments: &Arguments) -> anyhow::Result<Tally> {
     tests(&mut cargo, arguments, &[])
 }
 
+/// Pages of what native tests proved.
+const PAGES: [&proved::Page; 2] = [&tls_support::PAGE, &protocols::PAGE];
+
 /// The tests find the binary in `AUDITOR`, and `AUDITOR_TEST_FULL=1` asks for the long ones too.
 pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
     if !super::can_load() {
@@ -80,14 +83,22 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
     let mut cargo = process::cargo("test");
     cargo
         .args(["--package", "auditor-tests", "--no-fail-fast"])
-        .env("AUDITOR", auditor)
-        .env(tls_support::VARIABLE, tls_support::folder());
+        .env("AUDITOR", auditor);
+    // Only a whole run has all results.
+    let is_whole = arguments.filter.is_none();
+    for page in PAGES {
+        if is_whole {
+            page.clear()?;
+        }
+        cargo.env(page.variable, page.folder());
+    }
     // Every test loads programs and starts peers of its own: more at once only wait for each other.
     let mut tally = tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])?;
-    // Only a whole run has all results.
-    if arguments.filter.is_none() {
-        let page = tls_support::run(&tls_support::Arguments { check: true })?;
-        tally.check(page == ExitCode::SUCCESS, "docs/tls-support.md");
+    if is_whole {
+        for page in PAGES {
+            let code = page.run(&proved::Arguments { check: true })?;
+            tally.check(code == ExitCode::SUCCESS, &format!("docs/{}.md", page.name));
+        }
     }
     Ok(tally)
 }
