@@ -5,6 +5,7 @@
 //! value never does. Sources: the GraphQL specification (October 2021) and GraphQL over HTTP; JSON-RPC
 //! 2.0; SOAP 1.1 and 1.2.
 
+mod graphql;
 mod json;
 mod soap;
 
@@ -19,11 +20,37 @@ pub(super) const SOAP: &str = "soap";
 const MAX_NAME: usize = 64;
 
 /// What a body calls.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Call<'a> {
     /// `flow.protocol`.
     pub(super) protocol: &'static str,
     pub(super) name: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// Several are called, or one of several.
+    fn without_name(self) -> Self {
+        Self { name: None, ..self }
+    }
+}
+
+/// What is known of a body by its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    /// What it calls, if nothing else follows.
+    pub(super) call: Option<Call<'a>>,
+    /// Whatever follows, it calls this.
+    pub(super) is_sure: bool,
+}
+
+impl<'a> Found<'a> {
+    fn sure(call: Option<Call<'a>>) -> Self {
+        Self { call, is_sure: true }
+    }
+
+    fn so_far(call: Option<Call<'a>>) -> Self {
+        Self { call, is_sure: false }
+    }
 }
 
 /// Whether bodies of this type call anything.
@@ -31,14 +58,14 @@ pub(super) fn may_call(fields: &Fields) -> bool {
     is_json(fields) || is_xml(fields)
 }
 
-/// What the body calls that begins with `start`; `None` for any other body.
-pub(super) fn call<'a>(fields: &'a Fields, start: &'a [u8]) -> Option<Call<'a>> {
+/// What the body calls that begins with `start`.
+pub(super) fn call<'a>(fields: &'a Fields, start: &'a [u8]) -> Found<'a> {
     if is_json(fields) {
         json::call(start)
     } else if is_xml(fields) {
         soap::call(start, fields)
     } else {
-        None
+        Found::sure(None)
     }
 }
 
@@ -144,8 +171,13 @@ mod tests {
             ("text/xml", "<a><Body><x/></Body></a>", None),
         ] {
             let fields = fields(media);
-            let call = call(&fields, body.as_bytes());
+            let call = call(&fields, body.as_bytes()).call;
             assert_eq!(call.map(|call| (call.protocol, call.name)), expected, "{body}");
+            // What is sure of a beginning stays so.
+            for cut in 0..body.len() {
+                let found = super::call(&fields, &body.as_bytes()[..cut]);
+                assert!(!found.is_sure || found.call == call, "{}", &body[..cut]);
+            }
         }
     }
 
