@@ -77,7 +77,11 @@ pub(super) fn compare(types: Types, cuts: u8, body: &[u8]) {
     let mut whole = read(types, [(0, body)]);
     let mut cut = read(types, pieces(body, cuts));
     assert!(whole.shown == cut.shown, "a cut changes no document");
-    assert_eq!(whole.account(), cut.account(), "a cut changes no account");
+    // How much was decoded before what is broken or too long depends on how much came at once.
+    let is_stopped = |(account, _): &(Account, u64)| matches!(account, Account::Undecodable | Account::Limit);
+    if !whole.settled.iter().chain(&cut.settled).any(is_stopped) {
+        assert_eq!(whole.account(), cut.account(), "a cut changes no account");
+    }
     let from = body.len() * usize::from(cuts) / 256;
     let to = (from + 1 + usize::from(cuts % 7) * 5).min(body.len());
     let rest = pieces(&body[to..], cuts).map(|(at, piece)| (to + at, piece));
