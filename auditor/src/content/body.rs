@@ -16,6 +16,7 @@ use crate::protocol::{Direction, Exchange, Part, Place};
 
 use super::charset;
 use super::lookup::Lookup;
+use super::marked::MARK;
 use super::nested::{self, Nested};
 use super::prefix::{Inside, Prefix};
 use super::sniff::{self, Kind};
@@ -48,6 +49,8 @@ pub(super) struct Body {
     position: u64,
     /// Contents around this one.
     depth: usize,
+    /// Bytes are missing in front: where in the content it is, is not known.
+    is_lost: bool,
 }
 
 impl Body {
@@ -71,6 +74,7 @@ impl Body {
             expected: part.offset,
             position: 0,
             depth: 0,
+            is_lost: part.offset > 0,
         }
     }
 
@@ -233,11 +237,13 @@ impl Body {
         self.flush(true, receiver);
     }
 
-    /// Bytes are missing: nothing is joined across them, and compressed data ends.
+    /// Bytes are missing: nothing is joined across them, no field is named by what stood in front of them, and
+    /// compressed data ends.
     fn gap(&mut self, receiver: &mut dyn Receiver) {
         self.flush(true, receiver);
         self.buffer.clear();
-        self.lookup = Lookup::of(self.kind);
+        self.is_lost = true;
+        self.lookup = Lookup::behind_gap(self.kind, self.content_type.as_deref());
         self.end_recoding(true, receiver);
         if matches!(self.coding, Coding::Compressed(_)) {
             self.coding = Coding::Discard(Account::Gap);
@@ -264,9 +270,16 @@ impl Body {
             offset: window.positions.of(0),
         };
         receiver.document(&origin, &document);
+        // The rest of a string whose beginning is missing decodes to the rest of something.
+        let is_rest = |at: usize| {
+            let before = &window.bytes[..at];
+            self.is_lost && window.overlap == 0 && before.iter().all(|b| matches!(*b, MARK | b':' | b' '))
+        };
         if self.depth < recoding::MAX_DEPTH {
             nested::look(&document, |nested| {
-                self.show_nested(&document, &origin, nested, receiver)
+                if !is_rest(nested.range.start) {
+                    self.show_nested(&document, &origin, nested, receiver);
+                }
             });
         }
     }

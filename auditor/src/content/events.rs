@@ -3,7 +3,7 @@
 //! Goes in: the stream as it comes. Comes out: text with a mark in front of each event's data and of each
 //! other line, and for a place in it the field: that of the data where this is JSON (`$.choices[0].text`),
 //! else the name of the line (`data`, `id`, `event`; a comment's is `comment`). At most the name of a
-//! line waits.
+//! line waits. Data that other lines interrupt is no document any more: its rest has the name of the line.
 
 use std::ops::Range;
 
@@ -34,10 +34,22 @@ pub(super) struct Recoder {
     name: Secret,
     /// Where the line begins.
     source: u64,
-    /// The event has data already.
-    in_data: bool,
+    data: Data,
     /// The last byte was a carriage return: a line feed behind it ends no other line.
     after_return: bool,
+}
+
+/// The data of the event, as far as it came.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Data {
+    #[default]
+    None,
+    /// The next line of data goes on with what was shown last.
+    Open,
+    /// Another line came in between.
+    Interrupted,
+    /// It is not known whether there was any.
+    Lost,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +68,7 @@ impl Recoder {
         self.after_return = byte == b'\r';
         match self.state {
             _ if ends_other => {}
-            State::Name if is_end && self.name.is_empty() => self.in_data = false,
+            State::Name if is_end && self.name.is_empty() => self.data = Data::None,
             State::Name if byte == b':' => {
                 self.head(source, show);
                 self.state = State::Colon;
@@ -96,10 +108,24 @@ impl Recoder {
         let name = std::mem::take(&mut self.name);
         let source = if name.is_empty() { colon } else { self.source };
         let is_data = name.expose() == b"data";
-        if is_data && std::mem::replace(&mut self.in_data, true) {
+        let data = self.data;
+        self.data = match (is_data, data) {
+            (true, _) => Data::Open,
+            (false, Data::Open) => Data::Interrupted,
+            (false, data) => data,
+        };
+        if is_data && data == Data::Open {
             return;
         }
         show(&[MARK], source);
+        if is_data && data == Data::Lost {
+            show(b":\t", colon);
+            return;
+        }
+        if is_data && data == Data::Interrupted {
+            show(b"data:\t", source);
+            return;
+        }
         if name.is_empty() {
             show(b"comment", source);
         } else {
@@ -111,6 +137,9 @@ impl Recoder {
     /// The beginning of a line without a name.
     fn whole(&mut self, show: &mut Show<'_>) {
         let name = std::mem::take(&mut self.name);
+        if self.data == Data::Open {
+            self.data = Data::Interrupted;
+        }
         show(&[MARK], self.source);
         show(b"line: ", self.source);
         show_plain(name.expose(), self.source, show);
@@ -154,6 +183,7 @@ impl Recode for Recoder {
     fn give_up(&mut self, show: &mut Show<'_>) {
         self.finish(show);
         self.state = State::Value;
+        self.data = Data::Lost;
     }
 }
 
@@ -178,7 +208,8 @@ impl Events {
         self.name = text_of(bytes, start..start + length);
         self.value = (start + length + 2).min(bytes.len());
         let first = bytes[self.value..].iter().find(|b| !b.is_ascii_whitespace());
-        self.is_json = self.name == "data" && matches!(first, Some(b'{' | b'['));
+        let is_begun = bytes[..self.value].ends_with(b": ");
+        self.is_json = self.name == "data" && is_begun && matches!(first, Some(b'{' | b'['));
         self.json = Json::from(self.value);
     }
 }
@@ -256,6 +287,10 @@ mod tests {
             ),
             ("a line without a name\n\n", "^line: a line without a name\n"),
             ("data: a^b\n", "^data: a b\n"),
+            (
+                "data: {\nid: 7\ndata: 1}\ndata: 2\n\ndata: 3\n",
+                "^data: {\n^id: 7\n^data:\t1}\n2\n^data: 3\n",
+            ),
             ("da", "^line: da"),
         ] {
             let stream = stream.replace('^', "\u{1e}");

@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use super::Field;
 use super::cursor::{Cursor, MAX_SIBLINGS, Name, REACH, safe_name, siblings, text_of};
 use super::json::Json;
+use super::text::Text;
+use super::{Field, FieldLookup as _};
 
 #[derive(Clone, Default)]
 pub(super) struct Form {
@@ -19,6 +20,8 @@ pub(super) struct Form {
     names: Vec<Name>,
     end: Option<usize>,
     inner: Inner,
+    /// The name in front is not known.
+    is_lost: bool,
 }
 
 /// What the value the cursor is in holds.
@@ -32,6 +35,14 @@ enum Inner {
 }
 
 impl Form {
+    /// Somewhere in a form: the next parameter is the first that is known.
+    pub(super) fn lost() -> Self {
+        Self {
+            is_lost: true,
+            ..Self::default()
+        }
+    }
+
     /// The cursor in a value that is JSON, at `to`.
     fn json(&mut self, bytes: &[u8], to: usize) -> Option<&mut Json> {
         if matches!(self.inner, Inner::Unknown) {
@@ -58,7 +69,7 @@ impl Cursor for Form {
     fn run(&mut self, bytes: &[u8], to: usize) {
         while self.at < to {
             let rest = &bytes[self.at..to];
-            let found = if self.name.is_some() {
+            let found = if self.name.is_some() || self.is_lost {
                 memchr::memchr(b'&', rest)
             } else {
                 memchr::memchr3(b'&', b'=', b'?', rest)
@@ -76,6 +87,7 @@ impl Cursor for Form {
                 self.name = Some(name);
             } else if bytes[at] == b'&' {
                 self.name = None;
+                self.is_lost = false;
             }
             // A question mark matters only in front of a query.
             if bytes[at] != b'?' || at == self.start {
@@ -101,6 +113,9 @@ impl Cursor for Form {
     }
 
     fn field(&mut self, bytes: &[u8], at: Range<usize>) -> Field {
+        if self.is_lost {
+            return Text.field_at(bytes, at);
+        }
         let end = self.end.filter(|end| *end >= at.end).unwrap_or_else(|| {
             memchr::memchr(b'&', &bytes[at.end..]).map_or(bytes.len(), |end| at.end + end)
         });

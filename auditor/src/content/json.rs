@@ -14,8 +14,9 @@ mod tests;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::Field;
 use super::cursor::{Cursor, MAX_SIBLINGS, Name, safe_name, siblings};
+use super::text::Text;
+use super::{Field, FieldLookup as _};
 use strings::{holds_json, level_of, names_behind, text_end};
 
 /// Levels of nesting that are followed.
@@ -49,6 +50,16 @@ pub(super) struct Json {
     slashes: u32,
     /// Up to here each byte is looked at: something is odd.
     careful_to: usize,
+    /// What is in front is not known.
+    lost: Option<Lost>,
+}
+
+/// Where a document begins again.
+#[derive(Clone, Copy)]
+enum Lost {
+    ForGood,
+    /// Behind this byte.
+    Until(u8),
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -78,6 +89,37 @@ impl Json {
         Self {
             at,
             ..Self::default()
+        }
+    }
+
+    /// Somewhere in content of this type.
+    pub(super) fn lost(content_type: Option<&str>) -> Self {
+        let names = |word| content_type.is_some_and(|content_type| content_type.contains(word));
+        let lost = if names("ndjson") || names("jsonl") {
+            Lost::Until(b'\n')
+        } else if names("json-seq") {
+            Lost::Until(0x1e)
+        } else {
+            Lost::ForGood
+        };
+        Self {
+            lost: Some(lost),
+            ..Self::default()
+        }
+    }
+
+    /// Goes on, still without knowing where it is, or at the beginning of a document.
+    fn find_beginning(&mut self, bytes: &[u8], to: usize) {
+        let found = match self.lost {
+            Some(Lost::Until(byte)) => memchr::memchr(byte, &bytes[self.at.min(to)..to]),
+            _ => None,
+        };
+        match found {
+            Some(found) => {
+                self.at += found + 1;
+                self.lost = None;
+            }
+            None => self.at = to,
         }
     }
 
@@ -320,6 +362,9 @@ impl Cursor for Json {
     }
 
     fn run(&mut self, bytes: &[u8], to: usize) {
+        if self.lost.is_some() {
+            self.find_beginning(bytes, to);
+        }
         if self.lines {
             self.skip_lines(bytes, to);
         }
@@ -348,6 +393,9 @@ impl Cursor for Json {
     }
 
     fn field(&mut self, bytes: &[u8], at: Range<usize>) -> Field {
+        if self.lost.is_some() {
+            return Text.field_at(bytes, at);
+        }
         let quoted = self.state == State::Between && bytes.get(at.start) == Some(&b'"');
         let wants_key = self.top().is_some_and(|top| top.wants_key);
         let (text, in_key, start) = match self.state {

@@ -58,6 +58,26 @@ impl Lookup {
         }
     }
 
+    /// The lookup behind missing bytes, which knows no path before it comes to where a path begins.
+    pub(super) fn behind_gap(kind: Option<Kind>, content_type: Option<&str>) -> Self {
+        match kind {
+            Some(Kind::Text {
+                format: Format::Json, ..
+            }) => Self::Json(Tracked::new(Json::lost(content_type))),
+            Some(Kind::Text {
+                format: Format::Form, ..
+            }) => Self::Form(Tracked::new(Form::lost())),
+            Some(
+                Kind::Text {
+                    format: Format::Xml | Format::Html | Format::Yaml | Format::Csv,
+                    ..
+                }
+                | Kind::Made(Made::MessagePack | Made::Cbor),
+            ) => Self::Text(Text),
+            kind => Self::of(kind),
+        }
+    }
+
     fn marked() -> Self {
         Self::Marked(Tracked::new(Marked::default()))
     }

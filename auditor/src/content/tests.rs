@@ -1,5 +1,6 @@
 //! What a scanner sees of content of every format, however it is cut.
 
+mod gaps;
 mod inside;
 
 use std::io::Write as _;

@@ -39,12 +39,13 @@ impl Request<'_> {
         let dialect = Dialect::of(self.fields);
         let may_be_rpc = self.is_partial && self.fields.content_type.is_none() && self.method == Some("POST");
         let is_rpc = dialect.is_some() || may_be_rpc && self.target.is_some_and(operation::is_full_method);
+        let called = self.target.filter(|_| !is_rpc).and_then(rpc::call_in_query);
         let operation = match (is_rpc, self.method, self.target) {
             // Its method is always POST, and its path says it all.
             (true, _, Some(target)) => Some(operation::full_method(target)),
             (false, Some(method), Some(target)) => {
                 let mut operation = operation::template(method, target);
-                if let Some(name) = rpc::name_in_query(target) {
+                if let Some(name) = called.and_then(|call| call.name) {
                     operation::append(&mut operation, name);
                 }
                 Some(operation)
@@ -52,7 +53,7 @@ impl Request<'_> {
             _ => None,
         };
         Exchange {
-            protocol: dialect.map_or(self.version, Dialect::name),
+            protocol: dialect.map_or(called.map_or(self.version, |call| call.protocol), Dialect::name),
             operation,
             status: None,
             authority: self.authority,
@@ -84,7 +85,7 @@ pub(super) fn body_of(exchange: &Exchange, fields: &Fields) -> Body {
 }
 
 /// Looks for the name of an operation that only the body of its request tells (GraphQL, JSON-RPC,
-/// SOAP). A name that comes late is that of the parts from there on.
+/// SOAP). A name that comes late is that of the parts from there on. How the body is cut changes no name.
 #[derive(Default)]
 pub(super) struct Naming {
     /// The start of the body, as far as it came in pieces without a name.
@@ -94,8 +95,8 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// Longest start of a body that is looked at, unless it comes in one piece, bytes.
-    const MAX: usize = 4096;
+    /// Longest start of a body that is looked at, bytes.
+    const MAX: usize = 16 * 1024;
 
     /// For a request's body of this kind; `None` when it names nothing.
     pub(super) fn of(exchange: &Exchange, fields: &Fields) -> Option<Self> {
@@ -112,31 +113,31 @@ impl Naming {
         last: bool,
     ) -> Option<Arc<Exchange>> {
         let this = naming.as_mut()?;
-        if this.seen.is_empty()
-            && let Some(named) = name(exchange, fields, bytes, last)
-        {
-            *naming = None;
-            return Some(named);
+        let next = &bytes[..bytes.len().min(Self::MAX - this.seen.len())];
+        let length = this.seen.len() + next.len();
+        let is_over = last || length == Self::MAX;
+        let is_first = this.seen.is_empty();
+        if !is_first {
+            this.seen.extend(next);
         }
-        let room = Self::MAX - this.seen.len();
-        this.seen.extend(&bytes[..bytes.len().min(room)]);
-        let is_over = last || this.seen.len() == Self::MAX;
-        let named = if is_over || this.seen.len() >= this.again {
-            this.again = this.seen.len() * 2;
-            name(exchange, fields, this.seen.expose(), last)
-        } else {
-            None
-        };
-        if named.is_some() || is_over {
-            *naming = None;
+        if is_first || is_over || length >= this.again {
+            this.again = length * 2;
+            let start = if is_first { next } else { this.seen.expose() };
+            let found = rpc::call(fields, start);
+            if found.is_sure || is_over {
+                let named = found.call.and_then(|call| called(exchange, call));
+                *naming = None;
+                return named;
+            }
         }
-        named
+        if is_first {
+            this.seen.extend(next);
+        }
+        None
     }
 }
 
-fn name(exchange: &Exchange, fields: &Fields, start: &[u8], is_all: bool) -> Option<Arc<Exchange>> {
-    // Without a name it may still come.
-    let call = rpc::call(fields, start).filter(|call| is_all || call.name.is_some())?;
+fn called(exchange: &Exchange, call: rpc::Call<'_>) -> Option<Arc<Exchange>> {
     let mut operation = exchange.operation.clone()?;
     if let Some(name) = call.name {
         operation::append(&mut operation, name);

@@ -123,6 +123,9 @@ impl Parser for Http2 {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn Sink) {
         self.release_early(true, sink);
+        if direction == Direction::ToServer {
+            self.streams.give_up_names();
+        }
         self.sides[direction.index()].gap(len, &mut self.streams, sink);
     }
 

@@ -5,6 +5,7 @@
 //! value never does. Sources: the GraphQL specification (October 2021) and GraphQL over HTTP; JSON-RPC
 //! 2.0; SOAP 1.1 and 1.2.
 
+mod graphql;
 mod json;
 mod soap;
 
@@ -19,11 +20,37 @@ pub(super) const SOAP: &str = "soap";
 const MAX_NAME: usize = 64;
 
 /// What a body calls.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Call<'a> {
     /// `flow.protocol`.
     pub(super) protocol: &'static str,
     pub(super) name: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// Several are called, or one of several.
+    fn without_name(self) -> Self {
+        Self { name: None, ..self }
+    }
+}
+
+/// What is known of a body by its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    /// What it calls, if nothing else follows.
+    pub(super) call: Option<Call<'a>>,
+    /// Whatever follows, it calls this.
+    pub(super) is_sure: bool,
+}
+
+impl<'a> Found<'a> {
+    fn sure(call: Option<Call<'a>>) -> Self {
+        Self { call, is_sure: true }
+    }
+
+    fn so_far(call: Option<Call<'a>>) -> Self {
+        Self { call, is_sure: false }
+    }
 }
 
 /// Whether bodies of this type call anything.
@@ -31,14 +58,14 @@ pub(super) fn may_call(fields: &Fields) -> bool {
     is_json(fields) || is_xml(fields)
 }
 
-/// What the body calls that begins with `start`; `None` for any other body.
-pub(super) fn call<'a>(fields: &'a Fields, start: &'a [u8]) -> Option<Call<'a>> {
+/// What the body calls that begins with `start`.
+pub(super) fn call<'a>(fields: &'a Fields, start: &'a [u8]) -> Found<'a> {
     if is_json(fields) {
         json::call(start)
     } else if is_xml(fields) {
         soap::call(start, fields)
     } else {
-        None
+        Found::sure(None)
     }
 }
 
@@ -54,15 +81,19 @@ fn is_xml(fields: &Fields) -> bool {
     media.eq_ignore_ascii_case("text/xml") || media.eq_ignore_ascii_case("application/soap+xml")
 }
 
-/// The operation that the query of a target names: GraphQL over GET.
-pub(super) fn name_in_query(target: &str) -> Option<&str> {
+/// What the query of a target calls: GraphQL over GET.
+pub(super) fn call_in_query(target: &str) -> Option<Call<'_>> {
     let (path, query) = target.split_once('?')?;
     if !path.rsplit('/').next()?.eq_ignore_ascii_case("graphql") {
         return None;
     }
-    let mut parameters = query.split('&').filter_map(|p| p.split_once('='));
-    let (_, name) = parameters.find(|(name, _)| *name == "operationName")?;
-    as_name(name.as_bytes())
+    let parameters = || query.split('&').filter_map(|p| p.split_once('='));
+    let value_of = |name| parameters().find(|(own, _)| *own == name).map(|(_, value)| value);
+    let name = value_of("operationName");
+    (name.is_some() || value_of("query").is_some()).then(|| Call {
+        protocol: GRAPHQL,
+        name: name.and_then(|name| as_name(name.as_bytes())),
+    })
 }
 
 /// Letters, digits and the signs that join them, beginning with a letter, and few digits: `user.create`.
@@ -144,19 +175,27 @@ mod tests {
             ("text/xml", "<a><Body><x/></Body></a>", None),
         ] {
             let fields = fields(media);
-            let call = call(&fields, body.as_bytes());
+            let call = call(&fields, body.as_bytes()).call;
             assert_eq!(call.map(|call| (call.protocol, call.name)), expected, "{body}");
+            // What is sure of a beginning stays so.
+            for cut in 0..body.len() {
+                let found = super::call(&fields, &body.as_bytes()[..cut]);
+                assert!(!found.is_sure || found.call == call, "{}", &body[..cut]);
+            }
         }
     }
 
     #[test]
     fn a_query_names_an_operation_of_graphql_only() {
+        let name = |target| call_in_query(target).map(|call| call.name);
         assert_eq!(
-            name_in_query("/graphql?query=x&operationName=GetUser"),
-            Some("GetUser")
+            name("/graphql?query=x&operationName=GetUser"),
+            Some(Some("GetUser"))
         );
-        assert_eq!(name_in_query("/search?operationName=GetUser"), None);
-        assert_eq!(name_in_query("/graphql?operationName=4111111111111111"), None);
+        assert_eq!(name("/graphql?query=x"), Some(None));
+        assert_eq!(name("/graphql?operationName=4111111111111111"), Some(None));
+        assert_eq!(name("/graphql?page=2"), None);
+        assert_eq!(name("/search?operationName=GetUser"), None);
     }
 
     proptest::proptest! {

@@ -4,24 +4,38 @@
 //! found before in every `cargo test`.
 
 pub mod btf;
+pub mod cbor;
+pub mod charset;
 pub mod checks;
 pub mod config;
 pub mod content;
 mod conversation;
+pub mod csv;
+mod cut;
 pub mod elf;
 pub mod encoding;
+pub mod events;
+pub mod form;
 pub mod gopclntab;
 pub mod hpack;
+pub mod html;
 pub mod http1;
 pub mod http2;
+pub mod json;
+pub mod message_pack;
+pub mod multipart;
 pub mod names;
+pub mod nested;
 pub mod own;
 pub mod pipeline;
 pub mod record;
+pub mod rpc;
 pub mod scan;
 pub mod sketches;
 pub mod tail_request;
 pub mod websocket;
+pub mod xml;
+pub mod yaml;
 
 use std::{fs::File, io::Write as _};
 
@@ -29,25 +43,38 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 31] = [
     ("btf", btf::run),
+    ("cbor", cbor::run),
+    ("charset", charset::run),
     ("checks", checks::run),
     ("config", config::run),
     ("content", content::run),
+    ("csv", csv::run),
     ("elf", elf::run),
     ("encoding", encoding::run),
+    ("events", events::run),
+    ("form", form::run),
     ("gopclntab", gopclntab::run),
     ("hpack", hpack::run),
+    ("html", html::run),
     ("http1", http1::run),
     ("http2", http2::run),
+    ("json", json::run),
+    ("message_pack", message_pack::run),
+    ("multipart", multipart::run),
     ("names", names::run),
+    ("nested", nested::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
     ("record", record::run),
+    ("rpc", rpc::run),
     ("scan", scan::run),
     ("sketches", sketches::run),
     ("tail_request", tail_request::run),
     ("websocket", websocket::run),
+    ("xml", xml::run),
+    ("yaml", yaml::run),
 ];
 
 /// Calls `each` with the path of a file that holds `bytes`; the file is in memory.

@@ -26,6 +26,10 @@ const MAX_HEAD: usize = 8 * 1024;
 const MAX_INNER: usize = 1024;
 /// Longest rest of a line behind a boundary, bytes.
 const MAX_LINE: usize = 256;
+/// Bytes behind a boundary that tell it from a longer one.
+const BEHIND: usize = 2;
+/// A line end in front of a boundary, bytes.
+const LINE_END: usize = 2;
 
 /// Takes what the parts become.
 pub(super) struct Out<'a> {
@@ -50,10 +54,12 @@ pub(super) struct Parts {
     pending: Secret,
     positions: Positions,
     state: State,
-    /// Parts so far.
-    count: usize,
+    /// Parts so far; none when some may be missing.
+    count: Option<usize>,
     /// Of these, those with a body of their own.
     inner: usize,
+    /// A line of text was begun and not ended.
+    in_line: bool,
     taken: Taken,
 }
 
@@ -79,8 +85,9 @@ impl Parts {
             pending: Secret::default(),
             positions: Positions::default(),
             state: State::Outside { begun: false },
-            count: 0,
+            count: Some(0),
             inner: 0,
+            in_line: false,
             taken: Taken::default(),
         }
     }
@@ -103,7 +110,13 @@ impl Parts {
     pub(super) fn finish(&mut self, out: &mut Out<'_>) {
         self.run(true, out);
         self.end_part(out);
+        self.in_line = false;
         self.state = State::Outside { begun: false };
+    }
+
+    /// Bytes are missing, and with them maybe parts.
+    pub(super) fn lose_count(&mut self) {
+        self.count = None;
     }
 
     /// What was decided on since the last time.
@@ -140,8 +153,8 @@ impl Parts {
             State::Head => self.head(bytes, places, last, out),
             State::First(_) => {
                 // A boundary right here ends an empty part.
-                if self.find(bytes) != Some((0, 0)) {
-                    if bytes.len() < self.delimiter.needle().len() + 2 && !last {
+                if self.find(bytes, last) != Some((0, 0)) {
+                    if bytes.len() < self.longest() && !last {
                         return None;
                     }
                     self.begin(bytes, places, out);
@@ -153,8 +166,14 @@ impl Parts {
         }
     }
 
+    /// Bytes by which it is known whether a boundary begins with the first of them.
+    fn longest(&self) -> usize {
+        LINE_END + self.delimiter.needle().len() + BEHIND
+    }
+
     /// Where the content before the next boundary ends, and where that boundary begins.
-    fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+    fn find(&self, bytes: &[u8], last: bool) -> Option<(usize, usize)> {
+        let needle = self.delimiter.needle().len();
         // In the middle of content, a line end in front of a boundary is there as well.
         let is_start = matches!(self.state, State::First(_) | State::Outside { begun: false });
         let mut from = 0;
@@ -166,7 +185,15 @@ impl Parts {
                 [] if is_start => Some(0),
                 _ => None,
             };
-            if let Some(end) = begins_line {
+            // Boundaries of bodies inside of this one may begin with this one's.
+            let is_whole = match &bytes[at + needle..] {
+                [b'-', b'-', ..] | [b' ' | b'\t' | b'\r' | b'\n', _, ..] => true,
+                [_, _, ..] => false,
+                _ => last,
+            };
+            if let Some(end) = begins_line
+                && is_whole
+            {
                 return Some((end, at));
             }
             from = at + 2;
@@ -183,15 +210,15 @@ impl Parts {
         out: &mut Out<'_>,
     ) -> Option<usize> {
         let needle = self.delimiter.needle().len();
-        if let Some((end, at)) = self.find(bytes) {
+        if let Some((end, at)) = self.find(bytes, last) {
             self.pass(&bytes[..end], places, true, out);
             self.end_part(out);
             self.taken.all += (at - end + needle) as u64;
             self.state = State::Line;
             return Some(at + needle);
         }
-        // A line end and a boundary may be cut off.
-        let held = if last { 0 } else { needle + 1 };
+        // A line end, a boundary and what tells it from a longer one may be cut off.
+        let held = if last { 0 } else { self.longest() - 1 };
         let ready = bytes.len().saturating_sub(held);
         if ready == 0 {
             return None;
@@ -265,7 +292,9 @@ impl Parts {
     fn path(&self, head: &PartHead) -> String {
         match &head.name {
             Some(name) => safe_name(name).to_owned(),
-            None => format!("[{}]", self.count),
+            None => self
+                .count
+                .map_or_else(|| "[*]".to_owned(), |count| format!("[{count}]")),
         }
     }
 
@@ -275,7 +304,7 @@ impl Parts {
             return;
         };
         let path = self.path(&head);
-        self.count += 1;
+        self.count = self.count.map(|count| count + 1);
         let media = head.content_type.as_deref().unwrap_or("text/plain");
         let is_plain = media.eq_ignore_ascii_case("text/plain")
             || media.eq_ignore_ascii_case("text/plain; charset=utf-8")
@@ -290,6 +319,7 @@ impl Parts {
             let mut line = Vec::new();
             marked::begin(&mut line, "", "", head.name.as_ref().unwrap_or(&path));
             out.text(&line, positions.of(base));
+            self.in_line = true;
             return;
         }
         self.inner += 1;
@@ -329,6 +359,7 @@ impl Parts {
             && !std::mem::replace(begun, true)
         {
             out.text(&[MARK, b':', b' '], positions.of(base));
+            self.in_line = true;
         }
         let mut at = 0;
         while at < bytes.len() {
@@ -343,8 +374,12 @@ impl Parts {
                 at += end;
             }
         }
-        if last && !bytes.is_empty() {
-            out.text(b"\n", positions.of(base + bytes.len() - 1) + 1);
+        if last && std::mem::take(&mut self.in_line) {
+            let end = match bytes.len() {
+                0 => positions.of(base),
+                length => positions.of(base + length - 1) + 1,
+            };
+            out.text(b"\n", end);
         }
     }
 

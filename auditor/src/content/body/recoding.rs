@@ -44,6 +44,15 @@ impl Recoding {
         }
     }
 
+    /// What follows begins somewhere in the content.
+    fn lose(&mut self) {
+        match self {
+            Self::None => {}
+            Self::Text(recoder) => recoder.give_up(&mut |_, _| {}),
+            Self::Parts(parts) => parts.lose_count(),
+        }
+    }
+
     /// Whether the account of what is read waits until it is known what it is.
     fn has_binary(&self) -> bool {
         match self {
@@ -116,7 +125,13 @@ impl Body {
             }
         };
         self.kind = Some(kind);
-        self.lookup = Lookup::of(Some(kind));
+        let mut recoding = recoding;
+        if self.is_lost {
+            self.lookup = Lookup::behind_gap(self.kind, media);
+            recoding.lose();
+        } else {
+            self.lookup = Lookup::of(self.kind);
+        }
         if kind == Kind::Binary {
             self.buffer.clear();
         } else if !matches!(recoding, Recoding::None) {
@@ -213,6 +228,9 @@ impl Body {
             }
             Recoding::Parts(mut parts) => {
                 parts.finish(&mut Out::new(self, receiver));
+                if gap {
+                    parts.lose_count();
+                }
                 self.recoding = Recoding::Parts(parts);
             }
         }

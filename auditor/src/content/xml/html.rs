@@ -63,7 +63,8 @@ impl Xml {
         }
         let rest = &bytes[self.tag.min(bytes.len())..];
         let rest = &rest[..rest.len().min(REACH)];
-        let tag = &rest[..memchr::memchr(b'>', rest).unwrap_or(rest.len())];
+        let tag_end = memchr::memchr(b'>', rest);
+        let tag = &rest[..tag_end.unwrap_or(rest.len())];
         let names = [("name", &b" name="[..]), ("id", b" id=")];
         names.into_iter().find_map(|(attribute, start)| {
             let value = &tag[memmem::find(tag, start)? + start.len()..];
@@ -72,7 +73,9 @@ impl Xml {
                 b'\'' => (&value[1..], |b| *b == b'\''),
                 _ => (value, u8::is_ascii_whitespace),
             };
-            let end = value.iter().position(is_end).unwrap_or(value.len());
+            let end = value.iter().position(is_end);
+            // What is cut off is no name.
+            let end = end.or_else(|| tag_end.map(|_| value.len()))?;
             (end > 0).then(|| (attribute, text_of(value, 0..end)))
         })
     }

@@ -204,6 +204,11 @@ impl Streams {
         }
     }
 
+    /// Bytes of requests are missing: a name is read from what is there without a gap.
+    pub(super) fn give_up_names(&mut self) {
+        self.namings.clear();
+    }
+
     fn expect_name(&mut self, number: u32, exchange: &Exchange, fields: &Fields) {
         let naming = Naming::of(exchange, fields);
         if naming.is_some() {

@@ -1,15 +1,17 @@
 //! Calls in SOAP: the first element in the body of the envelope.
 //!
-//! Goes in: the start of a document in XML. Comes out: a [`Call`]. The tags are passed once, until the
+//! Goes in: the start of a document in XML. Comes out: a [`Found`]. The tags are passed once, until the
 //! body's first element.
 
-use super::{Call, Fields, SOAP, as_name};
+use super::{Call, Fields, Found, SOAP, as_name};
 
 /// What an envelope calls; else the last piece of `SOAPAction`.
-pub(super) fn call<'a>(bytes: &'a [u8], fields: &'a Fields) -> Option<Call<'a>> {
+pub(super) fn call<'a>(bytes: &'a [u8], fields: &'a Fields) -> Found<'a> {
     let mut tags = Tags { bytes, at: 0 };
-    if tags.next()? != b"Envelope" {
-        return None;
+    match tags.next() {
+        None => return Found::so_far(None),
+        Some(b"Envelope") => {}
+        Some(_) => return Found::sure(None),
     }
     let in_body = tags
         .by_ref()
@@ -19,10 +21,13 @@ pub(super) fn call<'a>(bytes: &'a [u8], fields: &'a Fields) -> Option<Call<'a>> 
         let action = fields.soap_action.as_deref()?.trim_matches('"');
         as_name(action.rsplit(['/', '#', ':']).next()?.as_bytes())
     };
-    Some(Call {
-        protocol: SOAP,
-        name: in_body.and_then(as_name).or_else(by_action),
-    })
+    Found {
+        call: Some(Call {
+            protocol: SOAP,
+            name: in_body.and_then(as_name).or_else(by_action),
+        }),
+        is_sure: in_body.is_some(),
+    }
 }
 
 /// Local names of the elements that begin, in the order of the document.
@@ -38,8 +43,14 @@ impl<'a> Iterator for Tags<'a> {
         loop {
             self.at += memchr::memchr(b'<', self.bytes.get(self.at..)?)? + 1;
             let tag = &self.bytes[self.at..];
-            if matches!(tag.first(), Some(b'?' | b'!' | b'/')) {
-                continue;
+            match tag {
+                [] | b"!" | b"!-" => return None,
+                [b'!', b'-', b'-', comment @ ..] => {
+                    self.at += 3 + memchr::memmem::find(comment, b"-->")? + 3;
+                    continue;
+                }
+                [b'?' | b'!' | b'/', ..] => continue,
+                _ => {}
             }
             let length = tag
                 .iter()

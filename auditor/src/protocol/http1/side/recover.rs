@@ -40,6 +40,8 @@ impl Side {
     /// `len` bytes are missing (0: unknown); false when messages may be missing with them.
     pub(in crate::protocol::http1) fn gap(&mut self, len: u64, sink: &mut dyn Sink) -> bool {
         self.flush_held(sink);
+        // A name is read from what is there without a gap.
+        self.naming = None;
         match &mut self.state {
             State::Length(left) if len > 0 && len <= *left => {
                 *left -= len;
