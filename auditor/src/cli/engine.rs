@@ -1,7 +1,7 @@
 //! What `watch` and `run` have in common: options to a running session, and a session to a
 //! summary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
 
 use anyhow::Context as _;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::capture::attach::Hooked;
 use crate::capture::scope;
+use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
@@ -23,6 +24,11 @@ pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> 
         None => Fingerprinter::random()?,
     };
     Ok(Scanner::with_own(fingerprinter, own)?)
+}
+
+/// What the descriptor sets in these files say of protobuf messages; with what peers say of them, if `learns`.
+pub(super) fn descriptors(files: &[PathBuf], learns: bool) -> anyhow::Result<Arc<Registry>> {
+    Ok(Arc::new(Registry::new(protobuf::read(files)?, learns)))
 }
 
 /// Resolves what the user named.

@@ -5,6 +5,7 @@
 //! what is no text is made one or left. It holds no more than a window and what waits for one.
 
 mod coding;
+mod described;
 mod inner;
 mod parts;
 mod recoding;
@@ -18,12 +19,13 @@ use super::charset;
 use super::lookup::Lookup;
 use super::nested::{self, Nested};
 use super::prefix::{Inside, Prefix};
-use super::sniff::{self, Kind};
+use super::sniff::Kind;
 use super::text::Text;
 use super::utf16::Utf16;
 use super::window::{Buffer, Ending, Positions, Window};
 use super::{Document, Format, Limits, Origin, Receiver, escape};
 use coding::Coding;
+use described::Described;
 use recoding::Recoding;
 
 /// A body, stream or file that is being read.
@@ -48,6 +50,7 @@ pub(super) struct Body {
     position: u64,
     /// Contents around this one.
     depth: usize,
+    described: Described,
 }
 
 impl Body {
@@ -71,6 +74,7 @@ impl Body {
             expected: part.offset,
             position: 0,
             depth: 0,
+            described: Described::default(),
         }
     }
 
@@ -129,9 +133,7 @@ impl Body {
         if self.kind.is_none() && !self.is_utf8(part.data) {
             return false;
         }
-        let kind = self
-            .kind
-            .unwrap_or_else(|| sniff::kind(self.content_type.as_deref(), part.data));
+        let kind = self.kind.unwrap_or_else(|| self.kind_of(part.data));
         let Kind::Text { format, .. } = kind else {
             return false;
         };
@@ -220,6 +222,7 @@ impl Body {
             self.decide(receiver);
         }
         if last {
+            self.described.end();
             self.end_recoding(false, receiver);
         } else {
             self.flush_inner(receiver);
@@ -235,6 +238,7 @@ impl Body {
 
     /// Bytes are missing: nothing is joined across them, and compressed data ends.
     fn gap(&mut self, receiver: &mut dyn Receiver) {
+        self.described.gap();
         self.flush(true, receiver);
         self.buffer.clear();
         self.lookup = Lookup::of(self.kind);
