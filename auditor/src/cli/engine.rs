@@ -14,7 +14,7 @@ use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
 use crate::report::summary::{
-    Accounts, Attached, Bindings, CommandStatus, Loss, ProtocolTally, SCHEMA, Summary,
+    Accounts, Attached, Bindings, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
 };
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
@@ -84,6 +84,7 @@ pub(super) fn summary(
     command: Option<CommandStatus>,
 ) -> Summary {
     let now = Timestamp::now();
+    let descriptors = shared.descriptors.tally();
     let totals = &shared.totals;
     let losses = [
         ("ring", "control_record", &totals.control_lost),
@@ -127,6 +128,15 @@ pub(super) fn summary(
                 lost_sync: tally.lost_sync,
             })
             .collect(),
+        other_operations: reporter.aggregator().other_operations(),
+        descriptors: Descriptors {
+            types: descriptors.types,
+            methods: descriptors.methods,
+            learnt_files: descriptors.files,
+            ambiguous: descriptors.ambiguous,
+            refused: descriptors.refused,
+            no_room: descriptors.no_room,
+        },
         command,
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct Known {
     /// Of a number of fixed length, that it has 64 bits.
     is_wide: bool,
     pub(super) shape: Shape,
+    /// A peer says so. It is believed in what the field is called and holds, not in how its bytes are read: that could
+    /// hide a value of others.
+    pub(super) is_claimed: bool,
 }
 
 /// How the value of a field is written.
@@ -38,9 +41,8 @@ pub(super) enum Shape {
 }
 
 impl Known {
-    /// `message` is the type of a field that is one. A number that whoever tells of the field could hide by
-    /// saying how it is written is shown as it would be without.
-    pub(super) fn of(field: &Field, message: Option<MessageId>, is_trusted: bool) -> Self {
+    /// `message` is the type of a field that is one.
+    pub(super) fn of(field: &Field, message: Option<MessageId>, is_claimed: bool) -> Self {
         // `FieldDescriptorProto.Type`, whose numbers are 1 to 18.
         let (shape, is_wide) = match field.kind {
             1 => (Shape::Float, true),
@@ -53,7 +55,7 @@ impl Known {
             15 => (Shape::SignedFixed, false),
             16 => (Shape::SignedFixed, true),
             // A number without a sign would be another one.
-            17 | 18 if !is_trusted => (Shape::Unsigned, false),
+            17 | 18 if is_claimed => (Shape::Unsigned, false),
             17 | 18 => (Shape::Zigzag, false),
             // Enums are numbers of 32 bits with a sign.
             3 | 5 | 14 => (Shape::Signed, false),
@@ -64,6 +66,7 @@ impl Known {
             is_repeated: field.is_repeated,
             is_wide,
             shape,
+            is_claimed,
         }
     }
 
@@ -82,19 +85,35 @@ impl Known {
     /// What a payload of `payload` bytes is, of which `look` are the first; none when its bytes have to tell, as they
     /// do when they are not what is declared.
     pub(super) fn kind(&self, look: &[u8], payload: u64, may_nest: bool) -> Option<Kind> {
+        match self.shape {
+            _ if self.is_claimed => None,
+            Shape::Message(_) => (may_nest && wire::are_fields(look, payload)).then_some(Kind::Message),
+            Shape::Text => shape::is_readable(look).then_some(Kind::Text),
+            Shape::Bytes => None,
+            // Of a number four bytes at least would have to be letters.
+            _ if look.len() >= LEAST_TEXT && shape::is_readable(look) => None,
+            _ => self.packed(look, payload),
+        }
+    }
+
+    /// The same of what says nothing by its bytes.
+    pub(super) fn kind_of_binary(&self, look: &[u8], payload: u64) -> Kind {
+        match self.shape {
+            // Text with a control character in it is text still.
+            Shape::Text => Kind::Text,
+            Shape::Bytes | Shape::Message(_) => Kind::Binary,
+            _ => self.packed(look, payload).unwrap_or(Kind::Binary),
+        }
+    }
+
+    /// The numbers of a packed field, if that is what they are.
+    fn packed(&self, look: &[u8], payload: u64) -> Option<Kind> {
         let numbers = match self.shape {
-            Shape::Message(_) => {
-                return (may_nest && wire::are_fields(look, payload)).then_some(Kind::Message);
-            }
-            Shape::Text => return shape::is_readable(look).then_some(Kind::Text),
-            Shape::Bytes => return None,
             Shape::Unsigned | Shape::Signed | Shape::Zigzag => Numbers::Varint,
-            Shape::Fixed | Shape::SignedFixed | Shape::Float if self.is_wide => Numbers::Fixed64,
-            Shape::Fixed | Shape::SignedFixed | Shape::Float => Numbers::Fixed32,
+            _ if self.is_wide => Numbers::Fixed64,
+            _ => Numbers::Fixed32,
         };
-        // Text is shown as such, whatever a descriptor says: of a number four bytes at least would have to be letters.
-        let is_text = look.len() >= LEAST_TEXT && shape::is_readable(look);
-        (!is_text && payload == look.len() as u64 && numbers.fill(look)).then_some(Kind::Numbers(numbers))
+        (payload == look.len() as u64 && numbers.fill(look)).then_some(Kind::Numbers(numbers))
     }
 
     /// Writes a number as its type has it, and tells how long that is; none for those without a sign.

@@ -14,7 +14,6 @@ use crate::ledger::Account;
 use crate::secret::Secret;
 
 use super::input::{Input, show_number};
-use super::known::Shape;
 use super::levels::{Levels, Spot};
 use super::path::decimal;
 use super::schema::{MessageId, Schema};
@@ -266,12 +265,9 @@ impl Recoder {
             return kind;
         }
         let kind = shape::kind(look, payload, may_nest, || self.is_printable(look, start));
-        let is_text = spot.known.is_some_and(|known| known.shape == Shape::Text);
-        // Text with a control character in it is text still.
-        if is_text && kind == Kind::Binary {
-            Kind::Text
-        } else {
-            kind
+        match spot.known {
+            Some(known) if kind == Kind::Binary => known.kind_of_binary(look, payload),
+            _ => kind,
         }
     }
 

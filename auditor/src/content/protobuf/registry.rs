@@ -106,6 +106,11 @@ impl Registry {
         }
     }
 
+    /// Types that were learnt, and how many may be.
+    pub fn learnt_types(&self) -> [u64; 2] {
+        self.schema().learnt_types()
+    }
+
     fn schema(&self) -> Arc<Schema> {
         Arc::clone(&self.schema.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -160,6 +160,11 @@ impl Schema {
         self.methods.is_empty() && self.by_name.len() == Self::default_types()
     }
 
+    /// Types that were learnt or referred to by what was, and how many there may be.
+    pub fn learnt_types(&self) -> [u64; 2] {
+        [(LEARNT.types - self.learnt.types) as u64, LEARNT.types as u64]
+    }
+
     /// Messages that are known, methods, and fields and methods about which descriptors differ.
     pub fn tally(&self) -> [u64; 3] {
         let known = self.types.iter().filter(|of| of.origin.is_some()).count();
@@ -251,7 +256,7 @@ impl Schema {
 
     fn add_field(&mut self, id: MessageId, field: &Field, origin: Origin, change: &mut Change) {
         let message = self.refer(&field.type_name, origin, change);
-        let known = Known::of(field, message, origin == Origin::Configured);
+        let known = Known::of(field, message, origin == Origin::Learnt);
         match self.types[id.0].fields.get(&field.number) {
             None => {
                 if take(&mut self.room(origin).fields, change) {

@@ -228,3 +228,34 @@ fn a_broken_answer_and_a_broken_file_are_counted() {
     assert_eq!(registry.tally().refused, 2);
     assert_eq!(registry.tally().types, 0);
 }
+
+#[test]
+fn no_type_that_a_peer_claims_hides_a_value() {
+    let card = "5447911234560249";
+    let number: u64 = card.parse().unwrap();
+    let mut text = Vec::new();
+    prost::encoding::string::encode(1, &card.to_owned(), &mut text);
+    let mut varint = Vec::new();
+    prost::encoding::uint64::encode(1, &number, &mut varint);
+    let mut fixed = Vec::new();
+    prost::encoding::fixed64::encode(1, &number, &mut fixed);
+    let mut packed = Vec::new();
+    prost::encoding::fixed64::encode_packed(1, &[number], &mut packed);
+    for kind in 1..=18 {
+        let kind = Type::try_from(kind).unwrap();
+        let claim = of(".shop.Order", field("claimed", 1, kind));
+        let registry = nothing();
+        let order = file(vec![message("Order", vec![claim])], ".shop.Order", "");
+        told(&registry, REFLECTION[0], &answer(&[order]));
+        for wire in [&text, &varint, &fixed, &packed] {
+            let read = read_as(
+                &registry,
+                (PLACE, Direction::ToServer),
+                "application/grpc",
+                wire,
+                9,
+            );
+            assert!(read.iter().any(|(_, _, value)| value == card), "{kind:?}");
+        }
+    }
+}
