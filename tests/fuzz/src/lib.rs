@@ -17,6 +17,7 @@ pub mod http2;
 pub mod names;
 pub mod own;
 pub mod pipeline;
+pub mod protobuf_schema;
 pub mod record;
 pub mod scan;
 pub mod sketches;
@@ -29,7 +30,7 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
@@ -43,6 +44,7 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("names", names::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
+    ("protobuf_schema", protobuf_schema::run),
     ("record", record::run),
     ("scan", scan::run),
     ("sketches", sketches::run),
