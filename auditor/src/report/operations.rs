@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::naming::Name;
 use super::observation::Observation;
-use crate::protocol::{Direction, operation};
+use crate::protocol::{Direction, Place, operation};
 
 /// Operations of one service and protocol that have a name of their own.
 pub const MAX_OPERATIONS: usize = 256;
@@ -39,9 +39,9 @@ impl Operations {
         let Some(name) = &mut flow.operation else {
             return;
         };
-        let server = match observation.direction {
-            Direction::ToServer => &observation.destination,
-            Direction::ToClient => &observation.source,
+        let server = match is_answer(observation.place, observation.direction) {
+            false => &observation.destination,
+            true => &observation.source,
         };
         let service = self.hasher.hash_one((Name::of(Some(server)), flow.protocol));
         let operation = self.hasher.hash_one(name.as_str());
@@ -78,6 +78,19 @@ impl Operations {
         service.seen = self.seen;
         let known = &mut service.operations;
         known.contains(&operation) || known.len() < MAX_OPERATIONS && known.insert(operation)
+    }
+}
+
+/// Whether the source is who serves. Which way an answer goes is not always known of its connection.
+fn is_answer(place: Place, direction: Direction) -> bool {
+    match place {
+        Place::RequestPath
+        | Place::RequestQuery
+        | Place::RequestHeaders
+        | Place::RequestBody
+        | Place::RequestTrailers => false,
+        Place::ResponseHeaders | Place::ResponseBody | Place::ResponseTrailers => true,
+        Place::Message | Place::Stream | Place::File => direction == Direction::ToClient,
     }
 }
 
@@ -134,7 +147,7 @@ mod tests {
             address: Some(server.to_owned()),
             ..End::default()
         };
-        answer.direction = Direction::ToClient;
+        answer.place = Place::ResponseBody;
         assert_eq!(named(&mut operations, answer), "GET {other}");
     }
 

@@ -55,33 +55,27 @@ pub fn run(input: &[u8]) {
     let registry = Arc::new(Registry::new(schema, true));
     let piece = usize::from(*piece).max(1);
     if !is_configured {
-        let asked = (REFLECTION, Direction::ToClient);
+        let asked = (REFLECTION, Place::ResponseBody);
         read(&registry, asked, "application/grpc", descriptors, 1 << 14);
     }
-    let direction = if flags & 2 == 0 {
-        Direction::ToServer
+    let place = if flags & 2 == 0 {
+        Place::RequestBody
     } else {
-        Direction::ToClient
+        Place::ResponseBody
     };
     let media = if flags & 4 == 0 {
         "application/grpc"
     } else {
         "application/x-protobuf; messageType=shop.Order"
     };
-    read(&registry, (PLACE, direction), media, message, piece);
+    read(&registry, (PLACE, place), media, message, piece);
     let tally = registry.tally();
     assert!(tally.types <= 65_536 + 4_096 && tally.methods <= 65_536 + 4_096);
     let [learnt, most] = registry.learnt_types();
     assert!(learnt <= most);
 }
 
-fn read(
-    registry: &Arc<Registry>,
-    (operation, direction): (&str, Direction),
-    media: &str,
-    body: &[u8],
-    piece: usize,
-) {
+fn read(registry: &Arc<Registry>, (operation, place): (&str, Place), media: &str, body: &[u8], piece: usize) {
     let exchange = Arc::new(Exchange {
         protocol: "grpc",
         operation: Some(operation.to_owned()),
@@ -97,11 +91,8 @@ fn read(
     for data in body.chunks(piece) {
         let part = Part {
             exchange: &exchange,
-            direction,
-            place: match direction {
-                Direction::ToServer => Place::RequestBody,
-                Direction::ToClient => Place::ResponseBody,
-            },
+            direction: Direction::ToServer,
+            place,
             message: 0,
             content_type: Some(media),
             content_encoding: None,

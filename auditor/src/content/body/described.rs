@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::content::protobuf::{Answer, MessageId, Registry, Schema};
 use crate::content::sniff::{self, Kind};
 use crate::content::{Format, multipart, protobuf};
-use crate::protocol::{Direction, Place};
+use crate::protocol::Place;
 
 use super::Body;
 
@@ -56,14 +56,14 @@ impl Body {
         }
         let operation = self.exchange.operation.as_deref().unwrap_or_default();
         let operation = operation.rsplit(' ').next().unwrap_or_default();
-        if self.direction == Direction::ToClient && protobuf::is_reflection(operation) {
+        if self.place == Place::ResponseBody && protobuf::is_reflection(operation) {
             self.described.answer = Answer::of(registry).map(Box::new);
         }
         let Some(schema) = registry.current() else {
             return;
         };
         let message = schema
-            .message_of(operation, self.direction)
+            .message_of(operation, self.place)
             .or_else(|| message_in(&schema, self.content_type.as_deref()?));
         self.described.message = message.map(|message| (schema, message));
     }

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::protocol::Direction;
+use crate::protocol::Place;
 
 use super::descriptors::{self, Field, File, Message, Refusal, Room};
 use super::known::Known;
@@ -139,12 +139,18 @@ impl Schema {
         self.types.get(id.0)?.origin.map(|_| id)
     }
 
-    /// The message that an operation, `/package.Service/Method`, has in this direction. What stands in front of the
-    /// service, as some servers have it, does not matter.
-    pub fn message_of(&self, operation: &str, direction: Direction) -> Option<MessageId> {
+    /// The message that an operation, `/package.Service/Method`, has in this place. What stands in front of the service,
+    /// as some servers have it, does not matter.
+    pub fn message_of(&self, operation: &str, place: Place) -> Option<MessageId> {
+        // And not the direction: who opened a connection is not always known.
+        let at = match place {
+            Place::RequestBody => 0,
+            Place::ResponseBody => 1,
+            _ => return None,
+        };
         let mut slashes = memchr::memrchr_iter(b'/', operation.as_bytes());
         let service = slashes.nth(1)? + 1;
-        self.methods.get(&operation[service..])?.types[direction.index()]
+        self.methods.get(&operation[service..])?.types[at]
     }
 
     pub(super) fn field(&self, message: MessageId, number: u32) -> Option<&Known> {

@@ -5,7 +5,7 @@ use prost_types::field_descriptor_proto::Type;
 
 use super::*;
 use crate::content::protobuf::tests::named::{PLACE, bytes, field, file, message, of, read_as};
-use crate::protocol::Direction;
+use crate::protocol::Place;
 
 fn answer(files: &[FileDescriptorProto]) -> Vec<u8> {
     let mut response = Vec::new();
@@ -46,7 +46,7 @@ fn paths(registry: &Arc<Registry>) -> Vec<String> {
     prost::encoding::bytes::encode(2, &card, &mut wire);
     let read = read_as(
         registry,
-        (PLACE, Direction::ToServer),
+        (PLACE, Place::RequestBody),
         "application/grpc",
         &wire,
         9,
@@ -57,7 +57,7 @@ fn paths(registry: &Arc<Registry>) -> Vec<String> {
 fn told(registry: &Arc<Registry>, method: &str, answer: &[u8]) {
     read_as(
         registry,
-        (method, Direction::ToClient),
+        (method, Place::ResponseBody),
         "application/grpc",
         answer,
         11,
@@ -92,8 +92,8 @@ fn types_are_known_once_their_file_was_told_of() {
 fn only_answers_to_the_question_are_learnt_from() {
     let answer = answer(&[order("note", Type::String)]);
     let registry = nothing();
-    for (method, direction) in [(PLACE, Direction::ToClient), (REFLECTION[0], Direction::ToServer)] {
-        read_as(&registry, (method, direction), "application/grpc", &answer, 11);
+    for (method, place) in [(PLACE, Place::ResponseBody), (REFLECTION[0], Place::RequestBody)] {
+        read_as(&registry, (method, place), "application/grpc", &answer, 11);
     }
     let deaf = Arc::new(Registry::new(Schema::default(), false));
     told(&deaf, REFLECTION[0], &answer);
@@ -250,7 +250,7 @@ fn no_type_that_a_peer_claims_hides_a_value() {
         for wire in [&text, &varint, &fixed, &packed] {
             let read = read_as(
                 &registry,
-                (PLACE, Direction::ToServer),
+                (PLACE, Place::RequestBody),
                 "application/grpc",
                 wire,
                 9,

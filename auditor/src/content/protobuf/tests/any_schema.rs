@@ -180,7 +180,7 @@ proptest! {
         let registry = Arc::new(Registry::new(schema, false));
         let mut writer = Writer { types: &types, picks: picks.iter(), expected: Vec::new() };
         let wire = writer.message(0, "$", 4);
-        let fields = read_as(&registry, (PLACE, Direction::ToServer), "application/grpc", &wire, piece);
+        let fields = read_as(&registry, (PLACE, Place::RequestBody), "application/grpc", &wire, piece);
         prop_assert_eq!(fields, writer.expected);
     }
 
@@ -206,6 +206,6 @@ proptest! {
         set.extend(changed);
         let schema = Schema::parse(&set).unwrap_or_default();
         let registry = Arc::new(Registry::new(schema, false));
-        read_as(&registry, (PLACE, Direction::ToServer), "application/grpc", &wire, piece);
+        read_as(&registry, (PLACE, Place::RequestBody), "application/grpc", &wire, piece);
     }
 }

@@ -110,10 +110,10 @@ impl Receiver for Fields {
     fn settle(&mut self, _: Direction, _: Account, _: u64) {}
 }
 
-/// Reads a message of this operation and direction, in pieces.
+/// Reads a message of this operation and place, in pieces.
 pub(in crate::content) fn read_as(
     registry: &Arc<Registry>,
-    (operation, direction): (&str, Direction),
+    (operation, place): (&str, Place),
     content_type: &str,
     wire: &[u8],
     piece: usize,
@@ -134,11 +134,9 @@ pub(in crate::content) fn read_as(
     while let Some(data) = pieces.next() {
         let part = Part {
             exchange: &exchange,
-            direction,
-            place: match direction {
-                Direction::ToServer => Place::RequestBody,
-                Direction::ToClient => Place::ResponseBody,
-            },
+            // Who opened a connection may not be known.
+            direction: Direction::ToServer,
+            place,
             message: 0,
             content_type: Some(content_type),
             content_encoding: None,
@@ -159,7 +157,7 @@ fn read_order(file: FileDescriptorProto, wire: &[u8], expected: &[(&str, Option<
     for piece in [1, 7, 100_000] {
         let fields = read_as(
             &registry,
-            (PLACE, Direction::ToServer),
+            (PLACE, Place::RequestBody),
             "application/grpc",
             wire,
             piece,
@@ -205,7 +203,7 @@ fn names_come_from_a_descriptor_set() {
     let file = file(vec![order], ".shop.Order", ".shop.Missing");
     let schema = schema(file.clone());
     assert!(schema.message("shop.Order.Card").is_some());
-    assert!(schema.message_of(PLACE, Direction::ToClient).is_some());
+    assert!(schema.message_of(PLACE, Place::ResponseBody).is_some());
     assert!(schema.message("shop.Missing").is_none(), "only referred to");
     let card = |number: &str| Content::Message(vec![text(1, number), (2, Content::Number(5))]);
     let mut wire = wire(&[(
@@ -412,37 +410,37 @@ fn a_type_is_known_by_prefixes_of_its_path_and_by_what_the_content_says() {
     let file = file(vec![order, receipt], "shop.Order", "shop.Receipt");
     let registry = Arc::new(Registry::new(schema(file), false));
     let wire = wire(&[text(1, "words")]);
-    for (operation, direction, media, path) in [
-        (PLACE, Direction::ToServer, "application/grpc+proto", "$.note"),
-        (PLACE, Direction::ToClient, "application/grpc", "$.account"),
+    for (operation, place, media, path) in [
+        (PLACE, Place::RequestBody, "application/grpc+proto", "$.note"),
+        (PLACE, Place::ResponseBody, "application/grpc", "$.account"),
         (
             "/api/shop.Orders/Place",
-            Direction::ToServer,
+            Place::RequestBody,
             "application/proto",
             "$.note",
         ),
         (
             "POST /twirp/shop.Orders/Place",
-            Direction::ToServer,
+            Place::RequestBody,
             "application/protobuf",
             "$.note",
         ),
         (
             "POST /upload",
-            Direction::ToServer,
+            Place::RequestBody,
             "application/x-protobuf; messageType=\"shop.Receipt\"",
             "$.account",
         ),
         (
             "POST /upload",
-            Direction::ToServer,
+            Place::RequestBody,
             "application/vnd.google.protobuf; proto=shop.Order",
             "$.note",
         ),
-        ("/shop.Orders/Other", Direction::ToServer, "application/grpc", "1"),
-        ("/Place", Direction::ToServer, "application/grpc", "1"),
+        ("/shop.Orders/Other", Place::RequestBody, "application/grpc", "1"),
+        ("/Place", Place::RequestBody, "application/grpc", "1"),
     ] {
-        let fields = read_as(&registry, (operation, direction), media, &wire, 100);
+        let fields = read_as(&registry, (operation, place), media, &wire, 100);
         assert_eq!(fields[0].0, path, "{operation} {media}");
         assert_eq!(fields[0].2, "words");
     }
