@@ -32,6 +32,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub scope: Scope,
     pub capture: Capture,
+    pub content: Content,
     pub detect: Detect,
     pub report: Report,
     pub serve: Serve,
@@ -66,6 +67,16 @@ pub struct Capture {
     pub detach_after_seconds: u64,
     /// Rules: connections that are not read, or not whole.
     pub leave_out: Vec<String>,
+}
+
+/// How messages are read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// Files that say how fields of protobuf messages are called.
+    pub descriptors: Vec<PathBuf>,
+    /// Whether servers' answers to gRPC's reflection say so as well.
+    pub reflection: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -14,13 +14,15 @@ pub enum Names {
     Numbers,
     /// JSONPath.
     Json,
+    /// The same, of a message in protobuf whose names are known by its descriptors.
+    Descriptors,
 }
 
 impl Names {
     fn of(self, numbers: &'static str, json: &'static str) -> &'static str {
         match self {
             Self::Numbers => numbers,
-            Self::Json => json,
+            Self::Json | Self::Descriptors => json,
         }
     }
 }
@@ -138,6 +140,16 @@ impl Calls {
     }
 
     fn order(self, sent: &mut Sent, operation: &str) -> Value {
+        let mut order = self.order_by_number(sent, operation);
+        if self.names == Names::Descriptors {
+            let mut card = |field| json!(sent.card(operation, "request.body", field));
+            order["cardNumber"] = card("$.card_number");
+            order["attributes"] = json!({"credit_card": card("$.attributes.credit_card")});
+        }
+        order
+    }
+
+    fn order_by_number(self, sent: &mut Sent, operation: &str) -> Value {
         let mut iban = |numbers, json| sent.iban(operation, "request.body", self.names.of(numbers, json));
         json!({
             "buyer": {

@@ -298,7 +298,12 @@ const RING: &str = "67108864";
 /// # Errors
 /// When auditor is not ready in time.
 pub fn watch(scratch: &Scratch, pids: &[u32]) -> anyhow::Result<Watch> {
-    Watch::pids(scratch, pids, &["--ring-bytes", RING, "--max-message-bytes", "0"])
+    watch_with(scratch, pids, &[])
+}
+
+fn watch_with(scratch: &Scratch, pids: &[u32], more: &[&str]) -> anyhow::Result<Watch> {
+    let words = ["--ring-bytes", RING, "--max-message-bytes", "0"];
+    Watch::pids(scratch, pids, &[&words[..], more].concat())
 }
 
 /// Watches a client and a server until the client has ended, which has to be a success.
@@ -306,8 +311,21 @@ pub fn watch(scratch: &Scratch, pids: &[u32]) -> anyhow::Result<Watch> {
 /// # Errors
 /// When one of the three fails.
 pub fn watched(scratch: &Scratch, client: Running, server: Serving) -> anyhow::Result<Seen> {
+    watched_with(scratch, client, server, &[])
+}
+
+/// The same with more words for auditor.
+///
+/// # Errors
+/// When one of the three fails.
+pub fn watched_with(
+    scratch: &Scratch,
+    client: Running,
+    server: Serving,
+    more: &[&str],
+) -> anyhow::Result<Seen> {
     let pids = [client.pid(), server.pid()];
-    let watch = watch(scratch, &pids)?;
+    let watch = watch_with(scratch, &pids, more)?;
     client.succeed()?;
     let report = watch.stop()?;
     server.end()?;

@@ -1,7 +1,7 @@
 //! What `watch` and `run` have in common: options to a running session, and a session to a
 //! summary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
 
 use anyhow::Context as _;
@@ -9,11 +9,12 @@ use jiff::Timestamp;
 
 use crate::capture::attach::Hooked;
 use crate::capture::scope;
+use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
 use crate::report::summary::{
-    Accounts, Attached, Bindings, CommandStatus, Loss, ProtocolTally, SCHEMA, Summary,
+    Accounts, Attached, Bindings, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
 };
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
@@ -23,6 +24,11 @@ pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> 
         None => Fingerprinter::random()?,
     };
     Ok(Scanner::with_own(fingerprinter, own)?)
+}
+
+/// What the descriptor sets in these files say of protobuf messages; with what peers say of them, if `learns`.
+pub(super) fn descriptors(files: &[PathBuf], learns: bool) -> anyhow::Result<Arc<Registry>> {
+    Ok(Arc::new(Registry::new(protobuf::read(files)?, learns)))
 }
 
 /// Resolves what the user named.
@@ -78,6 +84,7 @@ pub(super) fn summary(
     command: Option<CommandStatus>,
 ) -> Summary {
     let now = Timestamp::now();
+    let descriptors = shared.descriptors.tally();
     let totals = &shared.totals;
     let losses = [
         ("ring", "control_record", &totals.control_lost),
@@ -121,6 +128,15 @@ pub(super) fn summary(
                 lost_sync: tally.lost_sync,
             })
             .collect(),
+        other_operations: reporter.aggregator().other_operations(),
+        descriptors: Descriptors {
+            types: descriptors.types,
+            methods: descriptors.methods,
+            learnt_files: descriptors.files,
+            ambiguous: descriptors.ambiguous,
+            refused: descriptors.refused,
+            no_room: descriptors.no_room,
+        },
         command,
     }
 }

@@ -84,6 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let server = Server::start(&config, &metrics, &health, &hub)?;
     let mut journal = open_journal(&config)?;
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
+    let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
     let scope = engine::scope(
         config.scope.node,
@@ -105,6 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         scanner,
+        descriptors,
         ledger,
         metrics: Arc::clone(&metrics),
     })?;

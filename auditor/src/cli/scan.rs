@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::engine;
 use crate::config;
+use crate::content::protobuf::Registry;
 use crate::detect::sketch::ScanSuspects;
 use crate::detect::{Confidence, Severity, State};
 use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
@@ -62,6 +63,10 @@ pub struct Args {
     /// Configuration whose own detectors are used too; nothing else of it is read
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Names of protobuf fields in HTTP messages: a file that `protoc --include_imports --descriptor_set_out=FILE` wrote;
+    /// may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub descriptors: Vec<PathBuf>,
 }
 
 /// `--format`.
@@ -101,6 +106,13 @@ pub enum States {
 /// What all threads scan with.
 type SharedScanner<'a> = &'a (dyn ScanSuspects + Sync);
 
+/// What is known before the first file.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    scanner: SharedScanner<'a>,
+    descriptors: &'a Arc<Registry>,
+}
+
 /// Runs the command with the detectors of the catalogue and of the configuration.
 ///
 /// # Errors
@@ -108,8 +120,14 @@ type SharedScanner<'a> = &'a (dyn ScanSuspects + Sync);
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let own = config::own_detectors(args.config.as_deref())?;
     let scanner = engine::scanner(args.key_file.as_deref(), false, &own)?;
+    // What one file says of the messages in another would depend on which is read first.
+    let descriptors = engine::descriptors(&args.descriptors, false)?;
     let progress = Progress::of(&args.paths);
-    run(args, &scanner, &progress, &mut io::stdout(), &mut io::stderr())
+    let known = Known {
+        scanner: &scanner,
+        descriptors: &descriptors,
+    };
+    run(args, known, &progress, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
@@ -120,15 +138,16 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 /// Only when `out` cannot be written; a closed pipe ends the command quietly.
 fn run(
     args: &Args,
-    scanner: SharedScanner<'_>,
+    known: Known<'_>,
     progress: &Progress,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
     let threads = args.threads.map_or_else(cores, usize::from);
+    let scanner = known.scanner;
     let job = Job {
         args,
-        scanner,
+        known,
         progress,
         out: Mutex::new(Output {
             out,
@@ -181,7 +200,7 @@ struct Output<'a> {
 
 struct Job<'a> {
     args: &'a Args,
-    scanner: SharedScanner<'a>,
+    known: Known<'a>,
     progress: &'a Progress,
     out: Mutex<Output<'a>>,
     /// `out` takes no more.
@@ -237,7 +256,8 @@ impl Job<'_> {
 
     fn scan(&self, file: impl Read, name: &str, helpers: Option<&Helpers>) -> io::Result<Extent> {
         let workers = Workers {
-            scanner: self.scanner,
+            scanner: self.known.scanner,
+            descriptors: self.known.descriptors,
             helpers,
             read: &|bytes| self.progress.read(bytes),
         };

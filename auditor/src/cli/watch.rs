@@ -87,6 +87,10 @@ pub struct Args {
     /// Configuration whose own detectors are used too; nothing else of it is read
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Names of protobuf fields: a file that `protoc --include_imports --descriptor_set_out=FILE` wrote; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    descriptors: Vec<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -143,6 +147,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if scope.is_empty() && args.command.is_empty() {
         bail!("nothing to watch: give --pid, --cgroup, --container, or -- and a command");
     }
+    let descriptors = engine::descriptors(&args.descriptors, true)?;
     let mut output = Output::open(&args)?;
     let stop = engine::stop_signal()?;
     let held = if args.command.is_empty() {
@@ -185,6 +190,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             false,
             &config::own_detectors(args.config.as_deref())?,
         )?,
+        descriptors,
         ledger,
         metrics,
     })?;

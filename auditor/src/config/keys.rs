@@ -135,6 +135,20 @@ pub const KEYS: &[Key] = &[
         meaning: "Connections whose bytes are not read and accounted as `muted`: rules of `peer=ADDRESS[/BITS]`, `peer_port=N`, `own_port=N` and `exe=PATH` with spaces between them, all of which have to be true. With `first=BYTES` so much of each message is read.",
     },
     Key {
+        path: "content.descriptors",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Descriptor sets that name the fields of protobuf messages: paths of files that `protoc --include_imports --descriptor_set_out=FILE` wrote; see content.md.",
+    },
+    Key {
+        path: "content.reflection",
+        kind: Kind::Flag,
+        default: "true",
+        unit: "",
+        meaning: "Learn such names from what gRPC servers answer to reflection; the descriptor sets come first.",
+    },
+    Key {
         path: "detect.min_confidence",
         kind: Kind::Choice(&["low", "medium", "high"]),
         default: "medium",

@@ -5,6 +5,7 @@
 //! what is no text is made one or left. It holds no more than a window and what waits for one.
 
 mod coding;
+mod described;
 mod inner;
 mod parts;
 mod recoding;
@@ -19,12 +20,13 @@ use super::lookup::Lookup;
 use super::marked::MARK;
 use super::nested::{self, Nested};
 use super::prefix::{Inside, Prefix};
-use super::sniff::{self, Kind};
+use super::sniff::Kind;
 use super::text::Text;
 use super::utf16::Utf16;
 use super::window::{Buffer, Ending, Positions, Window};
 use super::{Document, Format, Limits, Origin, Receiver, escape};
 use coding::Coding;
+use described::Described;
 use recoding::Recoding;
 
 /// A body, stream or file that is being read.
@@ -51,6 +53,7 @@ pub(super) struct Body {
     depth: usize,
     /// Bytes are missing in front: where in the content it is, is not known.
     is_lost: bool,
+    described: Described,
 }
 
 impl Body {
@@ -75,6 +78,7 @@ impl Body {
             position: 0,
             depth: 0,
             is_lost: part.offset > 0,
+            described: Described::default(),
         }
     }
 
@@ -133,9 +137,7 @@ impl Body {
         if self.kind.is_none() && !self.is_utf8(part.data) {
             return false;
         }
-        let kind = self
-            .kind
-            .unwrap_or_else(|| sniff::kind(self.content_type.as_deref(), part.data));
+        let kind = self.kind.unwrap_or_else(|| self.kind_of(part.data));
         let Kind::Text { format, .. } = kind else {
             return false;
         };
@@ -224,6 +226,7 @@ impl Body {
             self.decide(receiver);
         }
         if last {
+            self.described.end();
             self.end_recoding(false, receiver);
         } else {
             self.flush_inner(receiver);
@@ -240,6 +243,7 @@ impl Body {
     /// Bytes are missing: nothing is joined across them, no field is named by what stood in front of them, and
     /// compressed data ends.
     fn gap(&mut self, receiver: &mut dyn Receiver) {
+        self.described.gap();
         self.flush(true, receiver);
         self.buffer.clear();
         self.is_lost = true;

@@ -4,7 +4,6 @@
 //! name, set off so that it stands right in front of its value, where a scanner looks for it; a field
 //! without a name has a path only.
 
-use std::io::Write as _;
 use std::ops::Range;
 
 use super::Field;
@@ -31,8 +30,9 @@ pub(super) const fn hidden(byte: u8) -> u8 {
     }
 }
 
-fn shown(byte: u8) -> u8 {
-    if (ZERO..ZERO + 10).contains(&byte) {
+/// The same the other way round.
+pub(super) const fn shown(byte: u8) -> u8 {
+    if byte >= ZERO && byte < ZERO + 10 {
         byte - ZERO + b'0'
     } else {
         byte
@@ -55,25 +55,24 @@ pub(super) fn begin(line: &mut Vec<u8>, holder: &str, index: &str, name: &str) {
 /// Longest beginning of a line that [`begin_in`] writes, bytes.
 pub(super) const LINE: usize = LONGEST;
 
-/// The same without an allocation: `$.buyer`, 1 and `card`. Tells how long it is.
-pub(super) fn begin_in(line: &mut [u8; LINE], holder: &[u8], index: Option<u32>, name: &str) -> usize {
-    let mut rest = &mut line[..];
-    let name = &name[..name.floor_char_boundary(LONGEST / 4)];
-    // There is room for a path and a name; what does not fit is cut off.
-    let _ = rest
-        .write_all(&[MARK])
-        .and_then(|()| rest.write_all(&holder[..holder.len().min(LONGEST / 2)]));
-    let _ = rest.write_all(&[NAME]);
-    let from = LINE - rest.len();
-    let _ = match index {
-        Some(index) => write!(rest, "[{index}]"),
-        None => Ok(()),
+/// The same without an allocation: `$.buyer`, `[1]` and `card`. Tells how long it is.
+pub(super) fn begin_in(line: &mut [u8; LINE], holder: &[u8], index: &[u8], name: &[u8]) -> usize {
+    let mut length = 0;
+    let mut write = |bytes: &[u8], most: usize, to: fn(u8) -> u8| {
+        for byte in bytes.iter().take(most) {
+            line[length] = to(*byte);
+            length += 1;
+        }
     };
-    let to = LINE - rest.len();
-    let _ = rest.write_all(&[NAME]);
-    let _ = write!(rest, "{name}: ");
-    let length = LINE - rest.len();
-    line[from..to].iter_mut().for_each(|byte| *byte = hidden(*byte));
+    let as_it_is: fn(u8) -> u8 = |byte| byte;
+    // There is room for a path, an index and a name; what does not fit is cut off.
+    write(&[MARK], 1, as_it_is);
+    write(holder, LONGEST / 2, hidden);
+    write(&[NAME], 1, as_it_is);
+    write(index, LONGEST / 16, hidden);
+    write(&[NAME], 1, as_it_is);
+    write(name, LONGEST / 4, shown);
+    write(b": ", 2, as_it_is);
     length
 }
 

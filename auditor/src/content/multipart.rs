@@ -74,7 +74,7 @@ impl PartHead {
 }
 
 /// The value of `name=value` or `name="value"` behind a semicolon.
-fn parameter(value: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(value: &str, name: &str) -> Option<String> {
     let mut rest = value;
     while let Some((_, behind)) = rest.split_once(';') {
         rest = behind.trim_start();

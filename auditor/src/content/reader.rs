@@ -11,7 +11,7 @@ use crate::protocol::{Direction, Exchange, Part, Place};
 
 use super::body::Body;
 use super::encoding::DecodeLimits;
-use super::protobuf::Schema;
+use super::protobuf::Registry;
 use super::window::{self, Positions};
 use super::{Document, Format};
 
@@ -26,8 +26,6 @@ pub struct Limits {
     /// Longest token or armoured block that is kept for the next window when it goes on there.
     pub longest: usize,
     pub decode: DecodeLimits,
-    /// Names of protobuf fields, for messages whose operation says what they are.
-    pub schema: Option<&'static Schema>,
 }
 
 impl Default for Limits {
@@ -37,7 +35,6 @@ impl Default for Limits {
             overlap: window::OVERLAP,
             longest: window::LONGEST,
             decode: DecodeLimits::default(),
-            schema: None,
         }
     }
 }
@@ -81,6 +78,8 @@ pub struct Reader {
     limits: Limits,
     /// Bodies that are open, the one that came last at the end: some protocols send many at once.
     bodies: Vec<Body>,
+    /// Names of protobuf fields, for messages whose operation says what they are.
+    registry: Option<Arc<Registry>>,
 }
 
 impl Reader {
@@ -91,7 +90,15 @@ impl Reader {
         Self {
             limits: Limits { window, ..limits },
             bodies: Vec::new(),
+            registry: None,
         }
+    }
+
+    /// With descriptors of protobuf messages, to which what servers tell of themselves is added.
+    #[must_use]
+    pub fn with_descriptors(mut self, registry: Arc<Registry>) -> Self {
+        self.registry = Some(registry);
+        self
     }
 
     /// Takes a part whose positions are its own.
@@ -120,7 +127,7 @@ impl Reader {
         let open = self.bodies.iter().rposition(|body| body.is_of(part));
         let mut body = match open {
             Some(at) => self.bodies.remove(at),
-            None => Body::new(part, None, self.limits),
+            None => self.begin(part),
         };
         body.take(part, source, receiver);
         if !part.last {
@@ -150,6 +157,14 @@ impl Reader {
                 body.flush(false, receiver);
             }
         }
+    }
+
+    fn begin(&self, part: &Part<'_>) -> Body {
+        let mut body = Body::new(part, None, self.limits);
+        if let Some(registry) = &self.registry {
+            body.ask(registry);
+        }
+        body
     }
 
     fn keep_within_bounds(&mut self, receiver: &mut dyn Receiver) {

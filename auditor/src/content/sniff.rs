@@ -121,6 +121,13 @@ pub fn kind(content_type: Option<&str>, bytes: &[u8]) -> Kind {
     Kind::Text { format, delimiter }
 }
 
+/// Whether content is declared to be a message of protocol buffers, and may be one.
+pub(super) fn is_declared_message(content_type: Option<&str>, bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(SAMPLE)];
+    content_type.is_some_and(|content_type| is_protobuf_type(&media_type(content_type)))
+        && protobuf::is_message(sample, total(bytes), true)
+}
+
 /// Whether content is declared to be of a type without text.
 pub(super) fn is_binary(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|content_type| is_binary_type(&media_type(content_type)))

@@ -52,7 +52,7 @@ impl MessageFlow {
         } else {
             protocol::Connection::joined()
         };
-        let reader = Reader::new(Limits::default());
+        let reader = Reader::new(Limits::default()).with_descriptors(Arc::clone(&shared.descriptors));
         let hold = Hold::new(shared.held.clone());
         Self {
             parser,

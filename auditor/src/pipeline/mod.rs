@@ -45,6 +45,7 @@ use crate::{
         support::{self, SocketTier},
         tls::Placement,
     },
+    content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
     identity::pairs::AddressPair,
     ledger::ByteLedger,
@@ -99,6 +100,8 @@ pub struct Options {
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
     pub scanner: Scanner,
+    /// Names of the fields of protobuf messages.
+    pub descriptors: Arc<Registry>,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
 }
@@ -145,6 +148,7 @@ impl Totals {
 /// What all threads share.
 pub struct Shared {
     pub scanner: Scanner,
+    pub descriptors: Arc<Registry>,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
     pub peers: Arc<Peers>,
@@ -272,6 +276,7 @@ impl Session {
         let (policies, decided) = bounded(POLICIES);
         let shared = Arc::new(Shared {
             scanner: options.scanner,
+            descriptors: options.descriptors,
             ledger: options.ledger,
             metrics: options.metrics,
             peers: Arc::new(Peers::default()),

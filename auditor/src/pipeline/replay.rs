@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     capture::{policy::Reading, ring::Record},
+    content::protobuf::{Registry, Schema},
     detect::Scanner,
     ledger::ByteLedger,
     report::{aggregate::Settings, finding::Finding},
@@ -49,6 +50,7 @@ impl Replay {
         let ledger = Arc::new(ByteLedger::default());
         let shared = Arc::new(Shared {
             scanner,
+            descriptors: Arc::new(Registry::new(Schema::default(), true)),
             metrics: Arc::new(Metrics::new(Arc::clone(&ledger), SERIES)?),
             ledger: Arc::clone(&ledger),
             peers: Arc::default(),

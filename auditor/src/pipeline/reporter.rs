@@ -173,6 +173,18 @@ impl Reporter {
         let metrics = &self.shared.metrics;
         metrics.set_map("sketches", entries, capacity);
         metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
+        metrics.other_operations_so_far(self.aggregator.other_operations());
+        let known = self.shared.descriptors.tally();
+        for (result, total) in [
+            ("learnt", known.files),
+            ("ambiguous", known.ambiguous),
+            ("refused", known.refused),
+            ("no_room", known.no_room),
+        ] {
+            metrics.descriptors_so_far(result, total);
+        }
+        let [entries, capacity] = self.shared.descriptors.learnt_types();
+        metrics.set_map("descriptors", entries, capacity);
     }
 
     fn release(&mut self, after: Option<Duration>) -> Vec<Finding> {

@@ -68,6 +68,33 @@ fn is_name(name: &str) -> bool {
         && name.bytes().filter(u8::is_ascii_digit).count() < 6
 }
 
+/// Methods that have a name of their own among operations without one (RFC 9110 §9.3, RFC 5789).
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+
+/// The name that operations share which are too many to have their own: `POST {other}`, or `{other}` for a method of
+/// gRPC. There are no more than eleven.
+pub fn other(operation: &str) -> &'static str {
+    const OTHERS: [&str; 9] = [
+        "GET {other}",
+        "HEAD {other}",
+        "POST {other}",
+        "PUT {other}",
+        "DELETE {other}",
+        "CONNECT {other}",
+        "OPTIONS {other}",
+        "TRACE {other}",
+        "PATCH {other}",
+    ];
+    if operation.starts_with('/') {
+        return "{other}";
+    }
+    let method = operation.split(' ').next().unwrap_or_default();
+    let known = METHODS.iter().position(|known| *known == method);
+    known.map_or("OTHER {other}", |known| OTHERS[known])
+}
+
 /// Adds the name that a body gives, if there is room.
 pub fn append(operation: &mut String, name: &str) {
     if operation.len() + 1 + name.len() <= MAX_LEN {
@@ -268,6 +295,40 @@ mod tests {
             prop_assert!(operation.len() <= MAX_LEN);
             let (_, path) = operation.split_once(' ').unwrap_or_default();
             prop_assert!(path.split('/').all(|s| s.bytes().filter(u8::is_ascii_digit).count() < 6));
+            prop_assert_eq!(other(&operation).split(" ").last(), Some("{other}"));
         }
+
+        #[test]
+        fn no_value_gets_into_a_template_wherever_it_stands(
+            before in "(/[a-z]{1,12}){0,3}", behind in "(/[a-z]{1,12}){0,3}", value in value(), odd in any::<bool>(),
+            escaped in any::<bool>(),
+        ) {
+            let shown: String = if escaped {
+                value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+            } else {
+                value.clone()
+            };
+            let target = format!("{before}/{shown}{behind}?card={value}#{value}");
+            let method = if odd { value.as_str() } else { "POST" };
+            for operation in [template(method, &target), full_method(&target)] {
+                prop_assert!(!operation.contains(&value), "a value is in a template");
+                prop_assert!(!operation.contains(&shown), "a value is in a template");
+                prop_assert!(!other(&operation).contains(&value));
+            }
+        }
+    }
+
+    /// Cards, account numbers, addresses, phone numbers, tokens: made up.
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[3-6][0-9]{12,18}",
+            "[3-6][0-9]{3}-[0-9]{4}-[0-9]{4}-[0-9]{4}",
+            "[A-Z]{2}[0-9]{2}[0-9]{12,26}",
+            "[0-9]{3}-[0-9]{2}-[0-9]{4}",
+            "[a-z]{1,12}@[a-z]{1,12}\\.test",
+            "\\+[1-9][0-9]{7,13}",
+            "eyJ[A-Za-z0-9_-]{30,60}\\.[A-Za-z0-9_-]{30,60}",
+            "[0-9a-f]{32}",
+        ]
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::finding::{End, Finding, Flow, PolicyVerdict, Verdict};
 use super::naming::Name;
 use super::observation::{Observation, bounded, rfc3339};
+use super::operations::Operations;
 use super::summary::{FindingTally, ValueTally};
 use crate::detect::{Confidence, State};
 use crate::policy::Judge;
@@ -72,6 +73,7 @@ pub struct Offered {
 pub struct Aggregator {
     settings: Settings,
     judge: Judge,
+    operations: Operations,
     live: HashMap<Arc<Key>, Live>,
     /// Last touch → key, oldest first.
     order: BTreeMap<u64, Arc<Key>>,
@@ -113,6 +115,7 @@ impl Aggregator {
         Self {
             settings,
             judge,
+            operations: Operations::default(),
             live: HashMap::new(),
             order: BTreeMap::new(),
             touches: 0,
@@ -186,6 +189,11 @@ impl Aggregator {
         self.evicted
     }
 
+    /// Values reported under `{other}`, as their service has too many operations.
+    pub fn other_operations(&self) -> u64 {
+        self.operations.others()
+    }
+
     /// Detections dropped because they are below the confidence asked for.
     pub fn low_confidence(&self) -> u64 {
         self.low_confidence
@@ -208,10 +216,11 @@ impl Aggregator {
 
     fn admit(
         &mut self,
-        observation: Observation,
+        mut observation: Observation,
         policy: Option<PolicyVerdict>,
         now: Timestamp,
     ) -> Vec<Finding> {
+        self.operations.bound(&mut observation);
         let key = Arc::new(Key::of(&observation, policy.as_ref()));
         self.touches += 1;
         self.tally(

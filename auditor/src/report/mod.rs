@@ -7,6 +7,7 @@ pub mod aggregate;
 pub mod finding;
 pub mod naming;
 pub mod observation;
+pub mod operations;
 pub mod sinks;
 pub mod summary;
 pub mod table;

@@ -35,6 +35,10 @@ pub struct Summary {
     pub events_lost: Vec<Loss>,
     /// What was spoken.
     pub protocols: Vec<ProtocolTally>,
+    /// Values reported under `{other}`, as their service has too many operations.
+    pub other_operations: u64,
+    /// What is known of the fields of protobuf messages.
+    pub descriptors: Descriptors,
     /// How the command that was watched ended, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandStatus>,
@@ -127,6 +131,23 @@ pub struct ProtocolTally {
     pub lost_sync: u64,
 }
 
+/// What is known of the fields of protobuf messages, and what was not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Descriptors {
+    /// Messages that are known.
+    pub types: u64,
+    /// Methods whose messages are.
+    pub methods: u64,
+    /// Files that servers told of when they were asked.
+    pub learnt_files: u64,
+    /// Fields and methods about which these differ, so that they go by number.
+    pub ambiguous: u64,
+    /// Files and answers that are none.
+    pub refused: u64,
+    /// Those for which there was no room, or not for all of it.
+    pub no_room: u64,
+}
+
 /// How a watched command ended: one of the two is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CommandStatus {
@@ -192,6 +213,14 @@ impl Summary {
             }
             out.push('\n');
         }
+        self.write_descriptors(&mut out);
+        if self.other_operations > 0 {
+            let _ = writeln!(
+                out,
+                "  {} values in operations beyond the bound of their service",
+                self.other_operations
+            );
+        }
         for loss in &self.events_lost {
             let _ = writeln!(
                 out,
@@ -213,6 +242,30 @@ impl Summary {
             _ => (),
         }
         out
+    }
+
+    fn write_descriptors(&self, out: &mut String) {
+        if self.descriptors == Descriptors::default() {
+            return;
+        }
+        let Descriptors {
+            types,
+            methods,
+            learnt_files,
+            ambiguous,
+            refused,
+            no_room,
+        } = self.descriptors;
+        let _ = writeln!(
+            out,
+            "  descriptors of {types} types and {methods} methods, {learnt_files} files learnt"
+        );
+        if ambiguous + refused + no_room > 0 {
+            let _ = writeln!(
+                out,
+                "  descriptors not used: {ambiguous} ambiguous, {refused} refused, {no_room} without room"
+            );
+        }
     }
 
     fn write_findings(&self, out: &mut String) {
@@ -364,6 +417,15 @@ pub(crate) mod tests {
                     lost_sync: 2,
                 },
             ],
+            other_operations: 3,
+            descriptors: Descriptors {
+                types: 12,
+                methods: 4,
+                learnt_files: 2,
+                ambiguous: 1,
+                refused: 0,
+                no_room: 0,
+            },
             command: Some(CommandStatus {
                 code: Some(0),
                 signal: None,
@@ -391,6 +453,9 @@ pub(crate) mod tests {
           bindings 4 nested, 3 adjacent, 2 by descriptor, 0 unbound
           spoke http/2                     2.0 KiB
           spoke text                          10 B, place lost 2 times
+          descriptors of 12 types and 4 methods, 2 files learnt
+          descriptors not used: 1 ambiguous, 0 refused, 0 without room
+          3 values in operations beyond the bound of their service
           lost 2 events in ring: full\x1b[2J
           command ended with status 0
         ");

@@ -49,6 +49,8 @@ pub struct Metrics {
     events_lost: IntCounterVec,
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
+    other_operations: IntCounterVec,
+    descriptors: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
     attribution: IntCounterVec,
@@ -141,6 +143,18 @@ impl Metrics {
                 "protocol_lost_sync_total",
                 "Times the place in the messages of a protocol was lost.",
                 &["protocol"],
+            )?,
+            other_operations: counter(
+                r,
+                "other_operations_total",
+                "Values reported under {other}, as their service has too many operations.",
+                &[],
+            )?,
+            descriptors: counter(
+                r,
+                "descriptors_total",
+                "Descriptors that servers told of, by what became of them.",
+                &["result"],
             )?,
             attach: counter(
                 r,
@@ -239,6 +253,18 @@ impl Metrics {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.protocol_bytes, &[protocol], bytes);
         raise(&self.protocol_lost_sync, &[protocol], lost_sync);
+    }
+
+    /// Values reported so far under the name that operations share which are too many.
+    pub fn other_operations_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.other_operations, &[], total);
+    }
+
+    /// Descriptors of protobuf messages that became this so far (`learnt`, `ambiguous`, `refused`, `no_room`).
+    pub fn descriptors_so_far(&self, result: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.descriptors, &[result], total);
     }
 
     /// An attempt to attach to `library` ended with `result` (`ok`, `error`, `unsupported`, …).

@@ -28,6 +28,7 @@ pub mod names;
 pub mod nested;
 pub mod own;
 pub mod pipeline;
+pub mod protobuf_schema;
 pub mod record;
 pub mod rpc;
 pub mod scan;
@@ -43,7 +44,7 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 31] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("btf", btf::run),
     ("cbor", cbor::run),
     ("charset", charset::run),
@@ -67,6 +68,7 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("nested", nested::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
+    ("protobuf_schema", protobuf_schema::run),
     ("record", record::run),
     ("rpc", rpc::run),
     ("scan", scan::run),

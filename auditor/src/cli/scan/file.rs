@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::content::protobuf::Registry;
 use crate::content::window::Positions;
 use crate::content::{Document, Field, Format, Limits, Origin, Reader, Receiver};
 use crate::detect::Detection;
@@ -94,6 +95,8 @@ pub(super) struct Extent {
 /// Who works on a file.
 pub(super) struct Workers<'a> {
     pub(super) scanner: &'a dyn ScanSuspects,
+    /// Names of protobuf fields.
+    pub(super) descriptors: &'a Arc<Registry>,
     /// Threads that take windows of a long file.
     pub(super) helpers: Option<&'a Helpers>,
     /// Told of every block that was read, with its length.
@@ -117,9 +120,10 @@ pub(super) fn scan(
         ready: Vec::new(),
         extent: Extent::default(),
     };
+    let reader = Reader::new(Limits::default()).with_descriptors(Arc::clone(workers.descriptors));
     let mut input = match sniff::message_start(&block[..length]) {
-        Start::Yes(speaker) => Input::Http(Box::new(HttpFile::new(speaker, findings))),
-        Start::More | Start::No => Input::Content(Box::new(ContentFile::new(findings))),
+        Start::Yes(speaker) => Input::Http(Box::new(HttpFile::new(speaker, reader, findings))),
+        Start::More | Start::No => Input::Content(Box::new(ContentFile::new(reader, findings))),
     };
     while length > 0 {
         (workers.read)(length as u64);
@@ -177,9 +181,9 @@ struct ContentFile<'a> {
 }
 
 impl<'a> ContentFile<'a> {
-    fn new(findings: Findings<'a>) -> Self {
+    fn new(reader: Reader, findings: Findings<'a>) -> Self {
         Self {
-            reader: Reader::new(Limits::default()),
+            reader,
             exchange: Arc::default(),
             offset: 0,
             findings,
@@ -217,9 +221,9 @@ struct HttpFile<'a> {
 }
 
 impl<'a> HttpFile<'a> {
-    fn new(speaker: Speaker, findings: Findings<'a>) -> Self {
+    fn new(speaker: Speaker, reader: Reader, findings: Findings<'a>) -> Self {
         let messages = Messages {
-            reader: Reader::new(Limits::default()),
+            reader,
             findings,
             tracks: Default::default(),
         };

@@ -99,7 +99,12 @@ fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
     let args = Args::from_arg_matches(&matches).unwrap();
     let scanner = Finder(Fingerprinter::new([0; 32]));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run(&args, &scanner, &Progress::hidden(None), &mut out, &mut err).unwrap();
+    let descriptors = engine::descriptors(&args.descriptors, false).unwrap();
+    let known = Known {
+        scanner: &scanner,
+        descriptors: &descriptors,
+    };
+    let code = run(&args, known, &Progress::hidden(None), &mut out, &mut err).unwrap();
     Outcome {
         code,
         out: String::from_utf8(out).unwrap(),

@@ -108,6 +108,7 @@ impl Body {
             Coding::Undecided(held) => self.coding = Coding::Undecided(held),
             Coding::Identity => {
                 self.take_wire(wire_bytes, receiver);
+                self.described.hear(data);
                 self.add(data, source, receiver);
             }
             Coding::Compressed(mut decoder) => {
@@ -133,6 +134,7 @@ impl Body {
     }
 
     fn add_decoded(&mut self, piece: &[u8], receiver: &mut dyn Receiver) {
+        self.described.hear(piece);
         self.add(piece, self.position, receiver);
         self.position += piece.len() as u64;
     }

@@ -115,13 +115,13 @@ impl Body {
                 (kind, Recoding::Text(Box::new(Charset::new(encoding))))
             }
             None => {
-                let kind = sniff::kind(media, sample);
+                let kind = self.kind_of(sample);
                 let kind = if self.depth < MAX_DEPTH {
                     kind
                 } else {
                     kind.without_parts()
                 };
-                (kind, Recoding::of(kind, self.protobuf(), media, sample))
+                (kind, Recoding::of(kind, self.described.recoder(), media, sample))
             }
         };
         self.kind = Some(kind);
@@ -141,19 +141,6 @@ impl Body {
         }
         let unsettled = std::mem::take(&mut self.unsettled);
         self.take_wire(unsettled, receiver);
-    }
-
-    /// Reads protocol buffers, with names when it is known what message this is.
-    fn protobuf(&self) -> protobuf::Recoder {
-        let operation = self.exchange.operation.as_deref();
-        let known = self.limits.schema.zip(operation).and_then(|(schema, operation)| {
-            let operation = operation.rsplit(' ').next().unwrap_or_default();
-            Some((schema, schema.message_of(operation, self.direction)?))
-        });
-        match known.filter(|_| self.depth == 0) {
-            Some((schema, message)) => protobuf::Recoder::with_schema(schema, message),
-            None => protobuf::Recoder::default(),
-        }
     }
 
     /// Wire bytes that were decoded.

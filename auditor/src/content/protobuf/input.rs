@@ -6,14 +6,16 @@ use crate::content::marked::MARK;
 use crate::content::recode::Show;
 use crate::content::window::Positions;
 
+use super::known::Known;
 use super::path::decimal;
-use super::schema::Known;
+use super::schema::Schema;
 
 /// Pending bytes and how far they were read.
 pub(super) struct Input<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) positions: &'a Positions,
     pub(super) at: usize,
+    pub(super) schema: Option<&'a Schema>,
 }
 
 impl Input<'_> {

@@ -53,27 +53,43 @@ impl Path {
         self.push_step(number, (index > 0).then_some(index));
     }
 
-    /// Goes one field down that has a name, and an index when it is repeated.
-    pub(super) fn push_step(&mut self, name: &[u8], index: Option<u32>) {
-        let mut digits = [0; 20];
-        let index = index.map(|index| decimal(u64::from(index), &mut digits));
-        let step = 1 + name.len() + index.map_or(0, |index| index.len() + 2);
+    /// Goes one field down that has a name, and an index when it is repeated. Tells where its step begins, if
+    /// there is room for it.
+    pub(super) fn push_step(&mut self, name: &[u8], index: Option<u32>) -> Option<usize> {
+        let index = Index::of(index);
         if self.text().ends_with(MORE) {
-            return;
+            return None;
         }
-        if self.length + step + MORE.len() > LONGEST {
+        if self.length + 1 + name.len() + index.text().len() + MORE.len() > LONGEST {
             self.write(MORE);
-            return;
+            return None;
         }
+        let start = self.length;
         if self.length > 0 {
             self.write(b".");
         }
         self.write(name);
-        if let Some(index) = index {
-            self.write(b"[");
-            self.write(index);
-            self.write(b"]");
+        self.write(index.text());
+        Some(start)
+    }
+
+    /// Says which of several the last step is, if there is room.
+    pub(super) fn push_index(&mut self, index: u32) {
+        let index = Index::of(Some(index));
+        if !self.text().ends_with(MORE) && self.length + index.text().len() + MORE.len() <= LONGEST {
+            self.write(index.text());
         }
+    }
+
+    /// The last step, which begins at `start`: what holds it, its name as it was pushed, and its index.
+    pub(super) fn last_step(&self, start: usize) -> (&[u8], &[u8], &[u8]) {
+        let (holder, step) = self.text().split_at(start.min(self.length));
+        let step = step.strip_prefix(b".").unwrap_or(step);
+        let index = match step {
+            [.., b']'] => memchr::memrchr(b'[', step).unwrap_or(step.len()),
+            _ => step.len(),
+        };
+        (holder, &step[..index], &step[index..])
     }
 
     /// Begins a path of names.
@@ -94,6 +110,32 @@ impl Path {
             *to = hidden(*byte);
         }
         self.length += bytes.len();
+    }
+}
+
+/// Which of several a field is: `[1]`, or nothing.
+#[derive(Default)]
+pub(super) struct Index {
+    text: [u8; 22],
+    length: usize,
+}
+
+impl Index {
+    pub(super) fn of(index: Option<u32>) -> Self {
+        let mut this = Self::default();
+        if let Some(index) = index {
+            let mut digits = [0; 20];
+            let digits = decimal(u64::from(index), &mut digits);
+            this.length = digits.len() + 2;
+            this.text[0] = b'[';
+            this.text[1..=digits.len()].copy_from_slice(digits);
+            this.text[this.length - 1] = b']';
+        }
+        this
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text[..self.length]
     }
 }
 

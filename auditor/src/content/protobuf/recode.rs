@@ -6,22 +6,22 @@
 //! field, besides a piece itself. Every byte is looked at a fixed number of times, however deep it
 //! lies, and nothing is allocated per field.
 
-use crate::content::marked;
+use std::sync::Arc;
+
 use crate::content::recode::{Recode, Show, Taken};
 use crate::content::window::Positions;
 use crate::ledger::Account;
 use crate::secret::Secret;
 
 use super::input::{Input, show_number};
-use super::path::{Counts, Path};
-use super::schema::{Known, MessageId, Schema, Shape};
+use super::levels::{Levels, Spot};
+use super::path::decimal;
+use super::schema::{MessageId, Schema};
 use super::shape::{self, Kind, Numbers};
 use super::wire::{self, Item, Value};
 
 /// Bytes of a payload by which it is decided what that is.
 const LOOK: usize = 16 * 1024;
-/// Messages inside of each other that are followed; below, only text is.
-const MAX_DEPTH: usize = 32;
 
 /// Turns one message into text.
 #[derive(Default)]
@@ -32,31 +32,15 @@ pub(in crate::content) struct Recoder {
     base: u64,
     /// Pending bytes without which it cannot go on.
     needed: usize,
-    levels: Vec<Level>,
-    /// Of the outermost message.
-    counts: Counts,
-    path: Path,
-    /// Names, and the outermost message.
-    schema: Option<(&'static Schema, MessageId)>,
+    levels: Levels,
+    /// Names.
+    schema: Option<Arc<Schema>>,
     leaf: Option<Leaf>,
     /// From and to where bytes are known to be printable; the one behind is not.
     printable: (u64, u64),
     /// Bytes that were decided on, and payloads among them that hold no text.
     taken: u64,
     binary: u64,
-}
-
-/// A message inside of another.
-struct Level {
-    /// Place in the outermost message where it ends; that of a group is the end of what holds it.
-    end: u64,
-    /// Field number of a group, which has an end of its own.
-    group: Option<u32>,
-    /// Length of the path around it.
-    path: usize,
-    counts: Counts,
-    /// None when it is not known which one it is.
-    message: Option<MessageId>,
 }
 
 /// A payload that is not looked into.
@@ -82,9 +66,9 @@ impl Recode for Recoder {
     fn give_up(&mut self, show: &mut Show<'_>) {
         self.finish(show);
         self.levels.clear();
-        self.path.truncate(0);
+        self.schema = None;
         self.leaf = None;
-        self.begin(0, show);
+        self.levels.begin(0, show);
         self.leaf = Some(Leaf {
             left: u64::MAX,
             shown: true,
@@ -104,32 +88,23 @@ impl Recode for Recoder {
 
 impl Recoder {
     /// For a message that is known.
-    pub(in crate::content) fn with_schema(schema: &'static Schema, message: MessageId) -> Self {
-        let mut recoder = Self {
-            schema: Some((schema, message)),
+    pub(in crate::content) fn with_schema(schema: Arc<Schema>, message: MessageId) -> Self {
+        Self {
+            levels: Levels::of(message),
+            schema: Some(schema),
             ..Self::default()
-        };
-        recoder.path.begin();
-        recoder
-    }
-
-    /// What is known of a field of the message it is in.
-    fn known(&self, number: u32) -> Option<&'static Known> {
-        let (schema, outermost) = self.schema?;
-        let message = match self.levels.last() {
-            Some(level) => level.message?,
-            None => outermost,
-        };
-        schema.field(message, number)
+        }
     }
 
     fn run(&mut self, last: bool, show: &mut Show<'_>) {
         let mut pending = std::mem::take(&mut self.pending);
         let mut positions = std::mem::take(&mut self.positions);
+        let schema = self.schema.take();
         let mut input = Input {
             bytes: pending.expose(),
             positions: &positions,
             at: 0,
+            schema: schema.as_deref(),
         };
         self.needed = loop {
             if let Some(more) = self.step(&mut input, last, show) {
@@ -146,6 +121,7 @@ impl Recoder {
         positions.consume(at);
         self.pending = pending;
         self.positions = positions;
+        self.schema = schema;
     }
 
     /// Goes on by one field, or by what is there of a payload; tells how many bytes it needs when
@@ -155,10 +131,8 @@ impl Recoder {
             return self.pass(input, show);
         }
         let position = self.base + input.at as u64;
-        while let Some(level) = self.levels.pop_if(|level| level.end == position) {
-            self.path.truncate(level.path);
-        }
-        let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+        self.levels.close(position);
+        let end = self.levels.end();
         let rest = &input.bytes[input.at..];
         if rest.is_empty() {
             return Some(1);
@@ -172,7 +146,13 @@ impl Recoder {
                 value,
                 tag,
                 length,
-            } => self.field(input, (number, value), (tag, length), is_all, show),
+            } => {
+                // What does not fit the schema goes by number.
+                let known = self.levels.known(input.schema, number);
+                let known = known.filter(|known| known.fits(value));
+                let spot = Spot { number, known };
+                self.field(input, (spot, value), (tag, length), is_all, show)
+            }
             Item::More if !is_all => Some(rest.len() + 1),
             Item::More | Item::Broken => {
                 self.rest(input, end, show);
@@ -184,46 +164,37 @@ impl Recoder {
     fn field(
         &mut self,
         input: &mut Input<'_>,
-        (number, value): (u32, Value),
+        (spot, value): (Spot<'_>, Value),
         (tag, length): (usize, usize),
         is_all: bool,
         show: &mut Show<'_>,
     ) -> Option<usize> {
         match value {
             Value::Delimited(payload) => {
-                return self.delimited(input, (number, payload), length, is_all, show);
+                return self.delimited(input, (spot, payload), length, is_all, show);
             }
-            Value::Varint(value) => self.number(input, (number, value), (tag, length), show),
-            Value::Fixed64(value) if shape::is_whole64(value) || self.known(number).is_some() => {
-                self.number(input, (number, value), (tag, length), show)
+            Value::Varint(value) => self.number(input, (spot, value), (tag, length), show),
+            Value::Fixed64(value) if shape::is_whole64(value) || spot.known.is_some() => {
+                self.number(input, (spot, value), (tag, length), show)
             }
-            Value::Fixed32(value) if shape::is_whole32(value) || self.known(number).is_some() => {
-                self.number(input, (number, u64::from(value)), (tag, length), show);
+            Value::Fixed32(value) if shape::is_whole32(value) || spot.known.is_some() => {
+                self.number(input, (spot, u64::from(value)), (tag, length), show);
             }
             Value::Fixed64(_) => {
-                self.count(number);
+                self.levels.count(spot.number);
                 self.binary += 8;
             }
             Value::Fixed32(_) => {
-                self.count(number);
+                self.levels.count(spot.number);
                 self.binary += 4;
             }
-            Value::StartGroup if self.levels.len() < MAX_DEPTH => {
-                let end = self.levels.last().map_or(u64::MAX, |level| level.end);
-                self.open(number, end, Some(number));
+            Value::StartGroup if self.levels.may_nest() => {
+                let end = self.levels.end();
+                self.levels.open(input.schema, spot, end, true);
             }
-            Value::EndGroup
-                if self
-                    .levels
-                    .last()
-                    .is_some_and(|level| level.group == Some(number)) =>
-            {
-                let level = self.levels.pop();
-                self.path.truncate(level.map_or(0, |level| level.path));
-            }
+            Value::EndGroup if self.levels.close_group(spot.number) => (),
             Value::StartGroup | Value::EndGroup => {
-                let end = self.levels.last().map_or(u64::MAX, |level| level.end);
-                self.rest(input, end, show);
+                self.rest(input, self.levels.end(), show);
                 return None;
             }
         }
@@ -235,13 +206,13 @@ impl Recoder {
     fn delimited(
         &mut self,
         input: &mut Input<'_>,
-        (number, payload): (u32, u64),
+        (spot, payload): (Spot<'_>, u64),
         head: usize,
         is_all: bool,
         show: &mut Show<'_>,
     ) -> Option<usize> {
         let start = self.base + (input.at + head) as u64;
-        let end = self.levels.last().map_or(u64::MAX, |level| level.end);
+        let end = self.levels.end();
         if payload > end - start {
             self.rest(input, end, show);
             return None;
@@ -252,14 +223,18 @@ impl Recoder {
             return Some(head + look);
         }
         let look = &there[..look.min(there.len())];
-        match self.kind(number, look, payload, start) {
+        match self.kind(spot, look, payload, start) {
             Kind::Message => {
-                self.open(number, start + payload, None);
+                self.levels.open(input.schema, spot, start + payload, false);
                 input.at += head;
             }
-            Kind::Numbers(numbers) => self.numbers(input, number, (head, look.len()), numbers, show),
+            Kind::Numbers(numbers) => self.numbers(input, spot, (head, look.len()), numbers, show),
             Kind::Text if payload > 0 => {
-                self.begin_field(number, input.positions.of(input.at), show);
+                let source = input.positions.of(input.at);
+                self.levels.begin_field(spot, source, show);
+                if payload == look.len() as u64 && spot.known.is_some() {
+                    self.levels.hear(input.schema, spot.number, look);
+                }
                 self.leaf = Some(Leaf {
                     left: payload,
                     shown: true,
@@ -268,7 +243,7 @@ impl Recoder {
             }
             Kind::Text | Kind::Binary => {
                 // An empty string is an occurrence as well.
-                self.count(number);
+                self.levels.count(spot.number);
                 self.leaf = (payload > 0).then_some(Leaf {
                     left: payload,
                     shown: false,
@@ -280,23 +255,27 @@ impl Recoder {
     }
 
     /// What a payload is, by its first bytes.
-    fn kind(&mut self, number: u32, look: &[u8], payload: u64, start: u64) -> Kind {
-        let may_nest = self.levels.len() < MAX_DEPTH;
-        let is_whole = payload == look.len() as u64;
-        let by_name = self
-            .known(number)
-            .and_then(|known| known.kind(may_nest, is_whole));
-        if let Some(kind) = by_name {
+    fn kind(&mut self, spot: Spot<'_>, look: &[u8], payload: u64, start: u64) -> Kind {
+        let may_nest = self.levels.may_nest();
+        if may_nest && self.levels.any(spot.number).is_some() && wire::are_fields(look, payload) {
+            return Kind::Message;
+        }
+        let declared = spot.known.and_then(|known| known.kind(look, payload, may_nest));
+        if let Some(kind) = declared {
             return kind;
         }
-        shape::kind(look, payload, may_nest, || self.is_printable(look, start))
+        let kind = shape::kind(look, payload, may_nest, || self.is_printable(look, start));
+        match spot.known {
+            Some(known) if kind == Kind::Binary => known.kind_of_binary(look, payload),
+            _ => kind,
+        }
     }
 
     /// The numbers of a packed field, each an occurrence of its own.
     fn numbers(
         &mut self,
         input: &mut Input<'_>,
-        number: u32,
+        spot: Spot<'_>,
         (head, length): (usize, usize),
         numbers: Numbers,
         show: &mut Show<'_>,
@@ -311,9 +290,8 @@ impl Recoder {
             let tag = if at == head { head } else { 0 };
             let from = input.at + at - tag;
             let source = |at| input.positions.of(from + at);
-            let known = self.known(number);
-            self.begin_field(number, source(0), show);
-            show_number(known, value, taken == 4, source(tag), show);
+            self.levels.begin_field(spot, source(0), show);
+            show_number(spot.known, value, taken == 4, source(tag), show);
             show(b"\n", source(tag + taken - 1) + 1);
             at += taken;
         }
@@ -330,32 +308,9 @@ impl Recoder {
         start + look.len() as u64 <= self.printable.1
     }
 
-    fn open(&mut self, number: u32, end: u64, group: Option<u32>) {
-        let path = self.path.len();
-        let index = self.count(number);
-        let mut message = None;
-        match self.known(number) {
-            Some(known) => {
-                self.path
-                    .push_step(known.name.as_bytes(), known.is_repeated.then_some(index));
-                if let Shape::Message(known) = known.shape {
-                    message = known;
-                }
-            }
-            None => self.path.push(number, index),
-        }
-        self.levels.push(Level {
-            end,
-            group,
-            path,
-            counts: Counts::default(),
-            message,
-        });
-    }
-
     /// What cannot be read up to `end` is shown as it is.
     fn rest(&mut self, input: &Input<'_>, end: u64, show: &mut Show<'_>) {
-        self.begin(input.positions.of(input.at), show);
+        self.levels.begin(input.positions.of(input.at), show);
         self.leaf = Some(Leaf {
             left: end - (self.base + input.at as u64),
             shown: true,
@@ -365,43 +320,20 @@ impl Recoder {
     fn number(
         &mut self,
         input: &Input<'_>,
-        (number, value): (u32, u64),
+        (spot, value): (Spot<'_>, u64),
         (tag, length): (usize, usize),
         show: &mut Show<'_>,
     ) {
         let source = |at| input.positions.of(input.at + at);
-        let known = self.known(number);
-        self.begin_field(number, source(0), show);
-        show_number(known, value, length - tag == 4, source(tag), show);
+        self.levels.begin_field(spot, source(0), show);
+        show_number(spot.known, value, length - tag == 4, source(tag), show);
         show(b"\n", source(length - 1) + 1);
-    }
-
-    /// Counts one more occurrence of a field; tells how many there were before.
-    fn count(&mut self, number: u32) -> u32 {
-        let level = self.levels.last_mut();
-        level
-            .map_or(&mut self.counts, |level| &mut level.counts)
-            .next(number)
-    }
-
-    /// The beginning of a field's line.
-    fn begin_field(&mut self, number: u32, source: u64, show: &mut Show<'_>) {
-        let index = self.count(number);
-        if let Some(known) = self.known(number) {
-            let index = known.is_repeated.then_some(index);
-            let mut line = [0; marked::LINE];
-            let length = marked::begin_in(&mut line, self.path.text(), index, &known.name);
-            show(&line[..length], source);
-            return;
+        if spot.known.is_some() {
+            // It may be the key of a map.
+            let mut digits = [0; 20];
+            self.levels
+                .hear(input.schema, spot.number, decimal(value, &mut digits));
         }
-        let around = self.path.len();
-        self.path.push(number, index);
-        self.begin(source, show);
-        self.path.truncate(around);
-    }
-
-    fn begin(&mut self, source: u64, show: &mut Show<'_>) {
-        show(self.path.line(), source);
     }
 
     /// Passes on what is there of a payload.

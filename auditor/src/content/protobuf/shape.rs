@@ -121,6 +121,17 @@ fn numbers(bytes: &[u8]) -> Option<Numbers> {
 }
 
 impl Numbers {
+    /// Whether `bytes` are such numbers and nothing else.
+    pub(super) fn fill(self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let Some((_, length)) = self.first(bytes) else {
+                return false;
+            };
+            bytes = &bytes[length..];
+        }
+        true
+    }
+
     /// The number at the start of `bytes`, and its length.
     pub(super) fn first(self, bytes: &[u8]) -> Option<(u64, usize)> {
         match self {
@@ -160,7 +171,7 @@ pub(super) fn printable_length(bytes: &[u8]) -> usize {
 }
 
 /// Text in UTF-8, or in an older encoding that has ASCII in it.
-fn is_readable(bytes: &[u8]) -> bool {
+pub(super) fn is_readable(bytes: &[u8]) -> bool {
     let foreign = bytes.iter().filter(|b| !b.is_ascii()).count();
     !bytes.iter().any(|b| is_control(*b))
         && (4 * foreign <= bytes.len() || printable_length(bytes) == bytes.len())

@@ -157,11 +157,29 @@ fn many_findings_that_are_due_go_out_in_batches_and_none_twice() {
     for _ in 0..2 {
         for number in 0..2500 {
             let mut observation = card();
-            observation.flow.operation = Some(format!("GET /{number}"));
+            observation.detection.field.path = Some(format!("$.{number}"));
             aggregator.offer(observation, at(0));
         }
     }
     let sizes: Vec<usize> = (0..4).map(|look| aggregator.due(at(20 + look)).len()).collect();
     assert_eq!(sizes, [1000, 1000, 500, 0]);
     assert!(aggregator.due(at(23)).is_empty() && aggregator.finish().is_empty());
+}
+
+#[test]
+fn a_service_with_ever_new_operations_has_a_bounded_number_of_findings() {
+    let mut aggregator = aggregator(Settings::default());
+    for page in 0..1_000 {
+        let mut observation = card();
+        observation.flow.operation = Some(format!("GET /page-{page}"));
+        aggregator.offer(observation, at(0));
+    }
+    assert_eq!(aggregator.live(), 257);
+    assert_eq!(aggregator.other_operations(), 1_000 - 256);
+    let last = aggregator.finish();
+    let other = |finding: &&Finding| {
+        let operation = finding.flow.as_ref().and_then(|flow| flow.operation.as_deref());
+        operation == Some("GET {other}")
+    };
+    assert_eq!(last.iter().find(other).map(|other| other.count), Some(744));
 }
