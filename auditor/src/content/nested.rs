@@ -79,11 +79,11 @@ fn next(bytes: &[u8], from: usize, format: Format) -> Option<Range<usize>> {
     }
 }
 
-/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end, and some are
-/// capitals and some small letters. In any run of [`LEAST`] bytes of base64 there are such at one of the places
-/// that are looked at, but for a share too small to matter: identifiers, times and most addresses have none.
+/// Where sixteen bytes begin of which none is below `+`, that is, no quote, blank or line end, and near which some
+/// are capitals and some small letters. In any run of [`LEAST`] bytes of base64 there are such at one of the places
+/// that are looked at; most identifiers, times and addresses have none.
 fn clean(bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.as_chunks::<8>();
+    let (words, remainder) = bytes.as_chunks::<8>();
     let (blocks, rest) = words.as_chunks::<8>();
     // Zeros are not clean.
     let mut last = [[0; 8]; 8];
@@ -100,13 +100,22 @@ fn clean(bytes: &[u8]) -> Option<usize> {
         while pairs != 0 {
             let second = 8 * n + pairs.trailing_zeros() as usize;
             pairs &= pairs - 1;
-            let pair = [words[second - 1], words[second]].map(u64::from_ne_bytes);
-            if pair.iter().any(|word| capitals(*word) != 0) && pair.iter().any(|word| small(*word) != 0) {
+            if is_mixed_near(words, remainder, second) {
                 return Some(8 * (second - 1));
             }
         }
     }
     None
+}
+
+/// Whether capitals and small letters are among the words `second` and the one before it, or next to these: a run of
+/// [`LEAST`] bytes that holds both words has no byte further away.
+fn is_mixed_near(words: &[[u8; 8]], remainder: &[u8], second: usize) -> bool {
+    let near = &words[second.saturating_sub(2)..words.len().min(second + 2)];
+    let has = |bits: fn(u64) -> u64| near.iter().any(|word| bits(u64::from_ne_bytes(*word)) != 0);
+    let behind = if second + 1 == words.len() { remainder } else { &[] };
+    (has(capitals) || behind.iter().any(u8::is_ascii_uppercase))
+        && (has(small) || behind.iter().any(u8::is_ascii_lowercase))
 }
 
 /// Whether none of eight bytes is below `+`: the classic test, whose borrows may only add to the right
