@@ -391,7 +391,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
 }
 
 /// Edits between two names (Levenshtein): insert, delete or replace one character.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

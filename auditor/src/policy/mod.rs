@@ -17,6 +17,7 @@ impl Judge {
             name: None,
             version: None,
             rule: None,
+            action: None,
             verdict: Verdict::Violation,
         }
     }
