@@ -1,7 +1,7 @@
 //! What `watch` and `run` have in common: options to a running session, and a session to a
 //! summary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
 
 use anyhow::Context as _;
@@ -12,6 +12,10 @@ use crate::capture::scope;
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
+use crate::policy::compile::Policies;
+use crate::policy::load::Places;
+use crate::policy::names::Names;
+use crate::policy::{Judge, Live, source};
 use crate::report::summary::{
     Accounts, Attached, Bindings, CommandStatus, Loss, ProtocolTally, SCHEMA, Summary,
 };
@@ -23,6 +27,27 @@ pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> 
         None => Fingerprinter::random()?,
     };
     Ok(Scanner::with_own(fingerprinter, own)?)
+}
+
+/// A judge by the policies of files, folders and presets; without any, one that allows nothing.
+pub(super) fn judge(files: &[PathBuf], presets: &[String], own: &[Definition]) -> anyhow::Result<Judge> {
+    Ok(Judge::new(Live::new(policies(files, presets, own)?).into()))
+}
+
+/// The policies of files, folders and presets.
+pub(super) fn policies(
+    files: &[PathBuf],
+    presets: &[String],
+    own: &[Definition],
+) -> anyhow::Result<Policies> {
+    let places = Places {
+        paths: files.to_vec(),
+        presets: presets.to_vec(),
+    };
+    if places.is_empty() {
+        return Ok(Policies::none());
+    }
+    Ok(source::load(&places, Names::new(own), Timestamp::now())?)
 }
 
 /// Resolves what the user named.

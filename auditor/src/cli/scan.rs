@@ -27,7 +27,8 @@ use super::engine;
 use crate::config;
 use crate::detect::sketch::ScanSuspects;
 use crate::detect::{Confidence, Severity, State};
-use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
+use crate::policy::{self, Judged, compile::Policies};
+use crate::report::finding::{End, Finding, Flow, Kind, Location, SCHEMA, Verdict};
 
 use ahead::Helpers;
 use file::{Extent, Occurrence, Whereabouts, Workers};
@@ -62,6 +63,13 @@ pub struct Args {
     /// Configuration whose own detectors are used too; nothing else of it is read
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A policy, or a folder of them. Files have neither sender nor receiver: rules that ask for
+    /// one do not match, and the transport is not judged
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
+    /// A policy that comes with auditor: ccpa, gdpr, hipaa, pci-dss or secrets-only
+    #[arg(long, value_name = "NAME")]
+    pub preset: Vec<String>,
 }
 
 /// `--format`.
@@ -108,27 +116,38 @@ type SharedScanner<'a> = &'a (dyn ScanSuspects + Sync);
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let own = config::own_detectors(args.config.as_deref())?;
     let scanner = engine::scanner(args.key_file.as_deref(), false, &own)?;
+    let policies = engine::policies(&args.policy, &args.preset, &own)?;
     let progress = Progress::of(&args.paths);
-    run(args, &scanner, &progress, &mut io::stdout(), &mut io::stderr())
+    let with = With {
+        scanner: &scanner,
+        policies: (!policies.rules.is_empty()).then_some(&policies),
+        progress: &progress,
+    };
+    run(args, with, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
 ///
-/// Exit code 0: no clear value; 1: a clear value was printed; 2: something could not be read.
+/// Exit code 0: no leak; 1: a clear value was printed that no policy allows; 2: something could not be read.
 ///
 /// # Errors
 /// Only when `out` cannot be written; a closed pipe ends the command quietly.
 fn run(
     args: &Args,
-    scanner: SharedScanner<'_>,
-    progress: &Progress,
+    with: With<'_>,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
+    let With {
+        scanner,
+        policies,
+        progress,
+    } = with;
     let threads = args.threads.map_or_else(cores, usize::from);
     let job = Job {
         args,
         scanner,
+        policies,
         progress,
         out: Mutex::new(Output {
             out,
@@ -179,9 +198,19 @@ struct Output<'a> {
     failed: Option<io::Error>,
 }
 
+/// What a scan is done with.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    scanner: SharedScanner<'a>,
+    /// `None`: every clear value is a leak.
+    policies: Option<&'a Policies>,
+    progress: &'a Progress,
+}
+
 struct Job<'a> {
     args: &'a Args,
     scanner: SharedScanner<'a>,
+    policies: Option<&'a Policies>,
     progress: &'a Progress,
     out: Mutex<Output<'a>>,
     /// `out` takes no more.
@@ -248,16 +277,29 @@ impl Job<'_> {
 
     fn found(&self, path: &str, occurrence: Occurrence) {
         let clear = occurrence.detection.state == State::Clear;
-        let wanted = clear || self.args.states == States::All;
-        if !wanted || occurrence.detection.confidence < self.args.min_confidence.into() {
+        if occurrence.detection.confidence < self.args.min_confidence.into() {
             return;
         }
-        let finding = finding(path, occurrence);
+        let judged = self.policies.and_then(|policies| judged(policies, &occurrence));
+        let silent = judged.as_ref().is_some_and(|judged| judged.silent);
+        let is_violation = match &judged {
+            Some(judged) => judged.policy.verdict == Verdict::Violation,
+            None => clear,
+        };
+        let wanted = clear || is_violation || self.args.states == States::All;
+        if !wanted || silent {
+            return;
+        }
+        let mut finding = finding(path, occurrence);
+        if let Some(judged) = judged {
+            finding.severity = judged.severity.unwrap_or(finding.severity);
+            finding.policy = Some(judged.policy.clone());
+        }
         let line = match self.args.format {
             Format::Json => serde_json::to_string(&finding).unwrap_or_default(),
             Format::Text => text_line(&finding),
         };
-        self.totals.finding(clear);
+        self.totals.finding(is_violation);
         let mut output = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.progress.beside(false, || writeln!(output.out, "{line}"));
         if let Err(error) = written {
@@ -296,6 +338,23 @@ impl Job<'_> {
         }
         Ok(self.totals.exit_code())
     }
+}
+
+/// What policy says about a value in a file: nobody sends it to anybody.
+fn judged(policies: &Policies, occurrence: &Occurrence) -> Option<Arc<Judged>> {
+    let (detection, nobody) = (&occurrence.detection, End::default());
+    let flow = policy::Flow {
+        detector: detection.detector,
+        extra_regulations: detection.extra_regulations,
+        source: &nobody,
+        destination: &nobody,
+        operation: occurrence.spot.exchange.operation.as_deref(),
+        field: detection.field.path.as_deref(),
+        state: detection.state,
+        encrypted: true,
+        same_host: true,
+    };
+    policy::judge(policies, &flow, Timestamp::now())
 }
 
 fn finding(path: &str, occurrence: Occurrence) -> Finding {
@@ -389,7 +448,11 @@ fn text_line(finding: &Finding) -> String {
     };
     let field = finding.location.field.as_deref().unwrap_or("");
     let (detector, sample) = (finding.detector, &finding.sample);
-    format!("{path}{line}  {severity:<8} {detector:<20} {sample}{state}  {place}{field}")
+    let allowed = match &finding.policy {
+        Some(policy) if policy.verdict == Verdict::Allowed => "  (allowed)",
+        _ => "",
+    };
+    format!("{path}{line}  {severity:<8} {detector:<20} {sample}{state}  {place}{field}{allowed}")
         .trim_end()
         .to_owned()
 }

@@ -205,6 +205,20 @@ pub const KEYS: &[Key] = &[
         meaning: "Rotated journals kept beside the current one.",
     },
     Key {
+        path: "policy.files",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Policies: files, and folders of them. A change is in force within two seconds; see policy.md.",
+    },
+    Key {
+        path: "policy.presets",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Policies that come with auditor: `ccpa`, `gdpr`, `hipaa`, `pci-dss`, `secrets-only`.",
+    },
+    Key {
         path: "serve.http",
         kind: Kind::Address,
         default: "127.0.0.1:9478",

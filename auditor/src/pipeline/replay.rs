@@ -15,6 +15,7 @@ use crate::{
     capture::{policy::Reading, ring::Record},
     detect::Scanner,
     ledger::ByteLedger,
+    policy::Judge,
     report::{aggregate::Settings, finding::Finding},
     serve::metrics::Metrics,
     stream::Streams,
@@ -68,7 +69,7 @@ impl Replay {
                 MessageFlow::new(connection, Arc::clone(&of_stream), out.clone())
             }),
             observations,
-            reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
+            reporter: Reporter::new(Settings::default(), Judge::default(), Arc::clone(&shared)),
             shared,
         })
     }

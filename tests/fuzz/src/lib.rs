@@ -17,8 +17,10 @@ pub mod http2;
 pub mod names;
 pub mod own;
 pub mod pipeline;
+pub mod policy;
 pub mod record;
 pub mod scan;
+pub mod selector;
 pub mod sketches;
 pub mod tail_request;
 pub mod websocket;
@@ -29,7 +31,7 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
@@ -43,8 +45,10 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("names", names::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
+    ("policy", policy::run),
     ("record", record::run),
     ("scan", scan::run),
+    ("selector", selector::run),
     ("sketches", sketches::run),
     ("tail_request", tail_request::run),
     ("websocket", websocket::run),

@@ -99,7 +99,13 @@ fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
     let args = Args::from_arg_matches(&matches).unwrap();
     let scanner = Finder(Fingerprinter::new([0; 32]));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run(&args, &scanner, &Progress::hidden(None), &mut out, &mut err).unwrap();
+    let policies = engine::policies(&args.policy, &args.preset, &[]).unwrap();
+    let with = With {
+        scanner: &scanner,
+        policies: (!policies.rules.is_empty()).then_some(&policies),
+        progress: &Progress::hidden(None),
+    };
+    let code = run(&args, with, &mut out, &mut err).unwrap();
     Outcome {
         code,
         out: String::from_utf8(out).unwrap(),
