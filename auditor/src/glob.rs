@@ -154,6 +154,14 @@ impl Glob {
         }
     }
 
+    /// The text before the only wildcard, which is at the end and takes any text; or the whole.
+    fn beginning(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(text) | Shape::Prefix(text) => Some(text),
+            Shape::Other => None,
+        }
+    }
+
     /// How narrow it is.
     pub fn rank(&self) -> Rank {
         let count = |of: fn(&Token) -> bool| self.tokens.iter().filter(|token| of(token)).count();

@@ -142,13 +142,15 @@ fn policy(rules: usize) -> String {
     );
     for n in 0..rules {
         let space = n % 50;
+        // Rules that are equally specific decide differently, so that conflicts have to be looked for.
+        let action = if n / 10 % 2 == 0 { "allow" } else { "report" };
         let rule = match n % 10 {
-            0 => format!("from: namespace=team-{n}, action: report"),
-            1 => format!("fields: ['$.*.debug{n}.**'], action: report"),
-            2 => format!("to: 'external,host=*.partner{n}.example', action: allow"),
-            3 => format!("operations: ['POST /v{n}/*'], action: report"),
+            0 => format!("from: namespace=team-{n}, action: {action}"),
+            1 => format!("fields: ['$.*.debug{n}.**'], action: {action}"),
+            2 => format!("to: 'external,host=*.partner{n}.example', action: {action}"),
+            3 => format!("operations: ['POST /v{n}/*'], action: {action}"),
             _ => format!(
-                "from: 'namespace=team-{space},workload=Deployment/service-{n}', to: external, operations: ['POST /v1/*'], transport: {{encrypted: required}}, action: allow"
+                "from: 'namespace=team-{space},workload=Deployment/service-{n}', to: external, operations: ['POST /v1/*'], transport: {{encrypted: required}}, action: {action}"
             ),
         };
         let _ = writeln!(

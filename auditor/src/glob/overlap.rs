@@ -37,7 +37,28 @@ pub fn common(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
                 .map_or(Overlap::Nothing, |text| Overlap::Something(text.to_owned()));
         }
     }
+    if let ([a, b], []) = (all, none)
+        && let Some(decided) = beginnings(a, b)
+    {
+        return decided;
+    }
     search(all, none)
+}
+
+/// The same for two groups of patterns that are only a beginning, or a text: one of them has to
+/// begin with the other.
+fn beginnings(a: &[Glob], b: &[Glob]) -> Option<Overlap<String>> {
+    let known = |group: &[Glob]| group.iter().all(|glob| glob.beginning().is_some());
+    if !known(a) || !known(b) {
+        return None;
+    }
+    let longer = |a: &Glob, b: &Glob| {
+        let (x, y) = (a.beginning()?, b.beginning()?);
+        let longer = if x.len() >= y.len() { x } else { y };
+        (a.matches(longer) && b.matches(longer)).then(|| longer.to_owned())
+    };
+    let found = a.iter().find_map(|a| b.iter().find_map(|b| longer(a, b)));
+    Some(found.map_or(Overlap::Nothing, Overlap::Something))
 }
 
 /// Whether every text that `inner` matches is matched by one of `outer`.
