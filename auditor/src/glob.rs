@@ -8,16 +8,17 @@
 //! or digit it stands for itself, as in names of systemd units.
 
 pub mod overlap;
+mod positions;
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
+use positions::Positions;
+
 /// Longest pattern, characters.
 pub const MOST: usize = 256;
-/// Words of a set of positions.
-const WORDS: usize = MOST / 64 + 1;
 
 /// What wildcards mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,7 +73,8 @@ pub struct Glob {
 enum Shape {
     Exact(String),
     Prefix(String),
-    Other,
+    /// With the longest text that has to be in it.
+    Other(String),
 }
 
 impl Glob {
@@ -118,8 +120,11 @@ impl Glob {
         };
         let shape = match (literal(&tokens), tokens.split_last()) {
             (Some(text), _) => Shape::Exact(text),
-            (None, Some((Token::Any, before))) => literal(before).map_or(Shape::Other, Shape::Prefix),
-            _ => Shape::Other,
+            (None, Some((Token::Any, before))) => match literal(before) {
+                Some(text) => Shape::Prefix(text),
+                None => Shape::Other(longest(&tokens)),
+            },
+            _ => Shape::Other(longest(&tokens)),
         };
         Ok(Self {
             dialect,
@@ -133,7 +138,8 @@ impl Glob {
         match &self.shape {
             Shape::Exact(exact) => exact == text,
             Shape::Prefix(prefix) => text.starts_with(prefix.as_str()),
-            Shape::Other => {
+            Shape::Other(part) if !text.contains(part.as_str()) => false,
+            Shape::Other(_) => {
                 let mut at = self.start();
                 for c in text.chars() {
                     at = self.step(&at, c);
@@ -158,7 +164,7 @@ impl Glob {
     fn beginning(&self) -> Option<&str> {
         match &self.shape {
             Shape::Exact(text) | Shape::Prefix(text) => Some(text),
-            Shape::Other => None,
+            Shape::Other(_) => None,
         }
     }
 
@@ -255,6 +261,17 @@ impl fmt::Display for Glob {
     }
 }
 
+/// The longest run of characters that are given.
+fn longest(tokens: &[Token]) -> String {
+    let runs = tokens.split(|token| !matches!(token, Token::Literal(_)));
+    let longest = runs.max_by_key(|run| run.len()).unwrap_or_default();
+    let literal = |token: &Token| match token {
+        Token::Literal(c) => Some(*c),
+        _ => None,
+    };
+    longest.iter().filter_map(literal).collect()
+}
+
 fn is_separator(dialect: Dialect, c: char) -> bool {
     match dialect {
         Dialect::Text => false,
@@ -333,50 +350,6 @@ fn of_workload(tokens: Vec<Token>) -> Vec<Token> {
     whole.push(Token::Literal('/'));
     whole.extend_from_slice(name);
     whole
-}
-
-/// Places in a pattern at which the next character may be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Positions([u64; WORDS]);
-
-impl Positions {
-    fn add(&mut self, position: usize) {
-        if let Some(word) = self.0.get_mut(position / 64) {
-            *word |= 1 << (position % 64);
-        }
-    }
-
-    fn has(&self, position: usize) -> bool {
-        self.0
-            .get(position / 64)
-            .is_some_and(|word| word >> (position % 64) & 1 == 1)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
-    fn forget_below(&mut self, position: usize) {
-        for (index, word) in self.0.iter_mut().enumerate() {
-            match position.saturating_sub(index * 64) {
-                below @ 0..64 => *word &= u64::MAX << below,
-                _ => *word = 0,
-            }
-        }
-    }
-
-    fn each(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(index, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros();
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    index * 64 + bit as usize
-                })
-            })
-        })
-    }
 }
 
 /// Reads `Text`.

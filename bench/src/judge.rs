@@ -68,7 +68,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         for fresh in [Fresh::Nothing, Fresh::Field, Fresh::Sender] {
             let mut times = Vec::new();
             for _ in 0..arguments.repeat {
-                times.push(judge(&policies, rules, arguments.detections, fresh)?);
+                // What is new takes longer, so fewer do.
+                let share = if fresh == Fresh::Nothing { 1 } else { 10 };
+                times.push(judge(&policies, rules, arguments.detections / share, fresh)?);
             }
             rows.push(median(&mut times));
         }

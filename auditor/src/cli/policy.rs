@@ -35,7 +35,7 @@ pub struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     /// Say what is wrong with policies, and what they decide about a flow
-    Check(Check),
+    Check(Box<Check>),
     /// Compare what policies decide with what is expected, or with what was decided before
     Test(Test),
 }

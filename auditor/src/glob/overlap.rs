@@ -10,6 +10,8 @@ use super::{Dialect, Glob, Positions, Token, is_separator};
 
 /// Most combinations of positions that are looked at.
 pub const STATES: usize = 10_000;
+/// What stands for any text.
+const EXAMPLE: &str = "x";
 
 /// What patterns have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +25,29 @@ pub enum Overlap<T> {
 
 /// A text that of each group of `all` one pattern matches, and no pattern of `none`.
 pub fn common(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
-    let fits = |text: &str| {
-        all.iter()
-            .all(|group| group.iter().any(|glob| glob.matches(text)))
-            && !none.iter().any(|glob| glob.matches(text))
-    };
+    match shortest(all, none) {
+        // A name is a better example than none.
+        Overlap::Something(text) if text.is_empty() && fits(all, none, EXAMPLE) => {
+            Overlap::Something(EXAMPLE.to_owned())
+        }
+        found => found,
+    }
+}
+
+/// Whether of each group of `all` one pattern matches a text, and no pattern of `none`.
+pub fn fits(all: &[&[Glob]], none: &[&Glob], text: &str) -> bool {
+    all.iter()
+        .all(|group| group.iter().any(|glob| glob.matches(text)))
+        && !none.iter().any(|glob| glob.matches(text))
+}
+
+fn shortest(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
     for group in all {
         let exact: Option<Vec<&str>> = group.iter().map(Glob::exact).collect();
         if let Some(texts) = exact {
             return texts
                 .into_iter()
-                .find(|text| fits(text))
+                .find(|text| fits(all, none, text))
                 .map_or(Overlap::Nothing, |text| Overlap::Something(text.to_owned()));
         }
     }

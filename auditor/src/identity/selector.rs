@@ -122,7 +122,12 @@ impl Selector {
 
     /// Whether `end` is meant.
     pub fn matches(&self, end: &End) -> bool {
-        self.external.is_none_or(|external| external == is_external(end))
+        self.means(&Known::of(end))
+    }
+
+    /// The same, where several selectors are asked about one end.
+    pub fn means(&self, end: &Known<'_>) -> bool {
+        self.external.is_none_or(|external| external == end.external)
             && self.terms.iter().all(|term| term.holds(end))
     }
 
@@ -176,15 +181,14 @@ impl Selector {
             .min_by_key(|(key, _)| rank(*key))
     }
 
-    /// Whether an index needs to know if an end is external.
+    /// Whether it asks if an end is external.
     pub fn asks_external(&self) -> bool {
         self.external.is_some()
     }
 
-    /// The labels it asks for.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        let labels = self.terms.iter().filter(|term| term.key == Key::Label);
-        labels.map(|term| term.label.as_str())
+    /// The keys it asks for, each with its label, which is empty for others.
+    pub fn asks(&self) -> impl Iterator<Item = (Key, &str)> {
+        self.terms.iter().map(|term| (term.key, term.label.as_str()))
     }
 
     fn sorted(mut self) -> Self {
@@ -195,9 +199,9 @@ impl Selector {
 }
 
 impl Term {
-    fn holds(&self, end: &End) -> bool {
-        let value = attribute(end, self.key, &self.label);
-        let found = value.is_some_and(|value| self.values.iter().any(|glob| glob.matches(&value)));
+    fn holds(&self, end: &Known<'_>) -> bool {
+        let value = end.value(self.key, &self.label);
+        let found = value.is_some_and(|value| self.values.iter().any(|glob| glob.matches(value)));
         found != self.negated
     }
 
@@ -219,6 +223,35 @@ impl Term {
         if !exact {
             let least = self.values.iter().map(|glob| glob.rank().literals).min();
             narrowness.characters += least.unwrap_or(0);
+        }
+    }
+}
+
+/// What is known of an end, put together once.
+pub struct Known<'a> {
+    end: &'a End,
+    external: bool,
+    /// `Kind/name`.
+    workload: Option<String>,
+}
+
+impl<'a> Known<'a> {
+    pub fn of(end: &'a End) -> Self {
+        Self {
+            end,
+            external: is_external(end),
+            workload: attribute(end, Key::Workload, "").map(Cow::into_owned),
+        }
+    }
+
+    /// As [`attribute`].
+    pub fn value(&self, key: Key, label: &str) -> Option<&str> {
+        match key {
+            Key::Workload | Key::Unit => self.workload.as_deref(),
+            _ => match attribute(self.end, key, label) {
+                Some(Cow::Borrowed(text)) => Some(text),
+                _ => None,
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::compile::Policies;
 use super::{Flow, Judged, verdict};
-use crate::identity::selector::is_external;
+use crate::identity::selector::{Key, attribute, is_external};
 use crate::report::finding::End;
 
 /// Flows remembered.
@@ -102,20 +102,15 @@ impl Cache {
     }
 }
 
-/// All of an end that a selector can ask for.
+/// What makes two ends one workload, and what selectors ask for.
 fn write_end(text: &mut Vec<u8>, policies: &Policies, end: &End) {
     let workload = end.workload.as_ref();
     write(text, workload.and_then(|workload| workload.namespace.as_deref()));
     write(text, workload.map(|workload| workload.kind.as_str()));
     write(text, workload.map(|workload| workload.name.as_str()));
-    write(text, end.pod.as_ref().and_then(|pod| pod.name.as_deref()));
-    write(text, end.service_account.as_deref());
-    write(text, end.container.as_ref().and_then(|one| one.image.as_deref()));
-    write(text, end.process.as_ref().and_then(|one| one.exe.as_deref()));
-    write(text, end.host.as_deref());
-    write(text, end.node.as_deref());
-    for label in &policies.labels {
-        write(text, end.labels.get(label).map(String::as_str));
+    let written = |key: &Key| matches!(key, Key::Namespace | Key::Workload | Key::Unit);
+    for (key, label) in policies.asked.iter().filter(|(key, _)| !written(key)) {
+        write(text, attribute(end, *key, label).as_deref());
     }
     if policies.asks_external {
         text.push(u8::from(is_external(end)));

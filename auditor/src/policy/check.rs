@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::compile::{Policies, Problem};
 use super::query::Described;
-use super::rule::{ALL_STATES, CompiledRule};
+use super::rule::CompiledRule;
 use crate::detect::State;
 use crate::glob::Glob;
 use crate::glob::overlap::{self, Overlap};
@@ -312,14 +312,4 @@ pub fn ending(policies: &Policies, now: Timestamp) -> Vec<Ending> {
             })
         })
         .collect()
-}
-
-/// Whether a set of states holds anything but what policy asks about anyway: for messages.
-pub fn states_text(rule: &CompiledRule) -> String {
-    let states: Vec<&str> = ALL_STATES
-        .into_iter()
-        .filter(|state| rule.states.contains(*state))
-        .map(state_name)
-        .collect();
-    states.join(", ")
 }

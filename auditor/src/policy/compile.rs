@@ -18,7 +18,7 @@ use super::names::Names;
 use super::rule::{CompiledRule, Owner, States};
 use super::{Flow, Judged, check, is_one_workload};
 use crate::glob::{Dialect, Glob};
-use crate::identity::selector::{Key, attribute};
+use crate::identity::selector::{Key, Known};
 use crate::report::finding::Verdict;
 
 /// Most rules of all policies.
@@ -38,8 +38,8 @@ pub struct Policies {
     pub documents: BTreeMap<String, String>,
     /// States that some rule is about.
     pub states: States,
-    /// Labels that some rule asks for.
-    pub(super) labels: BTreeSet<String>,
+    /// What of an end some rule asks for, with the label where it is one.
+    pub(super) asked: BTreeSet<(Key, String)>,
     /// Whether some rule asks for external ends.
     pub(super) asks_external: bool,
     /// What holds where no rule decides: a violation, or nothing between ends that are one.
@@ -74,7 +74,7 @@ impl Policies {
             rules: Vec::new(),
             documents: BTreeMap::new(),
             states: States::default(),
-            labels: BTreeSet::new(),
+            asked: BTreeSet::new(),
             asks_external: false,
             anchored: HashMap::new(),
             unanchored: Vec::new(),
@@ -182,7 +182,8 @@ impl Policies {
     fn index(&mut self) {
         for (number, rule) in (0..).zip(&self.rules) {
             for selector in [&rule.from, &rule.to] {
-                self.labels.extend(selector.labels().map(str::to_owned));
+                let asked = selector.asks().map(|(key, label)| (key, label.to_owned()));
+                self.asked.extend(asked);
                 self.asks_external |= selector.asks_external();
             }
             match rule.from.anchor() {
@@ -198,11 +199,12 @@ impl Policies {
     /// Rules that are about the ends and the data of a flow, in the order in which they win.
     pub(super) fn candidates(&self, flow: &Flow<'_>) -> Vec<u32> {
         let detector = self.names.detector(flow.detector);
+        let (source, destination) = (Known::of(flow.source), Known::of(flow.destination));
         let mut numbers: Vec<u32> = Vec::new();
         let mut add = |list: &[u32]| {
             numbers.extend(list.iter().filter(|number| {
                 let rule = &self.rules[**number as usize];
-                rule.is_about(detector, flow.extra_regulations) && rule.is_between(flow)
+                rule.is_about(detector, flow.extra_regulations) && rule.is_between(&source, &destination)
             }));
         };
         add(&self.unanchored);
@@ -210,8 +212,8 @@ impl Policies {
             .into_iter()
             .filter(|key| !matches!(key, Key::Unit | Key::Label));
         for key in anchors {
-            if let Some(value) = attribute(flow.source, key, "")
-                && let Some(list) = self.anchored.get(&(key, value.into_owned()))
+            if let Some(value) = source.value(key, "")
+                && let Some(list) = self.anchored.get(&(key, value.to_owned()))
             {
                 add(list);
             }

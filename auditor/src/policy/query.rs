@@ -174,6 +174,18 @@ fn yes() -> bool {
     true
 }
 
+/// A value that is read again as it is.
+fn escaped(value: &str) -> String {
+    let mut out = String::new();
+    for c in value.chars() {
+        if matches!(c, ',' | '(' | ')' | '*' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// What is known of an end, as selectors say it, for people.
 pub struct Described<'a>(pub &'a End);
 
@@ -189,14 +201,14 @@ impl fmt::Display for Described<'_> {
             .filter(|key| !matches!(key, Key::Unit | Key::Label))
         {
             if let Some(value) = attribute(self.0, key, "") {
-                parts.push(format!("{}={value}", key.name()));
+                parts.push(format!("{}={}", key.name(), escaped(&value)));
             }
         }
         parts.extend(
             self.0
                 .labels
                 .iter()
-                .map(|(key, value)| format!("label={key}:{value}")),
+                .map(|(key, value)| format!("label={key}:{}", escaped(value))),
         );
         match parts.is_empty() {
             true => f.write_str("any"),

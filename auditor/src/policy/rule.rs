@@ -16,7 +16,7 @@ use super::names::{DetectorSet, Names};
 use super::{Flow, Judged};
 use crate::detect::{Severity, State};
 use crate::glob::{Glob, Rank};
-use crate::identity::selector::{Narrowness, Selector};
+use crate::identity::selector::{Known, Narrowness, Selector};
 use crate::report::finding::{PolicyVerdict, Verdict};
 
 /// How specific a rule is. Of two rules that match, the one with the greater specificity decides.
@@ -190,8 +190,8 @@ impl CompiledRule {
     }
 
     /// Whether it is about these ends.
-    pub(super) fn is_between(&self, flow: &Flow<'_>) -> bool {
-        self.from.matches(flow.source) && self.to.matches(flow.destination)
+    pub(super) fn is_between(&self, source: &Known<'_>, destination: &Known<'_>) -> bool {
+        self.from.means(source) && self.to.means(destination)
     }
 
     /// Whether the rest matches: state, operation, field.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::content::Document;
 use crate::detect::{Detection, Fingerprinter, Scan};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::describe::set;
 use super::{Key, Selector, Term, is_external};
-use crate::glob::overlap::{Overlap, common};
+use crate::glob::overlap::{Overlap, common, fits};
 use crate::glob::{Dialect, Glob};
 use crate::report::finding::End;
 
@@ -105,6 +105,11 @@ fn value(terms: &[&Term], key: Key, label: &str, named: bool) -> Value {
     }
     match common(&all, &none) {
         Overlap::Nothing => Value::Nothing,
+        Overlap::Something(text) if key == Key::Workload && text.starts_with('/') => {
+            // Any kind would do: one that there is.
+            let whole = format!("Deployment{text}");
+            Value::Text(if fits(&all, &none, &whole) { whole } else { text })
+        }
         Overlap::Something(text) => Value::Text(text),
         Overlap::Undecided => Value::Undecided,
     }
