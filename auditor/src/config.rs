@@ -36,6 +36,7 @@ pub struct Config {
     pub detect: Detect,
     pub report: Report,
     pub serve: Serve,
+    pub policy: Policy,
     /// The user's own, beside those of the catalogue.
     pub detectors: Vec<Definition>,
 }
@@ -142,6 +143,16 @@ pub struct Serve {
     pub history: usize,
     /// Series each metric with workload labels may have.
     pub max_series: usize,
+}
+
+/// What is allowed, and what is not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Files, and folders of them.
+    pub files: Vec<PathBuf>,
+    /// Policies that come with auditor.
+    pub presets: Vec<String>,
 }
 
 /// Why a configuration is refused. `origin` is the file, variable or flag.

@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod detect;
+pub mod glob;
 pub mod identity;
 pub mod ledger;
 pub mod pipeline;

@@ -1,8 +1,8 @@
 //! Measures auditor: its scanner next to regex engines, on traffic made up from a seed, and `scan` on
 //! content that is made to hold it up (see [`hostile`]), and what a capture costs servers under load (see
-//! [`capture`]), and all stages behind the rings on recorded traffic (see [`pipeline`]).
+//! [`capture`]), all stages behind the rings on recorded traffic (see [`pipeline`]), and policy (see [`judge`]).
 //!
-//! `cargo xtask bench detect`, `bench hostile`, `bench capture` and `bench pipeline` build and run it. The first prints rates, ratios and
+//! `cargo xtask bench detect`, `bench hostile`, `bench capture`, `bench pipeline` and `bench judge` build and run it. The first prints rates, ratios and
 //! whether the goals are met; the same patterns go to all peers (see [`patterns`]).
 
 mod allocation;
@@ -11,6 +11,7 @@ mod corpus;
 mod engine;
 mod goal;
 mod hostile;
+mod judge;
 mod machine;
 mod measure;
 mod memory;
@@ -46,6 +47,8 @@ enum Subject {
     Capture(capture::Arguments),
     /// Replay recorded traffic from the record of a ring to the finding.
     Pipeline(pipeline::Arguments),
+    /// Judge detections by policies of up to 10,000 rules, and read those.
+    Judge(judge::Arguments),
 }
 
 /// `auditor-bench detect`.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Subject::Hostile(arguments) => hostile::run(&arguments),
         Subject::Capture(arguments) => capture::run(&arguments),
         Subject::Pipeline(arguments) => pipeline::run(&arguments),
+        Subject::Judge(arguments) => judge::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -45,6 +45,13 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Judging by policies of up to 10,000 rules, and reading those.
+    #[command(disable_help_flag = true)]
+    Judge {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -57,6 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             ("detect", rest)
         }
         Subject::Hostile { rest } => ("hostile", rest),
+        Subject::Judge { rest } => ("judge", rest),
         Subject::Capture { rest } => {
             if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
                 eprintln!("not all can be installed, so some comparisons will be missing: {error:#}");

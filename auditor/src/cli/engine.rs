@@ -13,6 +13,10 @@ use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
+use crate::policy::compile::Policies;
+use crate::policy::load::Places;
+use crate::policy::names::Names;
+use crate::policy::{Judge, Live, source};
 use crate::report::summary::{
     Accounts, Attached, Bindings, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
 };
@@ -29,6 +33,27 @@ pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> 
 /// What the descriptor sets in these files say of protobuf messages; with what peers say of them, if `learns`.
 pub(super) fn descriptors(files: &[PathBuf], learns: bool) -> anyhow::Result<Arc<Registry>> {
     Ok(Arc::new(Registry::new(protobuf::read(files)?, learns)))
+}
+
+/// A judge by the policies of files, folders and presets; without any, one that allows nothing.
+pub(super) fn judge(files: &[PathBuf], presets: &[String], own: &[Definition]) -> anyhow::Result<Judge> {
+    Ok(Judge::new(Live::new(policies(files, presets, own)?).into()))
+}
+
+/// The policies of files, folders and presets.
+pub(super) fn policies(
+    files: &[PathBuf],
+    presets: &[String],
+    own: &[Definition],
+) -> anyhow::Result<Policies> {
+    let places = Places {
+        paths: files.to_vec(),
+        presets: presets.to_vec(),
+    };
+    if places.is_empty() {
+        return Ok(Policies::none());
+    }
+    Ok(source::load(&places, Names::new(own), Timestamp::now())?)
 }
 
 /// Resolves what the user named.

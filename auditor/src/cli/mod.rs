@@ -3,6 +3,7 @@
 pub mod detectors;
 pub mod doctor;
 mod engine;
+pub mod policy;
 pub mod run;
 pub mod scan;
 pub mod tail;
@@ -42,6 +43,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Say what can be detected, and why a value is or is not
     Detectors(detectors::Args),
+    /// Check and test policies: what is allowed from whom to whom
+    Policy(policy::Args),
 }
 
 /// Parses the command line, runs the command and returns its exit code: 2 for every error.
@@ -99,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Scan(args) => scan::main(&args),
         Command::Tail(args) => tail::run(args),
         Command::Detectors(args) => detectors::run(args),
+        Command::Policy(args) => policy::run(args),
     }
 }
 

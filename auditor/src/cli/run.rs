@@ -5,6 +5,7 @@
 //! captured is reported.
 
 mod keep;
+mod policies;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -25,6 +26,7 @@ use crate::config::{Config, DEFAULT_FILE, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Options, Selection, Session, Totals};
+use crate::policy::Judge;
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -83,6 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
     let mut journal = open_journal(&config)?;
+    let judge = Judge::new(policies::follow(&config, &metrics, &health, &stop)?);
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
@@ -122,7 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         max_live: config.report.max_live,
         interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
     };
-    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared));
+    let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {

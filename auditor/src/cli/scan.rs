@@ -6,6 +6,7 @@
 mod ahead;
 mod fields;
 mod file;
+mod finding;
 mod lines;
 mod progress;
 #[cfg(test)]
@@ -20,18 +21,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
-use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::engine;
 use crate::config;
 use crate::content::protobuf::Registry;
 use crate::detect::sketch::ScanSuspects;
-use crate::detect::{Confidence, Severity, State};
-use crate::report::finding::{Finding, Flow, Kind, Location, SCHEMA};
+use crate::detect::{Confidence, State};
+use crate::policy::compile::Policies;
+use crate::report::finding::Verdict;
 
 use ahead::Helpers;
-use file::{Extent, Occurrence, Whereabouts, Workers};
+use file::{Extent, Occurrence, Workers};
+use finding::{finding, judged, text_line};
 use progress::Progress;
 use totals::Totals;
 use walk::Entry;
@@ -67,6 +68,13 @@ pub struct Args {
     /// may be given several times
     #[arg(long, value_name = "FILE")]
     pub descriptors: Vec<PathBuf>,
+    /// A policy, or a folder of them. Files have neither sender nor receiver: rules that ask for
+    /// one do not match, and the transport is not judged
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
+    /// A policy that comes with auditor: ccpa, gdpr, hipaa, pci-dss or secrets-only
+    #[arg(long, value_name = "NAME")]
+    pub preset: Vec<String>,
 }
 
 /// `--format`.
@@ -122,32 +130,42 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let scanner = engine::scanner(args.key_file.as_deref(), false, &own)?;
     // What one file says of the messages in another would depend on which is read first.
     let descriptors = engine::descriptors(&args.descriptors, false)?;
+    let policies = engine::policies(&args.policy, &args.preset, &own)?;
     let progress = Progress::of(&args.paths);
-    let known = Known {
-        scanner: &scanner,
-        descriptors: &descriptors,
+    let with = With {
+        known: Known {
+            scanner: &scanner,
+            descriptors: &descriptors,
+        },
+        policies: (!policies.rules.is_empty()).then_some(&policies),
+        progress: &progress,
     };
-    run(args, known, &progress, &mut io::stdout(), &mut io::stderr())
+    run(args, with, &mut io::stdout(), &mut io::stderr())
 }
 
 /// Scans everything `args` names and prints to `out` and, for people, to `err`.
 ///
-/// Exit code 0: no clear value; 1: a clear value was printed; 2: something could not be read.
+/// Exit code 0: no leak; 1: a clear value was printed that no policy allows; 2: something could not be read.
 ///
 /// # Errors
 /// Only when `out` cannot be written; a closed pipe ends the command quietly.
 fn run(
     args: &Args,
-    known: Known<'_>,
-    progress: &Progress,
+    with: With<'_>,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
+    let With {
+        known,
+        policies,
+        progress,
+    } = with;
     let threads = args.threads.map_or_else(cores, usize::from);
     let scanner = known.scanner;
     let job = Job {
         args,
         known,
+        policies,
         progress,
         out: Mutex::new(Output {
             out,
@@ -198,9 +216,19 @@ struct Output<'a> {
     failed: Option<io::Error>,
 }
 
+/// What a scan is done with.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    known: Known<'a>,
+    /// `None`: every clear value is a leak.
+    policies: Option<&'a Policies>,
+    progress: &'a Progress,
+}
+
 struct Job<'a> {
     args: &'a Args,
     known: Known<'a>,
+    policies: Option<&'a Policies>,
     progress: &'a Progress,
     out: Mutex<Output<'a>>,
     /// `out` takes no more.
@@ -268,16 +296,29 @@ impl Job<'_> {
 
     fn found(&self, path: &str, occurrence: Occurrence) {
         let clear = occurrence.detection.state == State::Clear;
-        let wanted = clear || self.args.states == States::All;
-        if !wanted || occurrence.detection.confidence < self.args.min_confidence.into() {
+        if occurrence.detection.confidence < self.args.min_confidence.into() {
             return;
         }
-        let finding = finding(path, occurrence);
+        let judged = self.policies.and_then(|policies| judged(policies, &occurrence));
+        let silent = judged.as_ref().is_some_and(|judged| judged.silent);
+        let is_violation = match &judged {
+            Some(judged) => judged.policy.verdict == Verdict::Violation,
+            None => clear,
+        };
+        let wanted = clear || is_violation || self.args.states == States::All;
+        if !wanted || silent {
+            return;
+        }
+        let mut finding = finding(path, occurrence);
+        if let Some(judged) = judged {
+            finding.severity = judged.severity.unwrap_or(finding.severity);
+            finding.policy = Some(judged.policy.clone());
+        }
         let line = match self.args.format {
             Format::Json => serde_json::to_string(&finding).unwrap_or_default(),
             Format::Text => text_line(&finding),
         };
-        self.totals.finding(clear);
+        self.totals.finding(is_violation);
         let mut output = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.progress.beside(false, || writeln!(output.out, "{line}"));
         if let Err(error) = written {
@@ -315,110 +356,6 @@ impl Job<'_> {
             let _ = writeln!(err, "{summary}");
         }
         Ok(self.totals.exit_code())
-    }
-}
-
-fn finding(path: &str, occurrence: Occurrence) -> Finding {
-    let Occurrence { detection, spot } = occurrence;
-    let Whereabouts {
-        place,
-        content_type,
-        exchange,
-        start,
-        end,
-        line,
-    } = spot;
-    let row = detection.row;
-    let clear = detection.state == State::Clear;
-    let severity = match row.severity {
-        _ if !clear => Severity::Low,
-        severity if detection.declared_masked || detection.under_masked => raised(severity),
-        severity => severity,
-    };
-    let now = Timestamp::now().to_string();
-    let flow = (!exchange.protocol.is_empty()).then(|| Flow {
-        protocol: exchange.protocol,
-        operation: exchange.operation.clone(),
-        status: exchange.status,
-        encrypted: false,
-        captured_by: "file",
-        connection: String::new(),
-    });
-    Finding {
-        schema: SCHEMA,
-        id: Uuid::now_v7().to_string(),
-        time: now.clone(),
-        revision: 1,
-        kind: if clear { Kind::Leak } else { Kind::Observation },
-        detector: detection.detector,
-        category: row.category,
-        regulations: [row.regulations, detection.extra_regulations].concat(),
-        state: detection.state,
-        confidence: detection.confidence,
-        score_bits: detection.score_bits,
-        severity,
-        sample: detection.sample,
-        length: detection.length,
-        fingerprint: detection.fingerprint,
-        count: 1,
-        first_seen: now.clone(),
-        last_seen: now,
-        declared_masked: detection.declared_masked,
-        under_masked: detection.under_masked,
-        location: Location {
-            part: place.name(),
-            field: detection.field.path,
-            start,
-            end,
-            line,
-            content_type: content_type.as_deref().map(str::to_owned),
-        },
-        flow,
-        source: None,
-        destination: None,
-        policy: None,
-        path: Some(path.to_owned()),
-    }
-}
-
-/// `path:line  severity detector sample field`.
-fn text_line(finding: &Finding) -> String {
-    let path = finding.path.as_deref().unwrap_or_default();
-    let line = finding
-        .location
-        .line
-        .map(|line| format!(":{line}"))
-        .unwrap_or_default();
-    let severity = match finding.severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    };
-    let state = match finding.state {
-        State::Clear => "",
-        State::Masked => " (masked)",
-        State::Hashed => " (hashed)",
-        State::Tokenised => " (tokenised)",
-        State::Encrypted => " (encrypted)",
-        State::Test => " (test)",
-    };
-    let place = match finding.location.part {
-        "file" => String::new(),
-        part => format!("{part} "),
-    };
-    let field = finding.location.field.as_deref().unwrap_or("");
-    let (detector, sample) = (finding.detector, &finding.sample);
-    format!("{path}{line}  {severity:<8} {detector:<20} {sample}{state}  {place}{field}")
-        .trim_end()
-        .to_owned()
-}
-
-fn raised(severity: Severity) -> Severity {
-    match severity {
-        Severity::Low => Severity::Medium,
-        Severity::Medium => Severity::High,
-        Severity::High | Severity::Critical => Severity::Critical,
     }
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::identity::selector::Selector;
 use crate::report::table::{Row, Table, escape};
 use crate::serve::filter::{Filters, Request};
 
@@ -40,6 +41,12 @@ pub struct Args {
     /// Only this Kubernetes namespace, at either end
     #[arg(long)]
     namespace: Option<String>,
+    /// Only from these senders: a selector such as namespace=shop,workload=Deployment/checkout
+    #[arg(long, value_name = "SELECTOR")]
+    from: Option<Selector>,
+    /// Only to these receivers: a selector such as external or unit=nginx.service
+    #[arg(long, value_name = "SELECTOR")]
+    to: Option<Selector>,
     /// Only senders whose name, executable, host or address contains this
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
@@ -124,6 +131,8 @@ fn request(args: &Args, now: Timestamp) -> Request {
             detector: args.detector.clone(),
             severity: args.severity.clone(),
             namespace: args.namespace.clone(),
+            from: args.from.as_ref().map(Selector::to_string),
+            to: args.to.as_ref().map(Selector::to_string),
             source: args.source.clone(),
             destination: args.destination.clone(),
             since: since.map(|since| since.to_string()),
@@ -225,12 +234,15 @@ mod tests {
             "high",
             "--source",
             "shop",
+            "--to",
+            "external, host = *.example.com",
         ];
         let request = request(&args(&full), now);
         assert!(request.follow);
         assert_eq!(request.last, usize::MAX);
         assert_eq!(request.filters.since.as_deref(), Some("2026-03-01T09:45:00Z"));
         assert_eq!(request.filters.detector, ["iban", "email_address"]);
+        assert_eq!(request.filters.to.as_deref(), Some("external,host=*.example.com"));
         let sent = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&sent).unwrap(), request);
     }
@@ -241,6 +253,7 @@ mod tests {
             ["--since", "soon"],
             ["--since", "-5m"],
             ["--severity", "bad"],
+            ["--from", "namspace=a"],
             ["--last", "-1"],
             ["--format", "xml"],
         ] {

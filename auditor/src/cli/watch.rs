@@ -26,7 +26,7 @@ use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
-use crate::report::finding::Finding;
+use crate::report::finding::{Finding, Verdict};
 use crate::report::sinks::{Sink as _, stdout};
 use crate::report::summary::CommandStatus;
 use crate::report::table::Table;
@@ -72,7 +72,7 @@ pub struct Args {
     /// Write findings and summary to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Exit with 1 when a leak was found
+    /// Exit with 1 when a leak was found that no policy allows
     #[arg(long)]
     fail_on_leak: bool,
     /// Clear values only, or protected and test values too
@@ -91,6 +91,12 @@ pub struct Args {
     /// several times
     #[arg(long, value_name = "FILE")]
     descriptors: Vec<PathBuf>,
+    /// A policy, or a folder of them: what is allowed, and what is not
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// A policy that comes with auditor: ccpa, gdpr, hipaa, pci-dss or secrets-only
+    #[arg(long, value_name = "NAME")]
+    preset: Vec<String>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -148,6 +154,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("nothing to watch: give --pid, --cgroup, --container, or -- and a command");
     }
     let descriptors = engine::descriptors(&args.descriptors, true)?;
+    let own = config::own_detectors(args.config.as_deref())?;
+    let judge = engine::judge(&args.policy, &args.preset, &own)?;
     let mut output = Output::open(&args)?;
     let stop = engine::stop_signal()?;
     let held = if args.command.is_empty() {
@@ -185,11 +193,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
-        scanner: engine::scanner(
-            args.key_file.as_deref(),
-            false,
-            &config::own_detectors(args.config.as_deref())?,
-        )?,
+        scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
         descriptors,
         ledger,
         metrics,
@@ -199,7 +203,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         all_states: args.states == States::All,
         ..Settings::default()
     };
-    let mut reporter = Reporter::new(settings, Arc::clone(&session.shared));
+    let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
     if let Some(path) = &args.ready_file {
         File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     }
@@ -248,7 +252,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (hooked, shared) = session.stop(|seen| output.write(reporter.take(seen)));
     output.write(reporter.finish());
     let summary = engine::summary(started, &reporter, &shared, hooked, status.map(command_status));
-    let leaked = !summary.findings.is_empty();
+    let leaked = summary
+        .findings
+        .iter()
+        .any(|tally| tally.verdict == Verdict::Violation);
     output.end(&match args.format {
         Format::Json => serde_json::to_string(&summary)?,
         Format::Text => summary.to_text(),

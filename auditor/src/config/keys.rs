@@ -219,6 +219,20 @@ pub const KEYS: &[Key] = &[
         meaning: "Rotated journals kept beside the current one.",
     },
     Key {
+        path: "policy.files",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Policies: files, and folders of them. A change is in force within two seconds; see policy.md.",
+    },
+    Key {
+        path: "policy.presets",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "Policies that come with auditor: `ccpa`, `gdpr`, `hipaa`, `pci-dss`, `secrets-only`.",
+    },
+    Key {
         path: "serve.http",
         kind: Kind::Address,
         default: "127.0.0.1:9478",
@@ -405,7 +419,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
 }
 
 /// Edits between two names (Levenshtein): insert, delete or replace one character.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

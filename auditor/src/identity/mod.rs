@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod pairs;
 pub mod peer;
 pub mod process;
+pub mod selector;
 
 use std::net::SocketAddr;
 

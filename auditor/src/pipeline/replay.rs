@@ -16,6 +16,7 @@ use crate::{
     content::protobuf::{Registry, Schema},
     detect::Scanner,
     ledger::ByteLedger,
+    policy::Judge,
     report::{aggregate::Settings, finding::Finding},
     serve::metrics::Metrics,
     stream::Streams,
@@ -70,7 +71,7 @@ impl Replay {
                 MessageFlow::new(connection, Arc::clone(&of_stream), out.clone())
             }),
             observations,
-            reporter: Reporter::new(Settings::default(), Arc::clone(&shared)),
+            reporter: Reporter::new(Settings::default(), Judge::default(), Arc::clone(&shared)),
             shared,
         })
     }

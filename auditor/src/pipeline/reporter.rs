@@ -69,14 +69,14 @@ pub struct Reporter {
 
 impl Reporter {
     /// A reporter for one session.
-    pub fn new(settings: Settings, shared: Arc<Shared>) -> Self {
+    pub fn new(settings: Settings, judge: Judge, shared: Arc<Shared>) -> Self {
         let mut limits = Limits::default();
         if settings.min_confidence == Confidence::Low {
             // Whoever asks for unsure findings gets them at once.
             limits.held_per_field = 0;
         }
         Self {
-            aggregator: Aggregator::new(settings, Judge::default()),
+            aggregator: Aggregator::new(settings, judge),
             shared,
             sketches: Sketches::new(limits),
             measured: None,

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::finding::{End, Finding, Flow, PolicyVerdict, Verdict};
+use super::finding::{End, Finding, Flow, Kind, Verdict};
 use super::naming::Name;
 use super::observation::{Observation, bounded, rfc3339};
 use super::operations::Operations;
 use super::summary::{FindingTally, ValueTally};
 use crate::detect::{Confidence, State};
-use crate::policy::Judge;
+use crate::policy::{Judge, Judged};
 use crate::protocol::Direction;
 
 /// Shortest time between two looks through all findings.
@@ -107,6 +107,7 @@ struct Key {
     detector: &'static str,
     state: State,
     verdict: Option<Verdict>,
+    plaintext: bool,
 }
 
 impl Aggregator {
@@ -142,24 +143,31 @@ impl Aggregator {
             .values
             .entry((observation.detection.detector, state))
             .or_default() += 1;
-        if state != State::Clear {
-            let findings = if self.settings.all_states {
-                self.admit(observation, None, now)
-            } else {
-                Vec::new()
-            };
-            return Offered {
-                admission: Admission::NotClear,
-                findings,
-            };
-        }
-        let policy = self.judge.judge(&observation);
-        let verdict = policy.verdict;
-        let findings = self.admit(observation, Some(policy), now);
-        Offered {
-            admission: Admission::Clear(verdict),
-            findings,
-        }
+        let judged = self.judge.judge(&observation, now);
+        let verdict = judged.as_ref().map(|judged| judged.policy.verdict);
+        let admission = match verdict {
+            Some(verdict) if state == State::Clear => Admission::Clear(verdict),
+            _ => Admission::NotClear,
+        };
+        let wanted = match &judged {
+            Some(judged) if judged.silent => false,
+            // Of what is protected, policy is heard about violations.
+            Some(judged) => {
+                state == State::Clear
+                    || self.settings.all_states
+                    || judged.policy.verdict == Verdict::Violation
+            }
+            None => self.settings.all_states,
+        };
+        let findings = if wanted {
+            self.admit(observation, judged, now)
+        } else {
+            if let Some(judged) = &judged {
+                self.tally(observation.detection.detector, judged.policy.verdict, false);
+            }
+            Vec::new()
+        };
+        Offered { admission, findings }
     }
 
     /// New revisions of the findings that changed and whose last revision is an interval old.
@@ -217,23 +225,23 @@ impl Aggregator {
     fn admit(
         &mut self,
         mut observation: Observation,
-        policy: Option<PolicyVerdict>,
+        judged: Option<Arc<Judged>>,
         now: Timestamp,
     ) -> Vec<Finding> {
         self.operations.bound(&mut observation);
-        let key = Arc::new(Key::of(&observation, policy.as_ref()));
+        let judged = judged.as_deref();
+        let key = Arc::new(Key::of(&observation, judged));
         self.touches += 1;
-        self.tally(
-            observation.detection.detector,
-            policy.as_ref(),
-            !self.live.contains_key(&key),
-        );
+        if let Some(judged) = judged {
+            let new = !self.live.contains_key(&key);
+            self.tally(observation.detection.detector, judged.policy.verdict, new);
+        }
         if let Some(live) = self.live.get_mut(&key) {
             self.order.remove(&live.touched);
             self.order.insert(self.touches, key);
             live.touched = self.touches;
             self.unsent += usize::from(!live.unsent);
-            live.absorb(observation);
+            live.absorb(observation, judged);
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -241,7 +249,14 @@ impl Aggregator {
             out.extend(self.evict(now));
         }
         let last_seen = observation.time;
-        let finding = observation.into_finding(Uuid::now_v7().to_string(), policy, now);
+        let policy = judged.map(|judged| judged.policy.clone());
+        let mut finding = observation.into_finding(Uuid::now_v7().to_string(), policy, now);
+        if let Some(judged) = judged {
+            finding.severity = judged.severity.unwrap_or(finding.severity);
+            if judged.plaintext {
+                finding.kind = Kind::PlaintextTransport;
+            }
+        }
         out.push(finding.clone());
         self.order.insert(self.touches, Arc::clone(&key));
         self.live.insert(
@@ -282,10 +297,7 @@ impl Aggregator {
         revised
     }
 
-    fn tally(&mut self, detector: &'static str, policy: Option<&PolicyVerdict>, new: bool) {
-        let Some(&PolicyVerdict { verdict, .. }) = policy else {
-            return;
-        };
+    fn tally(&mut self, detector: &'static str, verdict: Verdict, new: bool) {
         let tally = self
             .tallies
             .entry((detector, verdict.name()))
@@ -302,8 +314,9 @@ impl Aggregator {
 
 impl Live {
     /// Counts one more value. Who, where on the network and which connection are those of the
-    /// latest; the sample and the place in the message stay those of the first.
-    fn absorb(&mut self, observation: Observation) {
+    /// latest, and so is what policy says; the sample and the place in the message stay those of
+    /// the first.
+    fn absorb(&mut self, observation: Observation, judged: Option<&Judged>) {
         let severity = observation.judged_severity();
         let finding = &mut self.finding;
         finding.count += 1;
@@ -311,7 +324,11 @@ impl Live {
             self.last_seen = observation.time;
             finding.last_seen = rfc3339(observation.time);
         }
-        finding.severity = finding.severity.max(severity);
+        finding.severity = match judged.and_then(|judged| judged.severity) {
+            Some(severity) => severity,
+            None => finding.severity.max(severity),
+        };
+        finding.policy = judged.map(|judged| judged.policy.clone());
         finding.confidence = finding.confidence.max(observation.detection.confidence);
         finding.score_bits = finding.score_bits.max(observation.detection.score_bits);
         finding.declared_masked |= observation.detection.declared_masked;
@@ -343,7 +360,7 @@ fn older_than(then: Timestamp, now: Timestamp, span: SignedDuration) -> bool {
 }
 
 impl Key {
-    fn of(observation: &Observation, policy: Option<&PolicyVerdict>) -> Self {
+    fn of(observation: &Observation, judged: Option<&Judged>) -> Self {
         Self {
             source: Name::of(Some(&observation.source)),
             destination: Name::of(Some(&observation.destination)),
@@ -354,7 +371,8 @@ impl Key {
             field: observation.detection.field.path.clone().map(bounded),
             detector: observation.detection.detector,
             state: observation.detection.state,
-            verdict: policy.map(|policy| policy.verdict),
+            verdict: judged.map(|judged| judged.policy.verdict),
+            plaintext: judged.is_some_and(|judged| judged.plaintext),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The finding: one JSON object, described by docs/finding.schema.json.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::detect::{Confidence, Severity, State};
@@ -101,8 +103,9 @@ pub struct Flow {
     pub connection: String,
 }
 
-/// One end of a flow. The source is the sender of the bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+/// One end of a flow. The source is the sender of the bytes. Read from a journal, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct End {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<Workload>,
@@ -112,6 +115,9 @@ pub struct End {
     pub container: Option<Container>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
+    /// Those of the pod or container that are kept.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +135,7 @@ pub struct End {
 }
 
 /// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Workload {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -137,14 +143,14 @@ pub struct Workload {
     pub name: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pod {
     pub uid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Container {
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,7 +159,7 @@ pub struct Container {
     pub image: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Process {
     pub pid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +169,7 @@ pub struct Process {
 }
 
 /// How an end got its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentifiedBy {
     Cgroup,
@@ -199,7 +205,7 @@ impl IdentifiedBy {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     Exact,
@@ -217,7 +223,32 @@ pub struct PolicyVerdict {
     pub version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What the rule says is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
     pub verdict: Verdict,
+}
+
+/// What a rule of policy says is to be done with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Report,
+    Allow,
+    Ignore,
+    Count,
+}
+
+impl Action {
+    /// As in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Allow => "allow",
+            Self::Ignore => "ignore",
+            Self::Count => "count",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -28,6 +28,7 @@ fn finding() -> Finding {
         name: None,
         version: None,
         rule: None,
+        action: None,
         verdict: Verdict::Violation,
     };
     card().into_finding(id, Some(policy), Timestamp::now())
@@ -45,6 +46,7 @@ fn full() -> Finding {
         name: Some("cards".into()),
         version: Some("1".into()),
         rule: Some("r".into()),
+        action: Some(Action::Allow),
         verdict: Verdict::Allowed,
     });
     finding.source = Some(End {
@@ -63,6 +65,7 @@ fn full() -> Finding {
             image: Some("i".into()),
         }),
         service_account: Some("s".into()),
+        labels: [("team".to_owned(), "pay".to_owned())].into(),
         spiffe_id: Some("spiffe://a/b".into()),
         process: Some(Process {
             pid: 1,

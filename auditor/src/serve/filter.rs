@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Severity;
+use crate::identity::selector::{Selector, SelectorError};
 use crate::report::finding::{End, Finding};
 use crate::report::naming::Name;
 
@@ -30,6 +31,10 @@ pub struct Filters {
     pub severity: Option<String>,
     /// Kubernetes namespace of either end.
     pub namespace: Option<String>,
+    /// Senders that are meant.
+    pub from: Option<String>,
+    /// Receivers that are meant.
+    pub to: Option<String>,
     /// Part of the name, executable, host, pod or address of the sender, in any case.
     pub source: Option<String>,
     /// The same of the receiver.
@@ -44,6 +49,8 @@ pub struct Matcher {
     detector: Vec<String>,
     severity: Option<Severity>,
     namespace: Option<String>,
+    from: Option<Selector>,
+    to: Option<Selector>,
     source: Option<String>,
     destination: Option<String>,
     since: Option<Timestamp>,
@@ -56,6 +63,11 @@ pub enum FilterError {
     Severity(String),
     #[error("unreadable time {0:?} in since: use RFC 3339, such as 2026-01-31T12:00:00Z")]
     Since(String),
+    #[error("{key} is no selector: {source}; see docs/policy.md")]
+    Selector {
+        key: &'static str,
+        source: SelectorError,
+    },
 }
 
 impl Matcher {
@@ -72,7 +84,13 @@ impl Matcher {
             Some(text) => Some(text.parse().map_err(|_| FilterError::Since(text))?),
             None => None,
         };
+        let selector = |key, text: Option<String>| {
+            let read = text.map(|text| text.parse::<Selector>()).transpose();
+            read.map_err(|source| FilterError::Selector { key, source })
+        };
         Ok(Self {
+            from: selector("from", filters.from)?,
+            to: selector("to", filters.to)?,
             detector: filters.detector,
             severity,
             namespace: filters.namespace,
@@ -91,6 +109,8 @@ impl Matcher {
                 .namespace
                 .as_deref()
                 .is_none_or(|n| in_namespace(&finding.source, n) || in_namespace(&finding.destination, n))
+            && meant(self.from.as_ref(), finding.source.as_ref())
+            && meant(self.to.as_ref(), finding.destination.as_ref())
             && self
                 .source
                 .as_deref()
@@ -117,6 +137,10 @@ pub fn severity(text: &str) -> Option<Severity> {
         "critical" => Some(Severity::Critical),
         _ => None,
     }
+}
+
+fn meant(selector: Option<&Selector>, end: Option<&End>) -> bool {
+    selector.is_none_or(|selector| selector.matches(end.unwrap_or(&End::default())))
 }
 
 /// `part` is in lower case.
@@ -167,6 +191,10 @@ mod tests {
             (r#"{"severity":"critical"}"#, false),
             (r#"{"namespace":"shop"}"#, true),
             (r#"{"namespace":"sho"}"#, false),
+            (r#"{"from":"namespace=shop,workload=Process/*"}"#, true),
+            (r#"{"from":"namespace!=shop"}"#, false),
+            (r#"{"to":"namespace!=shop"}"#, true),
+            (r#"{"to":"external"}"#, false),
             (r#"{"source":"PYTHON"}"#, true),
             (r#"{"source":"nginx"}"#, false),
             (r#"{"destination":"nginx","source":"shop/"}"#, true),
@@ -185,6 +213,10 @@ mod tests {
         for (filters, says) in [
             (r#"{"severity":"bad"}"#, "critical"),
             (r#"{"since":"now"}"#, "RFC 3339"),
+            (
+                r#"{"from":"namspace=a"}"#,
+                "from is no selector: column 1: unknown key `namspace`, did you mean",
+            ),
         ] {
             let error = Matcher::new(serde_json::from_str(filters).unwrap())
                 .unwrap_err()

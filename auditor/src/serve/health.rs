@@ -25,6 +25,7 @@ pub struct Health {
 struct State {
     identity: &'static str,
     policy: &'static str,
+    policy_version: String,
 }
 
 /// Body of `/readyz`.
@@ -35,6 +36,9 @@ pub struct Readiness {
     pub attached: bool,
     pub identity: &'static str,
     pub policy: &'static str,
+    /// Of the policies in force.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub policy_version: String,
 }
 
 impl Default for Health {
@@ -46,6 +50,7 @@ impl Default for Health {
             state: Mutex::new(State {
                 identity: "local",
                 policy: "none",
+                policy_version: String::new(),
             }),
         }
     }
@@ -67,9 +72,12 @@ impl Health {
         self.with_state(|state| state.identity = identity);
     }
 
-    /// What policy is in force: `none`, `loaded`, `stale`, …
-    pub fn set_policy(&self, policy: &'static str) {
-        self.with_state(|state| state.policy = policy);
+    /// What policy is in force, `none`, `loaded` or `stale`, and of which version.
+    pub fn set_policy(&self, policy: &'static str, version: &str) {
+        self.with_state(|state| {
+            state.policy = policy;
+            version.clone_into(&mut state.policy_version);
+        });
     }
 
     /// True while the last beat is less than ten seconds ago.
@@ -93,6 +101,7 @@ impl Health {
             attached,
             identity: state.identity,
             policy: state.policy,
+            policy_version: state.policy_version,
         }
     }
 

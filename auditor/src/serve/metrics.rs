@@ -20,6 +20,9 @@ use crate::report::summary::state_name;
 /// Series a family may have unless configured otherwise.
 pub const DEFAULT_SERIES: usize = 2000;
 
+/// Policies with series of their own.
+const MOST_POLICIES: usize = 200;
+
 const PAIR: [&str; 6] = [
     "source_namespace",
     "source_workload",
@@ -186,7 +189,7 @@ impl Metrics {
             policy_loaded: gauge(
                 r,
                 "policy_loaded",
-                "1 for the state a policy is in.",
+                "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
                 &["policy", "state"],
             )?,
             scan_seconds,
@@ -303,14 +306,18 @@ impl Metrics {
         self.map_capacity.with_label_values(&[map]).set(gauge(capacity));
     }
 
-    /// The state a policy is in; the states it was in before become 0.
-    pub fn set_policy(&self, policy: &str, state: &'static str) {
-        let policy = label(policy);
-        for known in ["loaded", "stale", "invalid"] {
-            let value = i64::from(known == state);
-            self.policy_loaded
-                .with_label_values(&[policy.as_str(), known])
-                .set(value);
+    /// The policies in force, and the state that all of them are in; others are gone. Of more than
+    /// [`MOST_POLICIES`], the rest is not named.
+    pub fn set_policies<'a>(&self, policies: impl Iterator<Item = &'a str>, state: &'static str) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        self.policy_loaded.reset();
+        for policy in policies.take(MOST_POLICIES) {
+            for known in ["loaded", "stale"] {
+                let value = i64::from(known == state);
+                self.policy_loaded
+                    .with_label_values(&[label(policy).as_str(), known])
+                    .set(value);
+            }
         }
     }
 

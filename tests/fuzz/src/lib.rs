@@ -28,10 +28,12 @@ pub mod names;
 pub mod nested;
 pub mod own;
 pub mod pipeline;
+pub mod policy;
 pub mod protobuf_schema;
 pub mod record;
 pub mod rpc;
 pub mod scan;
+pub mod selector;
 pub mod sketches;
 pub mod tail_request;
 pub mod websocket;
@@ -69,9 +71,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("own", own::run),
     ("pipeline", pipeline::run),
     ("protobuf_schema", protobuf_schema::run),
+    ("policy", policy::run),
     ("record", record::run),
     ("rpc", rpc::run),
     ("scan", scan::run),
+    ("selector", selector::run),
     ("sketches", sketches::run),
     ("tail_request", tail_request::run),
     ("websocket", websocket::run),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::content::Document;
 use crate::detect::{Detection, Fingerprinter, Scan};
@@ -100,11 +101,16 @@ fn scan(paths: &[&Path], flags: &[&str]) -> Outcome {
     let scanner = Finder(Fingerprinter::new([0; 32]));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let descriptors = engine::descriptors(&args.descriptors, false).unwrap();
-    let known = Known {
-        scanner: &scanner,
-        descriptors: &descriptors,
+    let policies = engine::policies(&args.policy, &args.preset, &[]).unwrap();
+    let with = With {
+        known: Known {
+            scanner: &scanner,
+            descriptors: &descriptors,
+        },
+        policies: (!policies.rules.is_empty()).then_some(&policies),
+        progress: &Progress::hidden(None),
     };
-    let code = run(&args, known, &Progress::hidden(None), &mut out, &mut err).unwrap();
+    let code = run(&args, with, &mut out, &mut err).unwrap();
     Outcome {
         code,
         out: String::from_utf8(out).unwrap(),

@@ -109,7 +109,7 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     metrics.attribution("source", "cgroup");
     metrics.sink_dropped_so_far("journal", 4);
     metrics.set_map("sockets", 1, 2);
-    metrics.set_policy("cards", "loaded");
+    metrics.set_policies(["cards"].into_iter(), "loaded");
     metrics.scanned(std::time::Duration::from_micros(20));
     let text = metrics.render();
     for name in [
