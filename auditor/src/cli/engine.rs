@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -11,7 +12,9 @@ use crate::capture::attach::Hooked;
 use crate::capture::scope;
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
-use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
+use crate::identity::container::{self, Containers, Socket};
+use crate::identity::names::Names;
+use crate::pipeline::{Naming, Scope, Shared, Totals, reporter::Reporter};
 use crate::report::summary::{
     Accounts, Attached, Bindings, CommandStatus, Loss, ProtocolTally, SCHEMA, Summary,
 };
@@ -23,6 +26,23 @@ pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> 
         None => Fingerprinter::random()?,
     };
     Ok(Scanner::with_own(fingerprinter, own)?)
+}
+
+/// Who is asked for the names of containers: the runtimes on these sockets, or in the usual places.
+pub(super) fn naming(
+    sockets: Vec<Socket>,
+    labels: impl IntoIterator<Item = String>,
+    patience: Duration,
+) -> anyhow::Result<Naming> {
+    let containers = Containers::start(container::Settings {
+        sockets: (!sockets.is_empty()).then_some(sockets),
+        labels: labels.into_iter().collect(),
+    });
+    let containers = containers.context("cannot start the thread that asks container runtimes")?;
+    Ok(Naming {
+        names: Names::new(Some(Arc::new(containers)), None),
+        patience,
+    })
 }
 
 /// Resolves what the user named.

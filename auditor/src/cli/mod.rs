@@ -7,6 +7,7 @@ pub mod run;
 pub mod scan;
 pub mod tail;
 pub mod watch;
+pub mod who;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Tail(tail::Args),
     /// Show what this kernel, these privileges and this host allow
     Doctor(doctor::Args),
+    /// Explain step by step who a process, cgroup, container or address is
+    Who(who::Args),
     /// Say what can be detected, and why a value is or is not
     Detectors(detectors::Args),
 }
@@ -96,6 +99,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Who(args) => who::run(args),
         Command::Scan(args) => scan::main(&args),
         Command::Tail(args) => tail::run(args),
         Command::Detectors(args) => detectors::run(args),
