@@ -20,7 +20,7 @@ use crate::report::table::escape;
 
 /// Arguments of `auditor who`.
 #[derive(clap::Args, Debug)]
-#[group(id = "whom", required = true, multiple = false, args = ["pid", "cgroup", "container", "ip"])]
+#[command(group(clap::ArgGroup::new("whom").required(true).args(["pid", "cgroup", "container", "ip"])))]
 pub struct Args {
     /// A process
     #[arg(long, value_name = "PID")]

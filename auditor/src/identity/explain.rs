@@ -217,7 +217,7 @@ async fn add_process(told: &mut Explanation, pid: u32, settings: &Settings) {
     told.step(format!("/proc/{pid}/exe"), program, format!("it runs as {comm}"));
     if let Some(uid) = info.uid {
         let user = info.user.as_ref().map_or_else(
-            || format!("user {uid}, who has no name on this host"),
+            || format!("user {uid}, without a name: in a container, or not in the host's /etc/passwd"),
             |name| format!("user {name}"),
         );
         told.step(

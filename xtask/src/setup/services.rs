@@ -60,7 +60,9 @@ impl<'a> Guard<'a> {
             "nginx-light" => "nginx",
             "mariadb-server" => "mariadb",
             "nghttp2-proxy" => "nghttpx",
-            "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" => package,
+            "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" | "containerd" | "podman" => {
+                package
+            }
             _ => return,
         };
         let disabled = process::run(self.root.command("systemctl").args(["disable", service]));
