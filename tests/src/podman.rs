@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::{
     peers,
-    pods::{IMAGE, image},
+    pods::{IMAGE, image, remove_cgroup},
     process::{LIMIT, Running, wait_for},
     scratch::Scratch,
 };
@@ -108,5 +108,6 @@ impl Drop for Podman {
             }
         }
         drop(self.service.take());
+        remove_cgroup("/libpod_parent");
     }
 }

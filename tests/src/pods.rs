@@ -231,8 +231,8 @@ fn labels(pod: &Pod<'_>, more: &[(&str, &str)]) -> HashMap<String, String> {
         .collect()
 }
 
-/// Removes a pod's cgroup in every hierarchy; those above stay while another test uses them.
-fn remove_cgroup(path: &str) {
+/// Removes a cgroup in every hierarchy; those above stay while another test uses them.
+pub(crate) fn remove_cgroup(path: &str) {
     for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
         let mut folder = Path::new(path.trim_start_matches('/'));
         while !folder.as_os_str().is_empty() {

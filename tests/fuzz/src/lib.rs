@@ -14,6 +14,7 @@ pub mod gopclntab;
 pub mod hpack;
 pub mod http1;
 pub mod http2;
+pub mod identity;
 pub mod names;
 pub mod own;
 pub mod pipeline;
@@ -29,7 +30,7 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("btf", btf::run),
     ("checks", checks::run),
     ("config", config::run),
@@ -40,6 +41,7 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("hpack", hpack::run),
     ("http1", http1::run),
     ("http2", http2::run),
+    ("identity", identity::run),
     ("names", names::run),
     ("own", own::run),
     ("pipeline", pipeline::run),
