@@ -236,6 +236,43 @@ fn a_runtime_that_never_answers_costs_the_name_and_not_the_finding() -> anyhow::
     Ok(())
 }
 
+#[test]
+fn a_finding_that_went_out_without_names_is_corrected_when_the_runtime_answers() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut containerd = Containerd::start(&scratch)?;
+    let (command, port) = server_words(&scratch, None)?;
+    let pod = Pod {
+        namespace: "shop",
+        name: "checkout-1",
+        uid: "5e7e7000-0000-4000-8000-00000000000d",
+        container: "app",
+        labels: &[],
+        command,
+    };
+    let server = containerd.run(&scratch, &pod)?;
+    let later = scratch.path("later.sock");
+    let client = Client::plain(&scratch, port_in(&port)?, &order(&values::card()), &[])?;
+    let socket = format!("cri:{}", later.display());
+    let watch = Watch::pids(
+        &scratch,
+        &[client.pid(), server.pid],
+        &["--runtime-socket", &socket],
+    )?;
+    client.counts()?;
+    watch.until_said(r#""unnamed":"no_answer""#)?;
+    std::os::unix::fs::symlink(&containerd.socket, &later)?;
+    watch.until_said(r#""kind":"update""#)?;
+    let report = watch.stop()?;
+    let [finding] = &report.findings[..] else {
+        anyhow::bail!("one finding, and not {:#?}", report.findings);
+    };
+    ensure!(
+        finding["kind"] == "update" && finding["revision"] == 2,
+        "{finding}"
+    );
+    has(&finding["destination"], &pod_end(&pod, &server), "destination")
+}
+
 /// A cgroup of v2 that systemd would have made for a unit; systemd itself does not run on every machine.
 struct Unit(PathBuf);
 

@@ -31,8 +31,11 @@ const MOST_OF_AN_ID: usize = 4;
 /// How long an ended process is remembered.
 const AFTERLIFE: Duration = Duration::from_secs(30);
 
+/// How long an id is taken to be the same process's.
+const SAME: Duration = Duration::from_millis(100);
+
 /// How long what was read of a living process is taken as true.
-const FRESH: Duration = Duration::from_millis(100);
+const TRUE_FOR: Duration = Duration::from_secs(1);
 
 /// Ticks of `/proc` in a second (`USER_HZ`; 100 on every processor that Linux and auditor have in common).
 const TICKS: u64 = 100;
@@ -80,7 +83,10 @@ pub struct Processes {
 struct Known {
     info: Arc<ProcessInfo>,
     ended: Option<Instant>,
-    read: Instant,
+    /// When its id was last seen to be its own.
+    checked: Instant,
+    /// When it was read; `None` where it is known by its parent only.
+    read: Option<Instant>,
 }
 
 impl Processes {
@@ -128,13 +134,22 @@ impl Processes {
 
     /// Reads again what may have changed: another process may have the number, the same one another user.
     fn refresh(&self, pid: u32) {
-        if let Some(last) = self.lock().get(&pid).and_then(|all| all.last())
-            && last.ended.is_none()
-            && last.read.elapsed() < FRESH
-        {
-            return;
+        let last = self.lock().get(&pid).and_then(|all| all.last()).and_then(|last| {
+            let is_true = last.read.is_some_and(|read| read.elapsed() < TRUE_FOR);
+            let is_same = last.checked.elapsed() < SAME;
+            last.ended
+                .is_none()
+                .then_some((is_same, is_true, last.info.start))
+        });
+        match last {
+            Some((true, ..)) => {}
+            Some((false, true, start)) if start.is_some() && read::start(pid) == start => {
+                if let Some(last) = self.lock().get_mut(&pid).and_then(|all| all.last_mut()) {
+                    last.checked = Instant::now();
+                }
+            }
+            _ => drop(self.learn(pid)),
         }
-        self.learn(pid);
     }
 
     /// Looks `pid` up again: it is new, or became another program. What can not be read any more is kept from before.
@@ -158,17 +173,16 @@ impl Processes {
             // It has ended: what is known of it stays.
             Some(last) if fresh.start.is_none() => {
                 last.ended.get_or_insert(now);
-                last.read = now;
             }
             Some(last) if last.info.start == fresh.start => {
-                last.read = now;
+                (last.checked, last.read) = (now, Some(now));
                 // One that is ending has its number still, and nothing else.
                 let is_ending = fresh.exe.is_none() && last.info.exe.is_some();
                 if !is_ending && *last.info != fresh {
                     last.info = Arc::new(fresh);
                 }
             }
-            _ => add(all, fresh),
+            _ => add(all, fresh, Some(now)),
         }
         all.last().map(|last| Arc::clone(&last.info)).unwrap_or_default()
     }
@@ -195,7 +209,7 @@ impl Processes {
             start: Some(start),
             ..ProcessInfo::clone(&parent)
         };
-        add(all, info);
+        add(all, info, None);
     }
 
     /// The process ended; it is forgotten after a while.
@@ -219,7 +233,7 @@ impl Processes {
 }
 
 /// Adds the process that has the number now; the one before it has ended.
-fn add(all: &mut Vec<Known>, info: ProcessInfo) {
+fn add(all: &mut Vec<Known>, info: ProcessInfo, read: Option<Instant>) {
     let now = Instant::now();
     if let Some(before) = all.last_mut() {
         before.ended.get_or_insert(now);
@@ -230,7 +244,8 @@ fn add(all: &mut Vec<Known>, info: ProcessInfo) {
     all.push(Known {
         info: Arc::new(info),
         ended: None,
-        read: now,
+        checked: now,
+        read,
     });
 }
 

@@ -182,8 +182,16 @@ impl Reporter {
         if let Some(containers) = self.shared.naming.names.containers() {
             let (entries, capacity) = containers.entries();
             metrics.set_map("containers", entries, capacity);
-            let full = containers.totals().queue_full.load(Ordering::Relaxed);
+            let totals = containers.totals();
+            let full = totals.queue_full.load(Ordering::Relaxed);
             metrics.lost_so_far("identity", "queue_full", full);
+            for (result, total) in [
+                ("found", &totals.found),
+                ("unknown", &totals.unknown),
+                ("failed", &totals.failed),
+            ] {
+                metrics.container_lookups_so_far(result, total.load(Ordering::Relaxed));
+            }
         }
     }
 

@@ -16,6 +16,9 @@ use super::{Facts, Unnamed};
 /// Most containers remembered; the one that nobody asked for longest makes room.
 const CAPACITY: usize = 8192;
 
+/// How long a container is remembered that nobody asks for.
+const UNUSED: Duration = Duration::from_secs(3600);
+
 /// How long facts are taken as true: a container may be renamed.
 const TRUE_FOR: Duration = Duration::from_secs(600);
 
@@ -113,8 +116,11 @@ impl Memory {
         self.answers.load(Ordering::Acquire)
     }
 
+    /// Forgets containers that nobody asks for any more; returns how many are left, and the most there can be.
     pub(super) fn entries(&self) -> (u64, u64) {
-        (self.lock().len() as u64, CAPACITY as u64)
+        let mut known = self.lock();
+        known.retain(|_, entry| entry.used.elapsed() < UNUSED);
+        (known.len() as u64, CAPACITY as u64)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
