@@ -74,6 +74,18 @@ impl CgroupIdentity {
         !self.is_nested && self.user_manager.is_none()
     }
 
+    /// True for a container that is known by its name, and not by an id of a runtime.
+    pub const fn has_name(&self) -> bool {
+        matches!(self.runtime, Some(Runtime::Lxc | Runtime::Nspawn))
+    }
+
+    /// The id by which a runtime of the host knows the container.
+    pub fn runtime_id(&self) -> Option<&str> {
+        self.container_id
+            .as_deref()
+            .filter(|_| !self.has_name() && self.is_vouched_for())
+    }
+
     /// The unit, where it is a service: scopes are named anew for each session, and managers run others.
     pub fn service(&self) -> Option<&str> {
         let unit = self.unit.as_deref()?;

@@ -21,11 +21,7 @@ use crate::report::{
     observation::rfc3339,
 };
 
-use self::{
-    cgroup::{CgroupIdentity, Runtime},
-    container::Unnamed,
-    process::ProcessInfo,
-};
+use self::{cgroup::CgroupIdentity, container::Unnamed, process::ProcessInfo};
 
 /// An end that is a process of this host. What the container runtime knows is added by [`names::Names`].
 pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_by: IdentifiedBy) -> End {
@@ -61,7 +57,7 @@ pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_
 
 fn container(cgroup: &CgroupIdentity) -> Option<Container> {
     let id = cgroup.container_id.clone()?;
-    let has_name = matches!(cgroup.runtime, Some(Runtime::Lxc | Runtime::Nspawn));
+    let has_name = cgroup.has_name();
     Some(Container {
         name: has_name.then(|| id.clone()),
         image: None,

@@ -155,12 +155,7 @@ impl Processes {
     /// Looks `pid` up again: it is new, or became another program. What can not be read any more is kept from before.
     pub fn learn(&self, pid: u32) -> Arc<ProcessInfo> {
         let fresh = read::process(pid);
-        let container = fresh
-            .cgroup
-            .container_id
-            .as_deref()
-            .filter(|_| fresh.cgroup.is_vouched_for());
-        if let (Some(containers), Some(id)) = (&self.containers, container) {
+        if let (Some(containers), Some(id)) = (&self.containers, fresh.cgroup.runtime_id()) {
             containers.ask(id);
         }
         let mut known = self.lock();

@@ -1,6 +1,8 @@
 //! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
 //! the field adds what it knows, the rest is aggregated.
 
+mod measure;
+
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
@@ -172,27 +174,6 @@ impl Reporter {
     /// The sketches as they are to be written now.
     pub fn stored_sketches(&self) -> sketch::Stored {
         sketch::store(&self.sketches, self.shared.scanner.key_check())
-    }
-
-    fn measure(&self) {
-        let (entries, capacity) = (self.sketches.len() as u64, self.sketches.capacity() as u64);
-        let metrics = &self.shared.metrics;
-        metrics.set_map("sketches", entries, capacity);
-        metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
-        if let Some(containers) = self.shared.naming.names.containers() {
-            let (entries, capacity) = containers.entries();
-            metrics.set_map("containers", entries, capacity);
-            let totals = containers.totals();
-            let full = totals.queue_full.load(Ordering::Relaxed);
-            metrics.lost_so_far("identity", "queue_full", full);
-            for (result, total) in [
-                ("found", &totals.found),
-                ("unknown", &totals.unknown),
-                ("failed", &totals.failed),
-            ] {
-                metrics.container_lookups_so_far(result, total.load(Ordering::Relaxed));
-            }
-        }
     }
 
     fn release(&mut self, after: Option<Duration>) -> Vec<Finding> {

@@ -4,18 +4,19 @@
 //! a higher `revision` at most every interval, and at the end. It never keeps more than a set
 //! number of findings alive: the one unseen for longest goes first, with its final revision.
 
+mod correct;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::finding::{End, Finding, Flow, Kind, PolicyVerdict, Verdict};
+use super::finding::{End, Finding, Flow, PolicyVerdict, Verdict};
 use super::naming::Name;
 use super::observation::{Observation, bounded, rfc3339};
 use super::summary::{FindingTally, ValueTally};
 use crate::detect::{Confidence, State};
-use crate::identity::container::Unnamed;
 use crate::policy::Judge;
 use crate::protocol::Direction;
 
@@ -177,45 +178,6 @@ impl Aggregator {
         self.revise(Timestamp::now(), usize::MAX, |_| true)
     }
 
-    /// Has the ends named again that went out without the name of their container. What is known now goes out as an
-    /// update: the same finding with its next revision.
-    pub fn correct(&mut self, name: impl Fn(&mut End), now: Timestamp) -> Vec<Finding> {
-        let unnamed = self.live.iter().filter(|(_, live)| live.lacks_a_name());
-        let unnamed: Vec<Arc<Key>> = unnamed.map(|(key, _)| Arc::clone(key)).collect();
-        let mut updates = Vec::new();
-        for key in unnamed {
-            let Some(live) = self.live.get_mut(&key) else {
-                continue;
-            };
-            if !live.name(&name) {
-                continue;
-            }
-            self.unsent -= usize::from(live.unsent);
-            updates.push(Finding {
-                kind: Kind::Update,
-                ..live.revision(now)
-            });
-            self.rename(&key);
-        }
-        updates
-    }
-
-    /// Files a finding under the names that its ends have now. What is counted under them already goes on alone.
-    fn rename(&mut self, key: &Arc<Key>) {
-        let Some(live) = self.live.remove(key) else { return };
-        let named = Arc::new(Key {
-            source: Name::of(live.finding.source.as_ref()),
-            destination: Name::of(live.finding.destination.as_ref()),
-            ..Key::clone(key)
-        });
-        if self.live.contains_key(&named) {
-            self.order.remove(&live.touched);
-        } else {
-            self.order.insert(live.touched, Arc::clone(&named));
-            self.live.insert(named, live);
-        }
-    }
-
     /// Findings alive now.
     pub fn live(&self) -> usize {
         self.live.len()
@@ -357,32 +319,6 @@ impl Live {
         finding.source = Some::<End>(source);
         finding.destination = Some::<End>(destination);
         self.unsent = true;
-    }
-
-    fn ends(&mut self) -> impl Iterator<Item = &mut End> {
-        let finding = &mut self.finding;
-        finding.source.iter_mut().chain(&mut finding.destination)
-    }
-
-    /// True when the name of a container may still become known.
-    fn lacks_a_name(&self) -> bool {
-        let ends = [&self.finding.source, &self.finding.destination];
-        let mut containers = ends
-            .into_iter()
-            .flatten()
-            .filter_map(|end| end.container.as_ref());
-        containers.any(|container| container.unnamed.is_some_and(|why| why != Unnamed::NotTheHosts))
-    }
-
-    /// Names the ends again; true when one has another name now.
-    fn name(&mut self, name: impl Fn(&mut End)) -> bool {
-        let mut changed = false;
-        for end in self.ends() {
-            let before = Name::of(Some(end));
-            name(end);
-            changed |= Name::of(Some(end)) != before;
-        }
-        changed
     }
 
     fn revision(&mut self, now: Timestamp) -> Finding {

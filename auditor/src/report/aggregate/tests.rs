@@ -1,4 +1,5 @@
 use super::*;
+use crate::identity::container::Unnamed;
 use crate::report::finding::{Container, Kind};
 use crate::report::observation::tests::card;
 
