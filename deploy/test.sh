@@ -225,6 +225,7 @@ assert keys == {
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
+    "identity": ["labels", "runtimes", "sockets", "wait_seconds"],
     "policy": ["files", "presets"],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],
@@ -241,7 +242,7 @@ for line in open("../docs/configuration.md"):
         defaults[key] = default
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
-            "capture.leave_out"}
+            "capture.leave_out", "identity.sockets", "identity.labels"}
 def flat(value, path=()):
     for name, inner in value.items():
         if isinstance(inner, dict):

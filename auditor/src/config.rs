@@ -34,6 +34,7 @@ pub struct Config {
     pub capture: Capture,
     pub content: Content,
     pub detect: Detect,
+    pub identity: Identity,
     pub report: Report,
     pub serve: Serve,
     pub policy: Policy,
@@ -87,6 +88,27 @@ pub struct Detect {
     pub states: States,
     /// Key of the fingerprints; see [`Config::key_file`].
     pub key_file: Option<PathBuf>,
+}
+
+/// Who is asked for the names of containers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    pub runtimes: Runtimes,
+    /// Where container runtimes listen; none for the usual places.
+    pub sockets: Vec<String>,
+    /// Labels of containers that ends show.
+    pub labels: Vec<String>,
+    /// How long an observation waits for a name, seconds.
+    pub wait_seconds: u64,
+}
+
+/// Whether container runtimes are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtimes {
+    Ask,
+    Off,
 }
 
 /// The lowest confidence that becomes a finding.

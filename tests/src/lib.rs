@@ -6,6 +6,7 @@
 
 pub mod attached;
 pub mod calls;
+pub mod cri;
 pub mod cycles;
 pub mod daemon;
 pub mod expect;
@@ -17,6 +18,8 @@ pub mod message;
 pub mod messages;
 pub mod mixed;
 pub mod peers;
+pub mod podman;
+pub mod pods;
 pub mod posting;
 pub mod process;
 pub mod proof;

@@ -88,6 +88,16 @@ impl Watch {
         self.running.signal(signal)
     }
 
+    /// Waits until it has printed this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn until_said(&self, words: &str) -> anyhow::Result<()> {
+        wait_for(&format!("auditor to print {words}"), LIMIT, || {
+            Ok(self.running.said(&[words]).then_some(()))
+        })
+    }
+
     /// The process itself, for a test that ends it in its own way.
     pub fn into_running(self) -> Running {
         self.running

@@ -17,6 +17,7 @@ use crate::capture::load::{Kernel, Settings};
 use crate::capture::support::{self, Check};
 use crate::capture::tls::{self, Probe};
 use crate::capture::verify;
+use crate::identity::container::{self, Failure, Socket, socket};
 
 /// Arguments of `auditor doctor`.
 #[derive(clap::Args, Debug)]
@@ -24,6 +25,11 @@ pub struct Args {
     /// Text for people or one JSON document
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// Socket of a container runtime to ask: cri:PATH or docker:PATH; may be given several times [default: the usual
+    /// places that are there]
+    #[arg(long, value_name = "SOCKET")]
+    runtime_socket: Vec<Socket>,
 
     /// Also load every kernel program, used here or not, and say what the kernel's verifier makes of it
     #[arg(long)]
@@ -52,6 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     checks.extend(kernel_checks());
     checks.extend(library_checks());
+    checks.extend(runtime_checks(&args.runtime_socket)?);
     let programs = if args.programs {
         verify::programs().context("the kernel programs can not be loaded")?
     } else {
@@ -161,4 +168,40 @@ fn library_checks() -> Vec<Check> {
             }
         })
         .collect()
+}
+
+/// Whether the container runtimes answer. Findings have ids without them, so that only what was asked for is needed.
+fn runtime_checks(asked_for: &[Socket]) -> anyhow::Result<Vec<Check>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot ask container runtimes")?;
+    let sockets = match asked_for {
+        [] => socket::usual(),
+        some => some.to_vec(),
+    };
+    if sockets.is_empty() {
+        return Ok(vec![Check {
+            name: "container runtime",
+            ok: true,
+            detail: "no socket in the usual places: containers keep their ids; identity.sockets names others"
+                .to_owned(),
+        }]);
+    }
+    let checks = sockets.iter().map(|socket| {
+        let answer = runtime.block_on(container::version(socket));
+        let detail = match &answer {
+            Ok(version) => version.clone(),
+            Err(failure @ Failure::NotPermitted(_)) => {
+                format!("{failure}; run auditor as root, or as a member of the group that owns the socket")
+            }
+            Err(failure) => failure.to_string(),
+        };
+        Check {
+            name: "container runtime",
+            ok: answer.is_ok() || asked_for.is_empty(),
+            detail: format!("{socket}: {detail}"),
+        }
+    });
+    Ok(checks.collect())
 }

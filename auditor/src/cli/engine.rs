@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -12,11 +13,12 @@ use crate::capture::scope;
 use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
-use crate::pipeline::{Scope, Shared, Totals, reporter::Reporter};
+use crate::identity::container::{self, Containers, Socket};
+use crate::identity::names::Names;
+use crate::pipeline::{Naming, Scope, Shared, Totals, reporter::Reporter};
 use crate::policy::compile::Policies;
 use crate::policy::load::Places;
-use crate::policy::names::Names;
-use crate::policy::{Judge, Live, source};
+use crate::policy::{Judge, Live, names, source};
 use crate::report::summary::{
     Accounts, Attached, Bindings, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
 };
@@ -53,7 +55,24 @@ pub(super) fn policies(
     if places.is_empty() {
         return Ok(Policies::none());
     }
-    Ok(source::load(&places, Names::new(own), Timestamp::now())?)
+    Ok(source::load(&places, names::Names::new(own), Timestamp::now())?)
+}
+
+/// Who is asked for the names of containers: the runtimes on these sockets, or in the usual places.
+pub(super) fn naming(
+    sockets: Vec<Socket>,
+    labels: impl IntoIterator<Item = String>,
+    patience: Duration,
+) -> anyhow::Result<Naming> {
+    let containers = Containers::start(container::Settings {
+        sockets: (!sockets.is_empty()).then_some(sockets),
+        labels: labels.into_iter().collect(),
+    });
+    let containers = containers.context("cannot start the thread that asks container runtimes")?;
+    Ok(Naming {
+        names: Names::new(Some(Arc::new(containers)), None),
+        patience,
+    })
 }
 
 /// Resolves what the user named.

@@ -8,6 +8,7 @@ pub mod run;
 pub mod scan;
 pub mod tail;
 pub mod watch;
+pub mod who;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Tail(tail::Args),
     /// Show what this kernel, these privileges and this host allow
     Doctor(doctor::Args),
+    /// Explain step by step who a process, cgroup, container or address is
+    Who(who::Args),
     /// Say what can be detected, and why a value is or is not
     Detectors(detectors::Args),
     /// Check and test policies: what is allowed from whom to whom
@@ -99,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Who(args) => who::run(args),
         Command::Scan(args) => scan::main(&args),
         Command::Tail(args) => tail::run(args),
         Command::Detectors(args) => detectors::run(args),

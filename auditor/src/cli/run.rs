@@ -22,10 +22,10 @@ use tokio::sync::watch;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, States};
+use crate::config::{Config, DEFAULT_FILE, Identity, Runtimes, States};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Selection, Session, Totals};
+use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
 use crate::policy::Judge;
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
@@ -108,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
+        naming: naming(&config.identity)?,
         scanner,
         descriptors,
         ledger,
@@ -192,6 +193,19 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
 fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
     Ok(Selection::new(rules.context("capture.leave_out")?))
+}
+
+/// Who is asked for names, by `identity`.
+fn naming(identity: &Identity) -> anyhow::Result<Naming> {
+    if identity.runtimes == Runtimes::Off {
+        return Ok(Naming::default());
+    }
+    let sockets: Result<Vec<_>, _> = identity.sockets.iter().map(|socket| socket.parse()).collect();
+    engine::naming(
+        sockets.context("identity.sockets")?,
+        identity.labels.iter().cloned(),
+        Duration::from_secs(identity.wait_seconds),
+    )
 }
 
 fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {

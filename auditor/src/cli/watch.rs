@@ -22,6 +22,7 @@ use crate::capture::launch::{self, Held};
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
 use crate::config;
+use crate::identity::container::Socket;
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
@@ -40,6 +41,9 @@ const MAX_SERIES: usize = 100;
 
 /// How long a library stays hooked that no watched process uses.
 const DETACH_AFTER: Duration = Duration::from_secs(120);
+
+/// How long what was seen waits for the names of its ends.
+const NAME_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long what a command sent last may take from the kernel to here, after it ended.
 const LAST_RECORDS: Duration = Duration::from_millis(300);
@@ -63,6 +67,10 @@ pub struct Args {
     /// between them where several have to be true; with `first=BYTES` so much of each message is read
     #[arg(long, value_name = "RULE")]
     leave_out: Vec<Rule>,
+    /// Socket of a container runtime that is asked for names: cri:PATH or docker:PATH; may be given several times
+    /// [default: the usual places that are there]
+    #[arg(long, value_name = "SOCKET")]
+    runtime_socket: Vec<Socket>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -193,6 +201,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
+        naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE)?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
         descriptors,
         ledger,

@@ -4,28 +4,33 @@
 //! Comes out: an [`End`] for each side, with how and how surely it was identified. It prefers
 //! `unresolved` to a guess.
 
+pub mod addresses;
 pub mod cgroup;
+pub mod container;
+pub mod explain;
+pub mod names;
 pub mod pairs;
 pub mod peer;
 pub mod process;
 pub mod selector;
+pub mod users;
 
 use std::net::SocketAddr;
 
-use crate::report::finding::{Certainty, Container, End, IdentifiedBy, Pod, Process, Workload};
+use crate::report::{
+    finding::{Certainty, Container, End, IdentifiedBy, Pod, Process, Workload},
+    observation::rfc3339,
+};
 
-use self::{cgroup::CgroupIdentity, process::ProcessInfo};
+use self::{cgroup::CgroupIdentity, container::Unnamed, process::ProcessInfo};
 
-/// An end that is a process of this host.
+/// An end that is a process of this host. What the container runtime knows is added by [`names::Names`].
 pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_by: IdentifiedBy) -> End {
-    let CgroupIdentity {
-        pod_uid,
-        container_id,
-        unit,
-    } = &process.cgroup;
-    let (kind, name) = match (container_id, unit) {
+    let cgroup = &process.cgroup;
+    let service = cgroup.service();
+    let (kind, name) = match (&cgroup.container_id, service) {
         (Some(id), _) => ("Container", id.clone()),
-        (None, Some(unit)) => ("SystemdUnit", unit.clone()),
+        (None, Some(service)) => ("SystemdUnit", service.to_owned()),
         (None, None) => (
             "Process",
             process
@@ -41,21 +46,34 @@ pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_
             kind: kind.to_owned(),
             name,
         }),
-        pod: pod_uid.clone().map(|uid| Pod { uid, name: None }),
-        container: container_id.clone().map(|id| Container {
-            id,
-            name: None,
-            image: None,
-        }),
-        process: Some(Process {
-            pid: process.pid,
-            exe: process.exe.clone(),
-            comm: process.comm.clone(),
-        }),
+        pod: cgroup.pod_uid.clone().map(|uid| Pod { uid, name: None }),
+        container: container(cgroup),
+        process: Some(self::process(process)),
         address: address.map(|address| address.to_string()),
         identified_by,
         certainty: Certainty::Exact,
         ..End::default()
+    }
+}
+
+fn container(cgroup: &CgroupIdentity) -> Option<Container> {
+    let id = cgroup.container_id.clone()?;
+    let has_name = cgroup.has_name();
+    Some(Container {
+        name: has_name.then(|| id.clone()),
+        image: None,
+        unnamed: (!has_name && !cgroup.is_vouched_for()).then_some(Unnamed::NotTheHosts),
+        id,
+    })
+}
+
+fn process(process: &ProcessInfo) -> Process {
+    Process {
+        pid: process.pid,
+        start_time: process.started().map(rfc3339),
+        exe: process.exe.clone(),
+        comm: process.comm.clone(),
+        user: process.user.clone().or(process.uid.map(|uid| uid.to_string())),
     }
 }
 

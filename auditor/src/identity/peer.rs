@@ -19,6 +19,9 @@ const MAX_DESCRIPTORS: usize = 200_000;
 /// Most file descriptors of one process looked at for a listening socket; those are opened early.
 const MAX_OF_A_PROCESS: usize = 4096;
 
+/// Most sockets at one address whose owners are looked for.
+const MAX_HOLDERS: usize = 16;
+
 /// `TCP_LISTEN` (net/tcp_states.h), as /proc shows it.
 const LISTEN: &str = "0A";
 
@@ -100,6 +103,37 @@ fn bound_to(pid: u32, address: SocketAddr) -> Option<u32> {
     });
     let only = takers.next()?;
     takers.next().is_none().then(|| owner_of(only.inode)).flatten()
+}
+
+/// A process that has a socket at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: u32,
+    pub listens: bool,
+    /// The table that shows the socket.
+    pub table: &'static str,
+}
+
+/// Processes with a socket at an address, in the network namespace of `pid`: those that take what is sent to it, and
+/// those that are connected from it.
+pub fn holders(pid: u32, address: SocketAddr) -> Vec<Holder> {
+    let mut holders: Vec<Holder> = Vec::new();
+    for (tables, table) in [(TCP, "tcp"), (UDP, "udp")] {
+        let at = entries(pid, tables).filter(|entry| {
+            let ip = entry.local.ip().to_canonical();
+            let is_same = ip == address.ip().to_canonical() || ip.is_unspecified();
+            entry.inode != 0 && entry.local.port() == address.port() && is_same
+        });
+        for entry in at.take(MAX_HOLDERS) {
+            let owner = owner_of(entry.inode).map(|pid| Holder {
+                pid,
+                listens: entry.state == LISTEN,
+                table,
+            });
+            holders.extend(owner.filter(|owner| holders.iter().all(|known| known.pid != owner.pid)));
+        }
+    }
+    holders
 }
 
 /// The tables of /proc/PID/net.
@@ -221,6 +255,21 @@ mod tests {
             std::process::id(),
             client.local_addr().unwrap().port()
         ));
+    }
+
+    #[test]
+    fn whoever_has_a_socket_at_an_address_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = std::process::id();
+        let holders = holders(own, listener.local_addr().unwrap());
+        assert_eq!(
+            holders,
+            [Holder {
+                pid: own,
+                listens: true,
+                table: "tcp"
+            }]
+        );
     }
 
     #[test]

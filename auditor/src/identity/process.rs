@@ -1,176 +1,276 @@
-//! Processes of this host, remembered for a while after they ended: their last records may still
-//! be on the way.
+//! Processes of this host, by id *and* start time, remembered for a while after they ended: their last records may
+//! still be on the way.
+//!
+//! Goes in: the id of a process, and when it did something. Comes out: what `/proc` says of it ([`ProcessInfo`]). A
+//! number that was given to another process never brings the name of the one before: each keeps its own, told apart by
+//! its start.
+
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
-    fs,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::cgroup::{self, CgroupIdentity};
+use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 
-/// Most processes remembered.
+pub use read::parse_stat;
+
+use super::{cgroup::CgroupIdentity, container::Containers};
+
+/// Most process ids remembered.
 const CAPACITY: usize = 16_384;
+
+/// Most processes remembered that had one id.
+const MOST_OF_AN_ID: usize = 4;
 
 /// How long an ended process is remembered.
 const AFTERLIFE: Duration = Duration::from_secs(30);
+
+/// How long an id is taken to be the same process's.
+const SAME: Duration = Duration::from_millis(100);
+
+/// How long what was read of a living process is taken as true.
+const TRUE_FOR: Duration = Duration::from_secs(1);
+
+/// Ticks of `/proc` in a second (`USER_HZ`; 100 on every processor that Linux and auditor have in common).
+const TICKS: u64 = 100;
 
 /// What is known of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessInfo {
     pub pid: u32,
+    /// When it started, ticks of a hundredth of a second since the boot; `None` where `/proc` did not say.
+    pub start: Option<u64>,
     pub exe: Option<String>,
     pub comm: Option<String>,
+    /// Its effective user, as the host counts them.
+    pub uid: Option<u32>,
+    /// That user's name; `None` in containers, whose users the host has no names for.
+    pub user: Option<String>,
+    /// Inode number of its network namespace.
+    pub netns: Option<u64>,
+    /// The path that [`ProcessInfo::cgroup`] was read from.
+    pub cgroup_path: Option<String>,
     pub cgroup: CgroupIdentity,
+}
+
+impl ProcessInfo {
+    /// When it started, by the wall clock; to a hundredth of a second.
+    pub fn started(&self) -> Option<Timestamp> {
+        let since = SignedDuration::from_millis(
+            i64::try_from(self.start?)
+                .ok()?
+                .checked_mul(1000 / TICKS as i64)?,
+        );
+        booted().checked_add(since).ok()
+    }
 }
 
 /// The processes seen so far. Shared by all threads.
 #[derive(Default)]
 pub struct Processes {
-    known: Mutex<HashMap<u32, Known>>,
+    known: Mutex<HashMap<u32, Vec<Known>>>,
+    /// Where containers are asked about as soon as a process of theirs is seen.
+    containers: Option<Arc<Containers>>,
 }
 
+/// One process; those that had the same id are in the order of their starts.
 struct Known {
     info: Arc<ProcessInfo>,
     ended: Option<Instant>,
+    /// When its id was last seen to be its own.
+    checked: Instant,
+    /// When it was read; `None` where it is known by its parent only.
+    read: Option<Instant>,
 }
 
 impl Processes {
-    /// What is known of `pid`; looks it up when it is new.
-    pub fn of(&self, pid: u32) -> Arc<ProcessInfo> {
-        if let Some(known) = self.lock().get(&pid) {
-            return Arc::clone(&known.info);
+    /// Processes whose containers are asked about at once.
+    pub fn asking(containers: Option<Arc<Containers>>) -> Self {
+        Self {
+            containers,
+            ..Self::default()
         }
-        self.learn(pid)
     }
 
-    /// Looks `pid` up again: it is new, or became another program. What can not be read any more
-    /// is kept from before.
-    pub fn learn(&self, pid: u32) -> Arc<ProcessInfo> {
-        let mut fresh = read(pid);
-        let mut known = self.lock();
-        if let Some(before) = known.get(&pid).map(|known| &known.info)
-            && fresh.exe.is_none()
-            && fresh.comm.is_none()
-        {
-            fresh = ProcessInfo::clone(before);
+    /// What is known of the process that has this id now, or had it last; looks it up when it is new.
+    pub fn of(&self, pid: u32) -> Arc<ProcessInfo> {
+        self.at_tick(pid, u64::MAX)
+    }
+
+    /// The process that had this id when something was recorded (`CLOCK_MONOTONIC`, nanoseconds).
+    /// A time of 0 is none.
+    pub fn at(&self, pid: u32, time_ns: u64) -> Arc<ProcessInfo> {
+        self.at_tick(pid, if time_ns == 0 { u64::MAX } else { tick_of(time_ns) })
+    }
+
+    fn at_tick(&self, pid: u32, tick: u64) -> Arc<ProcessInfo> {
+        self.refresh(pid);
+        let known = self.lock();
+        let all = known.get(&pid).into_iter().flatten();
+        let started_by_then = |known: &&Known| {
+            known
+                .info
+                .start
+                .is_none_or(|start| start <= tick.saturating_add(1))
+        };
+        let found = all
+            .rev()
+            .find(started_by_then)
+            .map(|known| Arc::clone(&known.info));
+        // Who had the number before is gone and was never seen: nobody is better than somebody else.
+        found.unwrap_or_else(|| {
+            Arc::new(ProcessInfo {
+                pid,
+                ..ProcessInfo::default()
+            })
+        })
+    }
+
+    /// Reads again what may have changed: another process may have the number, the same one another user.
+    fn refresh(&self, pid: u32) {
+        let last = self.lock().get(&pid).and_then(|all| all.last()).and_then(|last| {
+            let is_true = last.read.is_some_and(|read| read.elapsed() < TRUE_FOR);
+            let is_same = last.checked.elapsed() < SAME;
+            last.ended
+                .is_none()
+                .then_some((is_same, is_true, last.info.start))
+        });
+        match last {
+            Some((true, ..)) => {}
+            Some((false, true, start)) if start.is_some() && read::start(pid) == start => {
+                if let Some(last) = self.lock().get_mut(&pid).and_then(|all| all.last_mut()) {
+                    last.checked = Instant::now();
+                }
+            }
+            _ => drop(self.learn(pid)),
         }
-        if known.len() >= CAPACITY {
+    }
+
+    /// Looks `pid` up again: it is new, or became another program. What can not be read any more is kept from before.
+    pub fn learn(&self, pid: u32) -> Arc<ProcessInfo> {
+        let fresh = read::process(pid);
+        if let (Some(containers), Some(id)) = (&self.containers, fresh.cgroup.runtime_id()) {
+            containers.ask(id);
+        }
+        let mut known = self.lock();
+        if known.len() >= CAPACITY && !known.contains_key(&pid) {
             evict(&mut known);
         }
-        let info = Arc::new(fresh);
-        known.insert(
-            pid,
-            Known {
-                info: Arc::clone(&info),
-                ended: None,
-            },
-        );
-        info
+        let all = known.entry(pid).or_default();
+        let now = Instant::now();
+        match all.last_mut() {
+            // It has ended: what is known of it stays.
+            Some(last) if fresh.start.is_none() => {
+                last.ended.get_or_insert(now);
+            }
+            Some(last) if last.info.start == fresh.start => {
+                (last.checked, last.read) = (now, Some(now));
+                // One that is ending has its number still, and nothing else.
+                let is_ending = fresh.exe.is_none() && last.info.exe.is_some();
+                if !is_ending && *last.info != fresh {
+                    last.info = Arc::new(fresh);
+                }
+            }
+            _ => add(all, fresh, Some(now)),
+        }
+        all.last().map(|last| Arc::clone(&last.info)).unwrap_or_default()
     }
 
-    /// A child begins as a copy of its parent; the kernel says so before the child runs.
-    pub fn forked(&self, parent: u32, child: u32) {
+    /// A child begins as a copy of its parent; the kernel says so before the child runs, at this time
+    /// (`CLOCK_MONOTONIC`, nanoseconds).
+    pub fn forked(&self, parent: u32, child: u32, time_ns: u64) {
+        let start = read::start(child).unwrap_or_else(|| tick_of(time_ns));
+        let parent = self.at(parent, time_ns);
+        let mut known = self.lock();
+        if known.len() >= CAPACITY && !known.contains_key(&child) {
+            evict(&mut known);
+        }
+        let all = known.entry(child).or_default();
+        if all
+            .last()
+            .is_some_and(|last| last.info.start.is_some_and(|known| known >= start))
+        {
+            // A thread that reads records was faster, and asked /proc.
+            return;
+        }
         let info = ProcessInfo {
             pid: child,
-            ..ProcessInfo::clone(&self.of(parent))
+            start: Some(start),
+            ..ProcessInfo::clone(&parent)
         };
-        self.lock().insert(
-            child,
-            Known {
-                info: Arc::new(info),
-                ended: None,
-            },
-        );
+        add(all, info, None);
     }
 
     /// The process ended; it is forgotten after a while.
     pub fn ended(&self, pid: u32) {
-        if let Some(known) = self.lock().get_mut(&pid) {
-            known.ended = Some(Instant::now());
+        if let Some(last) = self.lock().get_mut(&pid).and_then(|all| all.last_mut()) {
+            last.ended.get_or_insert_with(Instant::now);
         }
     }
 
     /// Forgets processes that ended a while ago.
     pub fn sweep(&self) {
-        self.lock()
-            .retain(|_, known| known.ended.is_none_or(|ended| ended.elapsed() < AFTERLIFE));
+        self.lock().retain(|_, all| {
+            all.retain(|known| known.ended.is_none_or(|ended| ended.elapsed() < AFTERLIFE));
+            !all.is_empty()
+        });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Vec<Known>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Adds the process that has the number now; the one before it has ended.
+fn add(all: &mut Vec<Known>, info: ProcessInfo, read: Option<Instant>) {
+    let now = Instant::now();
+    if let Some(before) = all.last_mut() {
+        before.ended.get_or_insert(now);
+    }
+    if all.len() >= MOST_OF_AN_ID {
+        all.remove(0);
+    }
+    all.push(Known {
+        info: Arc::new(info),
+        ended: None,
+        checked: now,
+        read,
+    });
+}
+
 /// Makes room: ended processes first, else all (they are looked up again when needed).
-fn evict(known: &mut HashMap<u32, Known>) {
-    known.retain(|_, known| known.ended.is_none());
+fn evict(known: &mut HashMap<u32, Vec<Known>>) {
+    known.retain(|_, all| {
+        all.retain(|known| known.ended.is_none());
+        !all.is_empty()
+    });
     if known.len() >= CAPACITY {
         known.clear();
     }
 }
 
-fn read(pid: u32) -> ProcessInfo {
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm"))
-        .ok()
-        .map(|comm| comm.trim_end().to_owned());
-    let exe = fs::read_link(Path::new(&format!("/proc/{pid}/exe"))).ok();
-    ProcessInfo {
-        pid,
-        exe: exe.map(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)").to_owned()),
-        comm,
-        cgroup: cgroup::path_of(pid)
-            .map(|path| cgroup::parse(&path))
-            .unwrap_or_default(),
-    }
+/// When the host was booted. Taken once, so that a process keeps its start when the wall clock is set.
+fn booted() -> Timestamp {
+    static BOOTED: OnceLock<Timestamp> = OnceLock::new();
+    *BOOTED.get_or_init(|| {
+        let up = clock_gettime(ClockId::Boottime);
+        let up = SignedDuration::new(up.tv_sec, i32::try_from(up.tv_nsec).unwrap_or(0));
+        Timestamp::now().checked_sub(up).unwrap_or(Timestamp::UNIX_EPOCH)
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_named_by_its_executable_and_survives_its_end() {
-        let processes = Processes::default();
-        let mut child = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !processes
-            .learn(child.id())
-            .exe
-            .as_ref()
-            .is_some_and(|exe| exe.ends_with("/cat"))
-        {
-            assert!(Instant::now() < deadline, "cat never started");
-        }
-        drop(child.stdin.take());
-        let pid = child.id();
-        child.wait().unwrap();
-        processes.ended(pid);
-        processes.sweep();
-        assert!(
-            processes
-                .of(pid)
-                .exe
-                .as_ref()
-                .is_some_and(|exe| exe.ends_with("/cat"))
-        );
-        assert!(
-            processes.learn(pid).exe.is_some(),
-            "an unreadable process keeps its name"
-        );
-    }
-
-    #[test]
-    fn a_forked_child_has_its_parents_name() {
-        let processes = Processes::default();
-        let own = std::process::id();
-        processes.forked(own, u32::MAX);
-        assert_eq!(processes.of(u32::MAX).exe, processes.of(own).exe);
-        assert_eq!(processes.of(u32::MAX).pid, u32::MAX);
-    }
+/// The tick of `/proc` in which a time of the records' clock lies. That clock stands still while the host sleeps.
+fn tick_of(time_ns: u64) -> u64 {
+    let nanoseconds = |clock| {
+        let time = clock_gettime(clock);
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+    };
+    let asleep = nanoseconds(ClockId::Boottime).saturating_sub(nanoseconds(ClockId::Monotonic));
+    time_ns.saturating_add(asleep) / (1_000_000_000 / TICKS)
 }

@@ -224,7 +224,7 @@ impl Control {
         for (kind, tgid, parent, time) in events {
             match kind {
                 Kind::Fork => {
-                    self.shared.peers.processes.forked(parent, tgid);
+                    self.shared.peers.processes.forked(parent, tgid, time);
                     self.watched.insert(tgid);
                 }
                 Kind::Exec if self.leaves_out(tgid) => {}

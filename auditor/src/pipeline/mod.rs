@@ -9,6 +9,7 @@ mod exclusion;
 mod flow;
 mod hold;
 mod hooking;
+mod late;
 pub mod protocols;
 pub mod replay;
 pub mod reporter;
@@ -32,6 +33,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
 pub use exclusion::Exclusion;
+pub use late::Naming;
 pub use selection::{Rule, RuleError, Selection};
 
 use crate::{
@@ -99,6 +101,8 @@ pub struct Options {
     pub selection: Selection,
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
+    /// Who knows containers and pods.
+    pub naming: Naming,
     pub scanner: Scanner,
     /// Names of the fields of protobuf messages.
     pub descriptors: Arc<Registry>,
@@ -155,6 +159,7 @@ pub struct Shared {
     pub clock: Clock,
     pub totals: Totals,
     pub protocols: protocols::Protocols,
+    pub naming: Naming,
     watchlist: watchlist::Watchlist,
     selection: Selection,
     /// The way back to the kernel side: how much of a stream is read.
@@ -279,10 +284,11 @@ impl Session {
             descriptors: options.descriptors,
             ledger: options.ledger,
             metrics: options.metrics,
-            peers: Arc::new(Peers::default()),
+            peers: Arc::new(Peers::asking(options.naming.names.containers().cloned())),
             clock: Clock::now(),
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),
+            naming: options.naming,
             watchlist: watchlist::Watchlist::default(),
             selection: options.selection,
             policies,

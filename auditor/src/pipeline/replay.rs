@@ -8,7 +8,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{
-    Observed, Shared, Totals, flow::MessageFlow, hold, protocols::Protocols, reporter::Reporter,
+    Naming, Observed, Shared, Totals, flow::MessageFlow, hold, protocols::Protocols, reporter::Reporter,
     selection::Selection, watchlist,
 };
 use crate::{
@@ -58,6 +58,7 @@ impl Replay {
             clock: super::Clock::now(),
             totals: Totals::default(),
             protocols: Protocols::default(),
+            naming: Naming::default(),
             watchlist: watchlist::Watchlist::default(),
             selection,
             policies,

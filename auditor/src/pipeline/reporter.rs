@@ -1,6 +1,8 @@
 //! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
 //! the field adds what it knows, the rest is aggregated.
 
+mod measure;
+
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
@@ -10,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Missed, Observed, Seen, Shared};
+use super::{Missed, Observed, Seen, Shared, late::Late};
 use crate::{
     content::Field,
     detect::{
@@ -63,6 +65,7 @@ pub struct Reporter {
     sketches: Sketches<Box<Waiting>>,
     measured: Option<Instant>,
     held: VecDeque<(Instant, Observed)>,
+    late: Late,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -77,6 +80,7 @@ impl Reporter {
         }
         Self {
             aggregator: Aggregator::new(settings, judge),
+            late: Late::new(shared.naming.clone()),
             shared,
             sketches: Sketches::new(limits),
             measured: None,
@@ -115,15 +119,15 @@ impl Reporter {
                 .map(|(_, observed)| self.after_waiting(observed))
                 .unwrap_or_default();
         }
-        match observed {
-            Observed::Value(seen) => self.offer(*seen, Side::Source),
-            Observed::Missed(missed) => self.miss(&missed),
-        }
+        self.named(observed, Side::Source)
     }
 
     /// What has waited long enough, and revisions that are due. Call it a few times a second.
     pub fn due(&mut self) -> Vec<Finding> {
         let mut findings = self.release(Some(HOLD));
+        for (observed, side) in self.late.due() {
+            findings.extend(self.sketch(observed, side));
+        }
         self.forget();
         if let Some(suspects) = self.sketches.changed_suspects() {
             self.shared.watchlist.set(suspects);
@@ -131,6 +135,7 @@ impl Reporter {
         if self.measured.is_none_or(|at| at.elapsed() > GAUGES) {
             self.measured = Some(Instant::now());
             self.measure();
+            findings.extend(self.correct());
         }
         findings.extend(self.aggregator.due(Timestamp::now()));
         findings
@@ -139,6 +144,9 @@ impl Reporter {
     /// Everything that waits: the last revisions of all findings.
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = self.release(None);
+        for (observed, side) in self.late.finish() {
+            findings.extend(self.sketch(observed, side));
+        }
         for (detection, waiting) in self.sketches.finish() {
             findings.extend(self.report(detection, *waiting));
         }
@@ -168,25 +176,6 @@ impl Reporter {
         sketch::store(&self.sketches, self.shared.scanner.key_check())
     }
 
-    fn measure(&self) {
-        let (entries, capacity) = (self.sketches.len() as u64, self.sketches.capacity() as u64);
-        let metrics = &self.shared.metrics;
-        metrics.set_map("sketches", entries, capacity);
-        metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
-        metrics.other_operations_so_far(self.aggregator.other_operations());
-        let known = self.shared.descriptors.tally();
-        for (result, total) in [
-            ("learnt", known.files),
-            ("ambiguous", known.ambiguous),
-            ("refused", known.refused),
-            ("no_room", known.no_room),
-        ] {
-            metrics.descriptors_so_far(result, total);
-        }
-        let [entries, capacity] = self.shared.descriptors.learnt_types();
-        metrics.set_map("descriptors", entries, capacity);
-    }
-
     fn release(&mut self, after: Option<Duration>) -> Vec<Finding> {
         let mut findings = Vec::new();
         while let Some((at, _)) = self.held.front() {
@@ -212,11 +201,11 @@ impl Reporter {
                     ..
                 } = &mut *missed;
                 self.name_remote(*pair, if *ingress { source } else { destination }, false);
-                return self.miss(&missed);
+                return self.named(Observed::Missed(missed), Side::Source);
             }
         };
         let Some(pair) = seen.pair else {
-            return self.offer(*seen, Side::Source);
+            return self.named(Observed::Value(seen), Side::Source);
         };
         let sighting = Sighting {
             pair: if pair.remote.port() == 0 && seen.observation.flow.protocol == DATAGRAM {
@@ -242,7 +231,28 @@ impl Reporter {
             false => (&mut observation.destination, Side::Source),
         };
         self.name_remote(Some(pair), remote, is_datagram);
-        self.offer(*seen, side)
+        self.named(Observed::Value(seen), side)
+    }
+
+    /// Hands on what has its names, or need not wait for them.
+    fn named(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
+        let due = self.late.take(observed, side);
+        due.map(|(observed, side)| self.sketch(observed, side))
+            .unwrap_or_default()
+    }
+
+    fn sketch(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
+        match observed {
+            Observed::Value(seen) => self.offer(*seen, side),
+            Observed::Missed(missed) => self.miss(&missed),
+        }
+    }
+
+    /// Corrects findings that went out before the names of their ends were known.
+    fn correct(&mut self) -> Vec<Finding> {
+        let names = &self.shared.naming.names;
+        self.aggregator
+            .correct(|end| _ = names.name(end), Timestamp::now())
     }
 
     /// The owner of the other end of the socket, when it is known by now.

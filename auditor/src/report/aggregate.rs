@@ -4,6 +4,8 @@
 //! a higher `revision` at most every interval, and at the end. It never keeps more than a set
 //! number of findings alive: the one unseen for longest goes first, with its final revision.
 
+mod correct;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -94,7 +96,7 @@ struct Live {
     unsent: bool,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     source: Name,
     destination: Name,

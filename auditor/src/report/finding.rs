@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::{Confidence, Severity, State};
+use crate::identity::container::Unnamed;
 
 /// `schema` of every finding.
 pub const SCHEMA: &str = "auditor.finding/v1";
@@ -115,7 +116,7 @@ pub struct End {
     pub container: Option<Container>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
-    /// Those of the pod or container that are kept.
+    /// Of the container or pod: those the configuration asks for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,20 +153,31 @@ pub struct Pod {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Container {
+    /// 64 hex digits; of LXC and systemd-nspawn the name.
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Why the runtime gave no name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<Unnamed>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A process is its id and its start: ids are used again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Process {
     pub pid: u32,
+    /// RFC 3339, UTC, to a hundredth of a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comm: Option<String>,
+    /// Name of its effective user, as the host calls it; the number where it has no name there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 /// How an end got its name.

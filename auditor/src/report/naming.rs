@@ -117,6 +117,7 @@ mod tests {
                 pid: 7,
                 exe: exe.map(Into::into),
                 comm: comm.map(Into::into),
+                ..Process::default()
             })
         };
         let address = || Some("10.0.0.1:4123".to_owned());

@@ -148,7 +148,7 @@ pub(crate) mod tests {
             process: Some(Process {
                 pid,
                 exe: Some(exe.into()),
-                comm: None,
+                ..Process::default()
             }),
             address: Some(address.into()),
             node: Some("node-1".into()),

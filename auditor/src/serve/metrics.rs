@@ -58,6 +58,7 @@ pub struct Metrics {
     attached: IntGaugeVec,
     attribution: IntCounterVec,
     bindings: IntCounterVec,
+    container_lookups: IntCounterVec,
     sink_dropped: IntCounterVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
@@ -178,6 +179,12 @@ impl Metrics {
                 "TLS streams and how they came to their socket, or why not.",
                 &["method"],
             )?,
+            container_lookups: counter(
+                r,
+                "container_lookups_total",
+                "Containers that runtimes were asked about.",
+                &["result"],
+            )?,
             sink_dropped: counter(
                 r,
                 "sink_dropped_total",
@@ -291,6 +298,12 @@ impl Metrics {
     pub fn bindings_so_far(&self, method: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.bindings, &[method], total);
+    }
+
+    /// Containers that runtimes were asked about so far, by what came of it.
+    pub fn container_lookups_so_far(&self, result: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.container_lookups, &[result], total);
     }
 
     /// What a sink has dropped so far, from [`crate::report::sinks::Sink::dropped`].

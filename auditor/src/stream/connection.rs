@@ -20,6 +20,7 @@ use crate::{
     capture::{ring::Record, tls::Library},
     identity::{
         self,
+        container::Containers,
         pairs::{AddressPair, Pairs},
         peer,
         process::{ProcessInfo, Processes},
@@ -57,6 +58,14 @@ pub struct Peers {
 }
 
 impl Peers {
+    /// Peers whose containers are asked about as soon as they are seen.
+    pub fn asking(containers: Option<Arc<Containers>>) -> Self {
+        Self {
+            processes: Processes::asking(containers),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn opened(&self, connection: &Connection) {
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, false);
@@ -185,7 +194,7 @@ impl Connection {
             peer: None,
             netns: 0,
             is_client: None,
-            local: peers.processes.of(header.tgid),
+            local: peers.processes.at(header.tgid, header.time_ns),
             looked_up: OnceLock::new(),
         }
     }
@@ -262,9 +271,9 @@ impl Connection {
         self.source == Source::Tls && self.pair.is_none()
     }
 
-    pub(super) fn set_owner(&mut self, tgid: u32, peers: &Peers) {
+    pub(super) fn set_owner(&mut self, tgid: u32, time_ns: u64, peers: &Peers) {
         self.tgid = tgid;
-        self.local = peers.processes.of(tgid);
+        self.local = peers.processes.at(tgid, time_ns);
     }
 
     /// Decides which side is the client, when the first bytes come: the kernel saw it connect; or

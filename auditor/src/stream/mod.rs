@@ -382,7 +382,8 @@ fn stream_in<'t, F>(
     }
     // A socket handed to another process (accept in a master, work in a child) has a new owner.
     if stream.connection.tgid != record.header.tgid && record.header.tgid != 0 {
-        stream.connection.set_owner(record.header.tgid, peers);
+        let header = &record.header;
+        stream.connection.set_owner(header.tgid, header.time_ns, peers);
     }
     stream
 }

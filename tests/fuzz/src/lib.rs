@@ -21,6 +21,7 @@ pub mod hpack;
 pub mod html;
 pub mod http1;
 pub mod http2;
+pub mod identity;
 pub mod json;
 pub mod message_pack;
 pub mod multipart;
@@ -66,6 +67,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json", json::run),
     ("message_pack", message_pack::run),
     ("multipart", multipart::run),
+    ("identity", identity::run),
     ("names", names::run),
     ("nested", nested::run),
     ("own", own::run),

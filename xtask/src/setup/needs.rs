@@ -88,6 +88,10 @@ const TEST: &[Need] = &[
     need("mariadb", "mariadb-client"),
     need("redis-server", "redis-server"),
     need("haproxy", "haproxy"),
+    // Containers and pods, in roots of their own.
+    need("containerd", "containerd"),
+    need("runc", "runc"),
+    need("podman", "podman"),
     need(
         "/usr/share/keyrings/debian-archive-keyring.gpg",
         "debian-archive-keyring",

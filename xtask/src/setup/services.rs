@@ -56,16 +56,23 @@ impl<'a> Guard<'a> {
     }
 
     fn disable(&self, package: &str) {
-        let service = match package {
-            "nginx-light" => "nginx",
-            "mariadb-server" => "mariadb",
-            "nghttp2-proxy" => "nghttpx",
-            "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" | "tinyproxy" => package,
+        let services: &[&str] = match package {
+            "nginx-light" => &["nginx"],
+            "mariadb-server" => &["mariadb"],
+            "nghttp2-proxy" => &["nghttpx"],
+            "podman" => &[
+                "podman.socket",
+                "podman",
+                "podman-restart",
+                "podman-auto-update.timer",
+            ],
+            "prometheus" | "postgresql" | "redis-server" | "haproxy" | "caddy" | "containerd"
+            | "tinyproxy" => &[package],
             _ => return,
         };
-        let disabled = process::run(self.root.command("systemctl").args(["disable", service]));
+        let disabled = process::run(self.root.command("systemctl").arg("disable").args(services));
         if let Err(error) = disabled {
-            eprintln!("{service} would start at the next boot: {error:#}");
+            eprintln!("{package} would start at the next boot: {error:#}");
         }
     }
 }

@@ -99,13 +99,14 @@ pub(super) fn set(end: &mut End, key: Key, label: &str, value: &str) {
                 id: "unknown".to_owned(),
                 name: None,
                 image: Some(value),
+                unnamed: None,
             });
         }
         Key::Exe => {
             end.process = Some(Process {
                 pid: 0,
                 exe: Some(value),
-                comm: None,
+                ..Process::default()
             });
         }
         Key::Host => end.host = Some(value),

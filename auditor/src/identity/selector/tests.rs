@@ -25,6 +25,7 @@ fn checkout() -> End {
             id: "c".into(),
             name: None,
             image: Some("registry/checkout:1.2".into()),
+            unnamed: None,
         }),
         service_account: Some("checkout".into()),
         labels: [("team", "pay"), ("app.kubernetes.io/name", "checkout")]
@@ -33,7 +34,7 @@ fn checkout() -> End {
         process: Some(Process {
             pid: 7,
             exe: Some("/usr/bin/python3.13".into()),
-            comm: None,
+            ..Process::default()
         }),
         address: Some("10.0.0.5:4123".into()),
         ..End::default()

@@ -1,5 +1,6 @@
 use super::*;
-use crate::report::finding::Kind;
+use crate::identity::container::Unnamed;
+use crate::report::finding::{Container, Kind};
 use crate::report::observation::tests::card;
 
 fn at(seconds: i64) -> Timestamp {
@@ -182,4 +183,89 @@ fn a_service_with_ever_new_operations_has_a_bounded_number_of_findings() {
         operation == Some("GET {other}")
     };
     assert_eq!(last.iter().find(other).map(|other| other.count), Some(744));
+}
+
+/// A card that goes to a container whose runtime has not answered; `name` is that of the container, once it is known.
+fn to_container(name: Option<&str>) -> Observation {
+    let mut observation = card();
+    let end = &mut observation.destination;
+    end.container = Some(Container {
+        id: "0123".into(),
+        name: None,
+        image: None,
+        unnamed: Some(Unnamed::Pending),
+    });
+    end.workload.as_mut().unwrap().name = "0123".into();
+    if let Some(name) = name {
+        named(end, name);
+    }
+    observation
+}
+
+fn named(end: &mut End, name: &str) {
+    let Some(container) = &mut end.container else {
+        return;
+    };
+    container.name = Some(name.into());
+    container.unnamed = None;
+    end.workload.as_mut().unwrap().name = name.into();
+}
+
+#[test]
+fn a_finding_that_went_out_without_a_name_is_corrected_once_and_counts_on() {
+    let mut aggregator = aggregator(Settings::default());
+    let first = aggregator
+        .offer(to_container(None), at(0))
+        .findings
+        .pop()
+        .unwrap();
+    assert!(
+        aggregator.correct(|_| (), at(1)).is_empty(),
+        "nothing is known yet"
+    );
+    let update = aggregator.correct(|end| named(end, "app"), at(2)).pop().unwrap();
+    assert_eq!(
+        (update.kind, update.revision, &update.id),
+        (Kind::Update, 2, &first.id)
+    );
+    let container = update.destination.unwrap().container.unwrap();
+    assert_eq!(
+        (container.name.as_deref(), container.unnamed),
+        (Some("app"), None)
+    );
+    assert!(aggregator.correct(|end| named(end, "app"), at(3)).is_empty());
+    assert!(
+        aggregator
+            .offer(to_container(Some("app")), at(4))
+            .findings
+            .is_empty()
+    );
+    let next = aggregator.due(at(60)).pop().unwrap();
+    assert_eq!(
+        (next.kind, next.revision, next.count, next.id),
+        (Kind::Leak, 3, 2, first.id)
+    );
+}
+
+#[test]
+fn a_finding_whose_right_name_has_one_already_is_corrected_and_ends() {
+    let mut aggregator = aggregator(Settings::default());
+    let early = aggregator
+        .offer(to_container(None), at(0))
+        .findings
+        .pop()
+        .unwrap();
+    aggregator.offer(to_container(None), at(0));
+    let known = aggregator
+        .offer(to_container(Some("app")), at(1))
+        .findings
+        .pop()
+        .unwrap();
+    let update = aggregator.correct(|end| named(end, "app"), at(2)).pop().unwrap();
+    assert_eq!((&update.id, update.count), (&early.id, 2));
+    assert_eq!(aggregator.live(), 1);
+    aggregator.offer(to_container(Some("app")), at(3));
+    let rest = aggregator.finish();
+    assert_eq!(rest.len(), 1);
+    assert_eq!((&rest[0].id, rest[0].count), (&known.id, 2));
 }

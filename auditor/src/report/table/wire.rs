@@ -68,6 +68,7 @@ impl End {
                 pid: p.pid,
                 exe: p.exe,
                 comm: p.comm,
+                ..finding::Process::default()
             }),
             host: self.host,
             address: self.address,
