@@ -430,6 +430,91 @@ fn a_message_in_protocol_buffers_is_read_without_its_schema() {
 }
 
 /// `lead` of 15 digits with its Luhn digit.
+/// A descriptor set of `shop.Orders/Place`, whose request has a card number in field 6.
+fn descriptors() -> Vec<u8> {
+    use prost_types::field_descriptor_proto::{Label, Type};
+    use prost_types::{
+        DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+        ServiceDescriptorProto,
+    };
+    let file = FileDescriptorProto {
+        package: Some("shop".into()),
+        message_type: vec![DescriptorProto {
+            name: Some("Order".into()),
+            field: vec![FieldDescriptorProto {
+                name: Some("card_number".into()),
+                number: Some(6),
+                r#type: Some(Type::String.into()),
+                label: Some(Label::Optional.into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        service: vec![ServiceDescriptorProto {
+            name: Some("Orders".into()),
+            method: vec![MethodDescriptorProto {
+                name: Some("Place".into()),
+                input_type: Some(".shop.Order".into()),
+                output_type: Some(".shop.Order".into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    prost::Message::encode_to_vec(&FileDescriptorSet { file: vec![file] })
+}
+
+#[test]
+fn descriptors_name_the_fields_of_calls_and_a_card_is_told_by_its_name() {
+    let directory = directory();
+    let mut body = b"\x08\x07".to_vec();
+    prost::encoding::string::encode(6, &CARD.to_owned(), &mut body);
+    let head = format!(
+        "POST /shop.Orders/Place HTTP/1.1\r\nhost: a.test\r\nconnect-protocol-version: 1\r\ncontent-type: application/proto\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    fs::write(
+        directory.path().join("call.http"),
+        [head.as_bytes(), &body].concat(),
+    )
+    .unwrap();
+    fs::write(directory.path().join("shop.pb"), descriptors()).unwrap();
+    let without = run(directory.path(), &["scan", "--format", "json", "call.http"]);
+    assert_eq!(told(&without.findings()), []);
+    let with = run(
+        directory.path(),
+        &[
+            "scan",
+            "--format",
+            "json",
+            "--descriptors",
+            "shop.pb",
+            "call.http",
+        ],
+    );
+    assert_eq!(told(&with.findings()), [("payment_card", Some("$.card_number"))]);
+    let refused = run(
+        directory.path(),
+        &["scan", "--descriptors", "call.http", "call.http"],
+    );
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused
+            .err
+            .contains("call.http cannot be used: it is no descriptor set")
+            && refused.err.contains("--descriptor_set_out"),
+        "{}",
+        refused.err
+    );
+    let missing = run(
+        directory.path(),
+        &["scan", "--descriptors", "missing.pb", "call.http"],
+    );
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.contains("cannot read the descriptor set missing.pb"));
+}
+
 fn with_luhn(lead: u64) -> u64 {
     let sum: u64 = (0..15)
         .map(|place| {

@@ -6,6 +6,7 @@
 //! followed inside, up to [`MAX_LEVELS`] times: `$.payload|json.card`.
 
 mod leap;
+mod lost;
 mod marks;
 mod strings;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::ops::Range;
 use super::cursor::{Cursor, MAX_SIBLINGS, Name, safe_name, siblings};
 use super::text::Text;
 use super::{Field, FieldLookup as _};
+use lost::Lost;
 use strings::{holds_json, level_of, names_behind, text_end};
 
 /// Levels of nesting that are followed.
@@ -54,14 +56,6 @@ pub(super) struct Json {
     lost: Option<Lost>,
 }
 
-/// Where a document begins again.
-#[derive(Clone, Copy)]
-enum Lost {
-    ForGood,
-    /// Behind this byte.
-    Until(u8),
-}
-
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -89,37 +83,6 @@ impl Json {
         Self {
             at,
             ..Self::default()
-        }
-    }
-
-    /// Somewhere in content of this type.
-    pub(super) fn lost(content_type: Option<&str>) -> Self {
-        let names = |word| content_type.is_some_and(|content_type| content_type.contains(word));
-        let lost = if names("ndjson") || names("jsonl") {
-            Lost::Until(b'\n')
-        } else if names("json-seq") {
-            Lost::Until(0x1e)
-        } else {
-            Lost::ForGood
-        };
-        Self {
-            lost: Some(lost),
-            ..Self::default()
-        }
-    }
-
-    /// Goes on, still without knowing where it is, or at the beginning of a document.
-    fn find_beginning(&mut self, bytes: &[u8], to: usize) {
-        let found = match self.lost {
-            Some(Lost::Until(byte)) => memchr::memchr(byte, &bytes[self.at.min(to)..to]),
-            _ => None,
-        };
-        match found {
-            Some(found) => {
-                self.at += found + 1;
-                self.lost = None;
-            }
-            None => self.at = to,
         }
     }
 

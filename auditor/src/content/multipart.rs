@@ -73,6 +73,21 @@ impl PartHead {
     }
 }
 
+/// Where the lines of a header end, and where the content behind the empty line begins. No line ends before
+/// `searched` with an empty one behind it.
+pub(super) fn end_of_head(bytes: &[u8], searched: usize) -> Option<(usize, usize)> {
+    let empty_line = |at: usize| match bytes.get(at..)? {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] => Some(at + 2),
+        _ => None,
+    };
+    if let Some(content) = empty_line(0) {
+        return Some((0, content));
+    }
+    let mut ends = memchr::memchr_iter(b'\n', &bytes[searched..]).map(|end| searched + end);
+    ends.find_map(|end| empty_line(end + 1).map(|content| (end, content)))
+}
+
 /// The value of `name=value` or `name="value"` behind a semicolon.
 pub(super) fn parameter(value: &str, name: &str) -> Option<String> {
     let mut rest = value;

@@ -196,6 +196,7 @@ fn is_protobuf_type(media: &str) -> bool {
             | "application/proto"
             | "application/grpc"
             | "application/grpc-web"
+            | "application/grpc-web-text"
     ) || media.ends_with("+proto")
         || media.ends_with("+protobuf")
 }
@@ -320,6 +321,11 @@ mod tests {
             (
                 "application/grpc-web+proto",
                 b"\x12\x05words",
+                text(Format::Protobuf),
+            ),
+            (
+                "application/grpc-web-text",
+                b"\n\x05words",
                 text(Format::Protobuf),
             ),
             ("application/proto", b"\x12\x05words", text(Format::Protobuf)),

@@ -8,7 +8,7 @@ use crate::ledger::Account;
 use crate::secret::Secret;
 
 use super::http::{Carrier, Fields};
-use super::{Place, Sink, WINDOW};
+use super::{BEHIND_GAP, Place, Sink, WINDOW};
 
 /// Flag: the message is compressed.
 const COMPRESSED: u8 = 0x01;
@@ -173,6 +173,7 @@ impl Envelopes {
                     }
                 }
                 State::Lost => {
+                    self.offset = self.offset.max(BEHIND_GAP);
                     at += (bytes.len() - at).min(WINDOW);
                     self.emit(
                         carrier,

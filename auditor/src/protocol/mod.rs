@@ -42,6 +42,9 @@ pub const NAMES: [&str; 12] = [
 /// Longest `data` of a [`Part`], bytes.
 pub const WINDOW: usize = 64 * 1024;
 
+/// Offset of the first byte of a stretch of which the beginning is missing: at least one byte is.
+pub(crate) const BEHIND_GAP: u64 = 1;
+
 /// Which way bytes travel, in the terms of the connection: the client opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {

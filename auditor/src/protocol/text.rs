@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::ledger::Account;
 
-use super::{Direction, Exchange, Part, Place, Sink, WINDOW};
+use super::{BEHIND_GAP, Direction, Exchange, Part, Place, Sink, WINDOW};
 
 /// Name of unknown protocols in findings.
 pub const PROTOCOL: &str = "text";
@@ -59,6 +59,7 @@ impl Text {
                 direction,
                 message: messages[direction.index()],
                 offset: 0,
+                begin: 0,
             },
             ciphertext: None,
         };
@@ -89,6 +90,9 @@ impl Text {
     /// See [`super::Parser::gap`].
     pub fn gap(&mut self, direction: Direction, sink: &mut dyn Sink) {
         self.finish(direction, sink);
+        if !self.is_datagram {
+            self.sides[direction.index()].stretch.lose();
+        }
     }
 
     /// See [`super::Parser::finish`].
@@ -113,6 +117,8 @@ pub(super) struct Stretch {
     direction: Direction,
     message: u64,
     offset: u64,
+    /// Offset of the first byte.
+    begin: u64,
 }
 
 impl Stretch {
@@ -126,7 +132,13 @@ impl Stretch {
             direction,
             message,
             offset: 0,
+            begin: 0,
         }
+    }
+
+    /// Bytes are missing in front of the next stretch.
+    pub(super) fn lose(&mut self) {
+        self.begin = BEHIND_GAP;
     }
 
     /// Shows bytes that follow what came before.
@@ -153,7 +165,7 @@ impl Stretch {
             message: self.message,
             content_type: None,
             content_encoding: None,
-            offset: self.offset,
+            offset: self.begin + self.offset,
             last,
             data,
             wire_bytes: data.len() as u64,

@@ -1,7 +1,5 @@
 //! Content as it was written, and what must be found in it.
 
-use std::ops::Range;
-
 /// A value that must be found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expected {
@@ -25,11 +23,6 @@ pub struct Written {
 pub struct Values(u64);
 
 impl Values {
-    /// Values that no other has which begins at another `base`.
-    pub fn from(base: u64) -> Self {
-        Self(base * 1000)
-    }
-
     /// Detector and value.
     pub fn card(&mut self) -> (&'static str, String) {
         self.0 += 1;
@@ -112,12 +105,6 @@ impl Written {
             expected.at = expected.at.map(place);
         }
         mapped
-    }
-
-    /// Where values stand.
-    pub fn places(&self) -> impl Iterator<Item = Range<usize>> {
-        let places = self.expected.iter().filter_map(|expected| expected.at);
-        places.map(|(start, end)| start as usize..end as usize)
     }
 }
 

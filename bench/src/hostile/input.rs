@@ -95,6 +95,28 @@ pub static KINDS: &[Kind] = &[
     Kind::new("chunks of one byte", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", Body::Text("1\r\n4\r\n")),
     Kind::new("protobuf, nested", PROTOBUF, Body::Bytes(b"\n\xff\xff\xff\x7f")),
     Kind::new("protobuf, numbers", PROTOBUF, Body::Bytes(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x01")),
+    Kind::new("parts, empty", PARTS, Body::Text("--X\r\n\r\n\r\n")),
+    Kind::new("parts of JSON", PARTS, Body::Counted("--X\r\n\r\n{\"card\":#}\r\n")),
+    Kind::new("parts, nested", PARTS, Body::Text("--X\r\nContent-Type: multipart/mixed; boundary=X\r\n\r\n")),
+    Kind::new("header of a part", PARTS, Body::Text("--X\r\na: b\r\n")),
+    Kind::new("boundaries of another", PARTS, Body::Text("\r\n--XX")),
+    Kind::new("header of a part in chunks", CHUNKED_PARTS, Body::Text("1\r\n\n\r\n1\r\na\r\n")),
+    Kind::new("MessagePack, nested", MESSAGE_PACK, Body::Bytes(b"\x91")),
+    Kind::new("MessagePack, maps", MESSAGE_PACK, Body::Bytes(b"\xdf\xff\xff\xff\xff\xa1a")),
+    Kind::new("MessagePack, empty items", MESSAGE_PACK, Body::Bytes(b"\x80")),
+    Kind::new("CBOR, nested", CBOR, Body::Bytes(b"\x9f")),
+    Kind::new("CBOR, strings in pieces", CBOR, Body::Bytes(b"\x7f\x61a")),
+    Kind::new("CBOR, an array of 2^63", CBOR, Body::Bytes(b"\x9b\x80\0\0\0\0\0\0\0\x01")),
+    Kind::new("events of one line", EVENTS, Body::Text("data: {\"a\":")),
+    Kind::new("events of short lines", EVENTS, Body::Text("data:{\n")),
+    Kind::new("YAML aliases", "---\na: &a [lol,lol]\n", Body::Text("b: &b [*a,*a,*a,*a]\n")),
+    Kind::new("YAML levels", "---\na:\n", Body::Text("- ")),
+    Kind::new("XML entities of entities", "<?xml version=\"1.0\"?><!DOCTYPE l [", Body::Text("<!ENTITY b \"&a;&a;&a;\">")),
+    Kind::new("HTML, not closed", "<!doctype html>", Body::Text("<b>")),
+    Kind::new("HTML, inputs", "<!doctype html>", Body::Counted("<input value=# name=card>")),
+    Kind::new("base64", "{\"a\":\"", Body::Text("eyJhIjoi")),
+    Kind::new("base64 of one window", "", Body::Text("{\"a\":\"eyJjYXJkIjoiNTQ0NzkxMTIzNDU2MDI0OSJ9\"}\n")),
+    Kind::new("JSON in strings", "{\"a\":\"{\\\"a\\\":\\\"", Body::Text("\\\\\\\"")),
     Kind::new("UTF-16", "", Body::Bytes(b"\xff\xfe4\x001\x001\x001\x00")),
     Kind::new("invalid UTF-8", "", Body::Bytes(b"\xff")),
     Kind::new("UTF-8 cut short", "text ", Body::Bytes(b"\xe2\x80")),
@@ -105,6 +127,15 @@ pub static KINDS: &[Kind] = &[
     Kind::new("cards", "", Body::Cards),
 ];
 
+const PARTS: &str =
+    "POST / HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=X\r\nContent-Length: 99999999999\r\n\r\n";
+const CHUNKED_PARTS: &str = "POST / HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=X\r\n\
+Transfer-Encoding: chunked\r\n\r\n5\r\n--X\r\n\r\n";
+const MESSAGE_PACK: &str =
+    "POST / HTTP/1.1\r\nContent-Type: application/msgpack\r\nContent-Length: 99999999999\r\n\r\n";
+const CBOR: &str = "POST / HTTP/1.1\r\nContent-Type: application/cbor\r\nContent-Length: 99999999999\r\n\r\n";
+const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99999999999\r\n\r\n";
 const PROTOBUF: &str =
     "POST / HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Length: 99999999999\r\n\r\n";
 

@@ -113,7 +113,9 @@ impl Body {
             }
             Coding::Compressed(mut decoder) => {
                 let (read, stop) = decoder.decode(data, |piece| self.add_decoded(piece, receiver));
-                let read = wire_bytes.min(read as u64);
+                // Where it stopped is at least one byte whose content is not known, or a short bomb would not show.
+                let most = wire_bytes.saturating_sub(u64::from(stop.is_some()));
+                let read = most.min(read as u64);
                 self.take_wire(read, receiver);
                 self.coding = match stop {
                     None => Coding::Compressed(decoder),

@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 use crate::content::Receiver;
 use crate::content::cursor::safe_name;
 use crate::content::marked::{self, MARK};
-use crate::content::multipart::PartHead;
+use crate::content::multipart::{PartHead, end_of_head};
 use crate::content::prefix::Prefix;
 use crate::content::recode::Taken;
 use crate::content::window::Positions;
@@ -60,6 +60,8 @@ pub(super) struct Parts {
     inner: usize,
     /// A line of text was begun and not ended.
     in_line: bool,
+    /// Bytes of a header that are known to hold no end of it.
+    searched: usize,
     taken: Taken,
 }
 
@@ -88,6 +90,7 @@ impl Parts {
             count: Some(0),
             inner: 0,
             in_line: false,
+            searched: 0,
             taken: Taken::default(),
         }
     }
@@ -252,11 +255,16 @@ impl Parts {
         out: &mut Out<'_>,
     ) -> Option<usize> {
         let near = &bytes[..bytes.len().min(MAX_HEAD)];
-        let (length, head) = match end_of_head(near) {
+        let searched = std::mem::take(&mut self.searched);
+        let (length, head) = match end_of_head(near, searched) {
             Some((end, length)) => (length, end),
             None if bytes.len() >= MAX_HEAD => (0, 0),
             None if last => (near.len(), near.len()),
-            None => return None,
+            None => {
+                // The end of a line may be half there, and an empty one behind it.
+                self.searched = near.len().saturating_sub(LINE_END);
+                return None;
+            }
         };
         let mut head = PartHead::of(&near[..head]);
         let path = self.path(&head);
@@ -388,20 +396,6 @@ impl Parts {
             inner.flush(true, &mut self.taken, out);
         }
     }
-}
-
-/// Where the lines of a header end, and where the content behind the empty line begins.
-fn end_of_head(bytes: &[u8]) -> Option<(usize, usize)> {
-    let empty_line = |at: usize| match bytes.get(at..)? {
-        [b'\n', ..] => Some(at + 1),
-        [b'\r', b'\n', ..] => Some(at + 2),
-        _ => None,
-    };
-    if let Some(content) = empty_line(0) {
-        return Some((0, content));
-    }
-    let mut ends = memchr::memchr_iter(b'\n', bytes);
-    ends.find_map(|end| empty_line(end + 1).map(|content| (end, content)))
 }
 
 fn unmarked(byte: u8) -> u8 {

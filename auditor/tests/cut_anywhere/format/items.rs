@@ -120,7 +120,7 @@ impl Items<'_> {
         match width {
             0 => out.push(major << 5 | argument as u8),
             width => {
-                out.push(major << 5 | 23 + width as u8);
+                out.push((major << 5) | (23 + width as u8));
                 out.extend(&argument.to_be_bytes()[8 - (1 << (width - 1))..]);
             }
         }

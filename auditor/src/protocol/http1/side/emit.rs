@@ -4,7 +4,7 @@
 //! side stands at. It decides nothing.
 
 use crate::protocol::http::{Body, Carrier, Naming};
-use crate::protocol::{Part, Place, Sink, WINDOW};
+use crate::protocol::{BEHIND_GAP, Part, Place, Sink, WINDOW};
 
 use super::{Kind, Pairing, Side};
 
@@ -51,7 +51,7 @@ impl Side {
     pub(super) fn emit_stream(&mut self, data: &[u8], last: bool, sink: &mut dyn Sink) {
         for window in data.chunks(WINDOW) {
             sink.part(Part {
-                offset: self.offset,
+                offset: BEHIND_GAP + self.offset,
                 last: false,
                 ..self.part(Place::Stream, window)
             });
@@ -59,7 +59,7 @@ impl Side {
         }
         if last && self.offset > 0 {
             sink.part(Part {
-                offset: self.offset,
+                offset: BEHIND_GAP + self.offset,
                 ..self.part(Place::Stream, &[])
             });
         }

@@ -24,6 +24,7 @@ impl Side {
         streams.missed(self.direction, sink);
         if !matches!(self.state, State::Lost) {
             sink.lost(self.direction, PROTOCOL);
+            self.stretch.lose();
         }
         self.state = State::Lost;
     }
