@@ -494,6 +494,20 @@ fn descriptors_name_the_fields_of_calls_and_a_card_is_told_by_its_name() {
         ],
     );
     assert_eq!(told(&with.findings()), [("payment_card", Some("$.card_number"))]);
+    let query = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &body);
+    let get = format!(
+        "GET /shop.Orders/Place?connect=v1&encoding=proto&base64=1&message={query} HTTP/1.1\r\nhost: a.test\r\n\r\n"
+    );
+    fs::write(directory.path().join("get.http"), get).unwrap();
+    let with = run(
+        directory.path(),
+        &["scan", "--format", "json", "--descriptors", "shop.pb", "get.http"],
+    );
+    let findings = with.findings();
+    assert_eq!(told(&findings), [("payment_card", Some("message:$.card_number"))]);
+    assert_eq!(findings[0]["location"]["part"], "request.query");
+    assert_eq!(findings[0]["flow"]["protocol"], "connect");
+    assert_eq!(findings[0]["flow"]["operation"], "/shop.Orders/Place");
     let refused = run(
         directory.path(),
         &["scan", "--descriptors", "call.http", "call.http"],

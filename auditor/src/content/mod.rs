@@ -6,6 +6,7 @@
 
 mod body;
 mod charset;
+mod connect;
 mod csv;
 mod cursor;
 pub mod encoding;

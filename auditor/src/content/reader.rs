@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use crate::ledger::Account;
-use crate::protocol::{Direction, Exchange, Part, Place};
+use crate::protocol::{CONNECT, Direction, Exchange, Part, Place};
 
 use super::body::Body;
 use super::encoding::DecodeLimits;
+use super::prefix::{Inside, Prefix};
 use super::protobuf::Registry;
 use super::window::{self, Positions};
-use super::{Document, Format};
+use super::{Document, Format, connect};
 
 /// Bounds of what a reader holds and decodes.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +120,9 @@ impl Reader {
         };
         if let Some(format) = format {
             Body::new(part, Some(format), self.limits).take(part, source, receiver);
+            if part.place == Place::RequestQuery && part.exchange.protocol == CONNECT {
+                self.called(part, source, receiver);
+            }
             return;
         }
         if part.place == Place::Stream {
@@ -157,6 +161,31 @@ impl Reader {
                 body.flush(false, receiver);
             }
         }
+    }
+
+    /// Shows the message that a query holds. Its bytes are in the account as those of the query.
+    fn called(&self, query: &Part<'_>, source: u64, receiver: &mut dyn Receiver) {
+        let Some(message) = connect::message(query.data) else {
+            return;
+        };
+        let part = Part {
+            place: Place::RequestBody,
+            content_type: Some("application/proto"),
+            content_encoding: message.encoding,
+            offset: 0,
+            last: true,
+            data: message.content.expose(),
+            wire_bytes: 0,
+            ..*query
+        };
+        let prefix = Prefix::of_part("message", None);
+        let mut inside = Inside {
+            receiver,
+            prefix: &prefix,
+            settled: &mut |_, _| {},
+        };
+        let body = self.begin(&part);
+        body.of_query().take(&part, source, &mut inside);
     }
 
     fn begin(&self, part: &Part<'_>) -> Body {

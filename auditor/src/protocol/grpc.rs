@@ -41,6 +41,17 @@ impl Dialect {
         }
     }
 
+    /// From the target of a request: unary calls of Connect by GET have their message in the query
+    /// (<https://connectrpc.com/docs/protocol/#unary-get-request>).
+    pub(super) fn of_get(method: Option<&str>, target: Option<&str>) -> Option<Self> {
+        let (_, query) = target.filter(|_| method == Some("GET"))?.split_once('?')?;
+        let has = |is: fn(&&str) -> bool| query.split('&').any(|parameter| is(&parameter));
+        let is_call = has(|parameter| *parameter == "connect=v1")
+            && has(|parameter| parameter.starts_with("encoding="))
+            && has(|parameter| parameter.starts_with("message="));
+        is_call.then_some(Self::Connect)
+    }
+
     /// `flow.protocol`.
     pub(super) const fn name(self) -> &'static str {
         match self {

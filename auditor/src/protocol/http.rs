@@ -36,7 +36,7 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// What the request and its response are called.
     pub(super) fn exchange(self) -> Exchange {
-        let dialect = Dialect::of(self.fields);
+        let dialect = Dialect::of(self.fields).or_else(|| Dialect::of_get(self.method, self.target));
         let may_be_rpc = self.is_partial && self.fields.content_type.is_none() && self.method == Some("POST");
         let is_rpc = dialect.is_some() || may_be_rpc && self.target.is_some_and(operation::is_full_method);
         let called = self.target.filter(|_| !is_rpc).and_then(rpc::call_in_query);

@@ -39,6 +39,9 @@ pub const NAMES: [&str; 12] = [
     text::PROTOCOL,
 ];
 
+/// Name of Connect in findings.
+pub const CONNECT: &str = grpc::Dialect::Connect.name();
+
 /// Longest `data` of a [`Part`], bytes.
 pub const WINDOW: usize = 64 * 1024;
 

@@ -68,6 +68,13 @@ impl Body {
         self.described.message = message.map(|message| (schema, message));
     }
 
+    /// A message that lies in a query, where its places are no places of.
+    pub(in crate::content) fn of_query(mut self) -> Self {
+        self.place = Place::RequestQuery;
+        self.decoded = true;
+        self
+    }
+
     /// How to read content that begins so. What is declared to be a message that is known may look like text.
     pub(super) fn kind_of(&self, bytes: &[u8]) -> Kind {
         let media = self.content_type.as_deref();
