@@ -194,9 +194,12 @@ impl Glob {
     pub fn write(&self, out: &mut impl fmt::Write, escape: fn(char) -> bool) -> fmt::Result {
         let any_kind = [Token::Segment, Token::Literal('/')];
         let tokens = match self.dialect {
-            // `a/b` would read as a name with a kind, so only names without a slash lose theirs.
+            // `a/b` would read as a name with a kind, so only names without a slash lose theirs; an
+            // empty one would not read at all.
             Dialect::Workload
-                if self.tokens.starts_with(&any_kind) && !self.tokens[2..].contains(&any_kind[1]) =>
+                if self.tokens.len() > any_kind.len()
+                    && self.tokens.starts_with(&any_kind)
+                    && !self.tokens[2..].contains(&any_kind[1]) =>
             {
                 &self.tokens[2..]
             }

@@ -56,7 +56,23 @@ fn shortest(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
     {
         return decided;
     }
+    if let ([a, b], []) = (all, none)
+        && a.iter().all(|a| b.iter().all(|b| differ_at_an_end(a, b)))
+    {
+        return Overlap::Nothing;
+    }
     search(all, none)
+}
+
+/// True when two patterns begin, or end, with characters that are not the same.
+fn differ_at_an_end(a: &Glob, b: &Glob) -> bool {
+    let differ = |(a, b): (&Token, &Token)| match (a, b) {
+        (Token::Literal(a), Token::Literal(b)) => Some(a != b),
+        _ => None,
+    };
+    let front = a.tokens.iter().zip(&b.tokens).map_while(differ);
+    let back = a.tokens.iter().rev().zip(b.tokens.iter().rev()).map_while(differ);
+    front.chain(back).any(|differ| differ)
 }
 
 /// The same for two groups of patterns that are only a beginning, or a text: one of them has to
@@ -82,6 +98,7 @@ pub fn covers(outer: &[Glob], inner: &[Glob]) -> bool {
 }
 
 type State = Vec<Positions>;
+type Known = HashMap<State, Option<(usize, char)>, foldhash::fast::RandomState>;
 
 fn search(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
     let globs: Vec<&Glob> = all
@@ -89,10 +106,10 @@ fn search(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
         .flat_map(|group| group.iter())
         .chain(none.iter().copied())
         .collect();
-    let alphabet = alphabet(&globs);
+    let others = others(&globs);
     let start: State = globs.iter().map(|glob| glob.start()).collect();
     // Where each state was reached from, and by which character.
-    let mut known: HashMap<State, Option<(usize, char)>> = HashMap::new();
+    let mut known: Known = Known::default();
     let mut order: Vec<State> = vec![start.clone()];
     known.insert(start, None);
     let mut open = VecDeque::from([0]);
@@ -100,7 +117,7 @@ fn search(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
         if is_accepted(all, none, &order[at]) {
             return Overlap::Something(spell(&known, &order, at));
         }
-        for &c in &alphabet {
+        for c in letters(&globs, &order[at], &others) {
             let next: State = globs
                 .iter()
                 .zip(&order[at])
@@ -144,7 +161,7 @@ fn is_dead(all: &[&[Glob]], state: &State) -> bool {
     })
 }
 
-fn spell(known: &HashMap<State, Option<(usize, char)>>, order: &[State], mut at: usize) -> String {
+fn spell(known: &Known, order: &[State], mut at: usize) -> String {
     let mut letters = Vec::new();
     while let Some(Some((before, c))) = known.get(&order[at]) {
         letters.push(*c);
@@ -153,8 +170,8 @@ fn spell(known: &HashMap<State, Option<(usize, char)>>, order: &[State], mut at:
     letters.iter().rev().collect()
 }
 
-/// All characters that are given, one that is not, and one separator that is not.
-fn alphabet(globs: &[&Glob]) -> Vec<char> {
+/// A character that no pattern gives, and the separators: what wildcards take.
+fn others(globs: &[&Glob]) -> Vec<char> {
     let given: BTreeSet<char> = globs
         .iter()
         .flat_map(|glob| &glob.tokens)
@@ -164,15 +181,21 @@ fn alphabet(globs: &[&Glob]) -> Vec<char> {
         })
         .collect();
     let dialect = globs.first().map_or(Dialect::Text, |glob| glob.dialect);
+    let mut other = ('a'..='z').chain('0'..='9').chain('\u{4e00}'..'\u{9fff}');
+    let other = other.find(|c| !given.contains(c));
     let separators = ['.', '[', ']', '/'];
-    let other = ('a'..='z').chain('0'..='9').chain('\u{4e00}'..'\u{9fff}');
-    let other = other.into_iter().find(|c| !given.contains(c));
-    let separator = separators
-        .into_iter()
-        .find(|c| is_separator(dialect, *c) && !given.contains(c));
-    other
-        .into_iter()
-        .chain(given.iter().copied())
-        .chain(separator)
-        .collect()
+    let separators = separators.into_iter().filter(|c| is_separator(dialect, *c));
+    other.into_iter().chain(separators).collect()
+}
+
+/// The characters that some pattern can take next, and the others. Any that is not among them does
+/// what one of the others does.
+fn letters(globs: &[&Glob], state: &State, others: &[char]) -> BTreeSet<char> {
+    let next = globs.iter().zip(state).flat_map(|(glob, positions)| {
+        positions.each().filter_map(|at| match glob.tokens.get(at) {
+            Some(Token::Literal(c)) => Some(*c),
+            _ => None,
+        })
+    });
+    next.chain(others.iter().copied()).collect()
 }

@@ -43,6 +43,14 @@ fn a_pattern_matches_what_its_dialect_says() {
 }
 
 #[test]
+fn a_workload_without_a_name_is_read_again_too() {
+    for text in ["*/", "Deployment/", "*/a/b", "/"] {
+        let first = glob(text, Dialect::Workload);
+        assert_eq!(glob(&first.to_string(), Dialect::Workload), first, "{text}");
+    }
+}
+
+#[test]
 fn a_narrower_pattern_has_the_greater_rank() {
     let order = [
         "**",

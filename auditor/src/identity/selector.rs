@@ -367,7 +367,7 @@ impl fmt::Display for Term {
 
 impl Term {
     fn write_value(&self, f: &mut fmt::Formatter<'_>, value: &Glob) -> fmt::Result {
-        let escape = |c: char| matches!(c, ',' | '(' | ')') || (c.is_whitespace() && c.is_ascii());
+        let escape = |c: char| matches!(c, ',' | '(' | ')' | '=') || c.is_whitespace();
         let unit = "SystemdUnit/";
         if self.key == Key::Label {
             write!(f, "{}:", self.label)?;
