@@ -173,11 +173,11 @@ fn every_known_shape_of_path_gives_pod_container_and_runtime() {
         assert_eq!(found.container_id, Some(filled(id)), "{shape}");
         assert_eq!(found.pod_uid, pod.map(filled), "{shape}");
         assert_eq!(found.runtime, runtime, "{shape}");
-        let is_known_by_a_runtime = id == "ID";
-        assert_eq!(found.runtime_id().is_some(), is_known_by_a_runtime, "{shape}");
-        assert_eq!((found.unit, found.slice), (None, None), "{shape}");
+        assert_eq!((&found.unit, &found.slice), (&None, &None), "{shape}");
         assert_eq!(found.is_nested, id == "INNER", "{shape}");
         assert_eq!(found.user_manager, None, "{shape}");
+        let is_known_by_a_runtime = id == "ID";
+        assert_eq!(found.runtime_id().is_some(), is_known_by_a_runtime, "{shape}");
     }
 }
 
