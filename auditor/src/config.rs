@@ -34,6 +34,7 @@ pub struct Config {
     pub capture: Capture,
     pub detect: Detect,
     pub report: Report,
+    pub identity: Identity,
     pub serve: Serve,
     /// The user's own, beside those of the catalogue.
     pub detectors: Vec<Definition>,
@@ -102,6 +103,36 @@ impl From<MinConfidence> for crate::detect::Confidence {
 pub enum States {
     Clear,
     All,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// In it, SPIFFE ids are derived of service accounts; not set: none are.
+    pub trust_domain: Option<String>,
+    pub kubernetes: KubernetesIdentity,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesIdentity {
+    pub enabled: Enabled,
+    /// Not set: what Kubernetes puts into a pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// See [`Config::node_name`].
+    pub node_name: Option<String>,
+    /// Names of labels that findings carry.
+    pub labels: Vec<String>,
+}
+
+/// Whether something is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enabled {
+    /// If it is there.
+    Auto,
+    True,
+    False,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -202,6 +233,13 @@ impl Config {
             .key_file
             .clone()
             .unwrap_or_else(|| self.state_dir.join("key"))
+    }
+
+    /// The name of this node: `identity.kubernetes.node_name`, or what the downward API puts into `NODE_NAME`.
+    pub fn node_name(&self) -> Option<String> {
+        let set = self.identity.kubernetes.node_name.clone();
+        let from_pod = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+        set.or_else(from_pod)
     }
 
     /// The journal: `report.journal.path`, or `findings.jsonl` in the state directory.
@@ -342,9 +380,12 @@ impl Values {
     fn set(&mut self, origin: &str, path: &str, text: &str) -> Result<(), ConfigError> {
         let key = find(origin, path)?;
         let value = match key.kind {
-            Kind::Text | Kind::Path | Kind::OptionalPath | Kind::Address | Kind::Choice(_) => {
-                Value::String(text.to_owned())
-            }
+            Kind::Text
+            | Kind::OptionalText
+            | Kind::Path
+            | Kind::OptionalPath
+            | Kind::Address
+            | Kind::Choice(_) => Value::String(text.to_owned()),
             Kind::Texts | Kind::Numbers if !text.trim_start().starts_with('[') => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 let of_kind = |item: &str| match key.kind {

@@ -21,7 +21,11 @@ use tokio::sync::watch;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, States};
+use crate::config::{Config, DEFAULT_FILE, Enabled, States};
+use crate::identity::{
+    self,
+    kubernetes::{Kubernetes, Watches, directory::Kind},
+};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Options, Selection, Session, Totals};
@@ -91,6 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         config.scope.cgroups.iter().map(|path| path.display().to_string()),
         &config.scope.containers,
     )?;
+    let names = kubernetes(&config)?;
     let started = Timestamp::now();
     let session = Session::start(Options {
         scope,
@@ -104,6 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
+        kubernetes: names.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes)),
         scanner,
         ledger,
         metrics: Arc::clone(&metrics),
@@ -144,6 +150,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
             refresh(&metrics, &session, journal.as_ref());
+            if let Some((kubernetes, _)) = &names {
+                identity(kubernetes, &metrics, &health);
+            }
         }
     }
 
@@ -181,6 +190,48 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
         .map(|(key, value)| (key.as_str(), value.clone()))
         .collect();
     Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+}
+
+/// The names of the cluster that this host is part of, if it is.
+fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watches)>> {
+    let wanted = &config.identity.kubernetes;
+    let is_used = match wanted.enabled {
+        Enabled::True => true,
+        Enabled::False => false,
+        Enabled::Auto => wanted.kubeconfig.is_some() || identity::kubernetes::is_in_cluster(),
+    };
+    if !is_used {
+        return Ok(None);
+    }
+    let started = Kubernetes::start(&identity::kubernetes::Settings {
+        kubeconfig: wanted.kubeconfig.clone(),
+        node_name: config.node_name(),
+        labels: wanted.labels.clone(),
+        trust_domain: config.identity.trust_domain.clone(),
+    });
+    Ok(Some(started?))
+}
+
+/// How well the cluster is known.
+fn identity(kubernetes: &Kubernetes, metrics: &Metrics, health: &Health) {
+    let status = &kubernetes.status;
+    let state = if status.is_whole() {
+        "kubernetes"
+    } else {
+        "degraded"
+    };
+    health.set_identity(state);
+    health.set_watches(status.states());
+    for (kind, age) in status.ages() {
+        metrics.set_watcher_age(kind, age);
+    }
+    for (kind, reason, total) in status.failures() {
+        metrics.watcher_failures_so_far(kind, reason, total);
+    }
+    for kind in Kind::ALL {
+        metrics.set_watcher_objects(kind.name(), kubernetes.directory.count(kind));
+    }
+    metrics.lost_so_far("identity", "full", kubernetes.directory.overflow());
 }
 
 /// The rules of `capture.leave_out`.

@@ -180,6 +180,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
+        kubernetes: None,
         scanner: engine::scanner(
             args.key_file.as_deref(),
             false,

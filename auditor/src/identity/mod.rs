@@ -5,6 +5,7 @@
 //! `unresolved` to a guess.
 
 pub mod cgroup;
+pub mod kubernetes;
 pub mod pairs;
 pub mod peer;
 pub mod process;
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 
 use crate::report::finding::{Certainty, Container, End, IdentifiedBy, Pod, Process, Workload};
 
-use self::{cgroup::CgroupIdentity, process::ProcessInfo};
+use self::{cgroup::CgroupIdentity, kubernetes::Kubernetes, process::ProcessInfo};
 
 /// An end that is a process of this host.
 pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_by: IdentifiedBy) -> End {
@@ -58,8 +59,18 @@ pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_
     }
 }
 
-/// An end of which only the address, and perhaps the name the client asked for, is known.
-pub fn remote_end(address: Option<SocketAddr>, host: Option<&str>) -> End {
+/// An end on another host: a pod, service or node of the cluster that had the address when `time_ns` was on the clock of
+/// records; else the name the client asked for; else the address alone.
+pub fn remote_end(
+    address: Option<SocketAddr>,
+    host: Option<&str>,
+    kubernetes: Option<&Kubernetes>,
+    time_ns: u64,
+) -> End {
+    let in_cluster = |kubernetes: &Kubernetes| kubernetes.end(address?, time_ns);
+    if let Some(end) = kubernetes.and_then(in_cluster) {
+        return end;
+    }
     let (identified_by, certainty) = match host {
         Some(_) => (IdentifiedBy::Host, Certainty::Likely),
         None => (IdentifiedBy::Unresolved, Certainty::None),

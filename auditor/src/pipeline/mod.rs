@@ -46,7 +46,7 @@ use crate::{
         tls::Placement,
     },
     detect::{Scanner, sketch::Spot},
-    identity::pairs::AddressPair,
+    identity::{kubernetes::Kubernetes, pairs::AddressPair},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -98,6 +98,8 @@ pub struct Options {
     pub selection: Selection,
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
+    /// Names in a cluster, when this host is part of one.
+    pub kubernetes: Option<Arc<Kubernetes>>,
     pub scanner: Scanner,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
@@ -274,7 +276,7 @@ impl Session {
             scanner: options.scanner,
             ledger: options.ledger,
             metrics: options.metrics,
-            peers: Arc::new(Peers::default()),
+            peers: Arc::new(Peers::new(options.kubernetes)),
             clock: Clock::now(),
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),

@@ -1,5 +1,7 @@
 //! The finding: one JSON object, described by docs/finding.schema.json.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::detect::{Confidence, Severity, State};
@@ -114,6 +116,12 @@ pub struct End {
     pub service_account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_id: Option<String>,
+    /// `derived` of the service account: not attested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_id_source: Option<&'static str>,
+    /// Labels of the pod, or of its namespace, that were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
     /// `address:port`.

@@ -64,6 +64,8 @@ fn full() -> Finding {
         }),
         service_account: Some("s".into()),
         spiffe_id: Some("spiffe://a/b".into()),
+        spiffe_id_source: Some("derived"),
+        labels: [("team".into(), "pay".into())].into(),
         process: Some(Process {
             pid: 1,
             exe: Some("/a".into()),
