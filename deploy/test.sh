@@ -110,7 +110,7 @@ if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1;
     done
 else
     skip "kustomize build" "neither kustomize nor a kubectl with kustomize is installed; the files of the base are checked as they are"
-    for file in namespace serviceaccount priorityclass daemonset; do
+    for file in namespace serviceaccount rbac priorityclass daemonset; do
         manifests="$manifests kubernetes/base/$file.yaml"
     done
 fi
@@ -163,12 +163,20 @@ privileges() {
     }
     for rendered in "$work/base.yaml" "$work/minimal.yaml"; do
         for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
-            "automountServiceAccountToken: false" "type: RuntimeDefault" "- ALL"; do
+            "automountServiceAccountToken: true" "type: RuntimeDefault" "- ALL"; do
             grep -q -- "^ *$line\$" "$rendered" || {
                 echo "$(basename "$rendered"): no line '$line'"
                 status=1
             }
         done
+        # The token may list and watch, and nothing else.
+        verbs=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" | grep -c -e '- list$' -e '- watch$')
+        others=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" |
+            grep -c -e '- get$' -e '- create$' -e '- update$' -e '- patch$' -e '- delete$' -e "'\*'" -e secrets)
+        [ "$verbs" -eq 4 ] && [ "$others" -eq 0 ] || {
+            echo "$(basename "$rendered"): the role has other verbs than list and watch"
+            status=1
+        }
     done
     return $status
 }
