@@ -5,6 +5,7 @@
 
 pub mod btf;
 pub mod checks;
+pub mod cluster;
 pub mod config;
 pub mod content;
 mod conversation;
@@ -29,9 +30,10 @@ use std::{fs::File, io::Write as _};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus folder.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("btf", btf::run),
     ("checks", checks::run),
+    ("cluster", cluster::run),
     ("config", config::run),
     ("content", content::run),
     ("elf", elf::run),
