@@ -234,6 +234,7 @@ assert keys == {
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
     "report": ["interval_seconds", "journal", "max_live"],
+    "identity": ["kubernetes", "trust_domain"],
     "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",
 }, keys
@@ -248,7 +249,8 @@ for line in open("../docs/configuration.md"):
         defaults[key] = default
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
-            "capture.leave_out"}
+            "capture.leave_out", "identity.trust_domain", "identity.kubernetes.kubeconfig",
+            "identity.kubernetes.node_name", "identity.kubernetes.labels"}
 def flat(value, path=()):
     for name, inner in value.items():
         if isinstance(inner, dict):

@@ -10,7 +10,7 @@ use auditor_tests::{
     daemon::Daemon,
     kube::{Cluster, Pod},
     peers::program,
-    process::{self, LIMIT, Running, wait_for},
+    process::{LIMIT, Running, wait_for},
     scratch::Scratch,
     values,
 };
@@ -268,7 +268,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
         third["destination"]
     );
     pods.ask("end")?;
-    pods.kiosk.end(process::LIMIT)?;
+    pods.kiosk.end(LIMIT)?;
     Ok(())
 }
 
@@ -298,6 +298,6 @@ fn a_card_sent_to_a_service_goes_to_the_workload_behind_it() -> anyhow::Result<(
     ensure!(destination["service_account"] == "till", "{destination}");
     ensure!(destination["host"].is_null(), "{destination}");
     pods.ask("end")?;
-    pods.kiosk.end(process::LIMIT)?;
+    pods.kiosk.end(LIMIT)?;
     Ok(())
 }
