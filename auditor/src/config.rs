@@ -6,6 +6,7 @@
 //!
 //! What keys there are, with defaults, units and bounds, is the table in [`keys`].
 
+mod identity;
 pub mod keys;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::detect::own::Definition;
+pub use identity::{Enabled, Identity, KubernetesIdentity};
 use keys::{KEYS, Key, Kind};
 
 /// Where the configuration is looked for.
@@ -103,36 +105,6 @@ impl From<MinConfidence> for crate::detect::Confidence {
 pub enum States {
     Clear,
     All,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// In it, SPIFFE ids are derived of service accounts; not set: none are.
-    pub trust_domain: Option<String>,
-    pub kubernetes: KubernetesIdentity,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KubernetesIdentity {
-    pub enabled: Enabled,
-    /// Not set: what Kubernetes puts into a pod.
-    pub kubeconfig: Option<PathBuf>,
-    /// See [`Config::node_name`].
-    pub node_name: Option<String>,
-    /// Names of labels that findings carry.
-    pub labels: Vec<String>,
-}
-
-/// Whether something is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Enabled {
-    /// If it is there.
-    Auto,
-    True,
-    False,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -233,13 +205,6 @@ impl Config {
             .key_file
             .clone()
             .unwrap_or_else(|| self.state_dir.join("key"))
-    }
-
-    /// The name of this node: `identity.kubernetes.node_name`, or what the downward API puts into `NODE_NAME`.
-    pub fn node_name(&self) -> Option<String> {
-        let set = self.identity.kubernetes.node_name.clone();
-        let from_pod = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-        set.or_else(from_pod)
     }
 
     /// The journal: `report.journal.path`, or `findings.jsonl` in the state directory.

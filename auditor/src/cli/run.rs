@@ -205,7 +205,7 @@ fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watche
     }
     let started = Kubernetes::start(&identity::kubernetes::Settings {
         kubeconfig: wanted.kubeconfig.clone(),
-        node_name: config.node_name(),
+        node_name: wanted.node_name(),
         labels: wanted.labels.clone(),
         trust_domain: config.identity.trust_domain.clone(),
     });

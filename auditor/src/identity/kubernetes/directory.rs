@@ -21,7 +21,6 @@ use self::known::{Known, Labels};
 use super::{
     objects::{EndpointSlice, Node, Pod, Service},
     owners::{Answer, State},
-    workload,
 };
 use crate::report::finding::{Certainty, IdentifiedBy, Workload};
 
@@ -41,6 +40,8 @@ pub struct PodFacts {
     workload: Arc<str>,
     pub service_account: Option<Arc<str>>,
     pub node: Option<Arc<str>>,
+    /// The uid on its node of the static pod that it stands for.
+    mirrors: Option<Arc<str>>,
     /// Only those that were asked for.
     labels: Labels,
 }
@@ -142,9 +143,10 @@ impl Directory {
         known.listing.saw(Kind::Pods, &facts.uid, &facts.uid);
         let sighting = known::sighting(pod, &facts.uid, now, wall);
         known.owners.seen(&sighting, now);
-        if let Some(mirrored) = workload::mirrored(&pod.metadata) {
-            let mirrored = known.intern(mirrored);
-            known.mirrored.insert(mirrored, Arc::clone(&facts.uid));
+        if let Some(mirrored) = &facts.mirrors {
+            known
+                .mirrored
+                .insert(Arc::clone(mirrored), Arc::clone(&facts.uid));
         }
         known.keep(facts);
         if sighting.state == State::Finished {

@@ -101,7 +101,8 @@ mod tests {
     fn a_pod_is_named_by_who_controls_it() {
         let hash = [("pod-template-hash", "7d4b9")];
         let rollout = [("rollouts-pod-template-hash", "7d4b9")];
-        let table: &[(Option<(&str, &str)>, &[(&str, &str)], &str, &str)] = &[
+        type Pair<'a> = (&'a str, &'a str);
+        let table: &[(Option<Pair<'_>>, &[Pair<'_>], &str, &str)] = &[
             (Some(("ReplicaSet", "web-7d4b9")), &hash, "Deployment", "web"),
             (Some(("ReplicaSet", "web-7d4b9")), &rollout, "Rollout", "web"),
             (Some(("ReplicaSet", "web-7d4b9")), &[], "ReplicaSet", "web-7d4b9"),

@@ -100,6 +100,7 @@ impl Known {
             workload: self.intern(&workload),
             service_account: account.map(|name| self.intern(name)),
             node: node.map(|name| self.intern(name)),
+            mirrors: workload::mirrored(&pod.metadata).map(|uid| self.intern(uid)),
             labels,
         }
     }
@@ -172,9 +173,15 @@ impl Known {
             let Some((at, uid)) = self.gone.pop_front() else {
                 break;
             };
-            if self.pods.get(&uid).is_some_and(|entry| entry.gone == Some(at)) {
-                self.pods.remove(&uid);
-                self.mirrored.retain(|_, mirror| *mirror != uid);
+            if self.pods.get(&uid).is_none_or(|entry| entry.gone != Some(at)) {
+                continue;
+            }
+            let mirrors = self
+                .pods
+                .remove(&uid)
+                .and_then(|entry| entry.facts.mirrors.clone());
+            if let Some(mirrored) = mirrors.filter(|mirrored| self.mirrored.get(mirrored) == Some(&uid)) {
+                self.mirrored.remove(&mirrored);
             }
         }
     }
