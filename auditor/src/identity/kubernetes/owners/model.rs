@@ -341,7 +341,7 @@ fn losses() -> impl Strategy<Value = Option<Loss>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn no_pod_is_named_that_did_not_have_the_address(
