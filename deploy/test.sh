@@ -110,7 +110,7 @@ if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1;
     done
 else
     skip "kustomize build" "neither kustomize nor a kubectl with kustomize is installed; the files of the base are checked as they are"
-    for file in namespace serviceaccount priorityclass daemonset; do
+    for file in namespace serviceaccount rbac priorityclass daemonset; do
         manifests="$manifests kubernetes/base/$file.yaml"
     done
 fi
@@ -163,12 +163,20 @@ privileges() {
     }
     for rendered in "$work/base.yaml" "$work/minimal.yaml"; do
         for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
-            "automountServiceAccountToken: false" "type: RuntimeDefault" "- ALL"; do
+            "automountServiceAccountToken: true" "type: RuntimeDefault" "- ALL"; do
             grep -q -- "^ *$line\$" "$rendered" || {
                 echo "$(basename "$rendered"): no line '$line'"
                 status=1
             }
         done
+        # The token may list and watch, and nothing else.
+        verbs=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" | grep -c -e '- list$' -e '- watch$')
+        others=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" |
+            grep -c -e '- get$' -e '- create$' -e '- update$' -e '- patch$' -e '- delete$' -e "'\*'" -e secrets)
+        [ "$verbs" -eq 4 ] && [ "$others" -eq 0 ] || {
+            echo "$(basename "$rendered"): the role has other verbs than list and watch"
+            status=1
+        }
     done
     return $status
 }
@@ -225,7 +233,7 @@ assert keys == {
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
-    "identity": ["labels", "runtimes", "sockets", "wait_seconds"],
+    "identity": ["kubernetes", "labels", "runtimes", "sockets", "trust_domain", "wait_seconds"],
     "policy": ["files", "presets"],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],
@@ -242,7 +250,8 @@ for line in open("../docs/configuration.md"):
         defaults[key] = default
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
-            "capture.leave_out", "identity.sockets", "identity.labels"}
+            "capture.leave_out", "identity.sockets", "identity.labels", "identity.trust_domain",
+            "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name"}
 def flat(value, path=()):
     for name, inner in value.items():
         if isinstance(inner, dict):

@@ -6,6 +6,7 @@
 //!
 //! What keys there are, with defaults, units and bounds, is the table in [`keys`].
 
+mod identity;
 pub mod keys;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::detect::own::Definition;
+pub use identity::{Enabled, Identity, KubernetesIdentity, Runtimes};
 use keys::{KEYS, Key, Kind};
 
 /// Where the configuration is looked for.
@@ -88,27 +90,6 @@ pub struct Detect {
     pub states: States,
     /// Key of the fingerprints; see [`Config::key_file`].
     pub key_file: Option<PathBuf>,
-}
-
-/// Who is asked for the names of containers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    pub runtimes: Runtimes,
-    /// Where container runtimes listen; none for the usual places.
-    pub sockets: Vec<String>,
-    /// Labels of containers that ends show.
-    pub labels: Vec<String>,
-    /// How long an observation waits for a name, seconds.
-    pub wait_seconds: u64,
-}
-
-/// Whether container runtimes are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Runtimes {
-    Ask,
-    Off,
 }
 
 /// The lowest confidence that becomes a finding.
@@ -386,9 +367,12 @@ impl Values {
     fn set(&mut self, origin: &str, path: &str, text: &str) -> Result<(), ConfigError> {
         let key = find(origin, path)?;
         let value = match key.kind {
-            Kind::Text | Kind::Path | Kind::OptionalPath | Kind::Address | Kind::Choice(_) => {
-                Value::String(text.to_owned())
-            }
+            Kind::Text
+            | Kind::OptionalText
+            | Kind::Path
+            | Kind::OptionalPath
+            | Kind::Address
+            | Kind::Choice(_) => Value::String(text.to_owned()),
             Kind::Texts | Kind::Numbers if !text.trim_start().starts_with('[') => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 let of_kind = |item: &str| match key.kind {

@@ -13,6 +13,7 @@ pub mod expect;
 pub mod front;
 pub mod go;
 pub mod http;
+pub mod kube;
 pub mod loaded;
 pub mod message;
 pub mod messages;

@@ -9,6 +9,7 @@ mod deny;
 mod ebpf_toolchain;
 mod fuzz;
 mod kernel_support;
+mod kube;
 mod mixed;
 mod packages;
 mod process;
@@ -49,6 +50,8 @@ enum Task {
     Verify(verify::Arguments),
     /// Run every fuzz target for a while.
     Fuzz(fuzz::Arguments),
+    /// Build a kube-apiserver once, and run the tests of names in a cluster against it.
+    Kube(kube::Arguments),
     /// Measure: the scanner against regex engines.
     Bench(bench::Arguments),
     /// Attach auditor to servers under load and take it away, thousands of times.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Verify(arguments) => verify::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Kube(arguments) => kube::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Mixed(arguments) => mixed::run(&arguments),

@@ -11,6 +11,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::Context as _;
+
 use self::sources::Mirrors;
 use crate::process;
 
@@ -75,6 +77,28 @@ impl Apt {
         ]);
         command.args(["-o", "APT::Update::Post-Invoke-Success::=true"]);
         command
+    }
+
+    /// The upstream archive of a source package, downloaded.
+    ///
+    /// # Errors
+    /// When it can not be had.
+    pub(crate) fn source(&self, package: &str) -> anyhow::Result<PathBuf> {
+        let list = self.folder.join("sources.list");
+        let binaries = fs::read_to_string(&list)?;
+        fs::write(&list, sources::with_sources(&binaries))?;
+        process::output(self.command("apt-get").arg("update"))?;
+        process::output(
+            self.command("apt-get")
+                .args(["source", "--download-only", package]),
+        )?;
+        let mut files = self.folder.read_dir()?.flatten().map(|entry| entry.path());
+        files
+            .find(|file| {
+                let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+                name.is_some_and(|name| name.starts_with(package) && name.contains(".orig.tar."))
+            })
+            .with_context(|| format!("the source package {package} has no archive"))
     }
 
     /// The folder in which these packages' files are, downloaded and unpacked.

@@ -43,6 +43,8 @@ enum Stage {
     Neon,
     /// The real binary against real programs; needs root.
     Native,
+    /// The names of ends in a cluster, against a real kube-apiserver; needs root.
+    Kube,
     /// The detectors: recall, precision, false alarms, and their validators against python-stdnum.
     Detect,
     /// Alert rules, manifests and unit files.
@@ -70,6 +72,7 @@ impl Stage {
             Self::Unit => stages::unit(arguments),
             Self::Neon => stages::neon(arguments),
             Self::Native => stages::native(arguments),
+            Self::Kube => stages::kube(arguments),
             Self::Detect => stages::detect(arguments),
             Self::Deploy => stages::deploy(),
             Self::Vm => stages::vm(arguments),
@@ -91,7 +94,7 @@ impl Stage {
         }
         match self {
             Self::Deny | Self::Fuzz if !arguments.full => Some("runs with --full"),
-            Self::Unit | Self::Native => None,
+            Self::Unit | Self::Native | Self::Kube => None,
             Self::Vm => arguments
                 .filter
                 .is_some()
@@ -129,6 +132,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// The stage of the cluster by itself.
+pub(crate) fn only_kube(filter: Option<String>) -> anyhow::Result<ExitCode> {
+    run(&Arguments {
+        filter,
+        only: vec![Stage::Kube],
+        skip: Vec::new(),
+        full: false,
+        seed: 1,
     })
 }
 

@@ -14,7 +14,8 @@ use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::identity::container::{self, Containers, Socket};
-use crate::identity::names::Names;
+use crate::identity::kubernetes::Kubernetes;
+use crate::identity::names::{Names, Pods};
 use crate::pipeline::{Naming, Scope, Shared, Totals, reporter::Reporter};
 use crate::policy::compile::Policies;
 use crate::policy::load::Places;
@@ -58,11 +59,12 @@ pub(super) fn policies(
     Ok(source::load(&places, names::Names::new(own), Timestamp::now())?)
 }
 
-/// Who is asked for the names of containers: the runtimes on these sockets, or in the usual places.
+/// Who is asked for names: the runtimes on these sockets, or in the usual places, and the cluster.
 pub(super) fn naming(
     sockets: Vec<Socket>,
     labels: impl IntoIterator<Item = String>,
     patience: Duration,
+    kubernetes: Option<Arc<Kubernetes>>,
 ) -> anyhow::Result<Naming> {
     let containers = Containers::start(container::Settings {
         sockets: (!sockets.is_empty()).then_some(sockets),
@@ -70,7 +72,10 @@ pub(super) fn naming(
     });
     let containers = containers.context("cannot start the thread that asks container runtimes")?;
     Ok(Naming {
-        names: Names::new(Some(Arc::new(containers)), None),
+        names: Names::new(
+            Some(Arc::new(containers)),
+            kubernetes.map(|kubernetes| kubernetes as Arc<dyn Pods>),
+        ),
         patience,
     })
 }

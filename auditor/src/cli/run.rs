@@ -22,7 +22,12 @@ use tokio::sync::watch;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, Identity, Runtimes, States};
+use crate::config::{Config, DEFAULT_FILE, Enabled, Identity, Runtimes, States};
+use crate::identity::{
+    self,
+    kubernetes::{Kubernetes, Watches, directory::Kind},
+    names::{Names, Pods},
+};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
@@ -95,6 +100,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         config.scope.cgroups.iter().map(|path| path.display().to_string()),
         &config.scope.containers,
     )?;
+    let cluster = kubernetes(&config)?;
+    let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
     let started = Timestamp::now();
     let session = Session::start(Options {
         scope,
@@ -108,7 +115,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
-        naming: naming(&config.identity)?,
+        naming: naming(&config.identity, kubernetes.clone())?,
+        kubernetes,
         scanner,
         descriptors,
         ledger,
@@ -150,6 +158,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
             refresh(&metrics, &session, journal.as_ref());
+            if let Some((kubernetes, _)) = &cluster {
+                identity(kubernetes, &metrics, &health);
+            }
         }
     }
 
@@ -189,6 +200,48 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
     Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
 }
 
+/// The names of the cluster that this host is part of, if it is.
+fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watches)>> {
+    let wanted = &config.identity.kubernetes;
+    let is_used = match wanted.enabled {
+        Enabled::True => true,
+        Enabled::False => false,
+        Enabled::Auto => wanted.kubeconfig.is_some() || identity::kubernetes::is_in_cluster(),
+    };
+    if !is_used {
+        return Ok(None);
+    }
+    let started = Kubernetes::start(&identity::kubernetes::Settings {
+        kubeconfig: wanted.kubeconfig.clone(),
+        node_name: wanted.node_name(),
+        labels: config.identity.labels.clone(),
+        trust_domain: config.identity.trust_domain.clone(),
+    });
+    Ok(Some(started?))
+}
+
+/// How well the cluster is known.
+fn identity(kubernetes: &Kubernetes, metrics: &Metrics, health: &Health) {
+    let status = &kubernetes.status;
+    let state = if status.is_whole() {
+        "kubernetes"
+    } else {
+        "degraded"
+    };
+    health.set_identity(state);
+    health.set_watches(status.states());
+    for (kind, age) in status.ages() {
+        metrics.set_watcher_age(kind, age);
+    }
+    for (kind, reason, total) in status.failures() {
+        metrics.watcher_failures_so_far(kind, reason, total);
+    }
+    for kind in Kind::ALL {
+        metrics.set_watcher_objects(kind.name(), kubernetes.directory.count(kind));
+    }
+    metrics.lost_so_far("identity", "full", kubernetes.directory.overflow());
+}
+
 /// The rules of `capture.leave_out`.
 fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
@@ -196,15 +249,20 @@ fn selection(rules: &[String]) -> anyhow::Result<Selection> {
 }
 
 /// Who is asked for names, by `identity`.
-fn naming(identity: &Identity) -> anyhow::Result<Naming> {
+fn naming(identity: &Identity, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Result<Naming> {
+    let patience = Duration::from_secs(identity.wait_seconds);
     if identity.runtimes == Runtimes::Off {
-        return Ok(Naming::default());
+        return Ok(Naming {
+            names: Names::new(None, kubernetes.map(|kubernetes| kubernetes as Arc<dyn Pods>)),
+            patience,
+        });
     }
     let sockets: Result<Vec<_>, _> = identity.sockets.iter().map(|socket| socket.parse()).collect();
     engine::naming(
         sockets.context("identity.sockets")?,
         identity.labels.iter().cloned(),
-        Duration::from_secs(identity.wait_seconds),
+        patience,
+        kubernetes,
     )
 }
 

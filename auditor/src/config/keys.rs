@@ -31,6 +31,8 @@ pub enum Kind {
     /// The same, and a power of two.
     PowerOfTwo(u64, u64),
     Text,
+    /// A text, or not set.
+    OptionalText,
     /// Absolute.
     Path,
     /// Absolute, or not set.
@@ -195,7 +197,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Texts,
         default: "[]",
         unit: "",
-        meaning: "Labels of containers that findings show.",
+        meaning: "Labels of pods, else of their namespaces, and of containers that findings show.",
     },
     Key {
         path: "identity.wait_seconds",
@@ -259,6 +261,34 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         unit: "",
         meaning: "Policies that come with auditor: `ccpa`, `gdpr`, `hipaa`, `pci-dss`, `secrets-only`.",
+    },
+    Key {
+        path: "identity.trust_domain",
+        kind: Kind::OptionalText,
+        default: "",
+        unit: "",
+        meaning: "SPIFFE ids are derived of service accounts, in this trust domain; not set: none are.",
+    },
+    Key {
+        path: "identity.kubernetes.enabled",
+        kind: Kind::Choice(&["auto", "true", "false"]),
+        default: "auto",
+        unit: "",
+        meaning: "Name pods, services and nodes; `auto`: in a pod with a token, or with a kubeconfig. See identity.md.",
+    },
+    Key {
+        path: "identity.kubernetes.kubeconfig",
+        kind: Kind::OptionalPath,
+        default: "",
+        unit: "",
+        meaning: "How to reach the API server; not set: as a pod does, with its service account.",
+    },
+    Key {
+        path: "identity.kubernetes.node_name",
+        kind: Kind::OptionalText,
+        default: "",
+        unit: "",
+        meaning: "Name of this node; not set: that in the variable `NODE_NAME`.",
     },
     Key {
         path: "serve.http",
@@ -337,7 +367,7 @@ impl Key {
     /// The default as a value.
     pub fn default_value(&self) -> Value {
         match self.kind {
-            Kind::OptionalPath => Value::Null,
+            Kind::OptionalPath | Kind::OptionalText => Value::Null,
             Kind::Numbers | Kind::Texts | Kind::Detectors => Value::Sequence(Vec::new()),
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
@@ -352,9 +382,14 @@ impl Key {
     /// # Errors
     /// What was found instead, for people.
     pub fn checked(&self, value: Value) -> Result<Value, String> {
+        // YAML takes `true` for a truth value where it stands among other words.
+        let value = match (value, self.kind) {
+            (Value::Bool(flag), Kind::Choice(_)) => Value::String(flag.to_string()),
+            (value, _) => value,
+        };
         let fits = match (&value, self.kind) {
             (Value::Bool(_), Kind::Flag)
-            | (Value::Null, Kind::OptionalPath)
+            | (Value::Null, Kind::OptionalPath | Kind::OptionalText)
             | (Value::Sequence(_), Kind::Detectors) => true,
             (Value::Number(_), Kind::Number(least, most)) => within(&value, least, most),
             (Value::Number(_), Kind::PowerOfTwo(least, most)) => {
@@ -380,7 +415,7 @@ impl Key {
             Kind::Flag => "true or false".to_owned(),
             Kind::Number(least, most) => format!("a whole number from {least} to {most}{unit}"),
             Kind::PowerOfTwo(least, most) => format!("a power of two from {least} to {most}{unit}"),
-            Kind::Text => "a text".to_owned(),
+            Kind::Text | Kind::OptionalText => "a text".to_owned(),
             Kind::Path | Kind::OptionalPath => "an absolute path".to_owned(),
             Kind::Address => format!("an address and port such as {}", self.default),
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
@@ -433,7 +468,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
         return false;
     }
     match kind {
-        Kind::Text => true,
+        Kind::Text | Kind::OptionalText => true,
         Kind::Path | Kind::OptionalPath => Path::new(text).is_absolute(),
         Kind::Address => text.parse::<SocketAddr>().is_ok(),
         Kind::Choice(choices) => choices.contains(&text),

@@ -153,3 +153,30 @@ proptest::proptest! {
         let _ = values.into_config();
     }
 }
+
+#[test]
+fn kubernetes_is_used_if_it_is_there_or_as_the_configuration_says() {
+    let enabled = |yaml: &str, environment: &[(&str, &str)]| {
+        let config = load(&format!("scope: {{node: true}}\n{yaml}"), environment, &[]).unwrap();
+        config.identity.kubernetes.enabled
+    };
+    assert_eq!(enabled("", &[]), Enabled::Auto);
+    assert_eq!(
+        enabled("identity: {kubernetes: {enabled: true}}", &[]),
+        Enabled::True
+    );
+    assert_eq!(
+        enabled("identity: {kubernetes: {enabled: 'false'}}", &[]),
+        Enabled::False
+    );
+    let variable = [("AUDITOR_IDENTITY__KUBERNETES__ENABLED", "false")];
+    assert_eq!(
+        enabled("identity: {kubernetes: {enabled: true}}", &variable),
+        Enabled::False
+    );
+    let wrong = load("identity: {kubernetes: {enabled: maybe}}", &[], &[]).unwrap_err();
+    assert!(
+        wrong.contains("identity.kubernetes.enabled must be one of auto, true, false"),
+        "{wrong}"
+    );
+}

@@ -175,6 +175,8 @@ pub async fn address(ip: IpAddr, port: Option<u16>, settings: &Settings) -> Expl
         told.ends.push(super::remote_end(
             Some(SocketAddr::new(ip, port.unwrap_or(0))),
             None,
+            None,
+            0,
         ));
     }
     for pid in found.into_iter().take(MOST) {

@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod cgroup;
 pub mod container;
 pub mod explain;
+pub mod kubernetes;
 pub mod names;
 pub mod pairs;
 pub mod peer;
@@ -22,7 +23,7 @@ use crate::report::{
     observation::rfc3339,
 };
 
-use self::{cgroup::CgroupIdentity, container::Unnamed, process::ProcessInfo};
+use self::{cgroup::CgroupIdentity, container::Unnamed, kubernetes::Kubernetes, process::ProcessInfo};
 
 /// An end that is a process of this host. What the container runtime knows is added by [`names::Names`].
 pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_by: IdentifiedBy) -> End {
@@ -77,8 +78,18 @@ fn process(process: &ProcessInfo) -> Process {
     }
 }
 
-/// An end of which only the address, and perhaps the name the client asked for, is known.
-pub fn remote_end(address: Option<SocketAddr>, host: Option<&str>) -> End {
+/// An end on another host: a pod, service or node of the cluster that had the address when `time_ns` was on the clock of
+/// records; else the name the client asked for; else the address alone.
+pub fn remote_end(
+    address: Option<SocketAddr>,
+    host: Option<&str>,
+    kubernetes: Option<&Kubernetes>,
+    time_ns: u64,
+) -> End {
+    let in_cluster = |kubernetes: &Kubernetes| kubernetes.end(address?, time_ns);
+    if let Some(end) = kubernetes.and_then(in_cluster) {
+        return end;
+    }
     let (identified_by, certainty) = match host {
         Some(_) => (IdentifiedBy::Host, Certainty::Likely),
         None => (IdentifiedBy::Unresolved, Certainty::None),

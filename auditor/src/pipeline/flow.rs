@@ -168,10 +168,7 @@ impl Stages {
     /// Lets go what waited for the stream's socket.
     fn release(&mut self, connection: &Connection) {
         let peers = &self.shared.peers;
-        for observed in self
-            .hold
-            .release(connection, |host| connection.remote_end(peers, host))
-        {
+        for observed in self.hold.release(connection, peers) {
             let _ = self.out.send(observed);
         }
     }
@@ -277,10 +274,7 @@ impl DocumentSink<'_> {
         let Some(observed) = now else { return };
         // What came before goes before it.
         let (connection, peers) = (self.connection, &self.shared.peers);
-        for earlier in self
-            .hold
-            .release(connection, |host| connection.remote_end(peers, host))
-        {
+        for earlier in self.hold.release(connection, peers) {
             let _ = self.out.send(earlier);
         }
         let _ = self.out.send(observed);
@@ -360,7 +354,7 @@ impl DocumentSink<'_> {
     }
 
     fn ends(&self, origin: &Origin<'_>, ingress: bool) -> (End, End) {
-        let local = self.connection.local_end();
+        let local = self.connection.local_end(&self.shared.peers);
         let authority = origin.exchange.authority.as_deref();
         let remote = self.connection.remote_end(&self.shared.peers, authority);
         if ingress { (remote, local) } else { (local, remote) }

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use super::Observed;
-use crate::{report::finding::End, stream::Connection};
+use crate::stream::{Connection, Peers};
 
 /// Most observations of one stream that wait.
 const MOST_OF_A_STREAM: usize = 64;
@@ -71,13 +71,8 @@ impl Hold {
         None
     }
 
-    /// Everything that waits, with the ends as the connection has them now. `name` gives the other
-    /// end, for the host the client asked for.
-    pub(super) fn release(
-        &mut self,
-        connection: &Connection,
-        name: impl Fn(Option<&str>) -> End,
-    ) -> Vec<Observed> {
+    /// Everything that waits, with the ends as the connection has them now.
+    pub(super) fn release(&mut self, connection: &Connection, peers: &Peers) -> Vec<Observed> {
         self.open = false;
         self.room.give_back(self.waiting.len());
         let named = std::mem::take(&mut self.waiting).into_iter().map(|waiting| {
@@ -85,7 +80,10 @@ impl Hold {
                 mut observed,
                 authority,
             } = waiting;
-            let (local, remote) = (connection.local_end(), name(authority.as_deref()));
+            let (local, remote) = (
+                connection.local_end(peers),
+                connection.remote_end(peers, authority.as_deref()),
+            );
             observed.set_ends(connection.pair, local, remote);
             observed
         });

@@ -49,7 +49,7 @@ use crate::{
     },
     content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
-    identity::pairs::AddressPair,
+    identity::{kubernetes::Kubernetes, pairs::AddressPair},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -103,6 +103,8 @@ pub struct Options {
     pub detach_after: Duration,
     /// Who knows containers and pods.
     pub naming: Naming,
+    /// Names in a cluster, when this host is part of one.
+    pub kubernetes: Option<Arc<Kubernetes>>,
     pub scanner: Scanner,
     /// Names of the fields of protobuf messages.
     pub descriptors: Arc<Registry>,
@@ -284,7 +286,10 @@ impl Session {
             descriptors: options.descriptors,
             ledger: options.ledger,
             metrics: options.metrics,
-            peers: Arc::new(Peers::asking(options.naming.names.containers().cloned())),
+            peers: Arc::new(Peers::asking(
+                options.naming.names.containers().cloned(),
+                options.kubernetes,
+            )),
             clock: Clock::now(),
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),

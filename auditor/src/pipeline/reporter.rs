@@ -19,7 +19,7 @@ use crate::{
         Confidence, Detection, State,
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
-    identity::{self, pairs::AddressPair},
+    identity::pairs::AddressPair,
     policy::Judge,
     protocol::text::DATAGRAM,
     report::{
@@ -267,7 +267,10 @@ impl Reporter {
             }
         {
             let process = peers.processes.of(tgid);
-            *remote = identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            *remote = self
+                .shared
+                .peers
+                .local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
     }
 

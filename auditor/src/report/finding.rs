@@ -121,6 +121,9 @@ pub struct End {
     pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_id: Option<String>,
+    /// `derived` of the service account: not attested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_id_source: Option<SpiffeSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
     /// `address:port`.
@@ -133,6 +136,14 @@ pub struct End {
     pub node: Option<String>,
     pub identified_by: IdentifiedBy,
     pub certainty: Certainty,
+}
+
+/// Where a SPIFFE id is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpiffeSource {
+    /// The service account: nobody attested it.
+    Derived,
 }
 
 /// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.

@@ -68,6 +68,7 @@ fn full() -> Finding {
         service_account: Some("s".into()),
         labels: [("team".to_owned(), "pay".to_owned())].into(),
         spiffe_id: Some("spiffe://a/b".into()),
+        spiffe_id_source: Some(SpiffeSource::Derived),
         process: Some(Process {
             pid: 1,
             start_time: Some("2026-03-01T10:00:00.120Z".into()),

@@ -3,6 +3,7 @@
 //! Goes in: a heartbeat from the pipeline, changes of state. Comes out: the answers of `/healthz`
 //! and `/readyz`.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub struct Health {
 #[derive(Clone, Default)]
 struct State {
     identity: &'static str,
+    watches: BTreeMap<&'static str, &'static str>,
     policy: &'static str,
     policy_version: String,
 }
@@ -35,6 +37,9 @@ pub struct Readiness {
     pub ready: bool,
     pub attached: bool,
     pub identity: &'static str,
+    /// In a cluster, the state of each watch of the API server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub watches: BTreeMap<&'static str, &'static str>,
     pub policy: &'static str,
     /// Of the policies in force.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -49,6 +54,7 @@ impl Default for Health {
             attached: AtomicBool::new(false),
             state: Mutex::new(State {
                 identity: "local",
+                watches: BTreeMap::new(),
                 policy: "none",
                 policy_version: String::new(),
             }),
@@ -70,6 +76,11 @@ impl Health {
     /// Where names of ends come from: `local`, `kubernetes`, `degraded`, …
     pub fn set_identity(&self, identity: &'static str) {
         self.with_state(|state| state.identity = identity);
+    }
+
+    /// What each watch of the API server is doing.
+    pub fn set_watches(&self, watches: BTreeMap<&'static str, &'static str>) {
+        self.with_state(|state| state.watches = watches);
     }
 
     /// What policy is in force, `none`, `loaded` or `stale`, and of which version.
@@ -100,6 +111,7 @@ impl Health {
             ready: attached,
             attached,
             identity: state.identity,
+            watches: state.watches,
             policy: state.policy,
             policy_version: state.policy_version,
         }

@@ -4,7 +4,7 @@
 //! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -63,6 +63,9 @@ pub struct Metrics {
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
+    watcher_age: IntGaugeVec,
+    watcher_objects: IntGaugeVec,
+    watcher_failures: IntCounterVec,
     scan_seconds: Histogram,
     hook_seconds: Histogram,
     /// Keeps two renderings from adding the same difference twice.
@@ -199,6 +202,24 @@ impl Metrics {
                 "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
                 &["policy", "state"],
             )?,
+            watcher_age: gauge(
+                r,
+                "watcher_age_seconds",
+                "How long a watch of the API server has not been right; 0 while it is.",
+                &["kind"],
+            )?,
+            watcher_objects: gauge(
+                r,
+                "watcher_objects",
+                "Objects known from a watch of the API server.",
+                &["kind"],
+            )?,
+            watcher_failures: counter(
+                r,
+                "watcher_failures_total",
+                "Failures of a watch of the API server.",
+                &["kind", "reason"],
+            )?,
             scan_seconds,
             hook_seconds,
             raising: Mutex::new(()),
@@ -237,6 +258,24 @@ impl Metrics {
                 last.set(observation.time.as_second());
             }
         }
+    }
+
+    /// How long a watch has not been right.
+    pub fn set_watcher_age(&self, kind: &'static str, age: Duration) {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        self.watcher_age.with_label_values(&[kind]).set(seconds);
+    }
+
+    /// Objects known of a kind.
+    pub fn set_watcher_objects(&self, kind: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.watcher_objects.with_label_values(&[kind]).set(count);
+    }
+
+    /// Failures of a watch so far: a running total.
+    pub fn watcher_failures_so_far(&self, kind: &'static str, reason: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.watcher_failures, &[kind, reason], total);
     }
 
     /// Events that reached `stage` so far: a running total.
@@ -335,12 +374,12 @@ impl Metrics {
     }
 
     /// Time one document took to scan.
-    pub fn scanned(&self, took: std::time::Duration) {
+    pub fn scanned(&self, took: Duration) {
         self.scan_seconds.observe(took.as_secs_f64());
     }
 
     /// Time from when a process mapped a library until it was hooked.
-    pub fn hooked_after(&self, took: std::time::Duration) {
+    pub fn hooked_after(&self, took: Duration) {
         self.hook_seconds.observe(took.as_secs_f64());
     }
 

@@ -21,6 +21,7 @@ use crate::{
     identity::{
         self,
         container::Containers,
+        kubernetes::Kubernetes,
         pairs::{AddressPair, Pairs},
         peer,
         process::{ProcessInfo, Processes},
@@ -55,15 +56,27 @@ pub struct Peers {
     closed: Mutex<HashMap<u64, Instant>>,
     /// Start of this second, and searches through /proc in it.
     searches: Mutex<Option<(Instant, u32)>>,
+    /// Names of pods, services and nodes, in a cluster.
+    kubernetes: Option<Arc<Kubernetes>>,
 }
 
 impl Peers {
-    /// Peers whose containers are asked about as soon as they are seen.
-    pub fn asking(containers: Option<Arc<Containers>>) -> Self {
+    /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it.
+    pub fn asking(containers: Option<Arc<Containers>>, kubernetes: Option<Arc<Kubernetes>>) -> Self {
         Self {
             processes: Processes::asking(containers),
+            kubernetes,
             ..Self::default()
         }
+    }
+
+    /// An end that is a process of this host, with what is known of its pod.
+    pub fn local_end(&self, process: &ProcessInfo, address: Option<SocketAddr>, by: IdentifiedBy) -> End {
+        let mut end = identity::local_end(process, address, by);
+        if let (Some(kubernetes), Some(uid)) = (&self.kubernetes, &process.cgroup.pod_uid) {
+            kubernetes.enrich(&mut end, uid);
+        }
+        end
     }
 
     pub(super) fn opened(&self, connection: &Connection) {
@@ -168,6 +181,8 @@ pub struct Connection {
     /// The watched process at the other end, when its socket feeds this stream as well.
     peer: Option<u32>,
     netns: u32,
+    /// When its last record was captured.
+    pub(super) seen_ns: u64,
     /// The watched process opened it; unknown until the first bytes.
     is_client: Option<bool>,
     local: Arc<ProcessInfo>,
@@ -193,6 +208,7 @@ impl Connection {
             unix: None,
             peer: None,
             netns: 0,
+            seen_ns: header.time_ns,
             is_client: None,
             local: peers.processes.at(header.tgid, header.time_ns),
             looked_up: OnceLock::new(),
@@ -325,20 +341,20 @@ impl Connection {
     }
 
     /// The watched process's end.
-    pub fn local_end(&self) -> End {
+    pub fn local_end(&self, peers: &Peers) -> End {
         let address = self.pair.filter(|_| self.unix.is_none()).map(|pair| pair.local);
-        identity::local_end(&self.local, address, IdentifiedBy::Cgroup)
+        peers.local_end(&self.local, address, IdentifiedBy::Cgroup)
     }
 
     /// The other end. `host` is the name the client asked for, if it did.
     pub fn remote_end(&self, peers: &Peers, host: Option<&str>) -> End {
         let host = host.filter(|_| self.is_client());
         let Some(pair) = self.pair else {
-            return identity::remote_end(None, host);
+            return identity::remote_end(None, host, None, 0);
         };
         if let Some(tgid) = self.peer {
             let process = peers.processes.of(tgid);
-            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            return peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
         if let Some((inode, tgid)) = self.unix {
             return self.unix_end(peers, inode, tgid);
@@ -347,7 +363,7 @@ impl Connection {
             && let Some(tgid) = peers.pairs.bound(pair)
         {
             let process = peers.processes.of(tgid);
-            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            return peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
         let seen = peers
             .pairs
@@ -360,7 +376,7 @@ impl Connection {
         });
         let end = |tgid| {
             let process = peers.processes.of(tgid);
-            identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
+            peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
         };
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
@@ -368,8 +384,11 @@ impl Connection {
                 certainty: Certainty::Likely,
                 ..end(tgid)
             },
-            // Port 0: a datagram of which nothing says who sent it.
-            None => identity::remote_end(Some(pair.remote).filter(|address| address.port() != 0), host),
+            None => {
+                // Port 0: a datagram of which nothing says who sent it.
+                let address = Some(pair.remote).filter(|address| address.port() != 0);
+                identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns)
+            }
         }
     }
 }
@@ -384,14 +403,14 @@ impl Connection {
                 .map(peer::Found::Socket)
                 .or_else(|| (tgid != 0).then_some(peer::Found::Listener(tgid)))
         });
-        let end = |tgid| identity::local_end(&peers.processes.of(tgid), None, IdentifiedBy::SocketPair);
+        let end = |tgid| peers.local_end(&peers.processes.of(tgid), None, IdentifiedBy::SocketPair);
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
             Some(peer::Found::Listener(tgid)) => End {
                 certainty: Certainty::Likely,
                 ..end(tgid)
             },
-            None => identity::remote_end(None, None),
+            None => identity::remote_end(None, None, None, 0),
         }
     }
 }

@@ -376,6 +376,7 @@ fn stream_in<'t, F>(
         last: Instant::now(),
         fresh: false,
     });
+    stream.connection.seen_ns = record.header.time_ns;
     if record.header.flags & flags::PEER != 0 {
         stream.connection.set_peer(record.header.tgid);
         return stream;

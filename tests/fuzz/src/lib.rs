@@ -7,6 +7,7 @@ pub mod btf;
 pub mod cbor;
 pub mod charset;
 pub mod checks;
+pub mod cluster;
 pub mod config;
 pub mod content;
 mod conversation;
@@ -52,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cbor", cbor::run),
     ("charset", charset::run),
     ("checks", checks::run),
+    ("cluster", cluster::run),
     ("config", config::run),
     ("content", content::run),
     ("csv", csv::run),

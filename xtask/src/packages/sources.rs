@@ -115,6 +115,13 @@ pub(super) fn list(mirrors: &Mirrors, release: &str, keyring: &str) -> String {
     text
 }
 
+/// The same list with the source packages.
+pub(super) fn with_sources(list: &str) -> String {
+    let sources = list.lines().filter_map(|line| line.strip_prefix("deb "));
+    let sources: String = sources.map(|line| format!("deb-src {line}\n")).collect();
+    list.to_owned() + &sources
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +157,14 @@ mod tests {
             "bookworm",
         );
         assert_eq!(mirrors, expected());
+    }
+
+    #[test]
+    fn source_packages_are_added_to_a_list() {
+        assert_eq!(
+            with_sources("deb [k] http://a x main\n"),
+            "deb [k] http://a x main\ndeb-src [k] http://a x main\n"
+        );
     }
 
     #[test]

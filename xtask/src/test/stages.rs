@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use super::{Arguments, Tally, cargo_output};
 use crate::{
     build::{self, Profile},
-    deny as dependencies, fuzz as fuzzing, process, protocols, proved, setup, tls_support, vm as machines,
+    deny as dependencies, fuzz as fuzzing, kube as cluster, process, protocols, proved, setup, tls_support,
+    vm as machines,
 };
 
 /// Seconds each fuzz target gets.
@@ -25,6 +26,8 @@ pub(super) fn lint() -> anyhow::Result<Tally> {
     let clean = process::succeeds(process::cargo("clippy").args([
         "--workspace",
         "--all-targets",
+        "--features",
+        "auditor-tests/kube",
         "--quiet",
         "--",
         "--deny",
@@ -101,6 +104,36 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// Starts etcd and a kube-apiserver for each test binary; both are built when they are missing.
+pub(super) fn kube(arguments: &Arguments) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    if !super::can_load() {
+        tally.skip("kube: needs root, as auditor loads programs into the kernel".to_owned());
+        return Ok(tally);
+    }
+    let folder = match cluster::programs() {
+        Ok(folder) => folder,
+        Err(error) => {
+            tally.skip(format!("kube: {error:#}"));
+            return Ok(tally);
+        }
+    };
+    let auditor = build::auditor(Profile::Dev)?;
+    let mut cargo = process::cargo("test");
+    cargo
+        .args([
+            "--package",
+            "auditor-tests",
+            "--features",
+            "kube",
+            "--no-fail-fast",
+        ])
+        .args(["--test", "kube_*"])
+        .env("AUDITOR", auditor)
+        .env("AUDITOR_KUBE", folder);
+    tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])
 }
 
 /// Runs `cargo test`, passing its output on as it comes.

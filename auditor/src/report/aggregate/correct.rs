@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Aggregator {
-    /// Has the ends named again that went out without the name of their container. What is known now goes out as an
+    /// Has the ends named again that went out without the name of their container or the owner of their pod. What is known now goes out as an
     /// update: the same finding with its next revision.
     pub fn correct(&mut self, name: impl Fn(&mut End), now: Timestamp) -> Vec<Finding> {
         let unnamed = self.live.iter().filter(|(_, live)| live.lacks_a_name());
@@ -66,11 +66,12 @@ impl Live {
     /// True when the name of a container may still become known.
     fn lacks_a_name(&self) -> bool {
         let ends = [&self.finding.source, &self.finding.destination];
-        let mut containers = ends
-            .into_iter()
-            .flatten()
-            .filter_map(|end| end.container.as_ref());
-        containers.any(|container| container.unnamed.is_some_and(|why| why != Unnamed::NotTheHosts))
+        ends.into_iter().flatten().any(|end| {
+            let container = end.container.as_ref().and_then(|container| container.unnamed);
+            // A pod of this host always has an account where a cluster knows it.
+            let is_unknown_pod = end.pod.is_some() && end.process.is_some() && end.service_account.is_none();
+            is_unknown_pod || container.is_some_and(|why| why != Unnamed::NotTheHosts)
+        })
     }
 
     /// Names the ends again; true when one has another name now.

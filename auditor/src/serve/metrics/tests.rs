@@ -110,7 +110,7 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     metrics.sink_dropped_so_far("journal", 4);
     metrics.set_map("sockets", 1, 2);
     metrics.set_policies(["cards"].into_iter(), "loaded");
-    metrics.scanned(std::time::Duration::from_micros(20));
+    metrics.scanned(Duration::from_micros(20));
     let text = metrics.render();
     for name in [
         "leaks_total",

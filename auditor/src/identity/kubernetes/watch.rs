@@ -1,0 +1,241 @@
+//! The watches of the API server, one for each kind of object, on a thread of their own.
+//!
+//! Goes in: a client. Comes out: a [`Directory`] that follows the cluster, and a [`Status`] that says how well. Whatever
+//! the server does, the watches go on trying, with growing pauses of up to half a minute; nobody waits for them.
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt as _};
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Config, Error, Event, watcher},
+    },
+};
+
+use super::{
+    directory::{Directory, Kind},
+    objects::{Discovery, EndpointSlice, Namespace, Node, Pod, Service},
+    status::{Failure, Status},
+};
+use crate::capture::clock::monotonic_ns;
+
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+
+/// How often what is long gone is forgotten.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long after the server takes a watch up again what was missed comes in.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// A pod that has finished has no address. The server sends its end as if it were deleted.
+const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// What the watches write to.
+#[derive(Clone, Debug)]
+pub(super) struct Sink {
+    pub(super) directory: Arc<Directory>,
+    pub(super) status: Arc<Status>,
+}
+
+impl Sink {
+    /// The server has taken a watch: soon, what is known is what it says.
+    pub(super) fn opened(&self, kind: Kind) {
+        let (sink, losses) = (self.clone(), self.status.losses(kind));
+        tokio::spawn(async move {
+            tokio::time::sleep(SETTLING).await;
+            if sink.status.resumed(kind, losses) {
+                sink.directory.resumed(kind, now());
+                tracing::info!(kind = kind.name(), "the watch of the API server goes on");
+            }
+        });
+    }
+
+    fn failed(&self, kind: Kind, error: &Error) -> Failure {
+        let failure = failure(error);
+        self.directory.lost(kind, now());
+        if self.status.failed(kind, failure) {
+            tracing::warn!(
+                kind = kind.name(), failure = failure.name(), %error,
+                "a watch of the API server failed; names that depend on it are left out until it is back"
+            );
+        }
+        failure
+    }
+}
+
+/// Runs all watches; never ends.
+pub(super) async fn run(client: Client, sink: Sink) {
+    let all = || Config::default().any_semantic().page_size(PAGE);
+    let pods = watcher(Api::<Pod>::all(client.clone()), all().fields(UNFINISHED));
+    let services = watcher(Api::<Service>::all(client.clone()), all());
+    let nodes = watcher(Api::<Node>::all(client.clone()), all());
+    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), all());
+    tokio::join!(
+        follow(pods, &sink),
+        follow(services, &sink),
+        follow(nodes, &sink),
+        follow(namespaces, &sink),
+        follow_slices(&client, &sink),
+        sweep(&sink.directory),
+    );
+}
+
+/// Servers before 1.21 have EndpointSlices in another version.
+async fn follow_slices(client: &Client, sink: &Sink) {
+    let mut discovery = Discovery::V1;
+    loop {
+        let api = Api::<EndpointSlice>::all_with(client.clone(), &discovery);
+        let config = Config::default().any_semantic().page_size(PAGE);
+        let missing = |failure| failure == Failure::Missing;
+        follow_until(watcher(api, config), sink, missing).await;
+        discovery = match discovery {
+            Discovery::V1 => Discovery::V1Beta1,
+            Discovery::V1Beta1 => {
+                // Neither: look again, as a server may be replaced by a newer one.
+                tokio::time::sleep(SWEEP).await;
+                Discovery::V1
+            }
+        };
+    }
+}
+
+async fn sweep(directory: &Directory) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        directory.sweep(now());
+    }
+}
+
+async fn follow<K: Watched>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send, sink: &Sink) {
+    follow_until(events, sink, |_| false).await;
+}
+
+/// Takes the events of one kind, until a failure of which `ends` is true.
+async fn follow_until<K: Watched>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    sink: &Sink,
+    ends: impl Fn(Failure) -> bool,
+) {
+    let mut events = std::pin::pin!(events.default_backoff());
+    let Sink { directory, status } = sink;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => directory.list_begins(K::KIND, now()),
+            Ok(Event::InitApply(object) | Event::Apply(object)) => object.seen(directory),
+            Ok(Event::InitDone) => {
+                directory.list_ends(K::KIND, now());
+                status.listed(K::KIND);
+                let count = directory.count(K::KIND);
+                tracing::info!(kind = K::KIND.name(), count, "listed from the API server");
+            }
+            Ok(Event::Delete(object)) => object.deleted(directory),
+            Err(error) => {
+                if ends(sink.failed(K::KIND, &error)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds on the clock of records.
+pub(super) fn now() -> i64 {
+    i64::try_from(monotonic_ns() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+fn failure(error: &Error) -> Failure {
+    let code = |status: &kube::core::Status| match status.code {
+        401 => Failure::Unauthorized,
+        403 => Failure::Forbidden,
+        404 => Failure::Missing,
+        410 => Failure::Gone,
+        _ => Failure::Refused,
+    };
+    match error {
+        Error::WatchError(status) => code(status),
+        Error::NoResourceVersion => Failure::Unreadable,
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
+            match error {
+                kube::Error::Api(status) => code(status),
+                kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Failure::Unreadable,
+                kube::Error::Auth(_) => Failure::Unauthorized,
+                _ => Failure::Unreachable,
+            }
+        }
+    }
+}
+
+/// An object that the directory follows.
+trait Watched: Debug + Send {
+    const KIND: Kind;
+    fn seen(&self, directory: &Directory);
+    fn deleted(&self, directory: &Directory);
+}
+
+impl Watched for Pod {
+    const KIND: Kind = Kind::Pods;
+
+    fn seen(&self, directory: &Directory) {
+        directory.pod_seen(self, now(), Timestamp::now().as_millisecond());
+    }
+
+    fn deleted(&self, directory: &Directory) {
+        directory.pod_deleted(self, now());
+    }
+}
+
+impl Watched for Service {
+    const KIND: Kind = Kind::Services;
+
+    fn seen(&self, directory: &Directory) {
+        directory.service_seen(self, now());
+    }
+
+    fn deleted(&self, directory: &Directory) {
+        directory.service_deleted(self);
+    }
+}
+
+impl Watched for EndpointSlice {
+    const KIND: Kind = Kind::EndpointSlices;
+
+    fn seen(&self, directory: &Directory) {
+        directory.slice_seen(self, now());
+    }
+
+    fn deleted(&self, directory: &Directory) {
+        directory.slice_deleted(self, now());
+    }
+}
+
+impl Watched for Node {
+    const KIND: Kind = Kind::Nodes;
+
+    fn seen(&self, directory: &Directory) {
+        directory.node_seen(self, now());
+    }
+
+    fn deleted(&self, directory: &Directory) {
+        directory.node_deleted(self);
+    }
+}
+
+impl Watched for PartialObjectMeta<Namespace> {
+    const KIND: Kind = Kind::Namespaces;
+
+    fn seen(&self, directory: &Directory) {
+        directory.namespace_seen(&self.metadata);
+    }
+
+    fn deleted(&self, directory: &Directory) {
+        directory.namespace_deleted(&self.metadata);
+    }
+}

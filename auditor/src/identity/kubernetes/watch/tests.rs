@@ -1,0 +1,170 @@
+//! The watches on a server that is made up, for what the real one of the other tests is too old or too well behaved for:
+//! EndpointSlices of v1, a watch that is told that it came too late, a server that answers rubbish.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Mutex, time::Instant};
+
+use http::{Request, Response, StatusCode};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::identity::kubernetes::directory::Named;
+
+/// What the server says: lists by path, and what each watch of a path is answered, in order; then it is silent.
+#[derive(Default)]
+struct Script {
+    lists: Vec<(&'static str, Value)>,
+    watches: Mutex<Vec<(&'static str, StatusCode, String)>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Script {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let uri = request.uri().clone();
+        self.asked.lock().unwrap().push(uri.path().to_owned());
+        let answer = |status, text: String| {
+            let response = Response::builder()
+                .status(status)
+                .body(Body::from(text.into_bytes()));
+            Ok(response.unwrap())
+        };
+        if !uri.query().unwrap_or_default().contains("watch=true") {
+            let items = self.lists.iter().find(|(path, _)| *path == uri.path());
+            let list = |items: &Value| json!({"metadata": {"resourceVersion": "1"}, "items": items});
+            return answer(
+                StatusCode::OK,
+                list(items.map_or(&json!([]), |(_, items)| items)).to_string(),
+            );
+        }
+        let next = {
+            let mut watches = self.watches.lock().unwrap();
+            let at = watches.iter().position(|(path, ..)| *path == uri.path());
+            at.map(|at| watches.remove(at))
+        };
+        match next {
+            Some((_, status, text)) => answer(status, text),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Runs the watches until `done`, or for ten seconds.
+fn run_until(script: Script, done: impl Fn(&Sink) -> bool) -> (Sink, Arc<Script>) {
+    let script = Arc::new(script);
+    let served = Arc::clone(&script);
+    let sink = Sink {
+        directory: Arc::new(Directory::new(&[])),
+        status: Arc::new(Status::default()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let service = tower::service_fn(move |request| Arc::clone(&served).answer(request));
+        let watches = run(Client::new(service, "default"), sink.clone());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let wait = async {
+            while !done(&sink) && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = watches => (),
+            () = wait => (),
+        }
+    });
+    (sink, script)
+}
+
+fn pod(name: &str, ip: &str, version: u32) -> Value {
+    json!({
+        "metadata": {"uid": name, "name": name, "namespace": "shop", "resourceVersion": version.to_string()},
+        "spec": {"nodeName": "node-1"},
+        "status": {"phase": "Running", "podIP": ip},
+    })
+}
+
+fn event(kind: &str, object: &Value) -> String {
+    json!({"type": kind, "object": object}).to_string() + "\n"
+}
+
+fn at(sink: &Sink, address: &str) -> Option<Named> {
+    sink.directory.at(address.parse::<SocketAddr>().unwrap(), now())
+}
+
+fn name(sink: &Sink, address: &str) -> Option<String> {
+    at(sink, address)?.workload.map(|workload| workload.name)
+}
+
+#[test]
+fn slices_of_v1_are_read_where_the_server_has_them() {
+    let service = json!([{"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}}]);
+    let slice = json!([{"metadata": {"name": "web-x", "namespace": "shop",
+            "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.1.0.1"], "conditions": {"ready": true}, "nodeName": "node-1",
+            "targetRef": {"kind": "Pod", "uid": "only", "name": "only", "namespace": "shop"}}]}]);
+    let script = Script {
+        lists: vec![
+            ("/api/v1/pods", json!([pod("only", "10.1.0.1", 1)])),
+            ("/api/v1/services", service),
+            ("/apis/discovery.k8s.io/v1/endpointslices", slice),
+        ],
+        ..Script::default()
+    };
+    let (sink, script) = run_until(script, |sink| {
+        sink.status.is_whole() && name(sink, "10.96.0.1:443").as_deref() == Some("only")
+    });
+    assert_eq!(name(&sink, "10.96.0.1:443").as_deref(), Some("only"));
+    let asked = script.asked.lock().unwrap();
+    assert!(asked.iter().all(|path| !path.contains("v1beta1")), "{asked:?}");
+}
+
+#[test]
+fn a_watch_that_came_too_late_lists_again() {
+    let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+    let script = Script {
+        lists: vec![("/api/v1/pods", json!([pod("a", "10.1.0.1", 1)]))],
+        watches: Mutex::new(vec![
+            (
+                "/api/v1/pods",
+                StatusCode::OK,
+                event("ADDED", &pod("b", "10.1.0.2", 2)) + &event("ERROR", &gone),
+            ),
+            (
+                "/api/v1/pods",
+                StatusCode::OK,
+                event("DELETED", &pod("a", "10.1.0.1", 3)),
+            ),
+        ]),
+        ..Script::default()
+    };
+    let (sink, script) = run_until(script, |sink| {
+        sink.status.is_whole() && !sink.status.failures().is_empty() && name(sink, "10.1.0.1:1").is_none()
+    });
+    assert_eq!(sink.status.failures(), [("pods", "gone", 1)]);
+    let lists = script.asked.lock().unwrap();
+    assert!(
+        lists.iter().filter(|path| *path == "/api/v1/pods").count() >= 4,
+        "{lists:?}"
+    );
+    // "b" is not in the second list: it is gone, and whoever followed it was not seen.
+    assert_eq!(name(&sink, "10.1.0.2:1"), None);
+    assert_eq!(at(&sink, "10.1.0.1:1"), None);
+}
+
+#[test]
+fn rubbish_is_a_failure_and_not_the_end() {
+    let script = Script {
+        lists: vec![("/api/v1/pods", json!("no list"))],
+        ..Script::default()
+    };
+    let (sink, _) = run_until(script, |sink| {
+        let states = sink.status.states();
+        states["pods"] == "lost" && states["services"] == "watching"
+    });
+    assert_eq!(sink.status.states()["pods"], "lost");
+    assert_eq!(sink.status.states()["services"], "watching");
+    assert_eq!(sink.status.failures()[0].1, "unreadable");
+}
