@@ -16,6 +16,8 @@ struct Script {
     lists: Vec<(&'static str, Value)>,
     watches: Mutex<Vec<(&'static str, StatusCode, String)>>,
     asked: Mutex<Vec<String>>,
+    /// How long a list of pods takes.
+    slow: Duration,
 }
 
 impl Script {
@@ -29,6 +31,9 @@ impl Script {
             Ok(response.unwrap())
         };
         if !uri.query().unwrap_or_default().contains("watch=true") {
+            if uri.path() == "/api/v1/pods" {
+                tokio::time::sleep(self.slow).await;
+            }
             let items = self.lists.iter().find(|(path, _)| *path == uri.path());
             let list = |items: &Value| json!({"metadata": {"resourceVersion": "1"}, "items": items});
             return answer(
@@ -167,4 +172,28 @@ fn rubbish_is_a_failure_and_not_the_end() {
     assert_eq!(sink.status.states()["pods"], "lost");
     assert_eq!(sink.status.states()["services"], "watching");
     assert_eq!(sink.status.failures()[0].1, "unreadable");
+}
+
+#[test]
+fn a_slow_server_is_waited_for_kind_by_kind() {
+    let node = json!([{"metadata": {"name": "node-1"}, "status": {"addresses": [{"address": "192.0.2.1"}]}}]);
+    let script = Script {
+        lists: vec![
+            ("/api/v1/pods", json!([pod("a", "10.1.0.1", 1)])),
+            ("/api/v1/nodes", node),
+        ],
+        slow: Duration::from_millis(500),
+        ..Script::default()
+    };
+    let meanwhile = Mutex::new(None);
+    let (sink, _) = run_until(script, |sink| {
+        let states = sink.status.states();
+        if states["pods"] == "listing" && states["nodes"] == "watching" {
+            *meanwhile.lock().unwrap() = Some((name(sink, "192.0.2.1:1"), name(sink, "10.1.0.1:1")));
+        }
+        sink.status.is_whole()
+    });
+    let meanwhile = meanwhile.into_inner().unwrap();
+    assert_eq!(meanwhile, Some((Some("node-1".to_owned()), None)));
+    assert_eq!(name(&sink, "10.1.0.1:1").as_deref(), Some("a"));
 }
