@@ -181,8 +181,8 @@ fn what_a_stream_brings_before_it_is_bound_names_its_peer() {
 #[test]
 fn what_is_never_bound_is_reported_without_a_peer_after_a_moment() {
     let mut bench = Bench::unbound();
-    bench.send(BODY);
     let sent = std::time::Instant::now();
+    bench.send(BODY);
     let mut findings = Vec::new();
     while findings.is_empty() && sent.elapsed() < Duration::from_secs(10) {
         bench.replay.streams.settle();
