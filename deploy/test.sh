@@ -231,6 +231,7 @@ keys = {section: sorted(value) if isinstance(value, dict) else value for section
 assert keys == {
     "scope": ["cgroups", "containers", "exclude", "node", "pids"],
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
+    "content": ["descriptors", "reflection"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
     "identity": ["kubernetes", "labels", "runtimes", "sockets", "trust_domain", "wait_seconds"],
@@ -250,7 +251,7 @@ for line in open("../docs/configuration.md"):
         defaults[key] = default
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
-            "capture.leave_out", "identity.sockets", "identity.labels", "identity.trust_domain",
+            "capture.leave_out", "content.descriptors", "identity.sockets", "identity.labels", "identity.trust_domain",
             "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name"}
 def flat(value, path=()):
     for name, inner in value.items():
