@@ -147,6 +147,12 @@ mod tests {
                 r#"[{"query":"query A {a}"},{"query":"query B {b}"}]"#,
                 Some(("graphql", None)),
             ),
+            // Of the second it is sure only at its end that it is of the protocol of the first.
+            (
+                "application/json",
+                r#"[{"query":"query A {a}"},{"jsonrpc":"2.0","query":"query A {a}"}]"#,
+                Some(("graphql", Some("A"))),
+            ),
             // A search box, and a query below the top.
             ("application/json", r#"{"query":"shoes for ada"}"#, None),
             ("application/json", r#"{"a":{"query":"query A {a}"}}"#, None),

@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
             first = match first {
                 Some(known) if known == next => Some(known),
                 Some(known) if known.protocol == next.protocol => Some(known.without_name()),
-                Some(_) => return Found::sure(None),
+                Some(_) => return Found { call: None, ..found },
                 None => Some(next),
             };
             if !found.is_sure || !self.end_object() {
