@@ -18,12 +18,14 @@ pub enum DescribeError {
     NotSingle(String),
     #[error("`{0}` lacks the kind of the workload: write it as Deployment/NAME")]
     NoKind(String),
+    #[error("no end is all of `{0}`: its terms contradict each other")]
+    Contradiction(String),
 }
 
 /// The end that `selector` describes.
 ///
 /// # Errors
-/// When there is not exactly one value for each key.
+/// When there is not exactly one value for each key, or no end has all of them.
 pub fn describe(selector: &Selector) -> Result<End, DescribeError> {
     let mut end = End::default();
     let mut namespace = None;
@@ -54,6 +56,10 @@ pub fn describe(selector: &Selector) -> Result<End, DescribeError> {
     }
     if !selector.is_any() {
         end.certainty = Certainty::Exact;
+    }
+    // A unit is a workload, too: of another kind it is none.
+    if selector.external != Some(false) && !selector.matches(&end) {
+        return Err(DescribeError::Contradiction(selector.to_string()));
     }
     Ok(end)
 }

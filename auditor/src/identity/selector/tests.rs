@@ -164,6 +164,10 @@ fn a_selector_without_wildcards_describes_one_end() {
             "{text}"
         );
     }
+    assert!(matches!(
+        describe(&selector("unit=a.service,workload=Deployment/a")),
+        Err(DescribeError::Contradiction(_))
+    ));
 }
 
 #[test]
