@@ -17,6 +17,14 @@ pub struct Identity {
     /// In it, SPIFFE ids are derived of service accounts; not set: none are.
     pub trust_domain: Option<String>,
     pub kubernetes: KubernetesIdentity,
+    pub mesh: MeshIdentity,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshIdentity {
+    /// Rules, see [`crate::identity::mesh::Proxy`].
+    pub proxies: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

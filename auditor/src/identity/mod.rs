@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod container;
 pub mod explain;
 pub mod kubernetes;
+pub mod mesh;
 pub mod names;
 pub mod pairs;
 pub mod peer;
@@ -75,6 +76,7 @@ fn process(process: &ProcessInfo) -> Process {
         exe: process.exe.clone(),
         comm: process.comm.clone(),
         user: process.user.clone().or(process.uid.map(|uid| uid.to_string())),
+        uid: process.uid,
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 
 use super::Observed;
 use crate::{
-    identity::names::{Named, Names},
+    identity::{
+        mesh::Mesh,
+        names::{Named, Names},
+    },
     report::finding::End,
     serve::metrics::Reporter as Side,
 };
@@ -25,6 +28,15 @@ pub struct Naming {
     pub names: Names,
     /// How long an observation waits; zero for not at all.
     pub patience: Duration,
+}
+
+impl Naming {
+    /// With who is a proxy of a mesh.
+    #[must_use]
+    pub fn with_mesh(mut self, mesh: Mesh) -> Self {
+        self.names = self.names.with_mesh(mesh);
+        self
+    }
 }
 
 /// Observations that wait, in the order in which they came.

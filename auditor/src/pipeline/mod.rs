@@ -289,6 +289,7 @@ impl Session {
             peers: Arc::new(Peers::asking(
                 options.naming.names.containers().cloned(),
                 options.kubernetes,
+                Arc::clone(options.naming.names.mesh()),
             )),
             clock: Clock::now(),
             totals: Totals::default(),

@@ -134,8 +134,19 @@ pub struct End {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// It passes on what others send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hop: Option<Hop>,
     pub identified_by: IdentifiedBy,
     pub certainty: Certainty,
+}
+
+/// What passes messages on between those that make and use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hop {
+    /// Of a service mesh.
+    Proxy,
 }
 
 /// Where a SPIFFE id is from.
@@ -144,6 +155,8 @@ pub struct End {
 pub enum SpiffeSource {
     /// The service account: nobody attested it.
     Derived,
+    /// A certificate that a proxy of the mesh verified, by what it told the program behind it.
+    Xfcc,
 }
 
 /// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.
@@ -189,6 +202,9 @@ pub struct Process {
     /// Name of its effective user, as the host calls it; the number where it has no name there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The number of that user; not written.
+    #[serde(skip)]
+    pub uid: Option<u32>,
 }
 
 /// How an end got its name.

@@ -75,10 +75,12 @@ fn full() -> Finding {
             exe: Some("/a".into()),
             comm: Some("a".into()),
             user: Some("www-data".into()),
+            uid: Some(33),
         }),
         address: Some("10.0.0.1:1".into()),
         host: Some("h".into()),
         node: Some("n".into()),
+        hop: Some(Hop::Proxy),
         identified_by: IdentifiedBy::Cgroup,
         certainty: Certainty::Likely,
     });

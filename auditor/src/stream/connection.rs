@@ -22,6 +22,7 @@ use crate::{
         self,
         container::Containers,
         kubernetes::Kubernetes,
+        mesh::Mesh,
         pairs::{AddressPair, Pairs},
         peer,
         process::{ProcessInfo, Processes},
@@ -58,16 +59,30 @@ pub struct Peers {
     searches: Mutex<Option<(Instant, u32)>>,
     /// Names of pods, services and nodes, in a cluster.
     kubernetes: Option<Arc<Kubernetes>>,
+    /// Where proxies of a mesh are.
+    pub mesh: Arc<Mesh>,
 }
 
 impl Peers {
     /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it.
-    pub fn asking(containers: Option<Arc<Containers>>, kubernetes: Option<Arc<Kubernetes>>) -> Self {
+    pub fn asking(
+        containers: Option<Arc<Containers>>,
+        kubernetes: Option<Arc<Kubernetes>>,
+        mesh: Arc<Mesh>,
+    ) -> Self {
         Self {
             processes: Processes::asking(containers),
             kubernetes,
+            mesh,
             ..Self::default()
         }
+    }
+
+    /// A process is new, or became another program.
+    pub fn learn(&self, pid: u32) {
+        let process = self.processes.learn(pid);
+        let netns = process.netns.and_then(|inode| u32::try_from(inode).ok());
+        self.mesh.saw(&process, netns.unwrap_or(0));
     }
 
     /// An end that is a process of this host, with what is known of its pod.
@@ -80,6 +95,7 @@ impl Peers {
     }
 
     pub(super) fn opened(&self, connection: &Connection) {
+        self.mesh.saw(&connection.local, connection.netns);
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, false);
         }
