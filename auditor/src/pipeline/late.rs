@@ -178,6 +178,9 @@ mod tests {
         Observed::Value(Box::new(Seen {
             observation,
             pair: None,
+            netns: 0,
+            client: None,
+            xfcc: None,
             ingress: false,
             spot: None,
             lead: None,

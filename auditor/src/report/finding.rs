@@ -102,6 +102,14 @@ pub struct Flow {
     pub captured_by: &'static str,
     /// Id of the connection on this node.
     pub connection: String,
+    /// Proxies that passed it on between source and destination, as far as they were seen.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub hops: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(hops: &u8) -> bool {
+    *hops == 0
 }
 
 /// One end of a flow. The source is the sender of the bytes. Read from a journal, too.

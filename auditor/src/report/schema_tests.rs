@@ -42,6 +42,7 @@ fn full() -> Finding {
     finding.path = Some("a/b".into());
     finding.location.line = Some(1);
     finding.flow.as_mut().unwrap().status = Some(200);
+    finding.flow.as_mut().unwrap().hops = 2;
     finding.policy = Some(PolicyVerdict {
         name: Some("cards".into()),
         version: Some("1".into()),

@@ -356,6 +356,18 @@ impl Connection {
         ledger_of(self.source)
     }
 
+    /// The network namespace of its socket; 0 while unknown.
+    pub const fn netns(&self) -> u32 {
+        self.netns
+    }
+
+    /// The address of the side that opened it, which translation on the way does not change.
+    pub fn client(&self) -> Option<SocketAddr> {
+        let pair = self.pair.filter(|_| self.unix.is_none())?;
+        let address = if self.is_client() { pair.local } else { pair.remote };
+        (address.port() != 0).then_some(address)
+    }
+
     /// The watched process's end.
     pub fn local_end(&self, peers: &Peers) -> End {
         let address = self.pair.filter(|_| self.unix.is_none()).map(|pair| pair.local);
