@@ -323,7 +323,7 @@ impl DocumentSink<'_> {
             pair: connection.pair,
             netns: connection.netns(),
             client: connection.client(),
-            xfcc: None,
+            xfcc: origin.exchange.client.clone(),
             ingress,
             spot,
             lead,
