@@ -26,6 +26,7 @@ use crate::config::{Config, DEFAULT_FILE, Enabled, Identity, Runtimes, States};
 use crate::identity::{
     self,
     kubernetes::{Kubernetes, Watches, directory::Kind},
+    mesh::Mesh,
     names::{Names, Pods},
 };
 use crate::ledger::ByteLedger;
@@ -115,7 +116,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
-        naming: naming(&config.identity, kubernetes.clone())?,
+        naming: naming(&config.identity, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
         kubernetes,
         conntrack: engine::conntrack(config.identity.conntrack)?,
         scanner,
@@ -247,6 +248,12 @@ fn identity(kubernetes: &Kubernetes, metrics: &Metrics, health: &Health) {
 fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
     Ok(Selection::new(rules.context("capture.leave_out")?))
+}
+
+/// The rules of `identity.mesh.proxies`.
+fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
+    let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
+    Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
 }
 
 /// Who is asked for names, by `identity`.

@@ -23,6 +23,7 @@ use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
 use crate::config;
 use crate::identity::container::Socket;
+use crate::identity::mesh::{self, Mesh, Proxy};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
@@ -75,6 +76,11 @@ pub struct Args {
     /// the network namespace auditor runs in; or nobody's
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Tracking::Auto)]
     conntrack: Tracking,
+    /// Processes that pass on what others send, as sidecars do: `container=NAME`, `exe=PATH`, `uid=N`, with spaces between
+    /// them where several have to be true; with `xfcc` their x-forwarded-client-cert is believed [default: those of Istio,
+    /// Linkerd, Kuma and Consul]
+    #[arg(long, value_name = "RULE")]
+    mesh_proxy: Vec<Proxy>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -222,7 +228,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
-        naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE, None)?,
+        naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE, None)?
+            .with_mesh(mesh_of(&args)),
         kubernetes: None,
         conntrack: engine::conntrack(args.conntrack.into())?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
@@ -321,6 +328,14 @@ impl Over<'_> {
         }
         Ok(self.ended.get_or_insert_with(Instant::now).elapsed() >= LAST_RECORDS)
     }
+}
+
+/// The proxies that were named; else those that are known.
+fn mesh_of(args: &Args) -> Mesh {
+    if args.mesh_proxy.is_empty() {
+        return Mesh::new(mesh::DEFAULT.iter().filter_map(|rule| rule.parse().ok()));
+    }
+    Mesh::new(args.mesh_proxy.iter().cloned())
 }
 
 fn command_status(status: ExitStatus) -> CommandStatus {

@@ -298,6 +298,13 @@ pub const KEYS: &[Key] = &[
         meaning: "Name of this node; not set: that in the variable `NODE_NAME`.",
     },
     Key {
+        path: "identity.mesh.proxies",
+        kind: Kind::Texts,
+        default: r#"["container=istio-proxy xfcc", "container=linkerd-proxy", "container=kuma-sidecar", "container=consul-dataplane", "exe=/usr/local/bin/envoy uid=1337 xfcc", "exe=/usr/lib/linkerd/linkerd2-proxy uid=2102", "exe=/usr/local/bin/ztunnel"]"#,
+        unit: "",
+        meaning: "Proxies of a service mesh: rules of `container=NAME` (in a pod), `exe=PATH` and `uid=N` with spaces between them, all of which have to be true. With `xfcc` its `x-forwarded-client-cert` is believed. See identity.md.",
+    },
+    Key {
         path: "serve.http",
         kind: Kind::Address,
         default: "127.0.0.1:9478",

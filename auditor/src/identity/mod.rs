@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod container;
 pub mod explain;
 pub mod kubernetes;
+pub mod mesh;
 pub mod names;
 pub mod pairs;
 pub mod peer;
@@ -79,6 +80,7 @@ fn process(process: &ProcessInfo) -> Process {
         exe: process.exe.clone(),
         comm: process.comm.clone(),
         user: process.user.clone().or(process.uid.map(|uid| uid.to_string())),
+        uid: process.uid,
     }
 }
 

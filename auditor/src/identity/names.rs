@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use super::container::{Containers, Facts, Look, Unnamed};
+use super::{
+    container::{Containers, Facts, Look, Unnamed},
+    mesh::Mesh,
+};
 use crate::report::finding::{Container, End, Workload};
 
 /// Whether more may become known of an end.
@@ -31,12 +34,29 @@ pub trait Pods: Send + Sync {
 pub struct Names {
     containers: Option<Arc<Containers>>,
     pods: Option<Arc<dyn Pods>>,
+    mesh: Arc<Mesh>,
 }
 
 impl Names {
     /// Names from these sources.
     pub fn new(containers: Option<Arc<Containers>>, pods: Option<Arc<dyn Pods>>) -> Self {
-        Self { containers, pods }
+        Self {
+            containers,
+            pods,
+            mesh: Arc::default(),
+        }
+    }
+
+    /// With who is a proxy of a mesh.
+    #[must_use]
+    pub fn with_mesh(mut self, mesh: Mesh) -> Self {
+        self.mesh = Arc::new(mesh);
+        self
+    }
+
+    /// Who is a proxy of a mesh.
+    pub const fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
     }
 
     /// Adds to an end what is known of it now.
@@ -46,6 +66,7 @@ impl Names {
             (Some(pods), Some(uid)) => pods.name(&uid, end),
             _ => Named::Done,
         };
+        self.mesh.mark(end);
         match (by_runtime, by_pods) {
             (Named::Done, Named::Done) => Named::Done,
             _ => Named::Pending,

@@ -143,7 +143,7 @@ impl Control {
                 continue;
             }
             self.watched.insert(pid);
-            self.shared.peers.processes.learn(pid);
+            self.shared.peers.learn(pid);
             self.look_at(pid, None);
         }
         let ahead = Why {
@@ -229,7 +229,7 @@ impl Control {
                 }
                 Kind::Exec if self.leaves_out(tgid) => {}
                 Kind::Exec => {
-                    self.shared.peers.processes.learn(tgid);
+                    self.shared.peers.learn(tgid);
                     self.watched.insert(tgid);
                     if self.looks.len() < MAX_LOOKS {
                         self.looks.extend(LOOKS.map(|after| ((now + after, tgid), None)));

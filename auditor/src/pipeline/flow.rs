@@ -307,6 +307,7 @@ impl DocumentSink<'_> {
                     encrypted: connection.ledger() == Ledger::Tls,
                     captured_by: connection.captured_by,
                     connection: format!("{:x}", connection.stream),
+                    hops: 0,
                 },
                 source,
                 destination,
@@ -320,6 +321,9 @@ impl DocumentSink<'_> {
                 time: self.time(),
             },
             pair: connection.pair,
+            netns: connection.netns(),
+            client: connection.client(),
+            xfcc: origin.exchange.client.clone(),
             ingress,
             moved_ns: connection.seen_ns(),
             spot,
@@ -337,7 +341,17 @@ impl DocumentSink<'_> {
         suspects: &Suspects,
     ) -> Option<Missed> {
         let spot = spot(origin, &miss.field).filter(|spot| suspects.has(spot))?;
-        if self.shared.watchlist.was_sent(spot.with(detector, miss.lead)) {
+        // Behind a proxy each sighting has its ends: they are put together to those of the message.
+        let (peers, netns) = (&self.shared.peers, self.connection.netns());
+        let sighting = match peers.mesh.is_in(netns) {
+            true => u64::from(self.connection.tgid) << 32,
+            false => 0,
+        };
+        if self
+            .shared
+            .watchlist
+            .was_sent(spot.with(detector, miss.lead) ^ sighting)
+        {
             return None;
         }
         let ingress = self.connection.is_ingress(origin.direction);
@@ -346,6 +360,8 @@ impl DocumentSink<'_> {
             source,
             destination,
             pair: self.connection.pair,
+            netns: self.connection.netns(),
+            client: self.connection.client(),
             ingress,
             moved_ns: self.connection.seen_ns(),
             spot,

@@ -9,6 +9,7 @@ mod exclusion;
 mod flow;
 mod hold;
 mod hooking;
+mod hops;
 mod late;
 pub mod protocols;
 pub mod replay;
@@ -20,6 +21,7 @@ mod watchlist;
 mod worker;
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -53,7 +55,7 @@ use crate::{
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
-    stream::Peers,
+    stream::{Connection, Peers},
 };
 
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
@@ -144,6 +146,8 @@ pub struct Totals {
     /// Streams that ended without a socket.
     pub unbound: AtomicU64,
     pub duplicates: AtomicU64,
+    /// Sightings of values that proxies passed on, beside the one that is reported.
+    pub passed_on: AtomicU64,
 }
 
 impl Totals {
@@ -175,10 +179,17 @@ pub struct Shared {
 }
 
 /// An observation, with what is needed to tell it from the same bytes seen at the other end.
+#[derive(Clone)]
 pub struct Seen {
     pub observation: Observation,
     /// The socket's addresses, where they are known.
     pub pair: Option<AddressPair>,
+    /// The network namespace of the socket; 0 while unknown.
+    pub netns: u32,
+    /// The address of who opened the connection.
+    pub client: Option<SocketAddr>,
+    /// Who the client is, as the request says (`x-forwarded-client-cert`): anybody may write that.
+    pub xfcc: Option<Arc<str>>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
     pub ingress: bool,
     /// When the bytes moved, on the clock of records.
@@ -196,6 +207,8 @@ pub struct Missed {
     source: End,
     destination: End,
     pair: Option<AddressPair>,
+    netns: u32,
+    client: Option<SocketAddr>,
     ingress: bool,
     /// When the bytes moved, on the clock of records.
     moved_ns: u64,
@@ -213,8 +226,53 @@ pub enum Observed {
 }
 
 impl Observed {
+    /// The watched process received it.
+    fn is_ingress(&self) -> bool {
+        match self {
+            Self::Value(seen) => seen.ingress,
+            Self::Missed(missed) => missed.ingress,
+        }
+    }
+
+    /// The network namespace of the socket; 0 while unknown.
+    fn netns(&self) -> u32 {
+        match self {
+            Self::Value(seen) => seen.netns,
+            Self::Missed(missed) => missed.netns,
+        }
+    }
+
+    fn client(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Value(seen) => seen.client,
+            Self::Missed(missed) => missed.client,
+        }
+    }
+
+    fn is_within_host(&self) -> bool {
+        let pair = match self {
+            Self::Value(seen) => seen.pair,
+            Self::Missed(missed) => missed.pair,
+        };
+        pair.is_some_and(AddressPair::is_within_host)
+    }
+
+    /// When, microseconds of the wall clock.
+    fn time_us(&self) -> i64 {
+        match self {
+            Self::Value(seen) => seen.observation.time.as_microsecond(),
+            Self::Missed(missed) => missed.at.saturating_mul(1_000_000),
+        }
+    }
+
     /// Names the ends, once the connection is known.
-    fn set_ends(&mut self, known: Option<AddressPair>, local: End, remote: End) {
+    fn set_ends(&mut self, connection: &Connection, local: End, remote: End) {
+        match self {
+            Self::Value(seen) => (seen.netns, seen.client) = (connection.netns(), connection.client()),
+            Self::Missed(missed) => {
+                (missed.netns, missed.client) = (connection.netns(), connection.client());
+            }
+        }
         let (source, destination, pair, ingress) = match self {
             Self::Value(seen) => (
                 &mut seen.observation.source,
@@ -229,7 +287,7 @@ impl Observed {
                 missed.ingress,
             ),
         };
-        *pair = known;
+        *pair = connection.pair;
         (*source, *destination) = if ingress { (remote, local) } else { (local, remote) };
     }
 }
@@ -296,6 +354,7 @@ impl Session {
                 options.naming.names.containers().cloned(),
                 options.kubernetes,
                 options.conntrack,
+                Arc::clone(options.naming.names.mesh()),
             )),
             clock: Clock::now(),
             totals: Totals::default(),

@@ -12,7 +12,11 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Missed, Observed, Seen, Shared, late::Late};
+use super::{
+    Missed, Observed, Seen, Shared,
+    hops::{Hops, Outcome},
+    late::Late,
+};
 use crate::{
     content::Field,
     detect::{
@@ -69,6 +73,7 @@ pub struct Reporter {
     measured: Option<Instant>,
     held: VecDeque<(Instant, Observed)>,
     late: Late,
+    hops: Hops,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -84,6 +89,7 @@ impl Reporter {
         Self {
             aggregator: Aggregator::new(settings, judge),
             late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
+            hops: Hops::new(Arc::clone(shared.naming.names.mesh())),
             shared,
             sketches: Sketches::new(limits),
             measured: None,
@@ -113,7 +119,8 @@ impl Reporter {
             }
             self.remember(sighting);
         }
-        if observed.must_wait(&self.shared.peers.pairs.translations) {
+        let peers = &self.shared.peers;
+        if observed.must_wait(&peers.pairs.translations) || peers.mesh.is_in(observed.netns()) {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
@@ -129,8 +136,10 @@ impl Reporter {
     pub fn due(&mut self) -> Vec<Finding> {
         let mut findings = self.release(Some(HOLD));
         for (observed, side) in self.late.due() {
-            findings.extend(self.sketch(observed, side));
+            findings.extend(self.passed_on(observed, side));
         }
+        let whole = self.hops.due();
+        findings.extend(self.whole(whole));
         self.forget();
         if let Some(suspects) = self.sketches.changed_suspects() {
             self.shared.watchlist.set(suspects);
@@ -148,8 +157,10 @@ impl Reporter {
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = self.release(None);
         for (observed, side) in self.late.finish() {
-            findings.extend(self.sketch(observed, side));
+            findings.extend(self.passed_on(observed, side));
         }
+        let whole = self.hops.finish();
+        findings.extend(self.whole(whole));
         for (detection, waiting) in self.sketches.finish() {
             findings.extend(self.report(detection, *waiting));
         }
@@ -240,8 +251,31 @@ impl Reporter {
     /// Hands on what has its names, or need not wait for them.
     fn named(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
         let due = self.late.take(observed, side);
-        due.map(|(observed, side)| self.sketch(observed, side))
+        due.map(|(observed, side)| self.passed_on(observed, side))
             .unwrap_or_default()
+    }
+
+    /// Hands on what no proxy has to do with.
+    fn passed_on(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
+        let whole = self.hops.take(observed, side);
+        self.whole(whole)
+    }
+
+    /// Hands on messages with all that was seen of their way.
+    fn whole(&mut self, outcomes: Vec<Outcome>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for outcome in outcomes {
+            findings.extend(match outcome {
+                Outcome::Observed(observed, side) => self.sketch(observed, side),
+                Outcome::Amended { before, now, side } => {
+                    let amended = self.aggregator.amend(&before, &now.observation, Timestamp::now());
+                    amended.unwrap_or_else(|| self.offer(*now, side))
+                }
+            });
+        }
+        let merged = self.hops.merged();
+        self.shared.totals.passed_on.store(merged, Ordering::Relaxed);
+        findings
     }
 
     fn sketch(&mut self, observed: Observed, side: Side) -> Vec<Finding> {

@@ -4,6 +4,7 @@
 //! a higher `revision` at most every interval, and at the end. It never keeps more than a set
 //! number of findings alive: the one unseen for longest goes first, with its final revision.
 
+mod amend;
 mod correct;
 
 use std::collections::{BTreeMap, HashMap};

@@ -102,6 +102,14 @@ pub struct Flow {
     pub captured_by: &'static str,
     /// Id of the connection on this node.
     pub connection: String,
+    /// Proxies that passed it on between source and destination, as far as they were seen.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub hops: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(hops: &u8) -> bool {
+    *hops == 0
 }
 
 /// One end of a flow. The source is the sender of the bytes. Read from a journal, too.
@@ -140,8 +148,19 @@ pub struct End {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// It passes on what others send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hop: Option<Hop>,
     pub identified_by: IdentifiedBy,
     pub certainty: Certainty,
+}
+
+/// What passes messages on between those that make and use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hop {
+    /// Of a service mesh.
+    Proxy,
 }
 
 /// Where a SPIFFE id is from.
@@ -150,6 +169,8 @@ pub struct End {
 pub enum SpiffeSource {
     /// The service account: nobody attested it.
     Derived,
+    /// A certificate that a proxy of the mesh verified, by what it told the program behind it.
+    Xfcc,
 }
 
 /// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.
@@ -195,6 +216,9 @@ pub struct Process {
     /// Name of its effective user, as the host calls it; the number where it has no name there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The number of that user; not written.
+    #[serde(skip)]
+    pub uid: Option<u32>,
 }
 
 /// How an end got its name.

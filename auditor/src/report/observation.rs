@@ -186,6 +186,7 @@ pub(crate) mod tests {
                 encrypted: true,
                 captured_by: "openssl",
                 connection: "1".into(),
+                hops: 0,
             },
             source: end("/usr/bin/python3", 100, "127.0.0.1:40000"),
             destination: end("/usr/sbin/nginx", 200, "127.0.0.1:8443"),

@@ -42,6 +42,7 @@ fn full() -> Finding {
     finding.path = Some("a/b".into());
     finding.location.line = Some(1);
     finding.flow.as_mut().unwrap().status = Some(200);
+    finding.flow.as_mut().unwrap().hops = 2;
     finding.policy = Some(PolicyVerdict {
         name: Some("cards".into()),
         version: Some("1".into()),
@@ -75,12 +76,14 @@ fn full() -> Finding {
             exe: Some("/a".into()),
             comm: Some("a".into()),
             user: Some("www-data".into()),
+            uid: Some(33),
         }),
         unit: Some("a.service".into()),
         slice: Some("system.slice".into()),
         address: Some("10.0.0.1:1".into()),
         host: Some("h".into()),
         node: Some("n".into()),
+        hop: Some(Hop::Proxy),
         identified_by: IdentifiedBy::Cgroup,
         certainty: Certainty::Likely,
     });

@@ -24,6 +24,7 @@ use crate::{
         conntrack::Conntrack,
         container::Containers,
         kubernetes::Kubernetes,
+        mesh::Mesh,
         pairs::{AddressPair, Pairs},
         peer,
         process::{ProcessInfo, Processes},
@@ -62,6 +63,8 @@ pub struct Peers {
     kubernetes: Option<Arc<Kubernetes>>,
     /// Who knows what translation makes of addresses.
     pub conntrack: Option<Conntrack>,
+    /// Where proxies of a mesh are.
+    pub mesh: Arc<Mesh>,
 }
 
 impl Peers {
@@ -71,6 +74,7 @@ impl Peers {
         containers: Option<Arc<Containers>>,
         kubernetes: Option<Arc<Kubernetes>>,
         conntrack: Option<Conntrack>,
+        mesh: Arc<Mesh>,
     ) -> Self {
         let translations = conntrack
             .as_ref()
@@ -80,8 +84,16 @@ impl Peers {
             pairs: Pairs::with(translations.unwrap_or_default()),
             kubernetes,
             conntrack,
+            mesh,
             ..Self::default()
         }
+    }
+
+    /// A process is new, or became another program.
+    pub fn learn(&self, pid: u32) {
+        let process = self.processes.learn(pid);
+        let netns = process.netns.and_then(|inode| u32::try_from(inode).ok());
+        self.mesh.saw(&process, netns.unwrap_or(0));
     }
 
     /// An end that is a process of this host, with what is known of its pod.
@@ -94,6 +106,7 @@ impl Peers {
     }
 
     pub(super) fn opened(&self, connection: &Connection) {
+        self.mesh.saw(&connection.local, connection.netns);
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, false);
         }
@@ -358,6 +371,18 @@ impl Connection {
     /// The ledger its bytes belong to.
     pub const fn ledger(&self) -> Ledger {
         ledger_of(self.source)
+    }
+
+    /// The network namespace of its socket; 0 while unknown.
+    pub const fn netns(&self) -> u32 {
+        self.netns
+    }
+
+    /// The address of the side that opened it, which translation on the way does not change.
+    pub fn client(&self) -> Option<SocketAddr> {
+        let pair = self.pair.filter(|_| self.unix.is_none())?;
+        let address = if self.is_client() { pair.local } else { pair.remote };
+        (address.port() != 0).then_some(address)
     }
 
     /// The watched process's end.

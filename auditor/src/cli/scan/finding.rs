@@ -55,6 +55,7 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         encrypted: false,
         captured_by: "file",
         connection: String::new(),
+        hops: 0,
     });
     Finding {
         schema: SCHEMA,
