@@ -14,13 +14,13 @@ use jiff::Timestamp;
 
 use super::Party;
 use super::clock::{Clock, millis};
-use super::drift::{self, Drift, Facts};
+use super::drift::{self, Drift};
 use super::edge::{Edge, Told};
 use super::record::{Counts, Record, Side};
 use super::room::{Class, Room};
 use super::row::{Field, REST, Row};
 use crate::detect::{Confidence, State};
-use crate::report::finding::{Kind, Verdict};
+use crate::report::finding::{Facts, Kind, Verdict};
 use crate::report::observation::Observation;
 use index::Index;
 
@@ -137,7 +137,8 @@ pub struct Book {
     by_ends: HashMap<u128, u32, foldhash::fast::RandomState>,
     /// Told so far in this minute.
     flows_told: Told,
-    edges_rewritten: bool,
+    /// The next batch is everything.
+    rewrites: bool,
 }
 
 impl Book {
@@ -162,7 +163,7 @@ impl Book {
             edges: Vec::new(),
             by_ends: HashMap::default(),
             flows_told: Told::default(),
-            edges_rewritten: false,
+            rewrites: false,
         }
     }
 
@@ -397,7 +398,11 @@ impl Book {
             destination,
             operation: observation.flow.operation.as_deref().map(cut),
             part: self.index.text(observation.place.name()),
-            field: detection.field.path.as_deref().map(cut),
+            field: detection
+                .field
+                .path
+                .as_deref()
+                .map(|path| cut(&index::without_indices(path))),
             detector,
             category,
             regulations,
@@ -546,13 +551,27 @@ impl Book {
         let before = self.edges.len();
         self.edges.retain(|slot| !is_old(slot.edge.last));
         if self.edges.len() != before {
-            self.edges_rewritten = true;
+            self.rewrites = true;
             self.by_ends.clear();
             for (at, slot) in self.edges.iter().enumerate() {
                 let ends = self.index.ends(&slot.edge.source, &slot.edge.destination);
                 self.by_ends.insert(ends, u32::try_from(at).unwrap_or(u32::MAX));
             }
         }
+    }
+
+    /// Takes the rows of the lightest tenth of the fields; they are counted with the rest. Returns
+    /// how many those were.
+    pub fn shed(&mut self) -> usize {
+        let watched = self.clock.watched(Instant::now());
+        let most = self.room.len() / 10;
+        for shed in 0..most {
+            match self.room.lightest() {
+                Some(at) => self.evict(at, watched),
+                None => return shed,
+            }
+        }
+        most
     }
 
     /// Every row, in no order.
@@ -609,17 +628,33 @@ impl Book {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub rows: Vec<(u64, Row)>,
+    /// Rows that are no more.
     pub gone: Vec<u64>,
     pub(super) edges: Vec<(u64, Edge)>,
-    /// `edges` are all there are; stored ones are to be forgotten.
-    pub edges_rewritten: bool,
+    /// This is all there is, and what was written before is to be forgotten.
+    pub is_everything: bool,
     pub totals: Totals,
+}
+
+impl Batch {
+    /// True when nothing but time changed.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.gone.is_empty() && self.edges.is_empty() && !self.is_everything
+    }
 }
 
 impl Book {
     /// What is to be written, which then counts as written.
     pub fn take_batch(&mut self, now: Instant) -> Batch {
-        let mut rows = Vec::with_capacity(self.dirty.len());
+        let is_everything = std::mem::take(&mut self.rewrites);
+        let mut rows = Vec::new();
+        if is_everything {
+            self.dirty.clear();
+            for slot in self.slots.iter_mut().flatten() {
+                slot.is_dirty = false;
+                rows.push((slot.id, row(slot)));
+            }
+        }
         for at in std::mem::take(&mut self.dirty) {
             if let Some(Some(slot)) = self.slots.get_mut(at as usize)
                 && std::mem::take(&mut slot.is_dirty)
@@ -627,10 +662,9 @@ impl Book {
                 rows.push((slot.id, row(slot)));
             }
         }
-        let edges_rewritten = std::mem::take(&mut self.edges_rewritten);
         let mut edges = Vec::new();
         for (at, slot) in (0..).zip(&mut self.edges) {
-            if std::mem::take(&mut slot.is_dirty) || edges_rewritten {
+            if std::mem::take(&mut slot.is_dirty) || is_everything {
                 edges.push((at, slot.edge.clone()));
             }
         }
@@ -638,41 +672,53 @@ impl Book {
             rows,
             gone: std::mem::take(&mut self.gone),
             edges,
-            edges_rewritten,
+            is_everything,
             totals: self.totals(now),
         }
     }
 
-    /// The file has nothing of what there is: all is to be written.
+    /// The last batch was not written: the next one is everything.
     pub fn write_all_again(&mut self) {
-        for at in 0..self.slots.len() {
-            self.touch(u32::try_from(at).unwrap_or(u32::MAX));
-        }
-        self.edges_rewritten = true;
+        self.rewrites = true;
     }
 
-    /// Takes in what an earlier run wrote. Call it before the first value.
-    pub(super) fn load(&mut self, rows: Vec<(u64, Row)>, edges: Vec<Edge>, totals: Totals) {
+    /// Adds what an earlier run wrote. The next batch is everything.
+    pub(super) fn load(&mut self, rows: Vec<Row>, edges: Vec<Edge>, totals: Totals) {
         self.clock.resume(totals.watched, totals.wall);
-        self.totals = totals;
-        for (id, row) in rows {
-            self.next_id = self.next_id.max(id.saturating_add(1));
-            self.restore(id, row);
+        let own = &mut self.totals;
+        if own.observed == 0 || totals.observed > 0 && totals.began < own.began {
+            own.began = totals.began;
         }
-        for edge in edges.into_iter().take(self.limits.edges) {
+        own.observed = own.observed.saturating_add(totals.observed);
+        own.expired = own.expired.saturating_add(totals.expired);
+        own.evicted = own.evicted.saturating_add(totals.evicted);
+        own.edges_lost = own.edges_lost.saturating_add(totals.edges_lost);
+        own.untold = own.untold.saturating_add(totals.untold);
+        rows.into_iter().for_each(|row| self.restore(row));
+        for edge in edges {
             let ends = self.index.ends(&edge.source, &edge.destination);
             let at = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
-            self.by_ends.insert(ends, at);
-            self.edges.push(EdgeSlot {
-                edge,
-                is_dirty: false,
-                is_fresh: true,
-            });
+            match self.by_ends.get(&ends).copied() {
+                Some(known) => {
+                    if let Some(slot) = self.edges.get_mut(known as usize) {
+                        slot.edge.add(edge);
+                    }
+                }
+                None if self.edges.len() >= self.limits.edges => self.totals.edges_lost += 1,
+                None => {
+                    self.by_ends.insert(ends, at);
+                    self.edges.push(EdgeSlot {
+                        edge,
+                        is_dirty: false,
+                        is_fresh: true,
+                    });
+                }
+            }
         }
-        self.edges_rewritten = true;
+        self.rewrites = true;
     }
 
-    fn restore(&mut self, id: u64, row: Row) {
+    fn restore(&mut self, row: Row) {
         let keys = self.index.keys_of(&row.field);
         let names = self.index.names(&row);
         let is_rest = row.is_rest();
@@ -684,16 +730,12 @@ impl Book {
             if let Some(Some(slot)) = self.slots.get_mut(at as usize) {
                 slot.record.add(&row.record);
             }
-            self.totals.evicted += 1;
-            self.gone.push(id);
+            self.totals.evicted += u64::from(beyond && known.is_none());
             self.touch(at);
             return;
         }
         let class = Class::of(&row.record);
         let at = self.insert(keys.field, keys.place, names, row.record);
-        if let Some(Some(slot)) = self.slots.get_mut(at as usize) {
-            slot.id = id;
-        }
         match is_rest {
             true => self.rests += 1,
             false => self.room.enter(at, class),

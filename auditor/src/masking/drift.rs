@@ -23,11 +23,9 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::record::Usual;
 use crate::detect::State;
-use crate::report::finding::Kind;
+use crate::report::finding::{Facts, Kind};
 
 /// Values that make something usual.
 pub const SURE: u64 = 5;
@@ -64,27 +62,6 @@ pub struct Drift {
     pub kind: Kind,
     pub before: Facts,
     pub after: Facts,
-}
-
-/// How something was, or is. What does not matter to the kind of drift is left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Facts {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-    /// Of the field: protected / (protected + clear).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub coverage: Option<f64>,
-    /// Values counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub values: Option<u64>,
-    /// Kinds of data in the field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detectors: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encrypted: Option<bool>,
-    /// Values within five seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate: Option<u64>,
 }
 
 /// What a value does to what is usual in its field. `is_agreed`: policy allows it. Returns whether

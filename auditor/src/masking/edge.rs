@@ -169,6 +169,25 @@ impl Edge {
     }
 }
 
+impl Edge {
+    /// Adds what an earlier run knew of the same edge: what was usual then is.
+    pub(super) fn add(&mut self, earlier: Self) {
+        self.born = self.born.min(earlier.born);
+        self.last = self.last.max(earlier.last);
+        self.regulated |= earlier.regulated;
+        if earlier.wire.usual {
+            self.wire = earlier.wire;
+        }
+        for kind in earlier.kinds {
+            if let Some(own) = self.kind(&kind.detector, kind.born) {
+                own.counts.add(&kind.counts);
+                own.born = own.born.min(kind.born);
+                own.rate = kind.rate;
+            }
+        }
+    }
+}
+
 impl Kind {
     pub(super) const fn count(&mut self, state: State) {
         let count = self.counts.of_mut(state);

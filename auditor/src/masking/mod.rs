@@ -11,11 +11,13 @@ mod clock;
 pub mod drift;
 mod edge;
 mod frequency;
+pub mod keeper;
 mod party;
 mod rank;
 pub mod record;
 mod room;
 mod row;
+pub mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -3,6 +3,7 @@
 //! A field is known by 128 bits of a hash with secret factors, so that nobody can make two fields
 //! look the same.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -90,11 +91,12 @@ impl Index {
 
     pub(super) fn keys(&mut self, source: &Party, destination: &Party, observation: &Observation) -> Keys {
         let detection = &observation.detection;
+        let field = detection.field.path.as_deref().map(without_indices);
         self.hash_all(
             [source, destination],
             observation.flow.operation.as_deref(),
             observation.place.name(),
-            detection.field.path.as_deref(),
+            field.as_deref(),
             detection.detector,
         )
     }
@@ -167,6 +169,25 @@ impl Index {
     }
 }
 
+/// `$.items[7].card` as `$.items[*].card`: all elements of a list are one field, as in policies.
+pub(super) fn without_indices(path: &str) -> Cow<'_, str> {
+    if !path.contains('[') {
+        return Cow::Borrowed(path);
+    }
+    let mut text = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(open) = rest.find('[') {
+        let (before, bracket) = rest.split_at(open + 1);
+        text.push_str(before);
+        let digits = bracket.bytes().take_while(u8::is_ascii_digit).count();
+        let is_index = digits > 0 && bracket[digits..].starts_with(']');
+        text.push_str(if is_index { "*" } else { &bracket[..digits] });
+        rest = &bracket[digits..];
+    }
+    text.push_str(rest);
+    Cow::Owned(text)
+}
+
 fn party(text: &mut Vec<u8>, party: &Party) {
     for part in [&party.namespace, &party.kind, &party.name] {
         write(text, Some(part));
@@ -179,4 +200,30 @@ fn write(text: &mut Vec<u8>, part: Option<&str>) {
     let length = part.map_or(u32::MAX, |part| u32::try_from(part.len()).unwrap_or(u32::MAX));
     text.extend(length.to_le_bytes());
     text.extend(part.unwrap_or_default().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_of_lists_are_left_out_and_nothing_else() {
+        for (path, expected) in [
+            ("$.a[0].b[17][2].c", "$.a[*].b[*][*].c"),
+            ("$.a['x'][1", "$.a['x'][1"),
+            ("$.a[1x][]", "$.a[1x][]"),
+            ("é[3]é", "é[*]é"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_indices(path), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_path_can_be_read_and_a_second_time_changes_nothing(path in "[\\[\\]0-9a*é.]{0,40}") {
+            let once = without_indices(&path).into_owned();
+            proptest::prop_assert_eq!(without_indices(&once), once.as_str());
+        }
+    }
 }
