@@ -23,6 +23,7 @@ use crate::detect::{Confidence, State};
 use crate::report::finding::{Facts, Kind, Verdict};
 use crate::report::observation::Observation;
 use index::Index;
+pub(super) use index::without_indices;
 
 /// Longest operation and longest field path kept, bytes.
 const TEXT_LIMIT: usize = 384;

@@ -8,6 +8,7 @@
 
 pub mod book;
 mod clock;
+pub mod coverage;
 pub mod drift;
 mod edge;
 mod frequency;
@@ -15,13 +16,15 @@ pub mod keeper;
 mod party;
 mod rank;
 pub mod record;
+pub mod require;
 mod room;
 mod row;
+pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use book::{Book, Limits, Sighting};
-pub use party::Party;
+pub use party::{Party, not_kept};
 pub use record::{Counts, Record, Side};
 pub use row::{Field, Row};

@@ -170,7 +170,7 @@ impl Index {
 }
 
 /// `$.items[7].card` as `$.items[*].card`: all elements of a list are one field, as in policies.
-pub(super) fn without_indices(path: &str) -> Cow<'_, str> {
+pub(in crate::masking) fn without_indices(path: &str) -> Cow<'_, str> {
     if !path.contains('[') {
         return Cow::Borrowed(path);
     }
