@@ -238,6 +238,14 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// The same, where somebody else knew whether the end is outside.
+    pub fn said(end: &'a End, external: bool) -> Self {
+        Self {
+            external,
+            ..Self::of(end)
+        }
+    }
+
     /// As [`attribute`].
     pub fn value(&self, key: Key, label: &str) -> Option<&str> {
         match key {

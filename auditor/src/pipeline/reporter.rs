@@ -1,12 +1,13 @@
 //! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
 //! the field adds what it knows, the rest is aggregated.
 
+mod masking;
 mod measure;
 
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -27,10 +28,11 @@ use crate::{
         pairs::AddressPair,
         translations::{Translation, Translations},
     },
+    masking::Book,
     policy::Judge,
     protocol::text::DATAGRAM,
     report::{
-        aggregate::{Aggregator, Settings},
+        aggregate::{Admission, Aggregator, Settings},
         finding::{Certainty, End, Finding, IdentifiedBy},
         naming::Name,
         observation::Observation,
@@ -74,6 +76,7 @@ pub struct Reporter {
     held: VecDeque<(Instant, Observed)>,
     late: Late,
     hops: Hops,
+    masking: Option<masking::Ledger>,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -94,9 +97,15 @@ impl Reporter {
             sketches: Sketches::new(limits),
             measured: None,
             held: VecDeque::new(),
+            masking: None,
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
         }
+    }
+
+    /// Counts every value in this ledger too, and reports drift.
+    pub fn count_in(&mut self, ledger: Arc<Mutex<Book>>) {
+        self.masking = Some(ledger);
     }
 
     /// Takes what was seen; returns what is to be reported now.
@@ -372,9 +381,19 @@ impl Reporter {
         self.shared
             .metrics
             .attribution("destination", for_metrics.destination.identified_by.name());
-        let offered = self.aggregator.offer(observation, Timestamp::now());
+        let now = Timestamp::now();
+        let offered = self.aggregator.offer(observation, now);
         self.shared.metrics.value(&for_metrics, offered.admission, side);
-        offered.findings
+        let mut findings = offered.findings;
+        if let Some(ledger) = &self.masking
+            && offered.admission != Admission::LowConfidence
+        {
+            let judged = offered.judged.as_deref();
+            let drifts = masking::count(ledger, &for_metrics, judged, side);
+            let drift = |drift| for_metrics.clone().into_drift(judged, drift, now);
+            findings.extend(drifts.into_iter().map(drift));
+        }
+        findings
     }
 
     fn remember(&mut self, sighting: Sighting) {

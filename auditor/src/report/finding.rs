@@ -51,6 +51,12 @@ pub struct Finding {
     pub destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyVerdict>,
+    /// Of drift: how it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Facts>>,
+    /// Of drift: how it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Box<Facts>>,
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -70,6 +76,27 @@ pub enum Kind {
     Update,
     /// A protected or test value, emitted only when other states than `clear` are asked for.
     Observation,
+}
+
+/// How something was, or is. What does not matter to the kind of drift is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Facts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Of the field: protected / (protected + clear).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
+    /// Values counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
+    /// Kinds of data in the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detectors: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<bool>,
+    /// Values within five seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
 }
 
 /// Where in the message (or file) the value is.

@@ -90,6 +90,35 @@ fn full() -> Finding {
     finding
 }
 
+/// A finding of this kind, with everything that drift may say.
+fn drifted(kind: Kind) -> Finding {
+    let facts = Facts {
+        state: Some(State::Masked),
+        coverage: Some(1.0),
+        values: Some(7),
+        detectors: Some(vec!["iban".to_owned()]),
+        encrypted: Some(true),
+        rate: Some(3),
+    };
+    let drift = crate::masking::drift::Drift {
+        kind,
+        before: facts,
+        after: Facts::default(),
+    };
+    card().into_drift(None, drift, Timestamp::now())
+}
+
+#[test]
+fn drift_without_before_and_after_does_not_validate() {
+    let validator = findings();
+    for name in ["before", "after"] {
+        let mut value = serde_json::to_value(drifted(Kind::MaskDrift)).unwrap();
+        assert!(validator.is_valid(&value));
+        value.as_object_mut().unwrap().remove(name);
+        assert!(!validator.is_valid(&value), "{name}");
+    }
+}
+
 fn assert_valid(validator: &jsonschema::Validator, value: &Value) {
     let errors: Vec<String> = validator
         .iter_errors(value)
@@ -113,16 +142,17 @@ fn findings_of_every_shape_validate() {
         source: Some(End::default()),
         ..finding()
     });
+    for kind in [Kind::PlaintextTransport, Kind::CoverageGap, Kind::Update] {
+        shapes.push(Finding { kind, ..finding() });
+    }
     for kind in [
         Kind::MaskDrift,
         Kind::NewData,
         Kind::NewFlow,
         Kind::RateChange,
         Kind::PlaintextTransport,
-        Kind::CoverageGap,
-        Kind::Update,
     ] {
-        shapes.push(Finding { kind, ..finding() });
+        shapes.push(drifted(kind));
     }
     for state in [
         State::Masked,
