@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, Enabled, Identity, Runtimes, States};
+use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
 use crate::identity::{
     self,
     kubernetes::{Kubernetes, Watches, directory::Kind},
@@ -95,12 +95,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
-    let scope = engine::scope(
-        config.scope.node,
+    let mut scope = engine::scope(
+        config.scope.is_node(),
         &config.scope.pids,
         config.scope.cgroups.iter().map(|path| path.display().to_string()),
         &config.scope.containers,
     )?;
+    scope.choice = config.scope.choice()?;
     let cluster = kubernetes(&config)?;
     let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
     let started = Timestamp::now();
@@ -116,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
-        naming: naming(&config.identity, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
+        naming: naming(&config, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
         kubernetes,
         conntrack: engine::conntrack(config.identity.conntrack)?,
         scanner,
@@ -216,10 +217,19 @@ fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watche
     let started = Kubernetes::start(&identity::kubernetes::Settings {
         kubeconfig: wanted.kubeconfig.clone(),
         node_name: wanted.node_name(),
-        labels: config.identity.labels.clone(),
+        labels: labels(config)?,
         trust_domain: config.identity.trust_domain.clone(),
     });
     Ok(Some(started?))
+}
+
+/// The labels that findings carry: those that are asked for, and those that selectors of the scope ask for.
+fn labels(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut labels = config.identity.labels.clone();
+    labels.extend(config.scope.choice()?.labels());
+    labels.sort();
+    labels.dedup();
+    Ok(labels)
 }
 
 /// How well the cluster is known.
@@ -257,7 +267,8 @@ fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
 }
 
 /// Who is asked for names, by `identity`.
-fn naming(identity: &Identity, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Result<Naming> {
+fn naming(config: &Config, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Result<Naming> {
+    let identity = &config.identity;
     let patience = Duration::from_secs(identity.wait_seconds);
     if identity.runtimes == Runtimes::Off {
         return Ok(Naming {
@@ -268,7 +279,7 @@ fn naming(identity: &Identity, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::R
     let sockets: Result<Vec<_>, _> = identity.sockets.iter().map(|socket| socket.parse()).collect();
     engine::naming(
         sockets.context("identity.sockets")?,
-        identity.labels.iter().cloned(),
+        labels(config)?,
         patience,
         kubernetes,
     )
@@ -293,6 +304,7 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.undecided_bytes_so_far(Totals::get(&totals.undecided_bytes));
     metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use serde_norway::Value;
 
+use crate::identity::selector::Selector;
+
 /// One key of the configuration.
 #[derive(Debug)]
 pub struct Key {
@@ -42,6 +44,8 @@ pub enum Kind {
     /// Process ids.
     Numbers,
     Texts,
+    /// Selectors; as text with semicolons between them.
+    Selectors,
     /// Own detectors; their shape is checked where the list is read.
     Detectors,
 }
@@ -86,6 +90,20 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         unit: "",
         meaning: "Containers to watch: ids, or the start of an id that is unique.",
+    },
+    Key {
+        path: "scope.select",
+        kind: Kind::Selectors,
+        default: "[]",
+        unit: "",
+        meaning: "Processes to watch, as they come and go: those that one of these selectors means. See policy.md.",
+    },
+    Key {
+        path: "scope.except",
+        kind: Kind::Selectors,
+        default: "[]",
+        unit: "",
+        meaning: "Of those, or of the whole node, leave out what one of these selectors means.",
     },
     Key {
         path: "scope.exclude",
@@ -382,7 +400,7 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath | Kind::OptionalText => Value::Null,
-            Kind::Numbers | Kind::Texts | Kind::Detectors => Value::Sequence(Vec::new()),
+            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => Value::Sequence(Vec::new()),
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
                 self.default.parse::<u64>().map_or(Value::Null, Value::from)
@@ -410,7 +428,7 @@ impl Key {
                 within(&value, least, most) && value.as_u64().is_some_and(u64::is_power_of_two)
             }
             (Value::String(text), kind) => fits_text(text, kind),
-            (Value::Sequence(items), Kind::Numbers | Kind::Texts) => {
+            (Value::Sequence(items), Kind::Numbers | Kind::Texts | Kind::Selectors) => {
                 return self.checked_list(items).map(|()| value);
             }
             _ => false,
@@ -435,6 +453,7 @@ impl Key {
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
             Kind::Numbers => format!("a list of whole numbers from 1 to {MAX_PID}"),
             Kind::Texts => "a list of texts".to_owned(),
+            Kind::Selectors => "a list of selectors".to_owned(),
             Kind::Detectors => "a list of definitions".to_owned(),
         }
     }
@@ -467,7 +486,16 @@ impl Key {
             (_, Value::String(text)) => !fits_text(text, Kind::Text),
             _ => true,
         });
-        wrong.map_or(Ok(()), |item| Err(shown(item)))
+        if let Some(wrong) = wrong {
+            return Err(shown(wrong));
+        }
+        let selectors = items.iter().filter(|_| self.kind == Kind::Selectors);
+        for item in selectors {
+            if let Err(error) = item.as_str().unwrap_or_default().parse::<Selector>() {
+                return Err(format!("{} ({error})", shown(item)));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -491,6 +519,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
         | Kind::PowerOfTwo(..)
         | Kind::Numbers
         | Kind::Texts
+        | Kind::Selectors
         | Kind::Detectors => false,
     }
 }

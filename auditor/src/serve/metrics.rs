@@ -69,6 +69,9 @@ pub struct Metrics {
     watcher_failures: IntCounterVec,
     scan_seconds: Histogram,
     hook_seconds: Histogram,
+    choose_seconds: Histogram,
+    scope_processes: IntGaugeVec,
+    scope_undecided: IntCounterVec,
     /// Keeps two renderings from adding the same difference twice.
     raising: Mutex<()>,
 }
@@ -116,6 +119,14 @@ impl Metrics {
             .buckets(vec![0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]),
         )?;
         r.register(Box::new(hook_seconds.clone()))?;
+        let choose_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "auditor_scope_decision_seconds",
+                "Time from when a process that selectors choose became what it is until it was watched.",
+            )
+            .buckets(vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
+        )?;
+        r.register(Box::new(choose_seconds.clone()))?;
         let dropped = |name: &str| overflow.with_label_values(&[name]);
         Ok(Self {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
@@ -229,6 +240,19 @@ impl Metrics {
             )?,
             scan_seconds,
             hook_seconds,
+            choose_seconds,
+            scope_processes: gauge(
+                r,
+                "scope_processes",
+                "Processes of this host by what selectors say of them.",
+                &["state"],
+            )?,
+            scope_undecided: counter(
+                r,
+                "scope_undecided_bytes_total",
+                "Bytes that processes moved on sockets before it was decided whether they are watched: not read.",
+                &[],
+            )?,
             raising: Mutex::new(()),
             ledger,
             registry,
@@ -394,6 +418,23 @@ impl Metrics {
     /// Time from when a process mapped a library until it was hooked.
     pub fn hooked_after(&self, took: Duration) {
         self.hook_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Time from when a process became what selectors choose until it was watched.
+    pub fn chosen_after(&self, took: Duration) {
+        self.choose_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Processes in a state of being chosen.
+    pub fn set_scope_processes(&self, state: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.scope_processes.with_label_values(&[state]).set(count);
+    }
+
+    /// Bytes that undecided processes moved so far.
+    pub fn undecided_bytes_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.scope_undecided, &[], total);
     }
 
     /// Everything in the Prometheus text format; idle series are removed first.
