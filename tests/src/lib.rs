@@ -18,6 +18,7 @@ pub mod loaded;
 pub mod message;
 pub mod messages;
 pub mod mixed;
+pub mod node;
 pub mod peers;
 pub mod podman;
 pub mod pods;
