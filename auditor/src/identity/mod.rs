@@ -52,6 +52,8 @@ pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_
         pod: cgroup.pod_uid.clone().map(|uid| Pod { uid, name: None }),
         container: container(cgroup),
         process: Some(self::process(process)),
+        unit: cgroup.unit.clone(),
+        slice: cgroup.slice.clone(),
         address: address.map(|address| address.to_string()),
         identified_by,
         certainty: Certainty::Exact,

@@ -126,6 +126,12 @@ pub struct End {
     pub spiffe_id_source: Option<SpiffeSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The innermost systemd service or scope, outside containers; a user's own is `user@1000.service/x.service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The innermost systemd slice, outside containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
     /// `address:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

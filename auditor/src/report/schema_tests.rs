@@ -76,6 +76,8 @@ fn full() -> Finding {
             comm: Some("a".into()),
             user: Some("www-data".into()),
         }),
+        unit: Some("a.service".into()),
+        slice: Some("system.slice".into()),
         address: Some("10.0.0.1:1".into()),
         host: Some("h".into()),
         node: Some("n".into()),
