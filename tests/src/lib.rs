@@ -19,6 +19,7 @@ pub mod mesh;
 pub mod message;
 pub mod messages;
 pub mod mixed;
+pub mod node;
 pub mod peers;
 pub mod podman;
 pub mod pods;
