@@ -70,7 +70,7 @@ impl Mesh {
 
     fn rules(&self, pod: usize, chain: &str) -> anyhow::Result<()> {
         let mut command = self.within(pod, &["nft"]);
-        command.arg(format!("table ip mesh {{ chain redirect {{ {chain} }} }}"));
+        command.arg(format!("table ip mesh {{ chain through {{ {chain} }}; }}"));
         Running::start(&mut command)?.succeed().map(drop)
     }
 
@@ -170,7 +170,7 @@ pub fn executable(scratch: &Scratch, name: &str) -> anyhow::Result<PathBuf> {
 pub fn listens(running: &mut Running, port: u16) -> anyhow::Result<()> {
     let pid = running.pid();
     wait_for(&format!("a socket at port {port}"), LIMIT, || {
-        ensure!(running.status()?.is_none(), "it ended: {:?}", running.said(&[]));
+        ensure!(running.status()?.is_none(), "it ended");
         let sockets = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
         let is_there = |line: &str| {
             let mut fields = line.split_whitespace();

@@ -14,6 +14,7 @@ use crate::{
         Detection,
         sketch::{Miss, ScanSuspects as _, Spot, Suspects},
     },
+    identity::dns,
     ledger::{Account, Ledger},
     protocol::{self, Direction, Parser as _, Part, Sink},
     report::{
@@ -30,6 +31,8 @@ const MAX_CONTENT_TYPE: usize = 128;
 pub(super) struct MessageFlow {
     parser: protocol::Connection,
     decision: Decision,
+    /// What the socket asked a name server.
+    questions: dns::Questions,
     stages: Stages,
 }
 
@@ -57,6 +60,7 @@ impl MessageFlow {
         Self {
             parser,
             decision: Decision::NONE,
+            questions: dns::Questions::default(),
             stages: Stages {
                 reader,
                 shared,
@@ -64,6 +68,30 @@ impl MessageFlow {
                 found: Vec::new(),
                 hold,
             },
+        }
+    }
+}
+
+impl MessageFlow {
+    /// A name server's answer names addresses, for whoever has the network of the socket that asked.
+    fn listen_to_names(
+        &mut self,
+        connection: &Connection,
+        direction: Direction,
+        time_ns: u64,
+        datagram: &[u8],
+    ) {
+        let Some(pair) = connection.pair else { return };
+        let peers = &self.stages.shared.peers;
+        match (connection.is_ingress(direction), pair.remote.port()) {
+            (false, dns::PORT) => self.questions.asked(datagram),
+            // The sender may not be known.
+            (true, dns::PORT | 0) => {
+                if let Some(answer) = self.questions.answered(datagram) {
+                    peers.names.learn(connection.netns(), &answer, time_ns);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -76,6 +104,9 @@ impl Flow for MessageFlow {
             let bytes = bytes.len() as u64;
             shared.ledger.settle(connection.ledger(), Account::Muted, bytes);
             return;
+        }
+        if connection.is_datagram {
+            self.listen_to_names(connection, direction, time_ns, bytes);
         }
         self.parser.feed(
             direction,

@@ -191,11 +191,11 @@ fn own_record(mut values: Vec<(Box<Seen>, Side, bool)>) -> Option<(Box<Seen>, Si
 /// Who the client is, as a proxy that had verified its certificate told the program behind it, over a loopback address.
 fn attested(seen: &Seen, mesh: &Mesh) -> Option<String> {
     let client = seen.xfcc.as_deref()?;
-    let proxy = match seen.ingress {
-        true => &seen.observation.source,
-        false => &seen.observation.destination,
+    let proxy = match seen.observation.direction {
+        Direction::ToServer => &seen.observation.source,
+        Direction::ToClient => &seen.observation.destination,
     };
-    let is_local = seen.pair.is_some_and(|pair| pair.remote.ip().is_loopback());
+    let is_local = seen.client.is_some_and(|address| address.ip().is_loopback());
     let is_proxy = proxy.certainty == Certainty::Exact && mesh.attests(proxy);
     (is_local && is_proxy).then(|| client.to_owned())
 }
