@@ -403,7 +403,7 @@ impl Book {
                 .field
                 .path
                 .as_deref()
-                .map(|path| cut(&index::without_indices(path))),
+                .map(|path| cut(&without_indices(path))),
             detector,
             category,
             regulations,
