@@ -40,6 +40,9 @@ pub struct Args {
     /// Socket of the daemon, when no input is named
     #[arg(long, value_name = "PATH", default_value = crate::config::DEFAULT_SOCKET)]
     socket: PathBuf,
+    /// Only what came after this file of --format ledger was written, of the same inputs
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
     /// Only from these senders: a selector such as namespace=shop,workload=Deployment/checkout
     #[arg(long, value_name = "SELECTOR")]
     from: Option<Selector>,
@@ -106,7 +109,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         inputs.push(&args.socket);
     }
     let snapshots: Vec<Snapshot> = inputs.into_iter().map(read).collect::<Result<_, _>>()?;
-    let snapshot = Snapshot::merge(snapshots);
+    let mut snapshot = Snapshot::merge(snapshots);
+    if let Some(earlier) = &args.since {
+        snapshot = snapshot.since(&read(earlier)?);
+    }
     show(args, &snapshot, &requirements, &mut io::stdout().lock())
 }
 

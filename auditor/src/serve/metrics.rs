@@ -128,7 +128,7 @@ impl Metrics {
         let coverage = GaugeVec::new(
             Opts::new(
                 "auditor_masking_coverage_ratio",
-                "Protected / (protected + clear) of a kind of data between two workloads, of all that the masking ledger knows.",
+                "Protected / (protected + clear) of a kind of data between two workloads, in the last five to ten minutes with any.",
             ),
             &with_pair(&["detector"]),
         )?;
