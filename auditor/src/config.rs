@@ -8,6 +8,7 @@
 
 mod identity;
 pub mod keys;
+mod masking;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::identity::selector::{
 };
 pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
 use keys::{KEYS, Key, Kind};
+pub use masking::{Drift, Masking};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -42,6 +44,8 @@ pub struct Config {
     pub detect: Detect,
     pub identity: Identity,
     pub report: Report,
+    pub masking: Masking,
+    pub drift: Drift,
     pub serve: Serve,
     pub policy: Policy,
     /// The user's own, beside those of the catalogue.
@@ -267,6 +271,12 @@ impl Config {
             .path
             .clone()
             .unwrap_or_else(|| self.state_dir.join("findings.jsonl"))
+    }
+
+    /// The masking ledger: `masking.path`, or `masking.redb` in the state directory.
+    pub fn masking_path(&self) -> PathBuf {
+        let path = self.masking.path.clone();
+        path.unwrap_or_else(|| self.state_dir.join("masking.redb"))
     }
 
     fn checked(self) -> Result<Self, ConfigError> {

@@ -15,6 +15,7 @@ pub mod go;
 pub mod http;
 pub mod kube;
 pub mod loaded;
+pub mod masking;
 pub mod mesh;
 pub mod message;
 pub mod messages;

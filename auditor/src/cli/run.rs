@@ -5,6 +5,7 @@
 //! captured is reported.
 
 mod keep;
+mod masking;
 mod policies;
 
 use std::fs::DirBuilder;
@@ -138,6 +139,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
     };
     let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
+    let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
+    reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
@@ -161,6 +164,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
             refresh(&metrics, &session, journal.as_ref());
+            masking.show(&metrics, &health);
             if let Some((kubernetes, _)) = &cluster {
                 identity(kubernetes, &metrics, &health);
             }
@@ -177,6 +181,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
     keeper.finish(&reporter);
+    masking.finish();
     server.stop();
     let summary = engine::summary(started, &reporter, &shared, hooked, None);
     tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");

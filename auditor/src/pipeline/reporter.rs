@@ -392,8 +392,10 @@ impl Reporter {
         {
             let judged = offered.judged.as_deref();
             let drifts = masking::count(ledger, &for_metrics, judged, side);
-            let drift = |drift| for_metrics.clone().into_drift(judged, drift, now);
-            findings.extend(drifts.into_iter().map(drift));
+            for drift in drifts {
+                self.shared.metrics.drift(drift.kind);
+                findings.push(for_metrics.clone().into_drift(judged, drift, now));
+            }
         }
         findings
     }
