@@ -85,10 +85,10 @@ def gates_of(gates):
 def ask(ip, port, gates, body):
     for gate in gates_of(gates):
         data = read(body)
-        with socket.create_connection((ip, int(port)), timeout=20) as stream:
-            if PEM:
-                context = ssl._create_unverified_context()
-                stream = context.wrap_socket(stream)
+        stream = socket.create_connection((ip, int(port)), timeout=20)
+        if PEM:
+            stream = ssl._create_unverified_context().wrap_socket(stream)
+        with stream:
             lines = b"POST /%s HTTP/1.1\r\nHost: till.shop.svc\r\nContent-Type: application/json\r\n" % gate.encode()
             stream.sendall(lines + b"Content-Length: %d\r\n\r\n" % len(data) + data)
             if head(stream) is None:

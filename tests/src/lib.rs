@@ -6,6 +6,7 @@
 
 pub mod attached;
 pub mod calls;
+pub mod cgroups;
 pub mod cri;
 pub mod cycles;
 pub mod daemon;
