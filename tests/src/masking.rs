@@ -52,6 +52,7 @@ pub fn observation() -> anyhow::Result<Observation> {
             encrypted: true,
             captured_by: "openssl",
             connection: "1".to_owned(),
+            hops: 0,
         },
         source: workload("checkout"),
         destination: workload("orders"),
