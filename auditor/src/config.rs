@@ -20,7 +20,7 @@ use crate::identity::selector::{
     Selector,
     choice::{Choice, ChoiceError},
 };
-pub use identity::{Enabled, Identity, KubernetesIdentity, Runtimes};
+pub use identity::{Enabled, Identity, KubernetesIdentity, Runtimes, Tracking};
 use keys::{KEYS, Key, Kind};
 
 /// Where the configuration is looked for.

@@ -2,8 +2,10 @@
 // answers Connect, gRPC and gRPC-Web.
 //
 //     node connect_shop.js server PORT_FILE SCRIPT DESCRIPTORS http1|http2
-//     node connect_shop.js client PORT GATE SCRIPT DESCRIPTORS http1|http2 connect|grpc-web|grpc [json] [gzip]
+//     node connect_shop.js client PORT GATE SCRIPT DESCRIPTORS http1|http2 connect|grpc-web|grpc [json] [gzip] [get]
+//     node connect_shop.js client PORT GATE SCRIPT DESCRIPTORS http1 grpc-web-text
 //
+// The last is the client that gRPC-Web itself has for browsers, with base64.
 // The client waits for the file GATE and makes all calls at once. Whoever meets something else than the script says
 // fails.
 'use strict';
@@ -96,7 +98,44 @@ async function make(client, call) {
   same('an answer', trailer, call.trailers);
 }
 
-async function talk() {
+// Calls as the client of Connect makes them, by the package grpc-web.
+function textClient(base) {
+  global.XMLHttpRequest = require('xhr2');
+  const web = require('grpc-web');
+  const client = new web.GrpcWebClientBase({ format: 'text' });
+  const headers = (fields) => new Headers(Object.entries(fields ?? {}));
+  const calls = {};
+  for (const method of Orders.methods) {
+    const streams = method.methodKind === 'server_streaming';
+    const described = new web.MethodDescriptor(
+      `/${Orders.typeName}/${method.name}`, streams ? web.MethodType.SERVER_STREAMING : web.MethodType.UNARY,
+      Object, Object,
+      (message) => protobuf.toBinary(Order, message), (bytes) => protobuf.fromBinary(Receipt, bytes),
+    );
+    calls[method.localName] = (given, options) => {
+      const [url, fields] = [base + described.getName(), Object.fromEntries(options.headers)];
+      const answers = [];
+      const over = new Promise((done, refused) => {
+        const stream = streams
+          ? client.serverStreaming(url, given, fields, described)
+          : client.rpcCall(url, given, fields, described, (error, answer) => (error ? refused(error) : answers.push(answer)));
+        stream.on('metadata', (seen) => options.onHeader(headers(seen)));
+        stream.on('status', (status) => {
+          options.onTrailer(headers(status.metadata));
+          setImmediate(done);
+        });
+        stream.on('error', refused);
+        if (streams) stream.on('data', (answer) => answers.push(answer));
+      });
+      return streams
+        ? (async function* all() { await over; yield* answers; })()
+        : over.then(() => answers[0]);
+    };
+  }
+  return calls;
+}
+
+function connectClient(base) {
   const [protocol, ...more] = rest;
   const createTransport = {
     connect: connect.createConnectTransport,
@@ -105,14 +144,19 @@ async function talk() {
   }[protocol];
   const gzip = more.includes('gzip');
   const transport = createTransport({
-    baseUrl: `http://127.0.0.1:${first}`,
+    baseUrl: base,
     httpVersion: version === 'http1' ? '1.1' : '2',
     useBinaryFormat: !more.includes('json'),
+    useHttpGet: more.includes('get'),
     // Nothing that the server could choose, unless it is to be gzip.
     acceptCompression: gzip ? [connect.compressionGzip] : [],
     ...(gzip ? { sendCompression: connect.compressionGzip } : {}),
   });
-  const client = createClient(Orders, transport);
+  return createClient(Orders, transport);
+}
+
+async function talk() {
+  const client = (rest[0] === 'grpc-web-text' ? textClient : connectClient)(`http://127.0.0.1:${first}`);
   while (!fs.existsSync(gate)) await new Promise((then) => setTimeout(then, 5));
   await Promise.all(read(script).map((call) => make(client, call)));
   console.log('done');

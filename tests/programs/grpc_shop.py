@@ -1,10 +1,12 @@
 """A server or client of grpcio for the service of shop.proto, that exchanges exactly what a script says.
 
 grpc_shop.py server PORT_FILE SCRIPT DESCRIPTORS [--pem PEM] [--gzip] [--reflect]
+grpc_shop.py server PORT_FILE SCRIPT DESCRIPTORS --web
 grpc_shop.py client PORT GATE SCRIPT DESCRIPTORS [--pem PEM] [--gzip] [--early SCRIPT] [--reflect]
 
 The client makes the calls of --early first, says "opened", waits for the file GATE, then makes all calls of SCRIPT at
-once. With --reflect it asks for the services before, as the server then answers. Whoever meets something else than the
+once. With --reflect it asks for the services before, as the server then answers. With --web the
+server is one of sonora and speaks gRPC-Web. Whoever meets something else than the
 script says fails.
 """
 import concurrent.futures
@@ -91,7 +93,8 @@ class Handler:
         if requests != [order(message) for message in call["requests"]]:
             fail(f"{self.method.name} was called with other messages")
         same("a call", context.invocation_metadata(), call["metadata"])
-        context.set_compression(compression)
+        if "--gzip" in rest:
+            context.set_compression(compression)
         context.send_initial_metadata(call["initial"])
         context.set_trailing_metadata(call["trailers"])
         if call.get("refusal"):
@@ -102,16 +105,19 @@ class Handler:
 
 def serve():
     calls = read(script) + (read(script + ".early") if os.path.exists(script + ".early") else [])
-    server = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(16), compression=compression, options=NO_LIMIT
-    )
     handlers = {
         method.name: getattr(grpc, kind(method) + "_rpc_method_handler")(
             Handler(method, calls), request_deserializer=Order.FromString, response_serializer=Receipt.SerializeToString
         )
         for method in service.methods
     }
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
+    handlers = [grpc.method_handlers_generic_handler(service.full_name, handlers)]
+    if "--web" in rest:
+        serve_web(handlers)
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(16), compression=compression, options=NO_LIMIT
+    )
+    server.add_generic_rpc_handlers(handlers)
     if "--reflect" in rest:
         from grpc_reflection.v1alpha import reflection
 
@@ -121,11 +127,38 @@ def serve():
     else:
         port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    tell(port)
+    signal.sigwait({signal.SIGTERM})
+    server.stop(2).wait()
+    os._exit(0)
+
+
+def tell(port):
     with open(first + ".new", "w") as file:
         file.write(str(port))
     os.rename(first + ".new", first)
+
+
+def serve_web(handlers):
+    import socketserver
+    import threading
+    import wsgiref.simple_server
+
+    from sonora.wsgi import grpcWSGI
+
+    class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
+        daemon_threads = True
+
+    class Quiet(wsgiref.simple_server.WSGIRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    application = grpcWSGI()
+    application.add_generic_rpc_handlers(handlers)
+    server = wsgiref.simple_server.make_server("127.0.0.1", 0, application, Server, Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tell(server.server_port)
     signal.sigwait({signal.SIGTERM})
-    server.stop(2).wait()
     os._exit(0)
 
 

@@ -76,6 +76,23 @@ impl Calls {
         calls
     }
 
+    /// Calls whose message, small enough for it, is in the parameter `message` of the query.
+    pub fn in_queries(self, sent: &mut Sent) -> Value {
+        let calls = (0..4).map(|_| {
+            let operation = "/shop.Orders/Place";
+            let mut call = self.head(sent, "Place", false);
+            let mut iban =
+                |numbers, json| sent.iban(operation, "request.query", self.names.of(numbers, json));
+            call["requests"] = json!([{
+                "buyer": {"segment": "retail", "ibans": [iban("message:2.2", "message|json.buyer.ibans[0]")]},
+                "note": iban("message:4", "message|json.note"),
+            }]);
+            call["responses"] = json!([self.receipt(sent, operation)]);
+            call
+        });
+        numbered(calls.collect())
+    }
+
     /// Every kind of call once, with values in headers and trailers only.
     pub fn without_messages(self, sent: &mut Sent) -> Value {
         let mut calls = Vec::new();

@@ -1,7 +1,7 @@
 //! Messages in protobuf whose descriptors are known, by a file or by the server's own answers, have their fields named in
 //! findings; and a value that only its name tells from other numbers is found.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
@@ -19,7 +19,7 @@ const CALLS: Calls = Calls {
 #[test]
 fn fields_of_grpc_are_named_by_a_descriptor_set() -> anyhow::Result<()> {
     each([&[][..], &["--gzip"], &["--pem"]], |more| {
-        let (sent, seen) = grpcio(CALLS, more, true)?;
+        let (sent, seen) = called(Peer::Grpcio, CALLS, more, true)?;
         ensure!(seen.report.summary["descriptors"]["types"] == 5, "five types");
         if *more == ["--pem"] {
             seen.is_over_tls(&sent)
@@ -31,16 +31,38 @@ fn fields_of_grpc_are_named_by_a_descriptor_set() -> anyhow::Result<()> {
 
 #[test]
 fn fields_of_grpc_are_named_by_what_the_server_told_before() -> anyhow::Result<()> {
-    each([&["--reflect"][..], &["--reflect", "--gzip"]], |more| {
-        let (sent, seen) = grpcio(CALLS, more, false)?;
+    // grpcio speaks v1alpha of reflection, grpc-js asks by v1.
+    let variants = [
+        (Peer::Grpcio, &["--reflect"][..]),
+        (Peer::Grpcio, &["--reflect", "--gzip"]),
+        (Peer::GrpcJs, &["--reflect"]),
+    ];
+    each(variants, |(peer, more)| {
+        let (sent, seen) = called(*peer, CALLS, more, false)?;
         let learnt = &seen.report.summary["descriptors"];
         ensure!(learnt["learnt_files"] == 1 && learnt["refused"] == 0, "{learnt}");
         seen.is(&sent)
     })
 }
 
-/// Calls from grpcio to itself.
-fn grpcio(calls: Calls, more: &[&str], is_configured: bool) -> anyhow::Result<(Sent, Seen)> {
+/// A maker of gRPC that answers questions for its schema.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    Grpcio,
+    GrpcJs,
+}
+
+impl Peer {
+    fn command(self) -> anyhow::Result<Command> {
+        match self {
+            Self::Grpcio => http::python("grpc_shop.py"),
+            Self::GrpcJs => http::node("grpc_shop.js"),
+        }
+    }
+}
+
+/// Calls from a peer to itself.
+fn called(peer: Peer, calls: Calls, more: &[&str], is_configured: bool) -> anyhow::Result<(Sent, Seen)> {
     let mut sent = Sent::over("grpc");
     let calls = calls.make(&mut sent);
     let scratch = Scratch::new()?;
@@ -51,8 +73,8 @@ fn grpcio(calls: Calls, more: &[&str], is_configured: bool) -> anyhow::Result<(S
     if more.contains(&"--pem") {
         words.push(&certificate);
     }
-    let server = Serving::start(&scratch, http::python("grpc_shop.py")?, &words)?;
-    let client = http::client(&scratch, http::python("grpc_shop.py")?, server.port, &words)?;
+    let server = Serving::start(&scratch, peer.command()?, &words)?;
+    let client = http::client(&scratch, peer.command()?, server.port, &words)?;
     let shop = shop.to_str().context("a path")?;
     let configured = ["--descriptors", shop];
     let told: &[&str] = if is_configured { &configured } else { &[] };

@@ -10,6 +10,7 @@ use auditor_tests::{
     scratch::Scratch,
     sent::{Sent, each},
 };
+use serde_json::Value;
 
 /// A maker of gRPC.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +168,46 @@ fn grpc_web_is_reported_under_its_methods_over_http_1_and_http_2() -> anyhow::Re
     })
 }
 
+/// What a browser speaks: the client of gRPC-Web itself, to a server that encodes each message by itself.
+#[test]
+fn grpc_web_in_base64_is_reported_under_its_methods() -> anyhow::Result<()> {
+    let mut sent = Sent::over("grpc-web");
+    let calls = Calls {
+        client_streams: false,
+        ..Calls::GRPC
+    };
+    let calls = calls.make(&mut sent);
+    let scratch = Scratch::new()?;
+    let (script, shop) = (script(&scratch, "script.json", &calls)?, descriptors(&scratch)?);
+    let words: [&Path; 3] = [&script, &shop, "--web".as_ref()];
+    let server = Serving::start(&scratch, http::python("grpc_shop.py")?, &words)?;
+    let words: [&Path; 4] = [&script, &shop, "http1".as_ref(), "grpc-web-text".as_ref()];
+    let client = http::client(&scratch, http::node("connect_shop.js")?, server.port, &words)?;
+    watched(&scratch, client, server)?.is(&sent)
+}
+
+#[test]
+fn connect_by_get_has_its_message_in_the_query() -> anyhow::Result<()> {
+    let mut variants = Vec::new();
+    for version in ["http1", "http2"] {
+        variants.extend([
+            (version, Names::Numbers, &["connect", "get"][..]),
+            (version, Names::Numbers, &["connect", "get", "gzip"]),
+            (version, Names::Json, &["connect", "get", "json"]),
+        ]);
+    }
+    each(variants, |(version, names, more)| {
+        let calls = Calls {
+            names: *names,
+            unary_trailers: Some(("response.headers", "trailer-x-card-number")),
+            ..Calls::GRPC
+        };
+        let mut sent = Sent::over("connect");
+        let calls = calls.in_queries(&mut sent);
+        connecting(&sent, &calls, version, more)
+    })
+}
+
 #[test]
 fn connect_is_reported_under_its_methods_in_protobuf_and_json() -> anyhow::Result<()> {
     // The trailers of a call without streams are header fields; those of a stream are in its last message.
@@ -198,11 +239,15 @@ fn grpc_spoken_by_connect_is_grpc() -> anyhow::Result<()> {
 fn by_connect(protocol: &'static str, calls: Calls, version: &str, more: &[&str]) -> anyhow::Result<()> {
     let mut sent = Sent::over(protocol);
     let calls = calls.make(&mut sent);
+    connecting(&sent, &calls, version, more)
+}
+
+fn connecting(sent: &Sent, calls: &Value, version: &str, more: &[&str]) -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    let (script, shop) = (script(&scratch, "script.json", &calls)?, descriptors(&scratch)?);
+    let (script, shop) = (script(&scratch, "script.json", calls)?, descriptors(&scratch)?);
     let mut words: Vec<&Path> = vec![&script, &shop, version.as_ref()];
     let server = Serving::start(&scratch, http::node("connect_shop.js")?, &words)?;
     words.extend(more.iter().map(Path::new));
     let client = http::client(&scratch, http::node("connect_shop.js")?, server.port, &words)?;
-    watched(&scratch, client, server)?.is(&sent)
+    watched(&scratch, client, server)?.is(sent)
 }

@@ -82,6 +82,10 @@ pub struct Args {
     /// [default: the usual places that are there]
     #[arg(long, value_name = "SOCKET")]
     runtime_socket: Vec<Socket>,
+    /// Whose connection tracking is asked who is behind a translated address: the host's, if that is permitted; that of
+    /// the network namespace auditor runs in; or nobody's
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Tracking::Auto)]
+    conntrack: Tracking,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -164,6 +168,23 @@ enum SelectBy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tracking {
+    Auto,
+    Own,
+    Off,
+}
+
+impl From<Tracking> for config::Tracking {
+    fn from(tracking: Tracking) -> Self {
+        match tracking {
+            Tracking::Auto => Self::Auto,
+            Tracking::Own => Self::Own,
+            Tracking::Off => Self::Off,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AttachPoints {
     Chosen,
     Exported,
@@ -228,6 +249,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         detach_after: DETACH_AFTER,
         naming: engine::naming(args.runtime_socket.clone(), labels, NAME_PATIENCE, None)?,
         kubernetes: None,
+        conntrack: engine::conntrack(args.conntrack.into())?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
         descriptors,
         ledger,

@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod cgroup;
+pub mod conntrack;
 pub mod container;
 pub mod explain;
 pub mod kubernetes;
@@ -14,6 +15,7 @@ pub mod pairs;
 pub mod peer;
 pub mod process;
 pub mod selector;
+pub mod translations;
 pub mod users;
 
 use std::net::SocketAddr;

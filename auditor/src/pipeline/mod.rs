@@ -51,7 +51,7 @@ use crate::{
     },
     content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
-    identity::{kubernetes::Kubernetes, pairs::AddressPair, selector::choice::Choice},
+    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair, selector::choice::Choice},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -111,6 +111,8 @@ pub struct Options {
     pub naming: Naming,
     /// Names in a cluster, when this host is part of one.
     pub kubernetes: Option<Arc<Kubernetes>>,
+    /// What translation makes of addresses, where that can be asked.
+    pub conntrack: Option<Conntrack>,
     pub scanner: Scanner,
     /// Names of the fields of protobuf messages.
     pub descriptors: Arc<Registry>,
@@ -190,6 +192,8 @@ pub struct Seen {
     pub pair: Option<AddressPair>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
     pub ingress: bool,
+    /// When the bytes moved, on the clock of records.
+    moved_ns: u64,
     /// The field of its operation; `None` where the text has no fields.
     spot: Option<Spot>,
     /// Keyed hash of its leading digits, where the field is a number and nothing else.
@@ -204,6 +208,8 @@ pub struct Missed {
     destination: End,
     pair: Option<AddressPair>,
     ingress: bool,
+    /// When the bytes moved, on the clock of records.
+    moved_ns: u64,
     spot: Spot,
     detector: &'static str,
     lead: u64,
@@ -301,6 +307,7 @@ impl Session {
             peers: Arc::new(Peers::asking(
                 options.naming.names.containers().cloned(),
                 options.kubernetes,
+                options.conntrack,
             )),
             clock: Clock::now(),
             totals: Totals::default(),

@@ -19,7 +19,10 @@ use crate::{
         Confidence, Detection, State,
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
-    identity::pairs::AddressPair,
+    identity::{
+        pairs::AddressPair,
+        translations::{Translation, Translations},
+    },
     policy::Judge,
     protocol::text::DATAGRAM,
     report::{
@@ -80,7 +83,7 @@ impl Reporter {
         }
         Self {
             aggregator: Aggregator::new(settings, judge),
-            late: Late::new(shared.naming.clone()),
+            late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
             shared,
             sketches: Sketches::new(limits),
             measured: None,
@@ -110,7 +113,7 @@ impl Reporter {
             }
             self.remember(sighting);
         }
-        if observed.must_wait() {
+        if observed.must_wait(&self.shared.peers.pairs.translations) {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
@@ -211,7 +214,7 @@ impl Reporter {
             pair: if pair.remote.port() == 0 && seen.observation.flow.protocol == DATAGRAM {
                 pair.reversed().without_sender()
             } else {
-                pair.reversed()
+                self.shared.peers.pairs.other(pair)
             },
             detector: seen.observation.detection.detector,
             fingerprint: seen.observation.detection.fingerprint.clone(),
@@ -267,10 +270,8 @@ impl Reporter {
             }
         {
             let process = peers.processes.of(tgid);
-            *remote = self
-                .shared
-                .peers
-                .local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            let address = peers.pairs.other(pair).local;
+            *remote = peers.local_end(&process, Some(address), IdentifiedBy::SocketPair);
         }
     }
 
@@ -376,9 +377,9 @@ impl Reporter {
 
 impl Observed {
     /// What was received waits for the sender's record of it; what was sent to a process of this
-    /// host waits until that has touched its socket and is known by it. Failures wait as values do,
-    /// so that both are counted for the same ends.
-    fn must_wait(&self) -> bool {
+    /// host, or to an address that is translated and may be such a process's, waits until that has touched its socket and
+    /// is known by it. Failures wait as values do, so that both are counted for the same ends.
+    fn must_wait(&self, translations: &Translations) -> bool {
         let (pair, ingress, destination) = match self {
             Self::Value(seen) => (seen.pair, seen.ingress, &seen.observation.destination),
             Self::Missed(missed) => (missed.pair, missed.ingress, &missed.destination),
@@ -386,7 +387,10 @@ impl Observed {
         let Some(pair) = pair else { return false };
         let remote = pair.remote.ip();
         let local_peer = remote.is_loopback() || remote == pair.local.ip();
-        ingress || (local_peer && destination.certainty != Certainty::Exact)
+        ingress
+            || (local_peer && destination.certainty != Certainty::Exact)
+            || (translations.of(pair) != Translation::None
+                && destination.identified_by != IdentifiedBy::SocketPair)
     }
 }
 

@@ -3,6 +3,7 @@
 mod ends;
 #[cfg(test)]
 mod tests;
+mod translated;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,6 +21,7 @@ use crate::{
     capture::{ring::Record, tls::Library},
     identity::{
         self,
+        conntrack::Conntrack,
         container::Containers,
         kubernetes::Kubernetes,
         pairs::{AddressPair, Pairs},
@@ -58,14 +60,26 @@ pub struct Peers {
     searches: Mutex<Option<(Instant, u32)>>,
     /// Names of pods, services and nodes, in a cluster.
     kubernetes: Option<Arc<Kubernetes>>,
+    /// Who knows what translation makes of addresses.
+    pub conntrack: Option<Conntrack>,
 }
 
 impl Peers {
-    /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it.
-    pub fn asking(containers: Option<Arc<Containers>>, kubernetes: Option<Arc<Kubernetes>>) -> Self {
+    /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it, also
+    /// behind translated addresses.
+    pub fn asking(
+        containers: Option<Arc<Containers>>,
+        kubernetes: Option<Arc<Kubernetes>>,
+        conntrack: Option<Conntrack>,
+    ) -> Self {
+        let translations = conntrack
+            .as_ref()
+            .map(|conntrack| Arc::clone(conntrack.translations()));
         Self {
             processes: Processes::asking(containers),
+            pairs: Pairs::with(translations.unwrap_or_default()),
             kubernetes,
+            conntrack,
             ..Self::default()
         }
     }
@@ -88,6 +102,7 @@ impl Peers {
     pub(super) fn captured(&self, connection: &Connection) {
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, true);
+            self.ask_for_translation(connection);
         }
     }
 
@@ -181,6 +196,8 @@ pub struct Connection {
     /// The watched process at the other end, when its socket feeds this stream as well.
     peer: Option<u32>,
     netns: u32,
+    /// When it was asked who is behind the address of these datagrams; 0: not yet.
+    asked_ns: u64,
     /// When its last record was captured.
     pub(super) seen_ns: u64,
     /// The watched process opened it; unknown until the first bytes.
@@ -208,6 +225,7 @@ impl Connection {
             unix: None,
             peer: None,
             netns: 0,
+            asked_ns: 0,
             seen_ns: header.time_ns,
             is_client: None,
             local: peers.processes.at(header.tgid, header.time_ns),
@@ -245,8 +263,10 @@ impl Connection {
             self.pair = Some(pair);
             self.netns = endpoint.netns;
             self.looked_up = OnceLock::new();
+            self.asked_ns = 0;
             peers.pairs.insert_bound(pair, self.tgid);
         }
+        self.ask_again(peers);
     }
 
     fn set_unix(&mut self, endpoint: &Endpoint) {
@@ -376,7 +396,8 @@ impl Connection {
         });
         let end = |tgid| {
             let process = peers.processes.of(tgid);
-            peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
+            let address = peers.pairs.other(pair).local;
+            peers.local_end(&process, Some(address), IdentifiedBy::SocketPair)
         };
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),

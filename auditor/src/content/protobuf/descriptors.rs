@@ -6,6 +6,8 @@
 //! a peer makes up gets into a path. Memory is bounded by [`Room`] while it reads: a decoder that builds all of a
 //! descriptor would make some hundred bytes of two.
 
+use std::collections::HashSet;
+
 use super::wire::{self, Item, Value};
 use crate::content::cursor::safe_name;
 
@@ -97,7 +99,42 @@ pub(super) fn file(bytes: &[u8], room: &mut Room) -> Result<File, Refusal> {
         (6, Content::Bytes(bytes)) => service(bytes, package, room, &mut file),
         _ => Ok(()),
     })?;
+    resolve(&mut file);
     Ok(file)
+}
+
+/// Makes full names of those that are written from where they stand, as protobuf.js writes them: the innermost scope that
+/// has such a message counts. One of another file is taken for a full name.
+fn resolve(file: &mut File) {
+    let declared: HashSet<String> = file.messages.iter().map(|message| message.name.clone()).collect();
+    let full = |mut scope: &str, name: &mut String| {
+        if let Some(full) = name.strip_prefix('.') {
+            *name = full.to_owned();
+            return;
+        }
+        for _ in 0..MAX_DEPTH {
+            if name.is_empty() || scope.is_empty() {
+                return;
+            }
+            let candidate = format!("{scope}.{name}");
+            if declared.contains(&candidate) {
+                *name = candidate;
+                return;
+            }
+            scope = scope.rsplit_once('.').map_or("", |(outer, _)| outer);
+        }
+    };
+    for message in &mut file.messages {
+        for field in &mut message.fields {
+            full(&message.name, &mut field.type_name);
+        }
+    }
+    for method in &mut file.methods {
+        let service = method.name.rsplit_once('/').map_or("", |(service, _)| service);
+        for name in &mut method.types {
+            full(service, name);
+        }
+    }
 }
 
 /// Reads a `DescriptorProto`, and those inside of it.
@@ -288,9 +325,10 @@ fn full_name(bytes: &[u8]) -> Option<&str> {
     (bytes.is_empty() || bytes.len() <= MAX_FULL_NAME && name.split('.').all(is_name)).then_some(name)
 }
 
-/// `.package.Message`, without the point; empty when it is no full name.
+/// `.package.Message`, or the end of it, as it is written; empty when it is no name.
 fn type_of(bytes: &[u8]) -> &str {
-    full_name(bytes.strip_prefix(b".").unwrap_or(bytes)).unwrap_or_default()
+    let name = full_name(bytes.strip_prefix(b".").unwrap_or(bytes));
+    name.and_then(|_| str::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 fn joined(around: &str, name: &[u8]) -> Option<String> {

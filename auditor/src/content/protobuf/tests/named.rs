@@ -230,6 +230,44 @@ fn names_come_from_a_descriptor_set() {
 }
 
 #[test]
+fn types_may_be_named_from_where_they_stand() {
+    let with_message = |name: &str, nested: Vec<DescriptorProto>, fields| DescriptorProto {
+        nested_type: nested,
+        ..message(name, fields)
+    };
+    let holds = |name: &str, number, type_name: &str| of(type_name, field(name, number, Type::Message));
+    let card = |name: &str| message("Card", vec![field(name, 1, Type::String)]);
+    let order = with_message(
+        "Order",
+        vec![card("inner")],
+        vec![
+            holds("nearest", 1, "Card"),
+            holds("package", 2, "shop.Card"),
+            holds("whole", 3, ".shop.Card"),
+            holds("through", 4, "Order.Card"),
+            holds("missing", 5, "Nothing"),
+        ],
+    );
+    let file = file(vec![order, card("outer")], "Order", "shop.Order");
+    let schema = schema(file.clone());
+    for place in [Place::RequestBody, Place::ResponseBody] {
+        assert!(schema.message_of(PLACE, place).is_some(), "{place:?}");
+    }
+    let one = || Content::Message(vec![text(1, "5447911234560249")]);
+    read_order(
+        file,
+        &wire(&[(1, one()), (2, one()), (3, one()), (4, one()), (5, one())]),
+        &[
+            ("$.nearest.inner", Some("inner"), "5447911234560249"),
+            ("$.package.outer", Some("outer"), "5447911234560249"),
+            ("$.whole.outer", Some("outer"), "5447911234560249"),
+            ("$.through.inner", Some("inner"), "5447911234560249"),
+            ("$.missing.1", None, "5447911234560249"),
+        ],
+    );
+}
+
+#[test]
 fn values_of_maps_have_their_keys_for_names() {
     let order = DescriptorProto {
         nested_type: vec![
