@@ -223,7 +223,8 @@ impl Chooser {
         // Without news, too: who did not know a container is asked again only when someone wants to know.
         let is_time = self.judged_all.elapsed() >= AGAIN;
         let all = is_time && self.is_behind;
-        if !is_time && !(self.is_behind && self.judged.elapsed() >= AGAIN_UNDECIDED) {
+        let is_soon = self.is_behind && self.judged.elapsed() >= AGAIN_UNDECIDED;
+        if !is_time && !is_soon {
             return Changes::default();
         }
         self.judged = Instant::now();

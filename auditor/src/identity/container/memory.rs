@@ -112,6 +112,14 @@ impl Memory {
         self.answers.fetch_add(1, Ordering::Release);
     }
 
+    pub(super) fn pending(&self) -> usize {
+        let known = self.lock();
+        known
+            .values()
+            .filter(|entry| entry.shown() == Look::Pending)
+            .count()
+    }
+
     pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Acquire)
     }
