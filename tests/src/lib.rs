@@ -12,6 +12,7 @@ pub mod cycles;
 pub mod daemon;
 pub mod expect;
 pub mod front;
+pub mod gated;
 pub mod go;
 pub mod http;
 pub mod kube;

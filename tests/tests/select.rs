@@ -6,99 +6,22 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use auditor_tests::{
     daemon::Daemon,
-    message,
+    gated::{Cgroup, Gated, metric, moved, nothing_of, only, order, until_found, until_watched},
     peers::{Counts, Server, client_words},
+    pods::{Containerd, Pod},
     process::{LIMIT, Running, wait_for},
     scratch::Scratch,
     values,
     watch::Watch,
 };
 
-/// Each client has an operation of its own, and so a finding.
-fn order(name: &str, card: &str) -> Vec<Vec<u8>> {
-    vec![message::post_json(
-        &format!("/v1/{name}"),
-        &format!(r#"{{"card":{{"number":"{card}"}}}}"#),
-    )]
-}
-
-/// A client that sends a card once its gate is opened.
-struct Gated {
-    running: Running,
-    gate: PathBuf,
-    counts: PathBuf,
-    card: String,
-}
-
-impl Gated {
-    /// `python` is what it runs.
-    fn start(scratch: &Scratch, name: &str, python: &Path, port: u16) -> anyhow::Result<Self> {
-        let (gate, card) = (scratch.path(&format!("{name}.gate")), values::card());
-        let more = ["--gate", gate.to_str().context("a path")?];
-        let words = client_words(scratch, name, port, &order(name, &card), &more)?;
-        let running = Running::start(Command::new(python).args(&words[1..]))?;
-        let at = words.iter().position(|word| word == "--counts");
-        let counts = PathBuf::from(&words[at.context("no counts")? + 1]);
-        Ok(Self {
-            running,
-            gate,
-            counts,
-            card,
-        })
-    }
-
-    fn go(self) -> anyhow::Result<(Counts, String)> {
-        fs::write(&self.gate, "")?;
-        self.running.succeed()?;
-        Ok((Counts::read(&self.counts)?, self.card))
-    }
-}
-
-/// A number of the metrics page.
-fn metric(daemon: &Daemon, name: &str) -> anyhow::Result<i64> {
-    let page = daemon.page("/metrics")?;
-    let value = page.lines().find_map(|line| line.strip_prefix(name));
-    Ok(value.map_or(Ok(0), |value| value.trim().parse())?)
-}
-
-fn until_watched(daemon: &Daemon, count: i64) -> anyhow::Result<()> {
-    wait_for(&format!("{count} processes to be watched"), LIMIT, || {
-        let watched = metric(daemon, "auditor_scope_processes{state=\"watched\"}")?;
-        Ok((watched == count).then_some(()))
-    })
-}
-
-/// Waits until a card was found; returns everything that was.
-fn until_found(daemon: &Daemon, card: &str) -> anyhow::Result<String> {
-    let sample = values::card_sample(card);
-    wait_for("a finding", LIMIT, || {
-        let all = daemon.remembered()?.join("\n");
-        Ok(all.contains(&sample).then_some(all))
-    })
-}
-
-fn nothing_of(found: &str, card: &str) -> anyhow::Result<()> {
-    ensure!(
-        !found.contains(&values::card_sample(card)),
-        "out of scope: {found}"
-    );
-    Ok(())
-}
-
-/// What the kernel side counted is what these moved: nothing else was even looked at.
-fn only(daemon: &Daemon, counts: &[&Counts]) -> anyhow::Result<()> {
-    let all: i64 = counts.iter().map(|counts| counts.total()).sum();
-    let moved = metric(daemon, "auditor_bytes_moved_total{ledger=\"socket\"}")?;
-    ensure!(moved == all, "{moved} bytes in scope, and {all} were moved");
-    Ok(())
-}
-
 fn copy_of_python(scratch: &Scratch, name: &str) -> anyhow::Result<PathBuf> {
     let path = scratch.path(name);
-    fs::copy("/usr/bin/python3", &path)?;
+    // By a process of its own: a file that a fork of this one has open for writing can not be run.
+    Running::start(Command::new("cp").arg("/usr/bin/python3").arg(&path))?.succeed()?;
     Ok(path)
 }
 
@@ -166,53 +89,27 @@ fn a_child_is_left_when_it_runs_another_program() -> anyhow::Result<()> {
     only(&daemon, &[&Counts::read(&scratch.path("own.counts"))?])
 }
 
-/// A cgroup of v2 as systemd makes it for a unit; removed when dropped.
-struct Unit(PathBuf);
-
-impl Unit {
-    fn new(name: &str) -> anyhow::Result<Self> {
-        let mounts = fs::read_to_string("/proc/self/mounts")?;
-        let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let mount = fields.find(|fields| fields.get(2) == Some(&"cgroup2"));
-        let mount = mount.context("cgroup v2 is not mounted")?[1];
-        let path = Path::new(mount).join(name);
-        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    fn take(&self, process: &Gated) -> anyhow::Result<()> {
-        let file = self.0.join("cgroup.procs");
-        fs::write(file, process.running.pid().to_string()).context("cannot move a process")
-    }
-}
-
-impl Drop for Unit {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn a_process_is_watched_while_it_is_in_a_unit() -> anyhow::Result<()> {
     let id = std::process::id();
     let (meant, other) = (
-        Unit::new(&format!("shop{id}.service"))?,
-        Unit::new(&format!("other{id}.service"))?,
+        Cgroup::new(&format!("shop{id}.service"))?,
+        Cgroup::new(&format!("other{id}.service"))?,
     );
     let scratch = Scratch::new()?;
     let server = Server::plain(&scratch)?;
     let start = |name: &str| Gated::start(&scratch, name, Path::new("/usr/bin/python3"), server.port);
     let [inside, enters, leaves, outside] = ["inside", "enters", "leaves", "outside"].map(start);
     let (inside, enters, leaves, outside) = (inside?, enters?, leaves?, outside?);
-    meant.take(&inside)?;
-    meant.take(&leaves)?;
-    other.take(&outside)?;
+    meant.take(inside.pid())?;
+    meant.take(leaves.pid())?;
+    other.take(outside.pid())?;
     let select = format!("unit=shop{id}.service; unit=nothing*.service");
     let daemon = Daemon::start(&scratch, &[], &[("AUDITOR_SCOPE__SELECT", &select)])?;
     until_watched(&daemon, 2)?;
-    meant.take(&enters)?;
+    meant.take(enters.pid())?;
     until_watched(&daemon, 3)?;
-    other.take(&leaves)?;
+    other.take(leaves.pid())?;
     until_watched(&daemon, 2)?;
     let mut unseen = Vec::new();
     for client in [leaves, outside] {
@@ -234,24 +131,21 @@ fn a_process_is_watched_while_it_is_in_a_unit() -> anyhow::Result<()> {
 fn a_cgroup_that_was_chosen_takes_in_processes_at_once_and_those_below_have_names_of_their_own()
 -> anyhow::Result<()> {
     let id = std::process::id();
-    let meant = Unit::new(&format!("till{id}.service"))?;
-    let below = Unit::new(&format!("till{id}.service/inner.service"))?;
+    let meant = Cgroup::new(&format!("till{id}.service"))?;
+    let below = Cgroup::new(&format!("till{id}.service/inner.service"))?;
     let scratch = Scratch::new()?;
     let server = Server::plain(&scratch)?;
     let start = |name: &str| Gated::start(&scratch, name, Path::new("/usr/bin/python3"), server.port);
     let [inside, enters, leaves, deeper] = ["inside", "enters", "leaves", "deeper"].map(start);
     let (inside, enters, leaves, deeper) = (inside?, enters?, leaves?, deeper?);
-    meant.take(&inside)?;
-    meant.take(&leaves)?;
+    meant.take(inside.pid())?;
+    meant.take(leaves.pid())?;
     let select = format!("unit=till{id}.service");
     let watch = Watch::pids(&scratch, &[], &["--select", &select, "--select-by", "cgroups"])?;
-    meant.take(&enters)?;
+    meant.take(enters.pid())?;
     let (enters, second) = enters.go()?;
-    fs::write(
-        meant.0.parent().context("a parent")?.join("cgroup.procs"),
-        leaves.running.pid().to_string(),
-    )?;
-    below.take(&deeper)?;
+    meant.leave(leaves.pid())?;
+    below.take(deeper.pid())?;
     let unseen = leaves.go()?.1;
     // What is in a folder of the unit's own is of the unit as well, but only once that was looked at.
     let deeper = deeper.go()?;
@@ -278,6 +172,103 @@ fn a_cgroup_that_was_chosen_takes_in_processes_at_once_and_those_below_have_name
     ensure!(
         moved >= sure && moved <= sure + deeper.0.total(),
         "{moved} and {sure}"
+    );
+    Ok(())
+}
+
+/// A client in a pod; it sends when its gate is opened, or at once.
+fn client_pod<'a>(
+    scratch: &Scratch,
+    (namespace, name, uid): (&'a str, &'a str, &'a str),
+    port: u16,
+    card: &str,
+    waits: bool,
+) -> anyhow::Result<Pod<'a>> {
+    let gate = auditor_tests::gated::gate(scratch, name).display().to_string();
+    let more: &[&str] = if waits { &["--gate", &gate] } else { &[] };
+    Ok(Pod {
+        namespace,
+        name,
+        uid,
+        container: "app",
+        labels: &[],
+        command: client_words(scratch, name, port, &order(name, card), more)?,
+    })
+}
+
+fn ended(scratch: &Scratch, name: &str) -> anyhow::Result<Counts> {
+    let counts = auditor_tests::gated::counts(scratch, name);
+    wait_for("the client in a pod to end", LIMIT, || {
+        Ok(counts.exists().then_some(()))
+    })?;
+    Counts::read(&counts)
+}
+
+#[test]
+fn pods_of_a_namespace_are_watched_from_when_they_are_made() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    let mut containerd = Containerd::start(&scratch)?;
+    let socket = containerd.runtime_socket();
+    let environment = [
+        ("AUDITOR_SCOPE__SELECT", "namespace=shop"),
+        ("AUDITOR_SCOPE__EXCEPT", "pod=left-out"),
+        ("AUDITOR_IDENTITY__SOCKETS", socket.as_str()),
+    ];
+    let daemon = Daemon::start(&scratch, &[], &environment)?;
+    let names = [
+        ("shop", "meant", "5e7e7000-0000-4000-8000-0000000000a1"),
+        ("front", "other", "5e7e7000-0000-4000-8000-0000000000a2"),
+        ("shop", "left-out", "5e7e7000-0000-4000-8000-0000000000a3"),
+    ];
+    let cards = names.map(|_| values::card());
+    for (name, card) in names.into_iter().zip(&cards) {
+        containerd.run(&scratch, &client_pod(&scratch, name, server.port, card, true)?)?;
+    }
+    // Its own process, and the one that holds the pod's namespaces.
+    until_watched(&daemon, 2)?;
+    // What runc says to itself in a container is in the pod, too.
+    let before = moved(&daemon)?;
+    for (_, name, _) in [names[1], names[2], names[0]] {
+        fs::write(auditor_tests::gated::gate(&scratch, name), "")?;
+        ended(&scratch, name)?;
+    }
+    let found = until_found(&daemon, &cards[0])?;
+    nothing_of(&found, &cards[1])?;
+    nothing_of(&found, &cards[2])?;
+    let meant = ended(&scratch, "meant")?;
+    wait_for("the account", LIMIT, || {
+        Ok((moved(&daemon)? - before >= meant.total()).then_some(()))
+    })?;
+    let seen = moved(&daemon)?;
+    ensure!(
+        seen - before == meant.total(),
+        "{} of {}",
+        seen - before,
+        meant.total()
+    );
+
+    // One that does not wait: what was not seen of it was counted.
+    let card = values::card();
+    let uncounted = metric(&daemon, "auditor_scope_undecided_bytes_total")?;
+    let hasty = ("shop", "hasty", "5e7e7000-0000-4000-8000-0000000000a4");
+    let _ = containerd.run(&scratch, &client_pod(&scratch, hasty, server.port, &card, false)?);
+    let hasty = ended(&scratch, "hasty")?;
+    wait_for("all bytes to be in an account", LIMIT, || {
+        let undecided = metric(&daemon, "auditor_scope_undecided_bytes_total")? - uncounted;
+        Ok((moved(&daemon)? - seen + undecided >= hasty.total()).then_some(()))
+    })?;
+    let page = daemon.page("/metrics")?;
+    let decisions = page
+        .lines()
+        .filter(|line| line.starts_with("auditor_scope_decision_seconds"));
+    // The processes that hold the pods' namespaces.
+    until_watched(&daemon, 2)?;
+    println!(
+        "{} bytes of a pod that sends {} at once were seen; {}",
+        moved(&daemon)? - seen,
+        hasty.total(),
+        decisions.collect::<Vec<_>>().join(" ")
     );
     Ok(())
 }

@@ -26,6 +26,7 @@ use crate::capture::tls::Placement;
 use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
 use crate::identity::{
     self,
+    container::{ANSWERS, Containers},
     kubernetes::{Kubernetes, Watches, directory::Kind},
     mesh::Mesh,
     names::{Names, Pods},
@@ -165,9 +166,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             refreshed = Some(Instant::now());
             refresh(&metrics, &session, journal.as_ref());
             masking.show(&metrics, &health);
-            if let Some((kubernetes, _)) = &cluster {
-                identity(kubernetes, &metrics, &health);
-            }
+            identity(
+                cluster.as_ref().map(|(kubernetes, _)| &**kubernetes),
+                session
+                    .shared
+                    .naming
+                    .names
+                    .containers()
+                    .map(|containers| &**containers),
+                &metrics,
+                &health,
+            );
         }
     }
 
@@ -237,15 +246,31 @@ fn labels(config: &Config) -> anyhow::Result<Vec<String>> {
     Ok(labels)
 }
 
-/// How well the cluster is known.
-fn identity(kubernetes: &Kubernetes, metrics: &Metrics, health: &Health) {
-    let status = &kubernetes.status;
-    let state = if status.is_whole() {
-        "kubernetes"
-    } else {
-        "degraded"
+/// How well names are known: of containers by their runtimes, and of the cluster.
+fn identity(
+    kubernetes: Option<&Kubernetes>,
+    containers: Option<&Containers>,
+    metrics: &Metrics,
+    health: &Health,
+) {
+    let runtimes = containers.map(Containers::runtimes).unwrap_or_default();
+    let pending = containers.map_or(0, Containers::pending);
+    for (socket, state) in &runtimes {
+        metrics.set_runtime(socket, *state == ANSWERS);
+    }
+    metrics.set_names_pending(pending);
+    let is_whole = runtimes.values().all(|state| *state == ANSWERS)
+        && kubernetes.is_none_or(|kubernetes| kubernetes.status.is_whole());
+    health.set_identity(match kubernetes {
+        _ if !is_whole => "degraded",
+        Some(_) => "kubernetes",
+        None => "local",
+    });
+    health.set_runtimes(runtimes, pending);
+    let Some(kubernetes) = kubernetes else {
+        return;
     };
-    health.set_identity(state);
+    let status = &kubernetes.status;
     health.set_watches(status.states());
     for (kind, age) in status.ages() {
         metrics.set_watcher_age(kind, age);

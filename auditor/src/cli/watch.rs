@@ -167,6 +167,13 @@ enum Hook {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SelectBy {
+    Best,
+    Processes,
+    Cgroups,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Tracking {
     Auto,
     Own,
@@ -181,13 +188,6 @@ impl From<Tracking> for config::Tracking {
             Tracking::Off => Self::Off,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SelectBy {
-    Best,
-    Processes,
-    Cgroups,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -62,26 +62,40 @@ impl Names {
 
     /// Adds to an end what is known of it now.
     pub fn name(&self, end: &mut End) -> Named {
-        self.name_with_certainty(end).0
+        let (by_runtime, by_pods) = (self.by_runtime(end), self.by_pods(end));
+        self.mesh.mark(end);
+        match (by_runtime, by_pods) {
+            (Named::Done, None | Some(Named::Done)) => Named::Done,
+            _ => Named::Pending,
+        }
     }
 
-    /// The same, and what is known for good of an end that is a process of this host. Where nobody answers, nothing is,
-    /// also if nobody ever will.
+    fn by_pods(&self, end: &mut End) -> Option<Named> {
+        let uid = end.pod.as_ref().map(|pod| pod.uid.clone())?;
+        Some(self.pods.as_ref()?.name(&uid, end))
+    }
+
+    /// The same for an end that is a process of this host, in a pod without labels of the container, and what of it is
+    /// known for good. Where nobody answers, nothing is, also if nobody ever will.
     pub fn name_with_certainty(&self, end: &mut End) -> (Named, Certain) {
         let by_runtime = self.by_runtime(end);
-        let by_pods = match (&self.pods, end.pod.as_ref().map(|pod| pod.uid.clone())) {
-            (Some(pods), Some(uid)) => Some(pods.name(&uid, end)),
-            _ => None,
+        let container = end
+            .container
+            .as_ref()
+            .is_none_or(|container| container.unnamed.is_none());
+        if end.pod.is_some() {
+            end.labels.clear();
+        }
+        let by_pods = self.by_pods(end);
+        let workload = match end.pod {
+            Some(_) => by_pods == Some(Named::Done),
+            None => container,
         };
         self.mesh.mark(end);
-        let cluster = end.pod.is_none() || by_pods == Some(Named::Done);
         let certain = Certain {
-            container: end
-                .container
-                .as_ref()
-                .is_none_or(|container| container.unnamed.is_none()),
-            pod: cluster || end.pod.as_ref().is_some_and(|pod| pod.name.is_some()),
-            cluster,
+            container,
+            pod: workload || end.pod.as_ref().is_none_or(|pod| pod.name.is_some()),
+            workload,
         };
         let is_pending = by_runtime == Named::Pending || by_pods == Some(Named::Pending);
         (if is_pending { Named::Pending } else { Named::Done }, certain)

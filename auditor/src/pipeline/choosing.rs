@@ -28,7 +28,8 @@ use crate::{
 
 use super::Shared;
 
-/// How often processes are judged again while new answers come: those that wait for one, and all.
+/// How often processes are judged again while new answers come: those that are undecided, and all. The second also
+/// without answers, for those that are undecided.
 const AGAIN_UNDECIDED: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -219,22 +220,22 @@ impl Chooser {
         let answers = self.names.answers();
         let is_news = std::mem::replace(&mut self.answers, answers) != answers;
         self.is_behind |= is_news;
-        let (all, some) = (
-            self.judged_all.elapsed() >= AGAIN,
-            self.judged.elapsed() >= AGAIN_UNDECIDED,
-        );
-        if !self.is_behind || !some {
+        // Without news, too: who did not know a container is asked again only when someone wants to know.
+        let is_time = self.judged_all.elapsed() >= AGAIN;
+        let all = is_time && self.is_behind;
+        let is_soon = self.is_behind && self.judged.elapsed() >= AGAIN_UNDECIDED;
+        if !is_time && !is_soon {
             return Changes::default();
         }
         self.judged = Instant::now();
-        if all {
+        if is_time {
             self.judged_all = self.judged;
             self.is_behind = false;
         }
         let may_change = |entry: &Entry| {
             let cgroup = &entry.info.cgroup;
             let is_named = cgroup.container_id.is_some() || cgroup.pod_uid.is_some();
-            is_named && (all || entry.is_pending)
+            is_named && (all || entry.verdict == Verdict::Undecided)
         };
         let pids = self.processes.iter().filter(|(_, entry)| may_change(entry));
         let pids: Vec<u32> = pids.map(|(pid, _)| *pid).collect();

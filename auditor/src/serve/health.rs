@@ -26,6 +26,8 @@ pub struct Health {
 struct State {
     identity: &'static str,
     watches: BTreeMap<&'static str, &'static str>,
+    runtimes: BTreeMap<String, &'static str>,
+    names_pending: usize,
     policy: &'static str,
     policy_version: String,
     masking: &'static str,
@@ -42,6 +44,11 @@ pub struct Readiness {
     /// In a cluster, the state of each watch of the API server.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub watches: BTreeMap<&'static str, &'static str>,
+    /// How each container runtime answered when it was last asked, by its socket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub runtimes: BTreeMap<String, &'static str>,
+    /// Containers whose names are waited for.
+    pub names_pending: usize,
     pub policy: &'static str,
     /// Of the policies in force.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -62,6 +69,8 @@ impl Default for Health {
             state: Mutex::new(State {
                 identity: "local",
                 watches: BTreeMap::new(),
+                runtimes: BTreeMap::new(),
+                names_pending: 0,
                 policy: "none",
                 policy_version: String::new(),
                 masking: "off",
@@ -90,6 +99,14 @@ impl Health {
     /// What each watch of the API server is doing.
     pub fn set_watches(&self, watches: BTreeMap<&'static str, &'static str>) {
         self.with_state(|state| state.watches = watches);
+    }
+
+    /// How container runtimes answer, and how many names are waited for.
+    pub fn set_runtimes(&self, runtimes: BTreeMap<String, &'static str>, pending: usize) {
+        self.with_state(|state| {
+            state.runtimes = runtimes;
+            state.names_pending = pending;
+        });
     }
 
     /// What policy is in force, `none`, `loaded` or `stale`, and of which version.
@@ -126,6 +143,8 @@ impl Health {
             attached,
             identity: state.identity,
             watches: state.watches,
+            runtimes: state.runtimes,
+            names_pending: state.names_pending,
             policy: state.policy,
             policy_version: state.policy_version,
             masking: state.masking,

@@ -80,6 +80,8 @@ pub struct Metrics {
     scan_seconds: Histogram,
     hook_seconds: Histogram,
     choose_seconds: Histogram,
+    runtime_up: IntGaugeVec,
+    names_pending: IntGaugeVec,
     scope_processes: IntGaugeVec,
     scope_undecided: IntCounterVec,
     /// Keeps two renderings from adding the same difference twice.
@@ -285,6 +287,13 @@ impl Metrics {
             scan_seconds,
             hook_seconds,
             choose_seconds,
+            runtime_up: gauge(
+                r,
+                "runtime_up",
+                "Whether a container runtime answered when it was last asked.",
+                &["socket"],
+            )?,
+            names_pending: gauge(r, "names_pending", "Containers whose names are waited for.", &[])?,
             scope_processes: gauge(
                 r,
                 "scope_processes",
@@ -467,6 +476,18 @@ impl Metrics {
     /// Time from when a process became what selectors choose until it was watched.
     pub fn chosen_after(&self, took: Duration) {
         self.choose_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Whether the runtime on a socket answers.
+    pub fn set_runtime(&self, socket: &str, answers: bool) {
+        let value = i64::from(answers);
+        self.runtime_up.with_label_values(&[&label(socket)]).set(value);
+    }
+
+    /// Containers whose names are waited for.
+    pub fn set_names_pending(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.names_pending.with_label_values(&[] as &[&str]).set(count);
     }
 
     /// Processes in a state of being chosen.

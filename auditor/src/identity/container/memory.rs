@@ -23,7 +23,7 @@ const UNUSED: Duration = Duration::from_secs(3600);
 const TRUE_FOR: Duration = Duration::from_secs(600);
 
 /// How long nothing is asked after the first failure; twice that after the next, and so on.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long an answer may take before it is given up. The queue and every runtime have their time in this.
@@ -110,6 +110,14 @@ impl Memory {
             }
         }
         self.answers.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        let known = self.lock();
+        known
+            .values()
+            .filter(|entry| entry.shown() == Look::Pending)
+            .count()
     }
 
     pub(super) fn answers(&self) -> u64 {

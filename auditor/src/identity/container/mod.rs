@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -37,6 +37,9 @@ const AT_ONCE: usize = 8;
 
 /// How long one runtime has to answer.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The state of a runtime that knows a container, or says that it does not.
+pub const ANSWERS: &str = "answers";
 
 /// Longest name, image, label or value kept, bytes. A Kubernetes label has at most 63 characters, a name 253.
 const TEXT_LIMIT: usize = 512;
@@ -154,6 +157,7 @@ pub struct Totals {
 /// All containers seen. Shared by all threads.
 pub struct Containers {
     memory: Arc<Memory>,
+    answering: Arc<Answering>,
     questions: mpsc::Sender<String>,
     totals: Arc<Totals>,
 }
@@ -166,6 +170,7 @@ impl Containers {
     pub fn start(settings: Settings) -> io::Result<Self> {
         let memory = Arc::new(Memory::default());
         let totals = Arc::new(Totals::default());
+        let answering = Arc::new(Answering::default());
         let (questions, asked) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -173,6 +178,7 @@ impl Containers {
         let asking = Asking {
             settings: Arc::new(settings),
             memory: Arc::clone(&memory),
+            answering: Arc::clone(&answering),
             totals: Arc::clone(&totals),
         };
         std::thread::Builder::new()
@@ -180,6 +186,7 @@ impl Containers {
             .spawn(move || runtime.block_on(asking.run(asked)))?;
         Ok(Self {
             memory,
+            answering,
             questions,
             totals,
         })
@@ -205,6 +212,16 @@ impl Containers {
         self.memory.answers()
     }
 
+    /// How each runtime answered when it was last asked, by its socket.
+    pub fn runtimes(&self) -> BTreeMap<String, &'static str> {
+        self.answering.lock().clone()
+    }
+
+    /// Containers that were asked about and of which nothing is known yet.
+    pub fn pending(&self) -> usize {
+        self.memory.pending()
+    }
+
     /// Containers remembered, and the most there can be.
     pub fn entries(&self) -> (u64, u64) {
         self.memory.entries()
@@ -215,8 +232,30 @@ impl Containers {
     }
 }
 
+/// `answers`, or why it does not, of each runtime that was asked.
+#[derive(Default)]
+struct Answering(Mutex<BTreeMap<String, &'static str>>);
+
+impl Answering {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, &'static str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self, socket: &Socket, answer: &Answer) {
+        let state = match answer {
+            Ok(_) | Err(Failure::Unknown) => ANSWERS,
+            Err(Failure::NotPermitted(_)) => "not_permitted",
+            Err(Failure::Unreachable(_)) => "unreachable",
+            Err(Failure::Late) => "hanging",
+            Err(Failure::Broken(_)) => "broken",
+        };
+        self.lock().insert(socket.path.display().to_string(), state);
+    }
+}
+
 struct Asking {
     settings: Arc<Settings>,
+    answering: Arc<Answering>,
     memory: Arc<Memory>,
     totals: Arc<Totals>,
 }
@@ -228,13 +267,14 @@ impl Asking {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
                 return;
             };
+            let answering = Arc::clone(&self.answering);
             let (settings, memory, totals) = (
                 Arc::clone(&self.settings),
                 Arc::clone(&self.memory),
                 Arc::clone(&self.totals),
             );
             tokio::spawn(async move {
-                let answer = name(&settings, &id).await;
+                let answer = name(&settings, &answering, &id).await;
                 let total = match &answer {
                     Ok(_) => &totals.found,
                     Err(Unnamed::Unknown) => &totals.unknown,
@@ -249,12 +289,14 @@ impl Asking {
 }
 
 /// Asks the runtimes one after the other until one knows the container.
-async fn name(settings: &Settings, id: &str) -> Result<Facts, Unnamed> {
+async fn name(settings: &Settings, answering: &Answering, id: &str) -> Result<Facts, Unnamed> {
     let sockets = settings.sockets.clone().unwrap_or_else(socket::usual);
     // Of several reasons the one that somebody can do something about.
     let mut why = Unnamed::NoRuntime;
     for socket in sockets {
-        match ask(&socket, id, &settings.labels).await {
+        let answer = ask(&socket, id, &settings.labels).await;
+        answering.heard(&socket, &answer);
+        match answer {
             Ok(facts) => return Ok(facts),
             Err(failure) => {
                 tracing::debug!(socket = %socket.path.display(), %failure, "a container has no name from here");

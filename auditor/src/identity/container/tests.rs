@@ -189,3 +189,42 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn how_each_runtime_answers_is_told_and_a_name_is_pending_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let _hanging = UnixListener::bind(path("hanging.sock")).unwrap();
+    drop(UnixListener::bind(path("refused.sock")).unwrap());
+    serve(&path("other.sock"), |mut stream| {
+        http(
+            &mut stream,
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            b"",
+        );
+    });
+    serve(&path("lies.sock"), |mut stream| {
+        http(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"[]");
+    });
+    let names = ["hanging", "refused", "other", "lies"];
+    let sockets = names.map(|name| {
+        format!("docker:{}", path(&format!("{name}.sock")).display())
+            .parse()
+            .unwrap()
+    });
+    let containers = Containers::start(Settings {
+        sockets: Some(sockets.to_vec()),
+        ..Settings::default()
+    })
+    .unwrap();
+    assert_eq!(containers.look(ID), Look::Pending);
+    assert_eq!(containers.pending(), 1);
+    let deadline = Instant::now() + 10 * PATIENCE;
+    while containers.pending() > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let told: Vec<_> = containers.runtimes().into_values().collect();
+    // By the names of the sockets.
+    assert_eq!(told, ["hanging", "broken", ANSWERS, "unreachable"]);
+    assert_eq!(containers.look(ID), Look::Unnamed(Unnamed::NoAnswer));
+}

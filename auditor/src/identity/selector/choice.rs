@@ -11,12 +11,13 @@ use crate::report::finding::End;
 /// What is known for good of an end that is a process of this host; what does not apply to it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certain {
-    /// Image and labels of its container.
+    /// Image of its container.
     pub container: bool,
     /// Name and namespace of its pod.
     pub pod: bool,
-    /// What the cluster knows of its pod: workload, service account, labels, node.
-    pub cluster: bool,
+    /// Workload, service account, labels and node: what the cluster says of its pod; outside of pods, what the runtime
+    /// says of its container.
+    pub workload: bool,
 }
 
 impl Certain {
@@ -24,14 +25,13 @@ impl Certain {
     pub const ALL: Self = Self {
         container: true,
         pod: true,
-        cluster: true,
+        workload: true,
     };
 
     const fn covers(self, key: Key) -> bool {
         match key {
             Key::Namespace | Key::Pod => self.pod,
-            Key::Workload | Key::Label => self.container && self.cluster,
-            Key::ServiceAccount | Key::Node => self.cluster,
+            Key::Workload | Key::Label | Key::ServiceAccount | Key::Node => self.workload,
             Key::Image => self.container,
             Key::Unit | Key::Slice | Key::Exe | Key::Host => true,
         }
@@ -180,7 +180,7 @@ mod tests {
     const NOTHING: Certain = Certain {
         container: false,
         pod: false,
-        cluster: false,
+        workload: false,
     };
 
     #[test]
@@ -208,35 +208,27 @@ mod tests {
 
     #[test]
     fn each_source_makes_its_own_keys_certain() {
-        let with = |container, pod, cluster| Certain {
+        let with = |container, pod, workload| Certain {
             container,
             pod,
-            cluster,
+            workload,
         };
         for (selector, least) in [
             ("namespace=shop", with(false, true, false)),
             ("pod=checkout-*", with(false, true, false)),
             ("image=shop/*", with(true, false, false)),
             ("service_account!=x", with(false, false, true)),
-            ("workload=Deployment/checkout", with(true, false, true)),
-            ("label=team:pay", with(true, false, true)),
+            ("workload=Deployment/checkout", with(false, false, true)),
+            ("label=team:pay", with(false, false, true)),
         ] {
             let choice = choice(&[selector], &[]);
             assert_eq!(choice.judge(&pod(), least), Verdict::Watched, "{selector}");
-            for (container, named, cluster) in [
-                (least.container, false, false),
-                (false, least.pod, false),
-                (false, false, least.cluster),
-            ] {
-                let less = with(container, named, cluster);
-                if less != least {
-                    assert_eq!(
-                        choice.judge(&pod(), less),
-                        Verdict::Undecided,
-                        "{selector} {less:?}"
-                    );
-                }
-            }
+            let less = with(!least.container, !least.pod, !least.workload);
+            assert_eq!(
+                choice.judge(&pod(), less),
+                Verdict::Undecided,
+                "{selector} {less:?}"
+            );
         }
     }
 
@@ -257,14 +249,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_becomes_known_never_turns_a_decision(
-            end in any_end(), later in any_end(), container in any::<bool>(), pod in any::<bool>(), cluster in any::<bool>(),
+            end in any_end(), later in any_end(), container in any::<bool>(), pod in any::<bool>(), workload in any::<bool>(),
             include in 0..8_usize, exclude in 0..8_usize,
         ) {
             const SELECTORS: [&str; 8] = [
                 "any", "namespace=a", "namespace!=a", "workload=Deployment/*", "label=t:a", "unit=a", "slice!=b", "label!=t:b,unit=a",
             ];
             let choice = choice(&[SELECTORS[include]], &[SELECTORS[exclude]]);
-            let certain = Certain { container, pod, cluster };
+            let certain = Certain { container, pod, workload };
             // The same end when more is known: what was certain stays.
             let mut known = later;
             known.unit = end.unit.clone();
@@ -274,7 +266,7 @@ mod tests {
             } else if pod {
                 known.workload.clone_from(&end.workload);
             }
-            if container && cluster {
+            if workload {
                 known.workload.clone_from(&end.workload);
                 known.labels.clone_from(&end.labels);
             }
