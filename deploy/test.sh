@@ -103,7 +103,7 @@ render() {
 
 manifests=
 if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1; }; then
-    for kustomization in base overlays/minimal; do
+    for kustomization in base overlays/minimal overlays/conntrack; do
         rendered=$work/$(basename "$kustomization").yaml
         check "kustomize builds $kustomization" render "kubernetes/$kustomization" "$rendered"
         manifests="$manifests $rendered"
@@ -161,7 +161,12 @@ privileges() {
         echo "minimal adds: $minimal"
         status=1
     }
-    for rendered in "$work/base.yaml" "$work/minimal.yaml"; do
+    conntrack=$(capabilities "$work/conntrack.yaml")
+    [ "$conntrack" = "BPF DAC_READ_SEARCH NET_ADMIN PERFMON SYS_ADMIN SYS_PTRACE SYS_RESOURCE " ] || {
+        echo "conntrack adds: $conntrack"
+        status=1
+    }
+    for rendered in "$work/base.yaml" "$work/minimal.yaml" "$work/conntrack.yaml"; do
         for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
             "automountServiceAccountToken: true" "type: RuntimeDefault" "- ALL"; do
             grep -q -- "^ *$line\$" "$rendered" || {

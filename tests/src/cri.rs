@@ -12,6 +12,9 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
+/// A network of the pod's own (`NamespaceMode.POD`).
+pub const POD: i32 = 0;
+
 /// Network of the host (`NamespaceMode.NODE`).
 pub const NODE: i32 = 2;
 

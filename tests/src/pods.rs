@@ -46,6 +46,8 @@ pub fn image(scratch: &Scratch) -> anyhow::Result<PathBuf> {
 
 /// A running containerd. Its pods and itself are ended when it is dropped.
 pub struct Containerd {
+    /// Network of its pods.
+    network: i32,
     running: Option<Running>,
     client: Client,
     pub socket: PathBuf,
@@ -77,13 +79,40 @@ pub struct Container {
 }
 
 impl Containerd {
+    /// Its pods are in the network it is in.
+    ///
     /// # Errors
     /// When containerd does not come up.
     pub fn start(scratch: &Scratch) -> anyhow::Result<Self> {
         let folder = scratch.path("containerd");
         fs::create_dir(&folder)?;
+        Self::start_in(scratch, &folder, cri::NODE)
+    }
+
+    /// Its pods have network namespaces and addresses of their own, by name, and cables to the node it is started on.
+    ///
+    /// # Errors
+    /// When containerd does not come up.
+    pub fn with_addresses(scratch: &Scratch, addresses: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let folder = scratch.path("containerd");
+        let plugins = folder.join("cni");
+        fs::create_dir_all(&plugins)?;
+        for name in ["loopback", "node"] {
+            fs::copy(peers::program("cni.sh"), plugins.join(name))?;
+        }
+        let lines: Vec<String> = addresses
+            .iter()
+            .map(|(name, ip)| format!("{name} {ip}\n"))
+            .collect();
+        fs::write(plugins.join("addresses"), lines.concat())?;
+        let network = r#"{"cniVersion":"0.4.0","name":"node","plugins":[{"type":"node"}]}"#;
+        fs::write(plugins.join("10-node.conflist"), network)?;
+        Self::start_in(scratch, &folder, cri::POD)
+    }
+
+    fn start_in(scratch: &Scratch, folder: &Path, network: i32) -> anyhow::Result<Self> {
         let socket = folder.join("containerd.sock");
-        let config = scratch.file("containerd.toml", configuration(&folder, &socket))?;
+        let config = scratch.file("containerd.toml", configuration(folder, &socket))?;
         let running = Running::start(Command::new("containerd").arg("--config").arg(config))?;
         let client = wait_for(
             "containerd to listen",
@@ -103,6 +132,7 @@ impl Containerd {
         ]);
         Running::start(import.arg(archive))?.succeed()?;
         Ok(Self {
+            network,
             running: Some(running),
             client,
             socket,
@@ -121,7 +151,7 @@ impl Containerd {
     /// What containerd says.
     pub fn run(&mut self, scratch: &Scratch, pod: &Pod<'_>) -> anyhow::Result<Container> {
         let cgroup = format!("/kubepods/burstable/pod{}", pod.uid);
-        let sandbox = sandbox(scratch, pod, &cgroup);
+        let sandbox = sandbox(scratch, pod, &cgroup, self.network);
         let request = cri::RunPodSandboxRequest {
             config: Some(sandbox.clone()),
         };
@@ -132,7 +162,7 @@ impl Containerd {
         });
         let request = cri::CreateContainerRequest {
             pod_sandbox_id: sandbox_id,
-            config: Some(container(scratch, pod)),
+            config: Some(container(scratch, pod, self.network)),
             sandbox_config: Some(sandbox),
         };
         let Id { id } = self.client.call("CreateContainer", request)?;
@@ -170,8 +200,8 @@ impl Drop for Containerd {
     }
 }
 
-fn sandbox(scratch: &Scratch, pod: &Pod<'_>, cgroup: &str) -> cri::PodSandboxConfig {
-    let namespace_options = Some(cri::NamespaceOption { network: cri::NODE });
+fn sandbox(scratch: &Scratch, pod: &Pod<'_>, cgroup: &str, network: i32) -> cri::PodSandboxConfig {
+    let namespace_options = Some(cri::NamespaceOption { network });
     cri::PodSandboxConfig {
         metadata: Some(cri::PodSandboxMetadata {
             name: pod.name.to_owned(),
@@ -187,7 +217,7 @@ fn sandbox(scratch: &Scratch, pod: &Pod<'_>, cgroup: &str) -> cri::PodSandboxCon
     }
 }
 
-fn container(scratch: &Scratch, pod: &Pod<'_>) -> cri::ContainerConfig {
+fn container(scratch: &Scratch, pod: &Pod<'_>, network: i32) -> cri::ContainerConfig {
     let programs = peers::program("");
     let mount = |path: &Path, readonly| cri::Mount {
         container_path: path.display().to_string(),
@@ -213,7 +243,7 @@ fn container(scratch: &Scratch, pod: &Pod<'_>) -> cri::ContainerConfig {
         log_path: format!("{}.log", pod.name),
         linux: Some(cri::LinuxContainerConfig {
             security_context: Some(cri::ContainerSecurityContext {
-                namespace_options: Some(cri::NamespaceOption { network: cri::NODE }),
+                namespace_options: Some(cri::NamespaceOption { network }),
             }),
         }),
     }

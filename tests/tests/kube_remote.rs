@@ -2,7 +2,7 @@
 //! nftables translates as kube-proxy does, a real API server knows the pods, and what each finding says is compared with
 //! where the programs were.
 
-use std::{collections::BTreeMap, path::PathBuf, thread, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, process::Command, thread, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
@@ -10,9 +10,10 @@ use auditor_tests::{
     daemon::Daemon,
     kube::{Cluster, Pod},
     node::{Kiosk, NODE, Network, Node, Speech, Till},
-    process::{LIMIT, wait_for},
+    process::{self, LIMIT, Running, wait_for},
     scratch::Scratch,
     values,
+    watch::Watch,
 };
 use serde_json::{Value, json};
 
@@ -432,5 +433,47 @@ fn datagrams_to_a_service_go_to_the_pod_behind_it() -> anyhow::Result<()> {
     })?;
     let till = "Deployment shop till conntrack exact";
     ensure!(found == [[till, HERE], [HERE, till]], "{found:?}");
+    Ok(())
+}
+
+/// `auditor who` and `auditor watch` ask the API server when they are given a kubeconfig.
+#[test]
+fn who_and_watch_name_what_a_kubeconfig_leads_to() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut stage = Stage::new(&scratch)?;
+    stage.node.enter()?;
+    let cluster = Cluster::start(&scratch)?;
+    let uids = register(&cluster)?;
+    let cgroup = PodCgroup::new(&uids["kiosk"], 'd')?;
+    stage.cgroups.insert("kiosk", cgroup);
+    stage.serve("till", 8443, Speech::Tls)?;
+    stage.client("one", "kiosk", ("10.96.1.1", 443), Speech::Tls)?;
+    let kubeconfig = cluster.kubeconfig()?.display().to_string();
+    let pid = stage.kiosks["one"].pid();
+    for (asked, wanted) in [
+        (["--pid", &pid.to_string()], HERE),
+        // No process of its pod is here.
+        (["--ip", CLERK], "Deployment shop clerk pod_ip exact"),
+        (["--ip", "10.96.1.2:443"], "Service shop several service likely"),
+        (["--ip", OUTSIDE], "- - - unresolved none"),
+    ] {
+        let mut who = Command::new(process::auditor()?);
+        who.args(["who", "--format", "json", "--kubeconfig", &kubeconfig]);
+        let ended = Running::start(who.args(asked))?.end(LIMIT)?;
+        let told: Value = serde_json::from_str(&ended.stdout).context(ended.stderr)?;
+        let said = shown(&told["ends"][0]);
+        ensure!(said == wanted, "{asked:?}: {said} is not {wanted}: {told:#}");
+    }
+    let more = ["--kubeconfig", &kubeconfig, "--conntrack", "own"];
+    let watch = Watch::pids(&scratch, &[pid], &more)?;
+    stage.ask("one", "first")?;
+    stage.kiosks.remove("one").context("no client")?.end()?;
+    let report = watch.stop()?;
+    let question = report.findings.iter().find(|finding| {
+        finding["location"]["part"] == "request.body" && finding["detector"] == "payment_card"
+    });
+    let question = question.context("nothing was found")?;
+    let said = [shown(&question["source"]), shown(&question["destination"])];
+    ensure!(said == [HERE, "Deployment shop till conntrack exact"], "{said:?}");
     Ok(())
 }

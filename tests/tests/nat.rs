@@ -1,11 +1,12 @@
 //! Connections whose addresses are translated on the way, on a node without a cluster: connection tracking tells which
 //! process is really at the other end.
 
-use std::path::PathBuf;
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     node::{Kiosk, Node, Speech, Till},
+    process::{self, LIMIT, Running},
     scratch::Scratch,
     values,
     watch::{Report, Watch},
@@ -198,5 +199,32 @@ fn without_connection_tracking_the_service_hides_the_server() -> anyhow::Result<
     let ran = run("off", 0, Speech::Tls, |kiosk, till| vec![kiosk, till], "off")?;
     let found = ends(&ran.report);
     ensure!(found.len() == 4, "{found:#?}");
+    Ok(())
+}
+
+/// The host is where the first process is: auditor in a network namespace of its own asks the host's table.
+#[test]
+fn the_hosts_table_is_asked_from_another_network_namespace() -> anyhow::Result<()> {
+    let mut node = Node::new("host")?;
+    let pod = node.pod(&KIOSK)?;
+    node.enter()?;
+    let host = fs::metadata("/proc/thread-self/ns/net")?.ino();
+    let auditor = process::auditor()?;
+    let within = format!(
+        "nsenter --net=/run/netns/{} {} doctor --format json; true",
+        pod.0,
+        auditor.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", "sh", "-c", &within]);
+    let ended = Running::start(&mut command)?.end(LIMIT)?;
+    let told: Value = serde_json::from_str(&ended.stdout).context(ended.stderr)?;
+    let mut checks = told["checks"].as_array().into_iter().flatten();
+    let check = checks.find(|check| check["name"] == "conntrack");
+    let detail = check.context("no such check")?["detail"]
+        .as_str()
+        .unwrap_or_default();
+    let wanted = format!("it answers for network namespace {host}, the host's");
+    ensure!(detail == wanted, "{detail}");
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! It loads the kernel programs with an empty scope and attaches nothing to any program.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -175,12 +174,9 @@ fn library_checks() -> Vec<Check> {
 
 /// Whether translated addresses can be seen through. Findings have names without that, if fewer.
 fn conntrack_check() -> Check {
-    let answer = Conntrack::start(Place::Host);
-    let tracked = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
-    let detail = match (answer, tracked) {
-        (Ok(_), Ok(count)) => format!("{} connections are tracked here", count.trim()),
-        (Ok(_), Err(_)) => "it answers; nothing is tracked in this network namespace".to_owned(),
-        (Err(why), _) => format!("translated addresses are named by themselves: {why}"),
+    let detail = match Conntrack::start(Place::Host) {
+        Ok(conntrack) => format!("it answers for network namespace {}, the host's", conntrack.netns),
+        Err(why) => format!("translated addresses are named by themselves: {why}"),
     };
     Check {
         name: "conntrack",

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
 use crate::identity::conntrack::{Conntrack, Place};
 use crate::identity::container::{self, Containers, Socket};
-use crate::identity::kubernetes::Kubernetes;
+use crate::identity::kubernetes::{self, Kubernetes, Watches};
 use crate::identity::names::{Names, Pods};
 use crate::pipeline::{Naming, Scope, Shared, Totals, reporter::Reporter};
 use crate::policy::compile::Policies;
@@ -97,6 +97,34 @@ pub(super) fn conntrack(tracking: Tracking) -> anyhow::Result<Option<Conntrack>>
             }
         },
     }
+}
+
+/// How long a command waits for the first lists of a cluster.
+const LISTS: Duration = Duration::from_secs(15);
+
+/// The names of a cluster, for a command that a person runs: returns once they are known.
+pub(super) fn cluster(kubeconfig: &Path, labels: &[String]) -> anyhow::Result<(Arc<Kubernetes>, Watches)> {
+    let started = Kubernetes::start(&kubernetes::Settings {
+        kubeconfig: Some(kubeconfig.to_owned()),
+        node_name: std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty()),
+        labels: labels.to_vec(),
+        trust_domain: None,
+    })?;
+    let until = Instant::now() + LISTS;
+    while started
+        .0
+        .status
+        .states()
+        .values()
+        .any(|state| *state == "listing")
+        && Instant::now() < until
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if !started.0.status.is_whole() {
+        tracing::warn!(states = ?started.0.status.states(), "not all of the cluster is known: names may be missing");
+    }
+    Ok(started)
 }
 
 /// Resolves what the user named.

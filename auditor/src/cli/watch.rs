@@ -83,6 +83,10 @@ pub struct Args {
     /// [default: the usual places that are there]
     #[arg(long, value_name = "SOCKET")]
     runtime_socket: Vec<Socket>,
+    /// Name pods, services and nodes as the API server of this kubeconfig knows them; the account needs the role of
+    /// deploy/kubernetes/base/rbac.yaml
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Whose connection tracking is asked who is behind a translated address: the host's, if that is permitted; that of
     /// the network namespace auditor runs in; or nobody's
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Tracking::Auto)]
@@ -213,6 +217,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if scope.is_empty() && args.command.is_empty() {
         bail!("nothing to watch: give --select, --pid, --cgroup, --container, or -- and a command");
     }
+    let cluster = match &args.kubeconfig {
+        Some(file) => Some(engine::cluster(file, &labels)?),
+        None => None,
+    };
+    let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
     let descriptors = engine::descriptors(&args.descriptors, true)?;
     let own = config::own_detectors(args.config.as_deref())?;
     let judge = engine::judge(&args.policy, &args.preset, &own)?;
@@ -253,9 +262,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
-        naming: engine::naming(args.runtime_socket.clone(), labels, NAME_PATIENCE, None)?
-            .with_mesh(mesh_of(&args)),
-        kubernetes: None,
+        naming: engine::naming(
+            args.runtime_socket.clone(),
+            labels,
+            NAME_PATIENCE,
+            kubernetes.clone(),
+        )?
+        .with_mesh(mesh_of(&args)),
+        kubernetes,
         conntrack: engine::conntrack(args.conntrack.into())?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
         descriptors,

@@ -6,12 +6,15 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::engine;
+use crate::capture::clock::monotonic_ns;
 use crate::identity::container::{Settings, Socket};
 use crate::identity::explain::{self, Explanation, SHORTEST_ID};
 use crate::report::finding::{Certainty, End};
@@ -41,6 +44,9 @@ pub struct Args {
     /// Label of containers to show; may be given several times
     #[arg(long, value_name = "KEY")]
     label: Vec<String>,
+    /// Ask the API server of this kubeconfig as well; addresses may then be anybody's in the cluster
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Text for people or one JSON document
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -60,6 +66,7 @@ struct Address(IpAddr, Option<u16>);
 /// # Errors
 /// For an id that is none, and when standard output can not be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let labels = args.label.clone();
     let settings = Settings {
         sockets: (!args.runtime_socket.is_empty()).then_some(args.runtime_socket),
         labels: args.label.into_iter().collect(),
@@ -68,7 +75,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot ask container runtimes")?;
-    let told = if let Some(pid) = args.pid {
+    let mut told = if let Some(pid) = args.pid {
         runtime.block_on(explain::process(pid, &settings))
     } else if let Some(path) = args.cgroup {
         runtime.block_on(explain::cgroup(&path, &settings))
@@ -83,6 +90,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         bail!("nobody to explain: give --pid, --cgroup, --container or --ip");
     };
+    if let Some(file) = &args.kubeconfig {
+        let (kubernetes, _watches) = engine::cluster(file, &labels)?;
+        told.ask(&kubernetes, monotonic_ns());
+    }
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => writeln!(

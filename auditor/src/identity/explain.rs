@@ -3,6 +3,8 @@
 //! Goes in: a process, a cgroup path, a container or an address. Comes out: an [`Explanation`], for `auditor who`. It
 //! uses what names the ends of findings, and waits for runtimes to answer: it is for people.
 
+mod cluster;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},

@@ -102,6 +102,8 @@ pub struct Conntrack {
     questions: Sender<(Instant, Question)>,
     translations: Arc<Translations>,
     counts: Arc<[AtomicU64; Outcome::ALL.len()]>,
+    /// Number of the network namespace whose table it is.
+    pub netns: u32,
 }
 
 impl Conntrack {
@@ -117,7 +119,7 @@ impl Conntrack {
         let (known, counted) = (Arc::clone(&translations), Arc::clone(&counts));
         let run = move || match Tracker::open(place) {
             Ok(tracker) => {
-                let _ = opened.send(Ok(()));
+                let _ = opened.send(Ok(tracker.netns));
                 Asking::new(tracker).run(&asked, &known, &counted);
             }
             Err(error) => _ = opened.send(Err(error)),
@@ -127,11 +129,12 @@ impl Conntrack {
             .spawn(run)
             .map_err(Unavailable::Thread)?;
         // A thread that ended without a word ended by a panic.
-        outcome.recv().unwrap_or(Err(Unavailable::NoModule))?;
+        let netns = outcome.recv().unwrap_or(Err(Unavailable::NoModule))?;
         Ok(Self {
             questions,
             translations,
             counts,
+            netns,
         })
     }
 
