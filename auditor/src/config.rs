@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::detect::own::Definition;
-pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes};
+pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
 use keys::{KEYS, Key, Kind};
 
 /// Where the configuration is looked for.

@@ -1,7 +1,12 @@
 //! Two pods of a mesh: network namespaces with a cable between them, a sidecar in each, and rules that send what the
 //! application sends and receives through it. The sidecars are nginx under the user of Istio's proxy.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::ensure;
 
@@ -137,6 +142,42 @@ impl Mesh {
     ) -> anyhow::Result<Running> {
         let python = executable(scratch, name)?.display().to_string();
         let mut command = self.within(pod, &[&python]);
+        command.arg(program("pod.py")).args(words);
+        Running::start(&mut command)
+    }
+}
+
+impl Mesh {
+    /// A name server in the server's pod that knows one name.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub fn name_server(&self, ip: &str, name: &str, address: &str) -> anyhow::Result<Running> {
+        let mut command = self.within(1, &[PYTHON]);
+        command.arg(program("names.py")).args([ip, name, address]);
+        let running = Running::start(&mut command)?;
+        let table = format!("/proc/{}/net/udp", running.pid());
+        wait_for("a name server", LIMIT, || {
+            let sockets = fs::read_to_string(&table).unwrap_or_default();
+            Ok(sockets.contains(":0035 ").then_some(()))
+        })?;
+        Ok(running)
+    }
+
+    /// An application in the client's pod that asks another name server than this host does.
+    ///
+    /// # Errors
+    /// When it can not be started.
+    pub fn resolving(
+        &self,
+        scratch: &Scratch,
+        resolver: &Path,
+        name: &str,
+        words: &[&str],
+    ) -> anyhow::Result<Running> {
+        let script = "mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"";
+        let mut command = self.within(0, &["unshare", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(resolver).arg(executable(scratch, name)?);
         command.arg(program("pod.py")).args(words);
         Running::start(&mut command)
     }

@@ -311,7 +311,11 @@ fn a_service_is_named_by_its_unit_and_its_user_by_the_host() -> anyhow::Result<(
     client.counts()?;
     let report = watch.stop()?;
     let leak = report.leak("payment_card")?;
-    let wanted = json!({"workload": {"kind": "SystemdUnit", "name": "shop.service"}});
+    let wanted = json!({
+        "workload": {"kind": "SystemdUnit", "name": "shop.service"},
+        "unit": "shop.service",
+        "slice": format!("auditor{}.slice", std::process::id()),
+    });
     has(&leak["destination"], &wanted, "destination")?;
     for end in ["source", "destination"] {
         let process = &leak[end]["process"];

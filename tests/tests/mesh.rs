@@ -189,3 +189,34 @@ fn a_card_around_the_mesh_is_another_one_and_what_a_client_says_of_itself_is_not
     }
     Ok(())
 }
+
+#[test]
+fn an_address_outside_has_the_name_that_led_there() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mesh = Mesh::new("names")?;
+    let talk = Talk::new(&scratch, "talk")?;
+    let [_, server] = mesh::ADDRESSES;
+    let _names = mesh.name_server(server, "till.example", server)?;
+    let _server = talk.server(&scratch, &mesh, AROUND)?;
+    let resolver = scratch.file("resolv.conf", format!("nameserver {server}\n"))?;
+    let gates = talk.gates.display().to_string();
+    let words = ["ask", "till.example", &AROUND.to_string(), &gates, &talk.body];
+    let client = mesh.resolving(&scratch, &resolver, "kiosk", &words)?;
+    let watch = watch(&scratch, &[client.pid()])?;
+    talk.ask()?;
+    client.end(LIMIT)?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    let cards = cards(&report, "/charge");
+    for (part, end) in [("request.body", "destination"), ("response.body", "source")] {
+        let card = only(&cards, part, false)?;
+        // It is not what the client writes into its message: till.shop.svc.
+        ensure!(card[end]["host"] == "till.example", "{card:#}");
+        ensure!(
+            card[end]["identified_by"] == "dns" && card[end]["certainty"] == "likely",
+            "{card:#}"
+        );
+        ensure!(card[end]["address"] == format!("{server}:{AROUND}"), "{card:#}");
+    }
+    Ok(())
+}

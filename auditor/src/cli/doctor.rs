@@ -4,6 +4,7 @@
 //! It loads the kernel programs with an empty scope and attaches nothing to any program.
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ use crate::capture::load::{Kernel, Settings};
 use crate::capture::support::{self, Check};
 use crate::capture::tls::{self, Probe};
 use crate::capture::verify;
+use crate::identity::conntrack::{Conntrack, Place};
 use crate::identity::container::{self, Failure, Socket, socket};
 
 /// Arguments of `auditor doctor`.
@@ -59,6 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     checks.extend(kernel_checks());
     checks.extend(library_checks());
     checks.extend(runtime_checks(&args.runtime_socket)?);
+    checks.push(conntrack_check());
     let programs = if args.programs {
         verify::programs().context("the kernel programs can not be loaded")?
     } else {
@@ -168,6 +171,22 @@ fn library_checks() -> Vec<Check> {
             }
         })
         .collect()
+}
+
+/// Whether translated addresses can be seen through. Findings have names without that, if fewer.
+fn conntrack_check() -> Check {
+    let answer = Conntrack::start(Place::Host);
+    let tracked = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
+    let detail = match (answer, tracked) {
+        (Ok(_), Ok(count)) => format!("{} connections are tracked here", count.trim()),
+        (Ok(_), Err(_)) => "it answers; nothing is tracked in this network namespace".to_owned(),
+        (Err(why), _) => format!("translated addresses are named by themselves: {why}"),
+    };
+    Check {
+        name: "conntrack",
+        ok: true,
+        detail,
+    }
 }
 
 /// Whether the container runtimes answer. Findings have ids without them, so that only what was asked for is needed.

@@ -10,9 +10,11 @@ use jiff::Timestamp;
 
 use crate::capture::attach::Hooked;
 use crate::capture::scope;
+use crate::config::Tracking;
 use crate::content::protobuf::{self, Registry};
 use crate::detect::own::Definition;
 use crate::detect::{Fingerprinter, Scanner};
+use crate::identity::conntrack::{Conntrack, Place};
 use crate::identity::container::{self, Containers, Socket};
 use crate::identity::kubernetes::Kubernetes;
 use crate::identity::names::{Names, Pods};
@@ -78,6 +80,23 @@ pub(super) fn naming(
         ),
         patience,
     })
+}
+
+/// Connection tracking, where it is to be asked and can be.
+pub(super) fn conntrack(tracking: Tracking) -> anyhow::Result<Option<Conntrack>> {
+    match tracking {
+        Tracking::Off => Ok(None),
+        Tracking::Own => Ok(Some(
+            Conntrack::start(Place::Own).context("connection tracking can not be asked")?,
+        )),
+        Tracking::Auto => match Conntrack::start(Place::Host) {
+            Ok(conntrack) => Ok(Some(conntrack)),
+            Err(why) => {
+                tracing::info!(%why, "connection tracking is not asked: translated addresses are named by themselves");
+                Ok(None)
+            }
+        },
+    }
 }
 
 /// Resolves what the user named.

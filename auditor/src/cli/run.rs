@@ -118,6 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         naming: naming(&config.identity, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
         kubernetes,
+        conntrack: engine::conntrack(config.identity.conntrack)?,
         scanner,
         descriptors,
         ledger,
@@ -307,6 +308,11 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
         ("unbound", &totals.unbound),
     ] {
         metrics.bindings_so_far(method, Totals::get(total));
+    }
+    if let Some(conntrack) = &session.shared.peers.conntrack {
+        for (outcome, total) in conntrack.counts() {
+            metrics.conntrack_lookups_so_far(outcome.name(), total);
+        }
     }
     let mut files: Vec<(&'static str, String)> = session
         .hooked()

@@ -72,6 +72,10 @@ pub struct Args {
     /// [default: the usual places that are there]
     #[arg(long, value_name = "SOCKET")]
     runtime_socket: Vec<Socket>,
+    /// Whose connection tracking is asked who is behind a translated address: the host's, if that is permitted; that of
+    /// the network namespace auditor runs in; or nobody's
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Tracking::Auto)]
+    conntrack: Tracking,
     /// Processes that pass on what others send, as sidecars do: `container=NAME`, `exe=PATH`, `uid=N`, with spaces between
     /// them where several have to be true; with `xfcc` their x-forwarded-client-cert is believed [default: those of Istio,
     /// Linkerd, Kuma and Consul]
@@ -152,6 +156,23 @@ enum Hook {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tracking {
+    Auto,
+    Own,
+    Off,
+}
+
+impl From<Tracking> for config::Tracking {
+    fn from(tracking: Tracking) -> Self {
+        match tracking {
+            Tracking::Auto => Self::Auto,
+            Tracking::Own => Self::Own,
+            Tracking::Off => Self::Off,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AttachPoints {
     Chosen,
     Exported,
@@ -210,6 +231,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE, None)?
             .with_mesh(mesh_of(&args)),
         kubernetes: None,
+        conntrack: engine::conntrack(args.conntrack.into())?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
         descriptors,
         ledger,

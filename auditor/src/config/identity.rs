@@ -16,6 +16,7 @@ pub struct Identity {
     pub wait_seconds: u64,
     /// In it, SPIFFE ids are derived of service accounts; not set: none are.
     pub trust_domain: Option<String>,
+    pub conntrack: Tracking,
     pub kubernetes: KubernetesIdentity,
     pub mesh: MeshIdentity,
 }
@@ -42,6 +43,17 @@ pub struct KubernetesIdentity {
 #[serde(rename_all = "lowercase")]
 pub enum Runtimes {
     Ask,
+    Off,
+}
+
+/// Whose connection tracking is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracking {
+    /// The host's, if that is permitted.
+    Auto,
+    /// That of the network namespace auditor runs in.
+    Own,
     Off,
 }
 

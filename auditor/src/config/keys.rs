@@ -270,6 +270,13 @@ pub const KEYS: &[Key] = &[
         meaning: "SPIFFE ids are derived of service accounts, in this trust domain; not set: none are.",
     },
     Key {
+        path: "identity.conntrack",
+        kind: Kind::Choice(&["auto", "own", "off"]),
+        default: "auto",
+        unit: "",
+        meaning: "Ask the kernel's connection tracking who is behind a translated address; `auto`: the host's, if that is permitted; `own`: that of the network namespace auditor runs in. See identity.md.",
+    },
+    Key {
         path: "identity.kubernetes.enabled",
         kind: Kind::Choice(&["auto", "true", "false"]),
         default: "auto",

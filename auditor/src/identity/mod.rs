@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod cgroup;
+pub mod conntrack;
 pub mod container;
 pub mod dns;
 pub mod explain;
@@ -16,6 +17,7 @@ pub mod pairs;
 pub mod peer;
 pub mod process;
 pub mod selector;
+pub mod translations;
 pub mod users;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -52,6 +54,8 @@ pub fn local_end(process: &ProcessInfo, address: Option<SocketAddr>, identified_
         pod: cgroup.pod_uid.clone().map(|uid| Pod { uid, name: None }),
         container: container(cgroup),
         process: Some(self::process(process)),
+        unit: cgroup.unit.clone(),
+        slice: cgroup.slice.clone(),
         address: address.map(|address| address.to_string()),
         identified_by,
         certainty: Certainty::Exact,

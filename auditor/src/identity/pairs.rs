@@ -5,10 +5,12 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use super::translations::Translations;
 
 /// Most sockets remembered.
 const CAPACITY: usize = 65_536;
@@ -84,7 +86,19 @@ impl AddressPair {
         }
     }
 
-    /// The pair as the other end has it.
+    /// The pair of a socket that takes what comes to any of its addresses, and does not know to which.
+    pub fn without_own(self) -> Self {
+        let ip: IpAddr = match self.local.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self {
+            local: SocketAddr::new(ip, self.local.port()),
+            ..self
+        }
+    }
+
+    /// The pair as the other end has it, when nothing translates addresses on the way.
     pub fn reversed(self) -> Self {
         Self {
             local: self.remote,
@@ -109,6 +123,8 @@ pub struct Owner {
 /// All sockets seen. Shared by all threads.
 #[derive(Default)]
 pub struct Pairs {
+    /// Sockets whose other end has other addresses.
+    pub translations: Arc<Translations>,
     sockets: Mutex<HashMap<AddressPair, Entry>>,
     /// Who sends and receives datagrams at an address, in a network namespace.
     bound: Mutex<HashMap<(SocketAddr, u32), (u32, Instant)>>,
@@ -120,6 +136,14 @@ struct Entry {
 }
 
 impl Pairs {
+    /// Pairs of which some are translated.
+    pub fn with(translations: Arc<Translations>) -> Self {
+        Self {
+            translations,
+            ..Self::default()
+        }
+    }
+
     /// Registers a socket, or that it is captured.
     pub fn insert(&self, pair: AddressPair, tgid: u32, captured: bool) {
         let mut sockets = self.lock();
@@ -145,7 +169,13 @@ impl Pairs {
 
     /// The process at the other end, when it is on this host and was seen.
     pub fn peer(&self, pair: AddressPair) -> Option<Owner> {
-        self.lock().get(&pair.reversed()).map(|entry| entry.owner)
+        let other = self.other(pair);
+        self.lock().get(&other).map(|entry| entry.owner)
+    }
+
+    /// The pair of the socket at the other end, as far as it is known.
+    pub fn other(&self, pair: AddressPair) -> AddressPair {
+        self.translations.other(pair)
     }
 
     /// Registers who has the local address of a datagram.
@@ -164,7 +194,7 @@ impl Pairs {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         let port = pair.remote.port();
         let any = [
-            SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
             // It takes those of IPv4, too.
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
         ];
@@ -180,6 +210,7 @@ impl Pairs {
 
     /// The socket closed.
     pub fn closed(&self, pair: AddressPair) {
+        self.translations.closed(pair);
         if let Some(entry) = self.lock().get_mut(&pair) {
             entry.closed = Some(Instant::now());
         }
@@ -187,6 +218,7 @@ impl Pairs {
 
     /// Forgets sockets that closed a while ago.
     pub fn sweep(&self) {
+        self.translations.sweep();
         self.lock()
             .retain(|_, entry| entry.closed.is_none_or(|closed| closed.elapsed() < AFTERLIFE));
     }

@@ -28,6 +28,7 @@ pub enum Key {
     Namespace,
     Workload,
     Unit,
+    Slice,
     Pod,
     ServiceAccount,
     Label,
@@ -38,10 +39,11 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Namespace,
         Self::Workload,
         Self::Unit,
+        Self::Slice,
         Self::Pod,
         Self::ServiceAccount,
         Self::Label,
@@ -57,6 +59,7 @@ impl Key {
             Self::Namespace => "namespace",
             Self::Workload => "workload",
             Self::Unit => "unit",
+            Self::Slice => "slice",
             Self::Pod => "pod",
             Self::ServiceAccount => "service_account",
             Self::Label => "label",
@@ -67,10 +70,9 @@ impl Key {
         }
     }
 
-    /// Patterns of a unit are those of a workload of kind SystemdUnit.
     const fn dialect(self) -> Dialect {
         match self {
-            Self::Workload | Self::Unit => Dialect::Workload,
+            Self::Workload => Dialect::Workload,
             _ => Dialect::Text,
         }
     }
@@ -160,24 +162,18 @@ impl Selector {
     /// with its key: what an index of selectors is made of.
     pub fn anchor(&self) -> Option<(Key, &str)> {
         let rank = |key: Key| match key {
-            Key::Workload | Key::Unit => 0,
-            Key::Exe => 1,
-            Key::Host => 2,
-            Key::Namespace => 3,
-            _ => 4,
+            Key::Workload => 0,
+            Key::Unit => 1,
+            Key::Exe => 2,
+            Key::Host => 3,
+            Key::Namespace => 4,
+            _ => 5,
         };
         let exact = |term: &Term| term.key != Key::Label && !term.negated && term.values.len() == 1;
         self.terms
             .iter()
             .filter(|term| exact(term))
-            .filter_map(|term| {
-                let key = if term.key == Key::Unit {
-                    Key::Workload
-                } else {
-                    term.key
-                };
-                Some((key, term.values.first()?.exact()?))
-            })
+            .filter_map(|term| Some((term.key, term.values.first()?.exact()?)))
             .min_by_key(|(key, _)| rank(*key))
     }
 
@@ -213,11 +209,9 @@ impl Term {
         let of_workload = self.key.dialect() == Dialect::Workload;
         let parts = self.values.iter().map(|glob| match of_workload {
             true => glob.workload_parts(),
-            false => (false, glob.exact().is_some()),
+            false => (self.key == Key::Unit, glob.exact().is_some()),
         });
-        let (kind, exact) = parts.fold((of_workload, true), |(a, b), (kind, exact)| {
-            (a && kind, b && exact)
-        });
+        let (kind, exact) = parts.fold((true, true), |(a, b), (kind, exact)| (a && kind, b && exact));
         narrowness.terms += 1 + usize::from(kind);
         narrowness.exact += usize::from(exact) + usize::from(kind && exact);
         if !exact {
@@ -244,10 +238,18 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// The same, where somebody else knew whether the end is outside.
+    pub fn said(end: &'a End, external: bool) -> Self {
+        Self {
+            external,
+            ..Self::of(end)
+        }
+    }
+
     /// As [`attribute`].
     pub fn value(&self, key: Key, label: &str) -> Option<&str> {
         match key {
-            Key::Workload | Key::Unit => self.workload.as_deref(),
+            Key::Workload => self.workload.as_deref(),
             _ => match attribute(self.end, key, label) {
                 Some(Cow::Borrowed(text)) => Some(text),
                 _ => None,
@@ -256,14 +258,16 @@ impl<'a> Known<'a> {
     }
 }
 
-/// What is known of an end under a key; of a workload, and so of a unit, its kind and name.
+/// What is known of an end under a key; of a workload its kind and name.
 pub fn attribute<'a>(end: &'a End, key: Key, label: &str) -> Option<Cow<'a, str>> {
     let workload = end.workload.as_ref();
     let text = match key {
         Key::Namespace => workload?.namespace.as_deref(),
-        Key::Workload | Key::Unit => {
+        Key::Workload => {
             return workload.map(|workload| Cow::Owned(format!("{}/{}", workload.kind, workload.name)));
         }
+        Key::Unit => end.unit.as_deref(),
+        Key::Slice => end.slice.as_deref(),
         Key::Pod => end.pod.as_ref()?.name.as_deref(),
         Key::ServiceAccount => end.service_account.as_deref(),
         Key::Label => end.labels.get(label).map(String::as_str),
@@ -283,6 +287,8 @@ pub fn is_external(end: &End) -> bool {
         || end.pod.is_some()
         || end.container.is_some()
         || end.process.is_some()
+        || end.unit.is_some()
+        || end.slice.is_some()
         || end.service_account.is_some()
         || end.node.is_some()
         || !end.labels.is_empty();
@@ -368,16 +374,10 @@ impl fmt::Display for Term {
 impl Term {
     fn write_value(&self, f: &mut fmt::Formatter<'_>, value: &Glob) -> fmt::Result {
         let escape = |c: char| matches!(c, ',' | '(' | ')' | '=') || c.is_whitespace();
-        let unit = "SystemdUnit/";
         if self.key == Key::Label {
             write!(f, "{}:", self.label)?;
         }
-        if self.key != Key::Unit {
-            return value.write(f, escape);
-        }
-        let mut text = String::new();
-        value.write(&mut text, escape)?;
-        f.write_str(text.strip_prefix(unit).unwrap_or(&text))
+        value.write(f, escape)
     }
 }
 

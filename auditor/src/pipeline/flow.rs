@@ -354,8 +354,12 @@ impl DocumentSink<'_> {
             pair: connection.pair,
             netns: connection.netns(),
             client: connection.client(),
+            addressed: connection
+                .addressed_end(&self.shared.peers, origin.exchange.authority.as_deref())
+                .map(Box::new),
             xfcc: origin.exchange.client.clone(),
             ingress,
+            moved_ns: connection.seen_ns(),
             spot,
             lead,
             watched: spot.is_some_and(|spot| suspects.has(&spot)),
@@ -393,6 +397,7 @@ impl DocumentSink<'_> {
             netns: self.connection.netns(),
             client: self.connection.client(),
             ingress,
+            moved_ns: self.connection.seen_ns(),
             spot,
             detector,
             lead: miss.lead,

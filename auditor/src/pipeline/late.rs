@@ -1,4 +1,5 @@
-//! What has an end that a runtime is still asked about waits a moment for its name.
+//! What has an end that somebody is still asked about, a runtime, the cluster or connection tracking, waits a moment for
+//! its name.
 //!
 //! Goes in: observations, with the ids that the cgroup paths gave. They come out with the names that are known by then:
 //! at once where there is nothing to wait for, else when the answer comes, and without a name after the time the
@@ -6,6 +7,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,6 +19,7 @@ use crate::{
     },
     report::finding::End,
     serve::metrics::Reporter as Side,
+    stream::Peers,
 };
 
 /// Most observations that wait.
@@ -42,15 +45,17 @@ impl Naming {
 /// Observations that wait, in the order in which they came.
 pub(super) struct Late {
     naming: Naming,
+    peers: Arc<Peers>,
     waiting: VecDeque<(Instant, Observed, Side)>,
     /// Answers when it was last looked.
     answers: u64,
 }
 
 impl Late {
-    pub(super) const fn new(naming: Naming) -> Self {
+    pub(super) const fn new(naming: Naming, peers: Arc<Peers>) -> Self {
         Self {
             naming,
+            peers,
             waiting: VecDeque::new(),
             answers: 0,
         }
@@ -74,7 +79,8 @@ impl Late {
             return Vec::new();
         }
         let patience = self.naming.patience;
-        let answers = self.naming.names.answers();
+        let translated = self.peers.pairs.translations.answers();
+        let answers = self.naming.names.answers().wrapping_add(translated);
         if std::mem::replace(&mut self.answers, answers) == answers {
             let over = self
                 .waiting
@@ -108,11 +114,27 @@ impl Late {
     }
 
     fn name(&self, observed: &mut Observed) -> Named {
-        let ends: [&mut End; 2] = match observed {
-            Observed::Value(seen) => [&mut seen.observation.source, &mut seen.observation.destination],
-            Observed::Missed(missed) => [&mut missed.source, &mut missed.destination],
+        let (ends, pair, ingress, moved_ns): ([&mut End; 2], _, _, _) = match observed {
+            Observed::Value(seen) => (
+                [&mut seen.observation.source, &mut seen.observation.destination],
+                seen.pair,
+                seen.ingress,
+                seen.moved_ns,
+            ),
+            Observed::Missed(missed) => (
+                [&mut missed.source, &mut missed.destination],
+                missed.pair,
+                missed.ingress,
+                missed.moved_ns,
+            ),
         };
-        let named = ends.map(|end| self.naming.names.name(end));
+        let [source, destination] = ends;
+        let remote = if ingress { &mut *source } else { &mut *destination };
+        let translated = pair.map_or(Named::Done, |pair| {
+            self.peers.name_translated(pair, moved_ns, remote)
+        });
+        let names = &self.naming.names;
+        let named = [translated, names.name(source), names.name(destination)];
         if named.contains(&Named::Pending) {
             Named::Pending
         } else {
@@ -161,10 +183,13 @@ mod tests {
             sockets: Some(vec![path.to_str().unwrap().parse().unwrap()]),
             labels: BTreeSet::new(),
         });
-        Late::new(Naming {
-            names: Names::new(Some(Arc::new(containers.unwrap())), None),
-            patience,
-        })
+        Late::new(
+            Naming {
+                names: Names::new(Some(Arc::new(containers.unwrap())), None),
+                patience,
+            },
+            Arc::default(),
+        )
     }
 
     fn observed(container: bool) -> Observed {
@@ -180,8 +205,10 @@ mod tests {
             pair: None,
             netns: 0,
             client: None,
+            addressed: None,
             xfcc: None,
             ingress: false,
+            moved_ns: 0,
             spot: None,
             lead: None,
             watched: false,

@@ -51,7 +51,7 @@ use crate::{
     },
     content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
-    identity::{kubernetes::Kubernetes, pairs::AddressPair},
+    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -107,6 +107,8 @@ pub struct Options {
     pub naming: Naming,
     /// Names in a cluster, when this host is part of one.
     pub kubernetes: Option<Arc<Kubernetes>>,
+    /// What translation makes of addresses, where that can be asked.
+    pub conntrack: Option<Conntrack>,
     pub scanner: Scanner,
     /// Names of the fields of protobuf messages.
     pub descriptors: Arc<Registry>,
@@ -186,10 +188,14 @@ pub struct Seen {
     pub netns: u32,
     /// The address of who opened the connection.
     pub client: Option<SocketAddr>,
+    /// Whom the program addressed, where a proxy may have taken its place.
+    pub addressed: Option<Box<End>>,
     /// Who the client is, as the request says (`x-forwarded-client-cert`): anybody may write that.
     pub xfcc: Option<Arc<str>>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
     pub ingress: bool,
+    /// When the bytes moved, on the clock of records.
+    moved_ns: u64,
     /// The field of its operation; `None` where the text has no fields.
     spot: Option<Spot>,
     /// Keyed hash of its leading digits, where the field is a number and nothing else.
@@ -206,6 +212,8 @@ pub struct Missed {
     netns: u32,
     client: Option<SocketAddr>,
     ingress: bool,
+    /// When the bytes moved, on the clock of records.
+    moved_ns: u64,
     spot: Spot,
     detector: &'static str,
     lead: u64,
@@ -260,9 +268,12 @@ impl Observed {
     }
 
     /// Names the ends, once the connection is known.
-    fn set_ends(&mut self, connection: &Connection, local: End, remote: End) {
+    fn set_ends(&mut self, connection: &Connection, local: End, remote: End, addressed: Option<End>) {
         match self {
-            Self::Value(seen) => (seen.netns, seen.client) = (connection.netns(), connection.client()),
+            Self::Value(seen) => {
+                (seen.netns, seen.client) = (connection.netns(), connection.client());
+                seen.addressed = addressed.map(Box::new);
+            }
             Self::Missed(missed) => {
                 (missed.netns, missed.client) = (connection.netns(), connection.client());
             }
@@ -347,6 +358,7 @@ impl Session {
             peers: Arc::new(Peers::asking(
                 options.naming.names.containers().cloned(),
                 options.kubernetes,
+                options.conntrack,
                 Arc::clone(options.naming.names.mesh()),
             )),
             clock: Clock::now(),

@@ -1,12 +1,13 @@
 //! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
 //! the field adds what it knows, the rest is aggregated.
 
+mod masking;
 mod measure;
 
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,11 +24,15 @@ use crate::{
         Confidence, Detection, State,
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
-    identity::pairs::AddressPair,
+    identity::{
+        pairs::AddressPair,
+        translations::{Translation, Translations},
+    },
+    masking::Book,
     policy::Judge,
     protocol::text::DATAGRAM,
     report::{
-        aggregate::{Aggregator, Settings},
+        aggregate::{Admission, Aggregator, Settings},
         finding::{Certainty, End, Finding, IdentifiedBy},
         naming::Name,
         observation::Observation,
@@ -71,6 +76,7 @@ pub struct Reporter {
     held: VecDeque<(Instant, Observed)>,
     late: Late,
     hops: Hops,
+    masking: Option<masking::Ledger>,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -85,15 +91,21 @@ impl Reporter {
         }
         Self {
             aggregator: Aggregator::new(settings, judge),
-            late: Late::new(shared.naming.clone()),
+            late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
             hops: Hops::new(Arc::clone(shared.naming.names.mesh())),
             shared,
             sketches: Sketches::new(limits),
             measured: None,
             held: VecDeque::new(),
+            masking: None,
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
         }
+    }
+
+    /// Counts every value in this ledger too, and reports drift.
+    pub fn count_in(&mut self, ledger: Arc<Mutex<Book>>) {
+        self.masking = Some(ledger);
     }
 
     /// Takes what was seen; returns what is to be reported now.
@@ -116,7 +128,8 @@ impl Reporter {
             }
             self.remember(sighting);
         }
-        if observed.must_wait() || self.shared.peers.mesh.is_in(observed.netns()) {
+        let peers = &self.shared.peers;
+        if observed.must_wait(&peers.pairs.translations) || peers.mesh.is_in(observed.netns()) {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
@@ -221,7 +234,7 @@ impl Reporter {
             pair: if pair.remote.port() == 0 && seen.observation.flow.protocol == DATAGRAM {
                 pair.reversed().without_sender()
             } else {
-                pair.reversed()
+                self.shared.peers.pairs.other(pair)
             },
             detector: seen.observation.detection.detector,
             fingerprint: seen.observation.detection.fingerprint.clone(),
@@ -300,10 +313,8 @@ impl Reporter {
             }
         {
             let process = peers.processes.of(tgid);
-            *remote = self
-                .shared
-                .peers
-                .local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            let address = peers.pairs.other(pair).local;
+            *remote = peers.local_end(&process, Some(address), IdentifiedBy::SocketPair);
         }
     }
 
@@ -370,9 +381,19 @@ impl Reporter {
         self.shared
             .metrics
             .attribution("destination", for_metrics.destination.identified_by.name());
-        let offered = self.aggregator.offer(observation, Timestamp::now());
+        let now = Timestamp::now();
+        let offered = self.aggregator.offer(observation, now);
         self.shared.metrics.value(&for_metrics, offered.admission, side);
-        offered.findings
+        let mut findings = offered.findings;
+        if let Some(ledger) = &self.masking
+            && offered.admission != Admission::LowConfidence
+        {
+            let judged = offered.judged.as_deref();
+            let drifts = masking::count(ledger, &for_metrics, judged, side);
+            let drift = |drift| for_metrics.clone().into_drift(judged, drift, now);
+            findings.extend(drifts.into_iter().map(drift));
+        }
+        findings
     }
 
     fn remember(&mut self, sighting: Sighting) {
@@ -409,9 +430,9 @@ impl Reporter {
 
 impl Observed {
     /// What was received waits for the sender's record of it; what was sent to a process of this
-    /// host waits until that has touched its socket and is known by it. Failures wait as values do,
-    /// so that both are counted for the same ends.
-    fn must_wait(&self) -> bool {
+    /// host, or to an address that is translated and may be such a process's, waits until that has touched its socket and
+    /// is known by it. Failures wait as values do, so that both are counted for the same ends.
+    fn must_wait(&self, translations: &Translations) -> bool {
         let (pair, ingress, destination) = match self {
             Self::Value(seen) => (seen.pair, seen.ingress, &seen.observation.destination),
             Self::Missed(missed) => (missed.pair, missed.ingress, &missed.destination),
@@ -419,7 +440,10 @@ impl Observed {
         let Some(pair) = pair else { return false };
         let remote = pair.remote.ip();
         let local_peer = remote.is_loopback() || remote == pair.local.ip();
-        ingress || (local_peer && destination.certainty != Certainty::Exact)
+        ingress
+            || (local_peer && destination.certainty != Certainty::Exact)
+            || (translations.of(pair) != Translation::None
+                && destination.identified_by != IdentifiedBy::SocketPair)
     }
 }
 

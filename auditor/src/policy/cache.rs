@@ -108,7 +108,7 @@ fn write_end(text: &mut Vec<u8>, policies: &Policies, end: &End) {
     write(text, workload.and_then(|workload| workload.namespace.as_deref()));
     write(text, workload.map(|workload| workload.kind.as_str()));
     write(text, workload.map(|workload| workload.name.as_str()));
-    let written = |key: &Key| matches!(key, Key::Namespace | Key::Workload | Key::Unit);
+    let written = |key: &Key| matches!(key, Key::Namespace | Key::Workload);
     for (key, label) in policies.asked.iter().filter(|(key, _)| !written(key)) {
         write(text, attribute(end, *key, label).as_deref());
     }

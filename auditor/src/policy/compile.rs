@@ -208,9 +208,7 @@ impl Policies {
             }));
         };
         add(&self.unanchored);
-        let anchors = Key::ALL
-            .into_iter()
-            .filter(|key| !matches!(key, Key::Unit | Key::Label));
+        let anchors = Key::ALL.into_iter().filter(|key| !matches!(key, Key::Label));
         for key in anchors {
             if let Some(value) = source.value(key, "")
                 && let Some(list) = self.anchored.get(&(key, value.to_owned()))

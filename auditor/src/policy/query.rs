@@ -196,10 +196,7 @@ impl fmt::Display for Described<'_> {
         if is_external(self.0) {
             parts.push("external".to_owned());
         }
-        for key in Key::ALL
-            .into_iter()
-            .filter(|key| !matches!(key, Key::Unit | Key::Label))
-        {
+        for key in Key::ALL.into_iter().filter(|key| !matches!(key, Key::Label)) {
             if let Some(value) = attribute(self.0, key, "") {
                 parts.push(format!("{}={}", key.name(), escaped(&value)));
             }

@@ -171,8 +171,14 @@ impl Parser for Http1 {
         if let Some(tunnel) = &mut self.tunnel {
             return tunnel.gap(direction, len, sink);
         }
+        let ended = self.responses.next_message();
         let placed = match direction {
-            Direction::ToServer => self.requests.gap(len, sink),
+            Direction::ToServer => {
+                if len > 0 && self.requests.is_between() {
+                    self.pairing.request_missed();
+                }
+                self.requests.gap(len, sink)
+            }
             Direction::ToClient => {
                 if !self.early.is_empty() {
                     self.pairing.doubt();
@@ -184,6 +190,9 @@ impl Parser for Http1 {
                 self.responses.gap(len, sink)
             }
         };
+        if placed && self.responses.next_message() != ended {
+            self.pairing.response_ended();
+        }
         if !placed {
             self.pairing.doubt();
             self.release_early(sink);

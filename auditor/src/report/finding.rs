@@ -51,6 +51,12 @@ pub struct Finding {
     pub destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyVerdict>,
+    /// Of drift: how it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Facts>>,
+    /// Of drift: how it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Box<Facts>>,
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -70,6 +76,27 @@ pub enum Kind {
     Update,
     /// A protected or test value, emitted only when other states than `clear` are asked for.
     Observation,
+}
+
+/// How something was, or is. What does not matter to the kind of drift is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Facts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Of the field: protected / (protected + clear).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
+    /// Values counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
+    /// Kinds of data in the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detectors: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<bool>,
+    /// Values within five seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
 }
 
 /// Where in the message (or file) the value is.
@@ -134,6 +161,12 @@ pub struct End {
     pub spiffe_id_source: Option<SpiffeSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// The innermost systemd service or scope, outside containers; a user's own is `user@1000.service/x.service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The innermost systemd slice, outside containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
     /// `address:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -59,6 +59,7 @@ pub struct Metrics {
     attribution: IntCounterVec,
     bindings: IntCounterVec,
     container_lookups: IntCounterVec,
+    conntrack_lookups: IntCounterVec,
     sink_dropped: IntCounterVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
@@ -186,6 +187,12 @@ impl Metrics {
                 r,
                 "container_lookups_total",
                 "Containers that runtimes were asked about.",
+                &["result"],
+            )?,
+            conntrack_lookups: counter(
+                r,
+                "conntrack_lookups_total",
+                "Connections that connection tracking was asked about.",
                 &["result"],
             )?,
             sink_dropped: counter(
@@ -343,6 +350,12 @@ impl Metrics {
     pub fn container_lookups_so_far(&self, result: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.container_lookups, &[result], total);
+    }
+
+    /// Connections that connection tracking was asked about so far, by what came of it.
+    pub fn conntrack_lookups_so_far(&self, result: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.conntrack_lookups, &[result], total);
     }
 
     /// What a sink has dropped so far, from [`crate::report::sinks::Sink::dropped`].

@@ -3,6 +3,7 @@
 mod ends;
 #[cfg(test)]
 mod tests;
+mod translated;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,6 +21,7 @@ use crate::{
     capture::{ring::Record, tls::Library},
     identity::{
         self,
+        conntrack::Conntrack,
         container::Containers,
         dns,
         kubernetes::Kubernetes,
@@ -60,6 +62,8 @@ pub struct Peers {
     searches: Mutex<Option<(Instant, u32)>>,
     /// Names of pods, services and nodes, in a cluster.
     kubernetes: Option<Arc<Kubernetes>>,
+    /// Who knows what translation makes of addresses.
+    pub conntrack: Option<Conntrack>,
     /// Where proxies of a mesh are.
     pub mesh: Arc<Mesh>,
     /// What name servers said.
@@ -67,15 +71,22 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it.
+    /// Peers whose containers are asked about as soon as they are seen; in a cluster, others are named by it, also
+    /// behind translated addresses.
     pub fn asking(
         containers: Option<Arc<Containers>>,
         kubernetes: Option<Arc<Kubernetes>>,
+        conntrack: Option<Conntrack>,
         mesh: Arc<Mesh>,
     ) -> Self {
+        let translations = conntrack
+            .as_ref()
+            .map(|conntrack| Arc::clone(conntrack.translations()));
         Self {
             processes: Processes::asking(containers),
+            pairs: Pairs::with(translations.unwrap_or_default()),
             kubernetes,
+            conntrack,
             mesh,
             ..Self::default()
         }
@@ -107,6 +118,7 @@ impl Peers {
     pub(super) fn captured(&self, connection: &Connection) {
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, true);
+            self.ask_for_translation(connection);
         }
     }
 
@@ -200,6 +212,8 @@ pub struct Connection {
     /// The watched process at the other end, when its socket feeds this stream as well.
     peer: Option<u32>,
     netns: u32,
+    /// When it was asked who is behind the address of these datagrams; 0: not yet.
+    asked_ns: u64,
     /// When its first and its last record was captured.
     opened_ns: u64,
     pub(super) seen_ns: u64,
@@ -228,6 +242,7 @@ impl Connection {
             unix: None,
             peer: None,
             netns: 0,
+            asked_ns: 0,
             opened_ns: header.time_ns,
             seen_ns: header.time_ns,
             is_client: None,
@@ -266,8 +281,10 @@ impl Connection {
             self.pair = Some(pair);
             self.netns = endpoint.netns;
             self.looked_up = OnceLock::new();
+            self.asked_ns = 0;
             peers.pairs.insert_bound(pair, self.tgid);
         }
+        self.ask_again(peers);
     }
 
     fn set_unix(&mut self, endpoint: &Endpoint) {
@@ -409,7 +426,8 @@ impl Connection {
         });
         let end = |tgid| {
             let process = peers.processes.of(tgid);
-            peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair)
+            let address = peers.pairs.other(pair).local;
+            peers.local_end(&process, Some(address), IdentifiedBy::SocketPair)
         };
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
@@ -420,16 +438,27 @@ impl Connection {
             None => {
                 // Port 0: a datagram of which nothing says who sent it.
                 let address = Some(pair.remote).filter(|address| address.port() != 0);
-                let names = address
-                    .map(|address| self.names_of(address, peers))
-                    .unwrap_or_default();
-                identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns, &names)
+                self.end_at(address, peers, host)
             }
         }
     }
 }
 
 impl Connection {
+    fn end_at(&self, address: Option<SocketAddr>, peers: &Peers, host: Option<&str>) -> End {
+        let names = address.map(|address| self.names_of(address, peers));
+        let names = names.unwrap_or_default();
+        identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns, &names)
+    }
+
+    /// Whom a program addressed that a proxy of a mesh may have answered, as its rules redirect what is sent; `None` where
+    /// there is none near.
+    pub fn addressed_end(&self, peers: &Peers, host: Option<&str>) -> Option<End> {
+        let pair = self.pair.filter(|_| self.unix.is_none())?;
+        let may_be = self.is_client() && !pair.is_within_host() && peers.mesh.is_in(self.netns);
+        may_be.then(|| self.end_at(Some(pair.remote), peers, host))
+    }
+
     /// What name servers had called the other end when the connection was opened. Who was connected to has the name, not
     /// who connected.
     fn names_of(&self, address: SocketAddr, peers: &Peers) -> Vec<Arc<str>> {

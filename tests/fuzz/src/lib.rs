@@ -13,6 +13,7 @@ pub mod content;
 mod conversation;
 pub mod csv;
 mod cut;
+pub mod dns;
 pub mod elf;
 pub mod encoding;
 pub mod events;
@@ -58,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config::run),
     ("content", content::run),
     ("csv", csv::run),
+    ("dns", dns::run),
     ("elf", elf::run),
     ("encoding", encoding::run),
     ("events", events::run),

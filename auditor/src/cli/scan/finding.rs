@@ -90,6 +90,8 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         source: None,
         destination: None,
         policy: None,
+        before: None,
+        after: None,
         path: Some(path.to_owned()),
     }
 }

@@ -57,7 +57,6 @@ pub fn describe(selector: &Selector) -> Result<End, DescribeError> {
     if !selector.is_any() {
         end.certainty = Certainty::Exact;
     }
-    // A unit is a workload, too: of another kind it is none.
     if selector.external != Some(false) && !selector.matches(&end) {
         return Err(DescribeError::Contradiction(selector.to_string()));
     }
@@ -84,7 +83,7 @@ pub(super) fn set(end: &mut End, key: Key, label: &str, value: &str) {
                 workload.namespace = Some(value);
             }
         }
-        Key::Workload | Key::Unit => {
+        Key::Workload => {
             let (kind, name) = value.split_once('/').unwrap_or(("Pod", &value));
             end.workload = Some(Workload {
                 namespace: None,
@@ -98,6 +97,8 @@ pub(super) fn set(end: &mut End, key: Key, label: &str, value: &str) {
                 name: Some(value),
             });
         }
+        Key::Unit => end.unit = Some(value),
+        Key::Slice => end.slice = Some(value),
         Key::ServiceAccount => end.service_account = Some(value),
         Key::Label => drop(end.labels.insert(label.to_owned(), value)),
         Key::Image => {

@@ -31,10 +31,7 @@ pub fn common_end(selectors: &[&Selector]) -> Overlap<Box<End>> {
         }
     }
     let terms: Vec<&Term> = selectors.iter().flat_map(|selector| &selector.terms).collect();
-    let asked: BTreeSet<(Key, &str)> = terms
-        .iter()
-        .map(|term| (attribute_of(term.key), term.label.as_str()))
-        .collect();
+    let asked: BTreeSet<(Key, &str)> = terms.iter().map(|term| (term.key, term.label.as_str())).collect();
     let mut end = Box::<End>::default();
     let mut undecided = false;
     let in_namespace = terms
@@ -63,10 +60,6 @@ pub fn common_end(selectors: &[&Selector]) -> Overlap<Box<End>> {
     }
 }
 
-fn attribute_of(key: Key) -> Key {
-    if key == Key::Unit { Key::Workload } else { key }
-}
-
 fn place(end: &mut End, external: Option<bool>) {
     let address = match external {
         Some(true) => OUTSIDE,
@@ -87,9 +80,9 @@ enum Value {
 /// A value under one key for which all terms hold. `named`: it may not be missing.
 fn value(terms: &[&Term], key: Key, label: &str, named: bool) -> Value {
     let of_key = |negated: bool| {
-        terms.iter().filter(move |term| {
-            attribute_of(term.key) == key && term.label == label && term.negated == negated
-        })
+        terms
+            .iter()
+            .filter(move |term| term.key == key && term.label == label && term.negated == negated)
     };
     let mut all: Vec<&[Glob]> = of_key(false).map(|term| &term.values[..]).collect();
     let none: Vec<&Glob> = of_key(true).flat_map(|term| &term.values).collect();

@@ -271,11 +271,6 @@ impl Reader {
                     _ => self.wrong(from, Wrong::Label),
                 }
             }
-            Key::Unit if text.is_empty() => self.wrong(from, Wrong::Value(GlobError::Empty)),
-            Key::Unit => Ok((
-                String::new(),
-                glob(&format!("SystemdUnit/{text}"), Dialect::Workload)?,
-            )),
             _ => Ok((String::new(), glob(text, key.dialect())?)),
         }
     }

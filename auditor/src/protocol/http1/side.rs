@@ -82,6 +82,11 @@ impl Side {
         self.message + 1
     }
 
+    /// Whether the last message is over and none has started.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self.state, State::Start) && self.held.is_empty()
+    }
+
     pub(super) fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
     }
@@ -132,6 +137,7 @@ impl Side {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
+            let (message, was_lost) = (self.message, matches!(self.state, State::Lost));
             let Taken(taken, stop) = match self.state {
                 State::Start => self.start(rest, pairing, sink),
                 State::Length(left) => self.length(rest, left, pairing, sink),
@@ -142,7 +148,10 @@ impl Side {
                 State::Tunnel => Taken(0, Some(Stop::Tunnel)),
             };
             at += taken;
-            if matches!(self.state, State::Lost) && pairing.is_sure() {
+            if self.kind == Kind::Response && self.message != message {
+                pairing.response_ended();
+            }
+            if matches!(self.state, State::Lost) && (pairing.is_sure() || !was_lost) {
                 pairing.doubt();
             }
             if let Some(stop) = stop {

@@ -7,6 +7,8 @@ use crate::protocol::recorded::{Recorder, Seen, run};
 use crate::protocol::{Connection, Direction, Parser, Place};
 
 use super::{Http1, MAX_HEAD};
+
+mod lost;
 use Direction::{ToClient, ToServer};
 
 const REQUESTS: &[u8] = b"\r\nPOST /v1/charges/42?q=a%20b HTTP/1.1\r\nHost: Shop.test:80\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}\

@@ -28,6 +28,11 @@ impl Connection {
         ends
     }
 
+    /// When its last record was captured, on the clock of records.
+    pub const fn seen_ns(&self) -> u64 {
+        self.seen_ns
+    }
+
     /// How many of what [`Connection::ends`] depends on is known: it changes when there is more.
     pub fn known_ends(&self) -> u8 {
         u8::from(self.pair.is_some()) + u8::from(self.peer.is_some())
