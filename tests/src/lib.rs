@@ -6,6 +6,7 @@
 
 pub mod attached;
 pub mod calls;
+pub mod cgroups;
 pub mod cri;
 pub mod cycles;
 pub mod daemon;
@@ -15,10 +16,12 @@ pub mod go;
 pub mod http;
 pub mod kube;
 pub mod loaded;
+pub mod masking;
 pub mod mesh;
 pub mod message;
 pub mod messages;
 pub mod mixed;
+pub mod node;
 pub mod peers;
 pub mod podman;
 pub mod pods;

@@ -148,6 +148,27 @@ impl Mesh {
 }
 
 impl Mesh {
+    /// A proxy of this name for the node: it lives in this host's network, and its sockets are in the client's pod.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub fn tunnel(&self, scratch: &Scratch, name: &str, upstream: u16) -> anyhow::Result<Running> {
+        let [_, server] = ADDRESSES;
+        let mut command = Command::new(executable(scratch, name)?);
+        command.arg(program("tunnel.py"));
+        command.args([
+            &format!("/run/netns/{}", self.names[0]),
+            "15001",
+            server,
+            &upstream.to_string(),
+        ]);
+        let running = Running::start(&mut command)?;
+        wait_for("a tunnel", LIMIT, || {
+            Ok(running.said(&["listening"]).then_some(()))
+        })?;
+        Ok(running)
+    }
+
     /// A name server in the server's pod that knows one name.
     ///
     /// # Errors

@@ -5,8 +5,9 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use auditor_tests::{
+    cgroups::PodCgroup,
     daemon::Daemon,
     kube::{Cluster, Pod},
     peers::program,
@@ -71,47 +72,6 @@ fn ip(words: &str) -> anyhow::Result<()> {
     Running::start(command.args(words.split(' ')))?
         .succeed()
         .map(drop)
-}
-
-/// The cgroup of a container in a pod, where a kubelet would make it; removed when dropped.
-struct PodCgroup(Vec<PathBuf>);
-
-impl PodCgroup {
-    fn new(uid: &str, digit: char) -> anyhow::Result<Self> {
-        let mounts = fs::read_to_string("/proc/self/mounts")?;
-        let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let mount = fields
-            .find(|fields| fields.get(2) == Some(&"cgroup2"))
-            .context("cgroup v2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")?;
-        let mut path = PathBuf::from(mount[1]);
-        let mut made = Vec::new();
-        let container = String::from(digit).repeat(64);
-        let names = [
-            format!("kubepods-{}-{digit}", std::process::id()),
-            format!("pod{uid}"),
-            container,
-        ];
-        for name in names {
-            path.push(name);
-            fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-            made.push(path.clone());
-        }
-        Ok(Self(made))
-    }
-
-    fn take(&self, pid: u32) -> anyhow::Result<()> {
-        let container = self.0.last().context("no cgroup")?;
-        fs::write(container.join("cgroup.procs"), pid.to_string()).context("cannot move a process")
-    }
-}
-
-impl Drop for PodCgroup {
-    fn drop(&mut self) {
-        for folder in self.0.iter().rev() {
-            // Its processes ended before: tests declare it first.
-            let _ = fs::remove_dir(folder);
-        }
-    }
 }
 
 /// The end of a finding in words: kind, namespace and name of the workload, method, certainty.

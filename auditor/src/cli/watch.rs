@@ -24,9 +24,10 @@ use crate::capture::tls::Placement;
 use crate::config;
 use crate::identity::container::Socket;
 use crate::identity::mesh::{self, Mesh, Proxy};
+use crate::identity::selector::{Selector, choice::Choice};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
+use crate::pipeline::{By, Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::{Finding, Verdict};
 use crate::report::sinks::{Sink as _, stdout};
@@ -61,6 +62,16 @@ pub struct Args {
     /// A container to watch: its id, 12 digits or more
     #[arg(long, value_name = "ID")]
     container: Vec<String>,
+    /// Processes to watch, as they come and go: a selector such as namespace=shop,workload=Deployment/checkout,
+    /// unit=nginx.service or exe=/usr/sbin/nginx; may be given several times
+    #[arg(long, value_name = "SELECTOR")]
+    select: Vec<Selector>,
+    /// Leave out what this selector means; may be given several times
+    #[arg(long, value_name = "SELECTOR", requires = "select")]
+    except: Vec<Selector>,
+    /// By what the kernel side knows what was selected; for tests
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SelectBy::Best, hide = true)]
+    select_by: SelectBy,
     /// A program that is never hooked or watched: its name, or the path of its executable
     #[arg(long, value_name = "PROGRAM")]
     exclude: Vec<String>,
@@ -173,6 +184,13 @@ impl From<Tracking> for config::Tracking {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SelectBy {
+    Best,
+    Processes,
+    Cgroups,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AttachPoints {
     Chosen,
     Exported,
@@ -185,8 +203,15 @@ enum AttachPoints {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let core_limit = engine::forbid_core_dumps()?;
     let mut scope = engine::scope(false, &args.pid, args.cgroup.iter().cloned(), &args.container)?;
+    scope.choice = Choice::new(args.select.clone(), args.except.clone())?;
+    scope.by = match args.select_by {
+        SelectBy::Best => By::Best,
+        SelectBy::Processes => By::Processes,
+        SelectBy::Cgroups => By::Cgroups,
+    };
+    let labels: Vec<String> = scope.choice.labels().collect();
     if scope.is_empty() && args.command.is_empty() {
-        bail!("nothing to watch: give --pid, --cgroup, --container, or -- and a command");
+        bail!("nothing to watch: give --select, --pid, --cgroup, --container, or -- and a command");
     }
     let descriptors = engine::descriptors(&args.descriptors, true)?;
     let own = config::own_detectors(args.config.as_deref())?;
@@ -228,7 +253,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
-        naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE, None)?
+        naming: engine::naming(args.runtime_socket.clone(), labels, NAME_PATIENCE, None)?
             .with_mesh(mesh_of(&args)),
         kubernetes: None,
         conntrack: engine::conntrack(args.conntrack.into())?,

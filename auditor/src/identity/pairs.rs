@@ -41,8 +41,12 @@ impl AddressPair {
     /// address comes from that address.
     pub fn datagram(local: SocketAddr, remote: SocketAddr, netns: u32) -> Self {
         let (mut local, remote) = (canonical(local), canonical(remote));
-        if local.ip().is_unspecified() && remote.ip().is_loopback() {
-            local.set_ip(remote.ip());
+        if local.ip().is_unspecified() {
+            local.set_ip(if remote.ip().is_loopback() {
+                remote.ip()
+            } else {
+                any(remote)
+            });
         }
         Self::new(local, remote, netns)
     }
@@ -88,12 +92,12 @@ impl AddressPair {
 
     /// The pair of a socket that takes what comes to any of its addresses, and does not know to which.
     pub fn without_own(self) -> Self {
-        let ip: IpAddr = match self.local.ip() {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        if self.is_unix() {
+            return self;
+        }
         Self {
-            local: SocketAddr::new(ip, self.local.port()),
+            local: SocketAddr::new(any(self.remote), self.local.port()),
+            netns: 0,
             ..self
         }
     }
@@ -105,6 +109,14 @@ impl AddressPair {
             remote: self.local,
             ..self
         }
+    }
+}
+
+/// All addresses of the family.
+fn any(of: SocketAddr) -> IpAddr {
+    match of.ip() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! that says whether an [`End`] is meant, how narrow it is, and (in [`overlap`]) an end that two
 //! selectors mean. What is not known of an end is absent: `=` does not mean it, `!=` does.
 
+pub mod choice;
 pub mod describe;
 pub mod overlap;
 mod parse;

@@ -311,7 +311,7 @@ impl Book {
             });
         }
         if let Some(kind) = edge.kind(observation.detection.detector, watched) {
-            kind.count(state);
+            kind.count(state, watched);
             let factor = self.drift.rate_factor;
             if let Some(level) = kind.rate.see(kind.born, watched, learning, factor)
                 && tells
@@ -403,7 +403,7 @@ impl Book {
                 .field
                 .path
                 .as_deref()
-                .map(|path| cut(&index::without_indices(path))),
+                .map(|path| cut(&without_indices(path))),
             detector,
             category,
             regulations,
@@ -616,7 +616,7 @@ impl Book {
                     kind.detector.clone(),
                     source.clone(),
                     destination.clone(),
-                    kind.counts,
+                    kind.lately(),
                 )
             };
             fresh.extend(kinds.iter().map(of_kind));

@@ -159,7 +159,7 @@ impl Coverage {
         let mut fields = Vec::new();
         for row in snapshot.rows.iter().filter(|row| filter.matches(row)) {
             total.add(row);
-            let mut count = |groups: &mut BTreeMap<String, (Share, u64)>, name: String| {
+            let count = |groups: &mut BTreeMap<String, (Share, u64)>, name: String| {
                 let (share, fields) = groups.entry(name).or_default();
                 share.add(row);
                 *fields += 1;

@@ -9,6 +9,8 @@ use super::drift::{FLOOR, QUIET, SURE, WINDOW};
 use super::record::Counts;
 use crate::detect::State;
 
+/// What is lately, ms.
+pub(super) const LATELY: u64 = 300_000;
 /// Most kinds of data of one edge.
 const KINDS: usize = 64;
 
@@ -49,6 +51,10 @@ pub(super) struct Wire {
 pub(super) struct Kind {
     pub detector: Box<str>,
     pub counts: Counts,
+    /// Of the last five minutes and, of those before, of as many: for metrics.
+    pub lately: [Counts; 2],
+    /// Which five minutes those are: watched time / [`LATELY`].
+    pub epoch: u64,
     pub born: u64,
     pub rate: Rate,
 }
@@ -189,9 +195,25 @@ impl Edge {
 }
 
 impl Kind {
-    pub(super) const fn count(&mut self, state: State) {
-        let count = self.counts.of_mut(state);
-        *count = count.saturating_add(1);
+    pub(super) fn count(&mut self, state: State, watched: u64) {
+        let epoch = watched / LATELY;
+        self.lately = match epoch.saturating_sub(self.epoch) {
+            0 => self.lately,
+            1 => [Counts::default(), self.lately[0]],
+            _ => [Counts::default(); 2],
+        };
+        self.epoch = epoch;
+        for counts in [&mut self.counts, &mut self.lately[0]] {
+            let count = counts.of_mut(state);
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Of the last five to ten minutes in which it was seen.
+    pub(super) fn lately(&self) -> Counts {
+        let mut lately = self.lately[0];
+        lately.add(&self.lately[1]);
+        lately
     }
 }
 
@@ -255,6 +277,19 @@ mod tests {
             level as u64
         });
         assert_eq!(told(&mut rate, LEARNING, creeping).first(), Some(&50));
+    }
+
+    #[test]
+    fn what_is_lately_passes() {
+        let mut kind = Kind::default();
+        kind.count(State::Clear, 10);
+        kind.count(State::Masked, LATELY + 10);
+        assert_eq!(kind.lately().coverage(), Some(0.5));
+        kind.count(State::Masked, 2 * LATELY);
+        assert_eq!(kind.lately().coverage(), Some(1.0));
+        kind.count(State::Clear, 9 * LATELY);
+        assert_eq!(kind.lately().coverage(), Some(0.0));
+        assert_eq!(kind.counts.total(), 4);
     }
 
     #[test]

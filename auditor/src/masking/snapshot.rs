@@ -124,6 +124,26 @@ impl Snapshot {
         }
     }
 
+    /// What came after an earlier one of the same nodes. Rows that nothing came to are left out.
+    pub fn since(mut self, earlier: &Self) -> Self {
+        let known: HashMap<&Field, &Record> =
+            earlier.rows.iter().map(|row| (&row.field, &row.record)).collect();
+        self.rows.retain_mut(|row| {
+            if let Some(before) = known.get(&row.field) {
+                row.record.sent = row.record.sent.beyond(&before.sent);
+                row.record.received = row.record.received.beyond(&before.received);
+            }
+            row.record.counts().total() > 0
+        });
+        let totals = &mut self.header.totals;
+        totals.began = earlier.header.totals.wall;
+        totals.observed = totals.observed.saturating_sub(earlier.header.totals.observed);
+        totals.evicted = totals.evicted.saturating_sub(earlier.header.totals.evicted);
+        totals.expired = totals.expired.saturating_sub(earlier.header.totals.expired);
+        self.header.traffic = self.header.traffic.beyond(&earlier.header.traffic);
+        self
+    }
+
     /// Several nodes as one. What the receiver's node counts and the sender's may have counted, too,
     /// is left out: of one node all counts, of several the sum of what senders' nodes count, with
     /// what is beyond that of each receiver's.
@@ -382,6 +402,21 @@ mod tests {
         assert_eq!(clear(&[node(10, 0), node(0, 14)]), 14, "four came from elsewhere");
         assert_eq!(clear(&[node(10, 3), node(4, 8)]), 14);
         assert_eq!(clear(&[node(0, 3), node(0, 4)]), 7);
+    }
+
+    #[test]
+    fn what_came_since_is_what_is_more() {
+        let mut bench = Bench::new(10);
+        bench.see(&seen("$.card", State::Clear));
+        bench.see(&seen("$.quiet", State::Clear));
+        let before = Snapshot::of(&bench.book, Traffic::default(), bench.now);
+        bench.see(&seen("$.card", State::Masked));
+        bench.see(&seen("$.new", State::Hashed));
+        let after = Snapshot::of(&bench.book, Traffic::default(), bench.now).since(&before);
+        let counts: Vec<_> = after.rows.iter().map(|row| row.record.counts()).collect();
+        assert_eq!(counts.len(), 2, "{counts:?}");
+        assert!(counts.iter().all(|counts| counts.coverage() == Some(1.0)));
+        assert_eq!(after.header.totals.observed, 2);
     }
 
     #[test]

@@ -151,6 +151,18 @@ impl Traffic {
         }
     }
 
+    /// What is more than in an earlier one.
+    pub fn beyond(mut self, earlier: &Self) -> Self {
+        for (own, earlier) in [(&mut self.socket, &earlier.socket), (&mut self.tls, &earlier.tls)] {
+            own.moved = own.moved.saturating_sub(earlier.moved);
+            for (account, bytes) in &mut own.accounts {
+                let before = earlier.accounts.get(account).copied().unwrap_or(0);
+                *bytes = bytes.saturating_sub(before);
+            }
+        }
+        self
+    }
+
     /// Bytes that were searched, and bytes that could have been: plaintext of TLS libraries, and of
     /// sockets what is no TLS. What moved and is in no account yet counts as not searched.
     pub fn looked_at(&self) -> (u64, u64) {

@@ -4,6 +4,7 @@
 //! detect; one thread serves the control ring, finds libraries and keeps the ledger; what they
 //! find comes out of [`Session::observations`] for the caller to aggregate and report.
 
+mod choosing;
 mod control;
 mod exclusion;
 mod flow;
@@ -34,6 +35,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
+pub use choosing::By;
 pub use exclusion::Exclusion;
 pub use late::Naming;
 pub use selection::{Rule, RuleError, Selection};
@@ -51,7 +53,7 @@ use crate::{
     },
     content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
-    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair},
+    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair, selector::choice::Choice},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
@@ -74,12 +76,16 @@ pub struct Scope {
     pub pids: Vec<u32>,
     /// cgroup v2 directories with everything below.
     pub cgroups: Vec<PathBuf>,
+    /// Processes that selectors choose, beside those.
+    pub choice: Choice,
+    /// By what the kernel side knows them.
+    pub by: By,
 }
 
 impl Scope {
     /// True when it would watch nothing.
     pub fn is_empty(&self) -> bool {
-        !self.node && self.pids.is_empty() && self.cgroups.is_empty()
+        !self.node && self.pids.is_empty() && self.cgroups.is_empty() && self.choice.is_empty()
     }
 }
 
@@ -136,6 +142,11 @@ pub struct Totals {
     pub control_lost: AtomicU64,
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
+    /// Bytes moved on sockets by processes of which it was not decided whether they are chosen.
+    pub undecided_bytes: AtomicU64,
+    /// Processes that selectors chose, and of which that is not decided, now.
+    pub chosen: AtomicU64,
+    pub undecided: AtomicU64,
     /// Runs of kernel programs that the kernel left out.
     pub left_out: AtomicU64,
     pub bound_nested: AtomicU64,
@@ -323,8 +334,9 @@ impl Session {
             ring_bytes: options.ring_bytes,
             rings: rings(),
             tier: options.tier,
-            cgroups: !options.scope.cgroups.is_empty(),
+            cgroups: !options.scope.cgroups.is_empty() || !options.scope.choice.is_empty(),
             excludes: !options.exclusion.is_empty(),
+            selects: !options.scope.choice.is_empty(),
         };
         let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
         let tier = kernel.tier;

@@ -114,12 +114,13 @@ impl Reporter {
             && !seen.ingress
             && let Some(pair) = seen.pair
         {
+            let is_datagram = seen.observation.flow.protocol == DATAGRAM;
             let sighting = Sighting {
-                pair,
+                pair: if is_datagram { pair.without_own() } else { pair },
                 detector: seen.observation.detection.detector,
                 fingerprint: seen.observation.detection.fingerprint.clone(),
             };
-            if seen.observation.flow.protocol == DATAGRAM {
+            if is_datagram {
                 // Whoever receives it may not know who sent it.
                 self.remember(Sighting {
                     pair: pair.without_sender(),
@@ -230,11 +231,13 @@ impl Reporter {
         let Some(pair) = seen.pair else {
             return self.named(Observed::Value(seen), Side::Source);
         };
+        let other = self.shared.peers.pairs.other(pair);
+        let is_datagram = seen.observation.flow.protocol == DATAGRAM;
         let sighting = Sighting {
-            pair: if pair.remote.port() == 0 && seen.observation.flow.protocol == DATAGRAM {
-                pair.reversed().without_sender()
-            } else {
-                self.shared.peers.pairs.other(pair)
+            pair: match (is_datagram, pair.remote.port()) {
+                (true, 0) => pair.reversed().without_sender(),
+                (true, _) => other.without_own(),
+                (false, _) => other,
             },
             detector: seen.observation.detection.detector,
             fingerprint: seen.observation.detection.fingerprint.clone(),
@@ -248,7 +251,6 @@ impl Reporter {
             return Vec::new();
         }
         let observation = &mut seen.observation;
-        let is_datagram = observation.flow.protocol == DATAGRAM;
         let (remote, side) = match seen.ingress {
             true => (&mut observation.source, Side::Destination),
             false => (&mut observation.destination, Side::Source),
@@ -390,8 +392,10 @@ impl Reporter {
         {
             let judged = offered.judged.as_deref();
             let drifts = masking::count(ledger, &for_metrics, judged, side);
-            let drift = |drift| for_metrics.clone().into_drift(judged, drift, now);
-            findings.extend(drifts.into_iter().map(drift));
+            for drift in drifts {
+                self.shared.metrics.drift(drift.kind);
+                findings.push(for_metrics.clone().into_drift(judged, drift, now));
+            }
         }
         findings
     }

@@ -78,6 +78,23 @@ pub enum Kind {
     Observation,
 }
 
+impl Kind {
+    /// As in findings and metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::MaskDrift => "mask_drift",
+            Self::NewData => "new_data",
+            Self::NewFlow => "new_flow",
+            Self::RateChange => "rate_change",
+            Self::PlaintextTransport => "plaintext_transport",
+            Self::CoverageGap => "coverage_gap",
+            Self::Update => "update",
+            Self::Observation => "observation",
+        }
+    }
+}
+
 /// How something was, or is. What does not matter to the kind of drift is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Facts {

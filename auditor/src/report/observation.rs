@@ -249,6 +249,7 @@ pub(crate) mod tests {
         }
         let mut open = card();
         open.flow.encrypted = false;
+        open.source.address = Some("10.0.0.5:40000".into());
         open.destination = external;
         assert_eq!(open.judged_severity(), Severity::Critical);
     }

@@ -9,6 +9,7 @@ pub mod charset;
 pub mod checks;
 pub mod cluster;
 pub mod config;
+pub mod conntrack;
 pub mod content;
 mod conversation;
 pub mod csv;
@@ -57,6 +58,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checks", checks::run),
     ("cluster", cluster::run),
     ("config", config::run),
+    ("conntrack", conntrack::run),
     ("content", content::run),
     ("csv", csv::run),
     ("dns", dns::run),

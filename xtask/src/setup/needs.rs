@@ -67,6 +67,7 @@ const TEST: &[Need] = &[
     need("/var/lib/dpkg/info/python3-venv.list", "python3-venv"),
     need("promtool", "prometheus"),
     need("ip", "iproute2"),
+    need("nft", "nftables"),
     need("/usr/bin/go", "golang-go"),
     need("caddy", "caddy"),
     need("gnutls-cli", "gnutls-bin"),
