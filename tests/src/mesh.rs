@@ -233,7 +233,10 @@ pub fn listens(running: &mut Running, port: u16) -> anyhow::Result<()> {
     let pid = running.pid();
     wait_for(&format!("a socket at port {port}"), LIMIT, || {
         ensure!(running.status()?.is_none(), "it ended");
-        let sockets = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+        let sockets = ["tcp", "tcp6"].map(|table| {
+            let table = format!("/proc/{pid}/net/{table}");
+            fs::read_to_string(table).unwrap_or_default()
+        });
         let is_there = |line: &str| {
             let mut fields = line.split_whitespace();
             fields
@@ -241,7 +244,8 @@ pub fn listens(running: &mut Running, port: u16) -> anyhow::Result<()> {
                 .is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
                 && fields.nth(1) == Some("0A")
         };
-        Ok(sockets.lines().any(is_there).then_some(()))
+        let mut lines = sockets.iter().flat_map(|table| table.lines());
+        Ok(lines.any(is_there).then_some(()))
     })
 }
 
