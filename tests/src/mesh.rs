@@ -1,7 +1,12 @@
 //! Two pods of a mesh: network namespaces with a cable between them, a sidecar in each, and rules that send what the
 //! application sends and receives through it. The sidecars are nginx under the user of Istio's proxy.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::ensure;
 
@@ -142,6 +147,63 @@ impl Mesh {
     }
 }
 
+impl Mesh {
+    /// A proxy of this name for the node: it lives in this host's network, and its sockets are in the client's pod.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub fn tunnel(&self, scratch: &Scratch, name: &str, upstream: u16) -> anyhow::Result<Running> {
+        let [_, server] = ADDRESSES;
+        let mut command = Command::new(executable(scratch, name)?);
+        command.arg(program("tunnel.py"));
+        command.args([
+            &format!("/run/netns/{}", self.names[0]),
+            "15001",
+            server,
+            &upstream.to_string(),
+        ]);
+        let running = Running::start(&mut command)?;
+        wait_for("a tunnel", LIMIT, || {
+            Ok(running.said(&["listening"]).then_some(()))
+        })?;
+        Ok(running)
+    }
+
+    /// A name server in the server's pod that knows one name.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub fn name_server(&self, ip: &str, name: &str, address: &str) -> anyhow::Result<Running> {
+        let mut command = self.within(1, &[PYTHON]);
+        command.arg(program("names.py")).args([ip, name, address]);
+        let running = Running::start(&mut command)?;
+        let table = format!("/proc/{}/net/udp", running.pid());
+        wait_for("a name server", LIMIT, || {
+            let sockets = fs::read_to_string(&table).unwrap_or_default();
+            Ok(sockets.contains(":0035 ").then_some(()))
+        })?;
+        Ok(running)
+    }
+
+    /// An application in the client's pod that asks another name server than this host does.
+    ///
+    /// # Errors
+    /// When it can not be started.
+    pub fn resolving(
+        &self,
+        scratch: &Scratch,
+        resolver: &Path,
+        name: &str,
+        words: &[&str],
+    ) -> anyhow::Result<Running> {
+        let script = "mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"";
+        let mut command = self.within(0, &["unshare", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(resolver).arg(executable(scratch, name)?);
+        command.arg(program("pod.py")).args(words);
+        Running::start(&mut command)
+    }
+}
+
 impl Drop for Mesh {
     fn drop(&mut self) {
         self.sidecars.clear();
@@ -171,7 +233,10 @@ pub fn listens(running: &mut Running, port: u16) -> anyhow::Result<()> {
     let pid = running.pid();
     wait_for(&format!("a socket at port {port}"), LIMIT, || {
         ensure!(running.status()?.is_none(), "it ended");
-        let sockets = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+        let sockets = ["tcp", "tcp6"].map(|table| {
+            let table = format!("/proc/{pid}/net/{table}");
+            fs::read_to_string(table).unwrap_or_default()
+        });
         let is_there = |line: &str| {
             let mut fields = line.split_whitespace();
             fields
@@ -179,7 +244,8 @@ pub fn listens(running: &mut Running, port: u16) -> anyhow::Result<()> {
                 .is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
                 && fields.nth(1) == Some("0A")
         };
-        Ok(sockets.lines().any(is_there).then_some(()))
+        let mut lines = sockets.iter().flat_map(|table| table.lines());
+        Ok(lines.any(is_there).then_some(()))
     })
 }
 

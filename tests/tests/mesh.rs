@@ -189,3 +189,91 @@ fn a_card_around_the_mesh_is_another_one_and_what_a_client_says_of_itself_is_not
     }
     Ok(())
 }
+
+#[test]
+fn an_address_outside_has_the_name_that_led_there() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mesh = Mesh::new("names")?;
+    let talk = Talk::new(&scratch, "talk")?;
+    let [_, server] = mesh::ADDRESSES;
+    let _names = mesh.name_server(server, "till.example", server)?;
+    let _server = talk.server(&scratch, &mesh, AROUND)?;
+    let resolver = scratch.file("resolv.conf", format!("nameserver {server}\n"))?;
+    let gates = talk.gates.display().to_string();
+    let words = ["ask", "till.example", &AROUND.to_string(), &gates, &talk.body];
+    let client = mesh.resolving(&scratch, &resolver, "kiosk", &words)?;
+    let watch = watch(&scratch, &[client.pid()])?;
+    talk.ask()?;
+    client.end(LIMIT)?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    let cards = cards(&report, "/charge");
+    for (part, end) in [("request.body", "destination"), ("response.body", "source")] {
+        let card = only(&cards, part, false)?;
+        // It is not what the client writes into its message: till.shop.svc.
+        ensure!(card[end]["host"] == "till.example", "{card:#}");
+        ensure!(
+            card[end]["identified_by"] == "dns" && card[end]["certainty"] == "likely",
+            "{card:#}"
+        );
+        ensure!(card[end]["address"] == format!("{server}:{AROUND}"), "{card:#}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_proxy_for_the_node_is_named_by_what_it_is_and_not_by_where_its_sockets_are() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mesh = Mesh::new("ambient")?;
+    let talk = Talk::new(&scratch, "talk")?;
+    let server = talk.server(&scratch, &mesh, AROUND)?;
+    let tunnel = mesh.tunnel(&scratch, "ztunnel", AROUND)?;
+    let client = talk.client(&scratch, &mesh, SERVICE, PORT)?;
+    let [kiosk, till, proxy] = ["kiosk", "till", "ztunnel"].map(|name| executable(&scratch, name));
+    let [kiosk, till, proxy] = [kiosk?, till?, proxy?].map(|path| path.display().to_string());
+    let rule = format!("exe={proxy}");
+    let pids = [client.pid(), server.pid(), tunnel.pid()];
+    let watch = Watch::pids(&scratch, &pids, &["--mesh-proxy", &rule])?;
+    talk.ask()?;
+    client.end(LIMIT)?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    let cards = cards(&report, "/charge");
+    ensure!(cards.len() == 2, "{cards:#?}");
+    for (part, source, destination) in [("request.body", &kiosk, &till), ("response.body", &till, &kiosk)] {
+        let card = only(&cards, part, false)?;
+        ensure!(card["count"] == 1 && card["flow"]["hops"] == 1, "{card:#}");
+        ensure!(shown(&card["source"]) == format!("{source} null"), "{card:#}");
+        ensure!(
+            shown(&card["destination"]) == format!("{destination} null"),
+            "{card:#}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn an_application_whose_proxy_is_not_watched_sends_to_whom_it_addressed() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mesh = Mesh::new("alone")?;
+    let talk = Talk::new(&scratch, "talk")?;
+    let _server = talk.server(&scratch, &mesh, AROUND)?;
+    let tunnel = mesh.tunnel(&scratch, "ztunnel", AROUND)?;
+    let client = talk.client(&scratch, &mesh, SERVICE, PORT)?;
+    let proxy = executable(&scratch, "ztunnel")?.display().to_string();
+    let rule = format!("exe={proxy}");
+    let watch = Watch::pids(&scratch, &[client.pid()], &["--mesh-proxy", &rule])?;
+    talk.ask()?;
+    client.end(LIMIT)?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    // The application is watched, its proxy is not: it goes to whom it addressed.
+    let card = only(&cards(&report, "/charge"), "request.body", false)?;
+    let kiosk = executable(&scratch, "kiosk")?.display().to_string();
+    ensure!(shown(&card["source"]) == format!("{kiosk} null"), "{card:#}");
+    let address = format!("{SERVICE}:{PORT}");
+    ensure!(card["destination"]["address"] == address, "{card:#}");
+    ensure!(card["destination"]["hop"].is_null(), "{card:#}");
+    drop(tunnel);
+    Ok(())
+}

@@ -354,6 +354,9 @@ impl DocumentSink<'_> {
             pair: connection.pair,
             netns: connection.netns(),
             client: connection.client(),
+            addressed: connection
+                .addressed_end(&self.shared.peers, origin.exchange.authority.as_deref())
+                .map(Box::new),
             xfcc: origin.exchange.client.clone(),
             ingress,
             moved_ns: connection.seen_ns(),

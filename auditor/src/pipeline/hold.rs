@@ -84,7 +84,8 @@ impl Hold {
                 connection.local_end(peers),
                 connection.remote_end(peers, authority.as_deref()),
             );
-            observed.set_ends(connection, local, remote);
+            let addressed = connection.addressed_end(peers, authority.as_deref());
+            observed.set_ends(connection, local, remote, addressed);
             observed
         });
         named.collect()

@@ -205,6 +205,7 @@ mod tests {
             pair: None,
             netns: 0,
             client: None,
+            addressed: None,
             xfcc: None,
             ingress: false,
             moved_ns: 0,

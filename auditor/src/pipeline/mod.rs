@@ -199,6 +199,8 @@ pub struct Seen {
     pub netns: u32,
     /// The address of who opened the connection.
     pub client: Option<SocketAddr>,
+    /// Whom the program addressed, where a proxy may have taken its place.
+    pub addressed: Option<Box<End>>,
     /// Who the client is, as the request says (`x-forwarded-client-cert`): anybody may write that.
     pub xfcc: Option<Arc<str>>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
@@ -277,9 +279,12 @@ impl Observed {
     }
 
     /// Names the ends, once the connection is known.
-    fn set_ends(&mut self, connection: &Connection, local: End, remote: End) {
+    fn set_ends(&mut self, connection: &Connection, local: End, remote: End, addressed: Option<End>) {
         match self {
-            Self::Value(seen) => (seen.netns, seen.client) = (connection.netns(), connection.client()),
+            Self::Value(seen) => {
+                (seen.netns, seen.client) = (connection.netns(), connection.client());
+                seen.addressed = addressed.map(Box::new);
+            }
             Self::Missed(missed) => {
                 (missed.netns, missed.client) = (connection.netns(), connection.client());
             }

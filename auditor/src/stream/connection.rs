@@ -438,16 +438,27 @@ impl Connection {
             None => {
                 // Port 0: a datagram of which nothing says who sent it.
                 let address = Some(pair.remote).filter(|address| address.port() != 0);
-                let names = address
-                    .map(|address| self.names_of(address, peers))
-                    .unwrap_or_default();
-                identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns, &names)
+                self.end_at(address, peers, host)
             }
         }
     }
 }
 
 impl Connection {
+    fn end_at(&self, address: Option<SocketAddr>, peers: &Peers, host: Option<&str>) -> End {
+        let names = address.map(|address| self.names_of(address, peers));
+        let names = names.unwrap_or_default();
+        identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns, &names)
+    }
+
+    /// Whom a program addressed that a proxy of a mesh may have answered, as its rules redirect what is sent; `None` where
+    /// there is none near.
+    pub fn addressed_end(&self, peers: &Peers, host: Option<&str>) -> Option<End> {
+        let pair = self.pair.filter(|_| self.unix.is_none())?;
+        let may_be = self.is_client() && !pair.is_within_host() && peers.mesh.is_in(self.netns);
+        may_be.then(|| self.end_at(Some(pair.remote), peers, host))
+    }
+
     /// What name servers had called the other end when the connection was opened. Who was connected to has the name, not
     /// who connected.
     fn names_of(&self, address: SocketAddr, peers: &Peers) -> Vec<Arc<str>> {

@@ -14,6 +14,7 @@ pub mod content;
 mod conversation;
 pub mod csv;
 mod cut;
+pub mod dns;
 pub mod elf;
 pub mod encoding;
 pub mod events;
@@ -60,6 +61,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conntrack", conntrack::run),
     ("content", content::run),
     ("csv", csv::run),
+    ("dns", dns::run),
     ("elf", elf::run),
     ("encoding", encoding::run),
     ("events", events::run),

@@ -32,6 +32,9 @@ fn question(id: u16, name: &str, kind: u16) -> Vec<u8> {
 /// A record of an answer: its owner, kind, seconds and data.
 type Record<'a> = (&'a str, u16, u32, Vec<u8>);
 
+/// Records, and the addresses they come to.
+type Case<'a> = (&'a [Record<'a>], Vec<(IpAddr, u32)>);
+
 fn answer(id: u16, name: &str, records: &[Record<'_>]) -> Vec<u8> {
     let mut out = question(id, name, 1);
     out.splice(..12, head(id, 0x8180, u16::try_from(records.len()).unwrap()));
@@ -69,7 +72,7 @@ fn told(datagram: &[u8]) -> Option<(String, Vec<(IpAddr, u32)>)> {
 fn addresses_are_those_of_the_name_that_was_asked_for() {
     let aaaa = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
     let alias = labels("edge.cdn.example");
-    let cases: [(&[Record<'_>], Vec<(IpAddr, u32)>); 5] = [
+    let cases: [Case<'_>; 5] = [
         (
             &[("Api.example.com", 1, 60, a(1)), ("api.example.com", 1, 60, a(2))],
             vec![(ip(1), 60), (ip(2), 60)],

@@ -197,7 +197,8 @@ impl<'a> Joints<'a> {
             is_reported |= self.legs[leg].is_reported;
             is_circle |= leg == other;
         }
-        !is_circle && !(is_reported && self.from(other).any(|leg| self.legs[leg].is_reported))
+        let both_reported = is_reported && self.from(other).any(|leg| self.legs[leg].is_reported);
+        !is_circle && !both_reported
     }
 
     fn join(&mut self, leg: usize, other: Option<usize>, joint: Joint) {

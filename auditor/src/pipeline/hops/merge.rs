@@ -68,7 +68,7 @@ pub(super) fn merge(links: Vec<Link>, mesh: &Mesh) -> Option<Outcome> {
             }
         })
         .collect();
-    let [source, destination] = best(&ends)?;
+    let [source, destination] = best(&ends, addressed(&links))?;
     let proxies = proxies(&ends, &source, &destination);
     let mut before = None;
     let mut values: Vec<(Box<Seen>, Side, bool)> = Vec::new();
@@ -112,15 +112,43 @@ pub(super) fn merge(links: Vec<Link>, mesh: &Mesh) -> Option<Outcome> {
     })
 }
 
+/// Whom the client's application addressed, and which way the value went.
+fn addressed(links: &[Link]) -> Option<(End, Direction)> {
+    links.iter().find_map(|link| {
+        let (Link::New(Observed::Value(seen), _) | Link::Reported(seen)) = link else {
+            return None;
+        };
+        let Seen {
+            observation,
+            addressed,
+            ..
+        } = &**seen;
+        let application = match observation.direction {
+            Direction::ToServer => &observation.source,
+            Direction::ToClient => &observation.destination,
+        };
+        let end = addressed.as_deref().filter(|_| application.hop.is_none())?;
+        Some((end.clone(), observation.direction))
+    })
+}
+
 /// The first sender and the last receiver. An application that is redirected to a proxy knows whom it addressed: what it
 /// says goes before a proxy, and before what is known less surely.
-fn best(ends: &[[End; 2]]) -> Option<[End; 2]> {
+fn best(ends: &[[End; 2]], addressed: Option<(End, Direction)>) -> Option<[End; 2]> {
     let (first, last) = (ends.first()?, ends.last()?);
     let better = |near: &End, far: &End| {
         let rank = |end: &End| (end.hop.is_none(), certainty(end.certainty));
         if rank(far) > rank(near) { far } else { near }.clone()
     };
-    Some([better(&first[0], &last[0]), better(&last[1], &first[1])])
+    let mut best = [better(&first[0], &last[0]), better(&last[1], &first[1])];
+    if let Some((end, direction)) = addressed {
+        let served = match direction {
+            Direction::ToServer => &mut best[1],
+            Direction::ToClient => &mut best[0],
+        };
+        *served = better(served, &end);
+    }
+    Some(best)
 }
 
 const fn certainty(certainty: Certainty) -> u8 {

@@ -55,6 +55,7 @@ fn sighting(
         netns: 7,
         // All of them go to the server.
         client: Some(if ingress { remote } else { local }),
+        addressed: None,
         xfcc: None,
         ingress,
         moved_ns: 0,
@@ -302,4 +303,26 @@ fn who_a_client_is_says_a_proxy_on_loopback_and_nobody_else() {
         assert_eq!(source.spiffe_id_source, is_believed.then_some(SpiffeSource::Xfcc));
         assert_eq!(seen.observation.destination.spiffe_id, None);
     }
+}
+
+#[test]
+fn who_was_redirected_to_a_proxy_goes_to_whom_it_addressed_also_where_translation_is_known() {
+    let mut hops = hops();
+    let proxy = end("/proxy", 2, "127.0.0.1:15001");
+    let app = end("/app", 1, "10.0.0.1:40000");
+    let observed = sighting(app, proxy, false, ["10.0.0.1:40000", "10.96.0.1:80"], false, 0);
+    let Observed::Value(mut seen) = observed else {
+        panic!("a value")
+    };
+    let service = End {
+        certainty: Certainty::Likely,
+        ..far("10.96.0.1:80")
+    };
+    seen.addressed = Some(Box::new(service.clone()));
+    hops.take(Observed::Value(seen), Side::Source);
+    let [seen] = &values(hops.finish())[..] else {
+        panic!("one")
+    };
+    assert_eq!(seen.observation.destination, service);
+    assert_eq!(seen.observation.flow.hops, 1);
 }

@@ -27,14 +27,20 @@ impl Aggregator {
             aggregator.operations.bound(&mut observation);
             (Key::of(&observation, judged.as_deref()), judged)
         };
-        let (key, _) = key_of(self, before);
+        let (key, counted) = key_of(self, before);
         let (named, judged) = key_of(self, now);
         let live = self.live.get_mut(&key)?;
         if live.finding.count > 1 && key != named {
             live.finding.count -= 1;
             self.unsent += usize::from(!live.unsent);
             live.unsent = true;
-            if judged.as_ref().is_some_and(|judged| judged.silent) {
+            let detector = now.detection.detector;
+            let verdict = counted.map(|counted| counted.policy.verdict.name());
+            if let Some(tally) = verdict.and_then(|verdict| self.tallies.get_mut(&(detector, verdict))) {
+                tally.values -= 1;
+            }
+            if let Some(judged) = judged.as_deref().filter(|judged| judged.silent) {
+                self.tally(detector, judged.policy.verdict, false);
                 return Some(Vec::new());
             }
             return Some(self.admit(now.clone(), judged, time));

@@ -269,3 +269,53 @@ fn a_finding_whose_right_name_has_one_already_is_corrected_and_ends() {
     assert_eq!(rest.len(), 1);
     assert_eq!((&rest[0].id, rest[0].count), (&known.id, 2));
 }
+
+/// The card as a proxy passed it on.
+fn from_proxy() -> Observation {
+    let mut observation = card();
+    let source = &mut observation.source;
+    source.workload.as_mut().unwrap().name = "/usr/local/bin/envoy".into();
+    source.hop = Some(crate::report::finding::Hop::Proxy);
+    observation
+}
+
+#[test]
+fn a_value_that_turns_out_to_be_anothers_is_corrected_under_its_id_and_counts_on() {
+    let mut aggregator = aggregator(Settings::default());
+    let first = aggregator.offer(from_proxy(), at(0)).findings.pop().unwrap();
+    let update = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap();
+    let [update] = <[Finding; 1]>::try_from(update).unwrap();
+    assert_eq!((update.kind, update.revision, update.count), (Kind::Update, 2, 1));
+    assert_eq!(update.id, first.id);
+    assert_eq!(update.source, Some(card().source));
+    assert!(aggregator.offer(card(), at(2)).findings.is_empty());
+    let last = aggregator.finish().pop().unwrap();
+    assert_eq!((last.kind, last.count, last.id), (Kind::Leak, 2, first.id));
+    assert_eq!(aggregator.live(), 1);
+}
+
+#[test]
+fn one_of_several_values_leaves_the_finding_that_keeps_the_others() {
+    let mut aggregator = aggregator(Settings::default());
+    let first = aggregator.offer(from_proxy(), at(0)).findings.pop().unwrap();
+    aggregator.offer(from_proxy(), at(0));
+    let opened = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap();
+    assert_eq!(
+        (opened[0].count, opened[0].source.clone()),
+        (1, Some(card().source))
+    );
+    let rest = aggregator.finish();
+    assert_eq!(rest.len(), 1);
+    assert_eq!((&rest[0].id, rest[0].count), (&first.id, 1));
+    let counted: u64 = aggregator.values().iter().map(|tally| tally.values).sum();
+    assert_eq!(counted, 2, "values are counted once");
+    let reported: u64 = aggregator.findings().iter().map(|tally| tally.values).sum();
+    assert_eq!(reported, 2);
+}
+
+#[test]
+fn what_is_in_no_finding_is_not_amended() {
+    let mut aggregator = aggregator(Settings::default());
+    assert!(aggregator.amend(&from_proxy(), &card(), at(0)).is_none());
+    assert_eq!(aggregator.live(), 0);
+}

@@ -99,8 +99,9 @@ impl Peers {
             // The service is known, if not the pod.
             Some(found) if found.identified_by == IdentifiedBy::Ambiguous && beyond.is_server => {}
             Some(found) => *end = found,
-            // What a client asked for says more than an address.
-            None if beyond.is_server && end.host.is_some() => {}
+            // What a client asked for says more than an address, and so does whom it addressed before it was redirected to
+            // a proxy of its own pod.
+            None if beyond.is_server && (end.host.is_some() || address.ip().is_loopback()) => {}
             None => *end = identity::remote_end(Some(address), None, None, time_ns, &[]),
         }
         Named::Done
