@@ -179,7 +179,7 @@ fn workload(n: usize, replica: usize) -> End {
     }
 }
 
-fn observation(n: usize, rules: usize) -> anyhow::Result<Observation> {
+pub(crate) fn observation(n: usize, rules: usize) -> anyhow::Result<Observation> {
     let row = catalogue::find("payment_card").context("a detector of the catalogue")?;
     Ok(Observation {
         detection: Detection {

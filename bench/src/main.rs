@@ -1,8 +1,8 @@
 //! Measures auditor: its scanner next to regex engines, on traffic made up from a seed, and `scan` on
 //! content that is made to hold it up (see [`hostile`]), and what a capture costs servers under load (see
-//! [`capture`]), all stages behind the rings on recorded traffic (see [`pipeline`]), and policy (see [`judge`]).
+//! [`capture`]), all stages behind the rings on recorded traffic (see [`pipeline`]), policy (see [`judge`]), and the masking ledger (see [`masking`]).
 //!
-//! `cargo xtask bench detect`, `bench hostile`, `bench capture`, `bench pipeline` and `bench judge` build and run it. The first prints rates, ratios and
+//! `cargo xtask bench detect`, `bench hostile`, `bench capture`, `bench pipeline`, `bench judge` and `bench masking` build and run it. The first prints rates, ratios and
 //! whether the goals are met; the same patterns go to all peers (see [`patterns`]).
 
 mod allocation;
@@ -13,6 +13,7 @@ mod goal;
 mod hostile;
 mod judge;
 mod machine;
+mod masking;
 mod measure;
 mod memory;
 mod own;
@@ -49,6 +50,8 @@ enum Subject {
     Pipeline(pipeline::Arguments),
     /// Judge detections by policies of up to 10,000 rules, and read those.
     Judge(judge::Arguments),
+    /// Values counted a second in the masking ledger, next to a plain hash map.
+    Masking(masking::Arguments),
 }
 
 /// `auditor-bench detect`.
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Subject::Capture(arguments) => capture::run(&arguments),
         Subject::Pipeline(arguments) => pipeline::run(&arguments),
         Subject::Judge(arguments) => judge::run(&arguments),
+        Subject::Masking(arguments) => masking::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -215,8 +215,16 @@ fn no_value_leaves_the_daemon() -> anyhow::Result<()> {
     let mut files = 0;
     sentinels.absent_below(&state, &mut files)?;
     ensure!(
-        files >= 2,
-        "the journal and the key are files, {files} were found"
+        files >= 3,
+        "the journal, the key and the masking ledger are files, {files} were found"
+    );
+    let ledger = fs::read(state.join("masking.redb"))?;
+    let sample = values::card_sample(sentinels.value("card"));
+    ensure!(
+        ledger
+            .windows(sample.len())
+            .any(|window| window == sample.as_bytes()),
+        "the masking ledger has not even the sample of the card"
     );
     Ok(())
 }

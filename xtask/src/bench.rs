@@ -45,6 +45,13 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// The masking ledger: values counted a second, next to a plain hash map.
+    #[command(disable_help_flag = true)]
+    Masking {
+        /// Arguments of the bench itself; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Judging by policies of up to 10,000 rules, and reading those.
     #[command(disable_help_flag = true)]
     Judge {
@@ -65,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Subject::Hostile { rest } => ("hostile", rest),
         Subject::Judge { rest } => ("judge", rest),
+        Subject::Masking { rest } => ("masking", rest),
         Subject::Capture { rest } => {
             if let Err(error) = setup::ensure(&[setup::Needs::Bench]) {
                 eprintln!("not all can be installed, so some comparisons will be missing: {error:#}");

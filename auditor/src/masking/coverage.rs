@@ -359,7 +359,7 @@ fn groups(groups: BTreeMap<String, (Share, u64)>) -> Vec<Group> {
         .into_iter()
         .map(|(name, (share, fields))| Group { name, share, fields })
         .collect();
-    all.sort_by(|a, b| a.share.order().cmp(&b.share.order()));
+    all.sort_by_key(|group| group.share.order());
     all
 }
 

@@ -26,6 +26,7 @@ pub mod http1;
 pub mod http2;
 pub mod identity;
 pub mod json;
+pub mod masking;
 pub mod message_pack;
 pub mod multipart;
 pub mod names;
@@ -73,6 +74,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http2", http2::run),
     ("identity", identity::run),
     ("json", json::run),
+    ("masking", masking::run),
     ("message_pack", message_pack::run),
     ("multipart", multipart::run),
     ("names", names::run),

@@ -26,15 +26,17 @@ pub(super) struct Keys {
     pub(super) ends: u128,
 }
 
+type Quick = foldhash::fast::RandomState;
+
 type Detector = (Arc<str>, Arc<[Box<str>]>);
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     seeds: [RandomState; 2],
     text: Vec<u8>,
-    parties: HashSet<Arc<Party>>,
-    texts: HashSet<Arc<str>>,
-    detectors: HashMap<Arc<str>, Detector>,
+    parties: HashSet<Arc<Party>, Quick>,
+    texts: HashSet<Arc<str>, Quick>,
+    detectors: HashMap<Arc<str>, Detector, Quick>,
 }
 
 impl Index {

@@ -3,11 +3,27 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use prometheus::IntCounterVec;
+
 use super::{Metrics, raise};
 use crate::masking::book::Totals;
 use crate::masking::keeper::Status;
 use crate::masking::{Counts, Party};
 use crate::report::finding::Kind;
+
+/// An increase over a counter born at 1 would be 0, and no alert.
+pub(super) fn born_at_zero(drifts: IntCounterVec) -> IntCounterVec {
+    for kind in [
+        Kind::MaskDrift,
+        Kind::NewData,
+        Kind::NewFlow,
+        Kind::PlaintextTransport,
+        Kind::RateChange,
+    ] {
+        drifts.with_label_values(&[kind.name()]).inc_by(0);
+    }
+    drifts
+}
 
 impl Metrics {
     /// Coverage of kinds of data between two ends, as far as they were seen since the last time.
@@ -46,6 +62,9 @@ impl Metrics {
         self.masking_failing
             .with_label_values(&none)
             .set(i64::from(status.failing.is_some()));
+        self.masking_set_aside
+            .with_label_values(&none)
+            .set(i64::from(status.set_aside.is_some()));
         for (what, total) in [
             ("field", totals.evicted),
             ("edge", totals.edges_lost),
@@ -53,8 +72,9 @@ impl Metrics {
         ] {
             raise(&self.masking_lost, &[what], total);
         }
-        for (reason, total) in &status.failures {
-            raise(&self.masking_failures, &[reason], *total);
+        for reason in ["corrupt", "newer", "in_use", "io"] {
+            let total = status.failures.get(reason).copied().unwrap_or(0);
+            raise(&self.masking_failures, &[reason], total);
         }
     }
 

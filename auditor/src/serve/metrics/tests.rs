@@ -143,3 +143,56 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
         "{text}"
     );
 }
+
+#[test]
+fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
+    use crate::masking::book::Totals;
+    use crate::masking::keeper::Status;
+    use crate::masking::{Counts, Party};
+
+    let metrics = metrics(1);
+    let party = |name: &str| Party {
+        namespace: "shop".to_owned(),
+        kind: "Deployment".to_owned(),
+        name: name.to_owned(),
+        external: false,
+    };
+    let (a, b) = (party("a"), party("b"));
+    let counts = Counts {
+        clear: 1,
+        masked: 3,
+        ..Counts::default()
+    };
+    let none = Counts::default();
+    let edges = [
+        ("payment_card", &a, &b, &counts),
+        ("iban", &a, &b, &none),
+        ("iban", &b, &a, &counts),
+    ];
+    metrics.set_coverage(edges.into_iter());
+    let status = Status {
+        failing: Some("no room".to_owned()),
+        failures: [("io", 3)].into(),
+        ..Status::default()
+    };
+    let totals = Totals {
+        evicted: 7,
+        ..Totals::default()
+    };
+    metrics.set_masking(5, &totals, &status);
+    metrics.drift(crate::report::finding::Kind::MaskDrift);
+    let text = metrics.render();
+    for expected in [
+        r#"auditor_masking_coverage_ratio{destination_kind="Deployment",destination_namespace="shop",destination_workload="b",detector="payment_card",source_kind="Deployment",source_namespace="shop",source_workload="a"} 0.75"#,
+        r#"auditor_masking_coverage_ratio{destination_kind="other",destination_namespace="other",destination_workload="other",detector="iban",source_kind="other",source_namespace="other",source_workload="other"} 0.75"#,
+        "auditor_masking_fields 5",
+        "auditor_masking_failing 1",
+        "auditor_masking_set_aside 0",
+        r#"auditor_masking_failures_total{reason="io"} 3"#,
+        r#"auditor_masking_overflow_total{what="field"} 7"#,
+        r#"auditor_drifts_total{kind="mask_drift"} 1"#,
+        r#"auditor_drifts_total{kind="new_flow"} 0"#,
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
