@@ -220,7 +220,8 @@ impl Drop for Mesh {
 pub fn executable(scratch: &Scratch, name: &str) -> anyhow::Result<PathBuf> {
     let path = scratch.path(name);
     if !path.exists() {
-        fs::copy(PYTHON, &path)?;
+        // Another process writes it: a program that one of our threads starts meanwhile would have the file open.
+        Running::start(Command::new("cp").arg(PYTHON).arg(&path))?.succeed()?;
     }
     Ok(path)
 }

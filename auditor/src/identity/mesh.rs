@@ -187,6 +187,12 @@ impl Mesh {
             .is_some_and(|seen| seen.elapsed() < REMEMBERED)
     }
 
+    /// True once a proxy was seen anywhere on this node.
+    pub fn is_active(&self) -> bool {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        !namespaces.is_empty()
+    }
+
     fn rules(&self, end: &End) -> impl Iterator<Item = &Proxy> {
         let process = end.process.as_ref();
         let container = end.container.as_ref().filter(|_| end.pod.is_some());

@@ -130,7 +130,9 @@ impl Reporter {
             self.remember(sighting);
         }
         let peers = &self.shared.peers;
-        if observed.must_wait(&peers.pairs.translations) || peers.mesh.is_in(observed.netns()) {
+        // A proxy for the node is first seen near an application by what that sends.
+        let may_be_passed_on = peers.mesh.is_active() && observed.netns() != 0;
+        if observed.must_wait(&peers.pairs.translations) || may_be_passed_on {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
