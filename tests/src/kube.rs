@@ -97,6 +97,44 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
+    /// While the server is down, has another one change something, and everything before that forgotten: watches that
+    /// go on where they were are told 410 Gone.
+    ///
+    /// # Errors
+    /// When one of the two does not do as it is told.
+    pub fn behind_its_back(
+        &mut self,
+        change: impl FnOnce(&Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let port = std::mem::replace(&mut self.port, free_port()?);
+        self.resume()?;
+        change(self)?;
+        self.pause()?;
+        let revision = self.etcd("kv/range", &json!({"key": "Lw=="}))?["header"]["revision"]
+            .as_str()
+            .context("etcd names no revision")?
+            .to_owned();
+        self.etcd("kv/compaction", &json!({"revision": revision, "physical": true}))?;
+        self.port = port;
+        Ok(())
+    }
+
+    /// A call of etcd's own API, in JSON.
+    fn etcd(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--fail",
+            "--max-time",
+            "30",
+            "--data",
+            &body.to_string(),
+        ]);
+        curl.arg(format!("http://127.0.0.1:{}/v3/{path}", self.etcd_port));
+        let answer = Running::start(&mut curl)?.succeed()?;
+        Ok(serde_json::from_str(&answer.stdout)?)
+    }
+
     /// Starts the server (again), at the same address.
     ///
     /// # Errors

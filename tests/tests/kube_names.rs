@@ -246,3 +246,38 @@ fn a_role_that_lacks_a_verb_costs_what_it_is_for_and_no_more() -> anyhow::Result
     whole(&kubernetes)?;
     becomes(&kubernetes, "192.0.2.1:1", "Node /node-1, node, Exact")
 }
+
+#[test]
+fn a_watch_whose_past_is_forgotten_lists_again_and_names_nobody_who_is_gone() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut cluster = Cluster::start(&scratch)?;
+    cluster.namespace("shop", &json!({}))?;
+    cluster.pod("shop", "before", &Pod::at("10.1.0.1"))?;
+    cluster.pod("shop", "stays", &Pod::at("10.1.0.2"))?;
+    let (kubernetes, _watches) = follow(&cluster)?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "10.1.0.1:1", "Pod shop/before, pod_ip, Exact")?;
+    cluster.pause()?;
+    cluster.behind_its_back(|other| {
+        other.delete_pod("shop", "before")?;
+        other.pod("shop", "after", &Pod::at("10.1.0.3"))?;
+        // So that what the watches know is not among the last changes.
+        for number in 0..200 {
+            other.namespace(&format!("n{number}"), &json!({}))?;
+        }
+        Ok(())
+    })?;
+    cluster.resume()?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "10.1.0.3:1", "Pod shop/after, pod_ip, Exact")?;
+    becomes(&kubernetes, "10.1.0.2:1", "Pod shop/stays, pod_ip, Exact")?;
+    ensure!(named(&kubernetes, "10.1.0.1:1")? != "Pod shop/before, pod_ip, Exact");
+    let failures = kubernetes.status.failures();
+    ensure!(
+        failures
+            .iter()
+            .any(|(kind, reason, _)| (*kind, *reason) == ("pods", "gone")),
+        "{failures:?}"
+    );
+    Ok(())
+}

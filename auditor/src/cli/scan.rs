@@ -315,7 +315,7 @@ impl Job<'_> {
             finding.policy = Some(judged.policy.clone());
         }
         let line = match self.args.format {
-            Format::Json => serde_json::to_string(&finding).unwrap_or_default(),
+            Format::Json => crate::report::json::line(&finding).unwrap_or_default(),
             Format::Text => text_line(&finding),
         };
         self.totals.finding(is_violation);

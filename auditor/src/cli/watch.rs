@@ -335,7 +335,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .iter()
         .any(|tally| tally.verdict == Verdict::Violation);
     output.end(&match args.format {
-        Format::Json => serde_json::to_string(&summary)?,
+        Format::Json => crate::report::json::line(&summary)?,
         Format::Text => summary.to_text(),
     })?;
     if !healthy {

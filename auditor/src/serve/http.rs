@@ -123,7 +123,7 @@ async fn answer_readiness(State(shared): State<Shared>) -> impl IntoResponse {
         StatusCode::SERVICE_UNAVAILABLE
     };
     // A struct of booleans and strings always serialises.
-    let body = serde_json::to_string(&readiness).unwrap_or_default();
+    let body = crate::report::json::line(&readiness).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }
 

@@ -96,7 +96,7 @@ impl Hub {
     /// Remembers the finding and queues it for the clients that want it. A later revision takes
     /// the place of an earlier one in what is remembered.
     pub fn publish(&self, finding: Finding) {
-        let line: Arc<str> = match serde_json::to_string(&finding) {
+        let line: Arc<str> = match crate::report::json::line(&finding) {
             Ok(line) => line.into(),
             Err(error) => return tracing::error!(%error, "cannot serialise a finding"),
         };

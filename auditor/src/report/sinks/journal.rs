@@ -65,7 +65,7 @@ impl Journal {
 
     fn append(&mut self, finding: &Finding) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, finding)?;
+        self.line.extend(crate::report::json::line(finding)?.bytes());
         self.line.push(b'\n');
         let length = self.line.len() as u64;
         if self.size > 0 && self.size.saturating_add(length) > self.settings.max_bytes {

@@ -51,7 +51,7 @@ impl<W: Write + Send> Writer<W> {
 
     fn line(&self, finding: &Finding) -> io::Result<String> {
         Ok(match &self.format {
-            Format::Json => serde_json::to_string(finding)?,
+            Format::Json => crate::report::json::line(finding)?,
             Format::Text(table) => table.line(&Row::of(finding)),
         })
     }
