@@ -239,7 +239,7 @@ assert keys == {
     "content": ["descriptors", "reflection"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
-    "identity": ["kubernetes", "labels", "runtimes", "sockets", "trust_domain", "wait_seconds"],
+    "identity": ["kubernetes", "labels", "mesh", "runtimes", "sockets", "trust_domain", "wait_seconds"],
     "policy": ["files", "presets"],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],

@@ -47,9 +47,11 @@ pub enum Counter {
     /// Of connections that the daemon left out.
     SocketMuted,
     TlsMuted,
+    /// Moved on sockets by processes of which it is not decided whether they are chosen.
+    Undecided,
 }
 
 impl Counter {
     /// Number of slots.
-    pub const LEN: u32 = Self::TlsMuted as u32 + 1;
+    pub const LEN: u32 = Self::Undecided as u32 + 1;
 }

@@ -43,6 +43,7 @@ fields! {
     TCP_COPIED_SEQ = "tcp_sock" . "copied_seq";
     TASK_TGID = "task_struct" . "tgid";
     TASK_FLAGS = "task_struct" . "flags";
+    TASK_CGROUPS = "task_struct" . "cgroups";
     TASK_SIGNAL = "task_struct" . "signal";
     TASK_FILES = "task_struct" . "files";
     SIGNAL_LIVE = "signal_struct" . "live";

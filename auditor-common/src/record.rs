@@ -86,6 +86,8 @@ pub enum Kind {
     /// A datagram, or a piece of one; the payload is its [`Endpoint`] and then its bytes. `offset` is the place in the
     /// datagram, `total` the datagram's length.
     Datagram = 9,
+    /// A process was put into another cgroup, or was made in another one than its parent's. Where selectors choose only.
+    Moved = 10,
 }
 
 /// Values of [`RecordHeader::source`].

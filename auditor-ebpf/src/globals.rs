@@ -22,6 +22,8 @@ declare! {
     SCOPE_CGROUPS_USED
     // 1: some processes are left out.
     EXCLUDES_USED
+    // 1: selectors choose what is watched.
+    SELECTS_USED
     // Number of data rings, a power of two; they follow the control ring.
     DATA_RINGS
     // Most bytes captured of one call.

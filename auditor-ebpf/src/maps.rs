@@ -28,13 +28,17 @@ pub static RINGS: ArrayOfMaps<RingBuf<u8, 4096>, { MAX_RINGS as usize }> = Array
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::LEN, 0);
 
-/// Watched processes by tgid; kept up to date by fork and exit.
+/// Watched processes by tgid, with one of [`scope::mark`]; kept up to date by fork, exec, exit and the daemon.
 #[map]
 pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
 
-/// Watched cgroups by id, descendants included.
+/// Watched cgroups by id, with one of [`scope::reach`].
 #[map]
 pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, 1);
+
+/// Processes of which it is not decided whether selectors choose them: what they move is counted, and not read.
+#[map]
+pub static UNDECIDED: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
 
 /// Processes that are left out, whatever else says that they are watched.
 #[map]

@@ -1,13 +1,17 @@
 //! Whether the current task is watched: decided before a byte of it is read.
 
-use auditor_common::scope::MAX_CGROUP_DEPTH;
+use auditor_common::{
+    counter::Counter,
+    scope::{MAX_CGROUP_DEPTH, mark, reach},
+};
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, generated::bpf_get_current_ancestor_cgroup_id,
 };
 
 use crate::{
-    globals::{EXCLUDES_USED, OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE},
-    maps::{EXCLUDED_TGIDS, SCOPE_CGROUPS, SCOPE_TGIDS},
+    account::count,
+    globals::{EXCLUDES_USED, OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE, SELECTS_USED},
+    maps::{EXCLUDED_TGIDS, SCOPE_CGROUPS, SCOPE_TGIDS, UNDECIDED},
 };
 
 /// The current task, once it is known to be in scope.
@@ -52,10 +56,35 @@ pub extern "C" fn scope_current() -> u64 {
     if tgid == OWN_TGID.load() || is_excluded(tgid) {
         return 0;
     }
-    if SCOPE_NODE.load() != 0 || SCOPE_TGIDS.get_ptr(&tgid).is_some() || in_watched_cgroup() {
+    if SCOPE_NODE.load() != 0 || is_marked(tgid) || in_watched_cgroup() {
         return id;
     }
     0
+}
+
+/// The current task if it is in scope. What it moved is counted where that is not decided.
+#[inline(always)]
+pub fn moving(bytes: u64) -> Option<Task> {
+    let task = current();
+    if task.is_none() && SELECTS_USED.load() != 0 {
+        let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+        if UNDECIDED.get_ptr(&tgid).is_some() {
+            count(Counter::Undecided, bytes);
+        }
+    }
+    task
+}
+
+/// What the map of watched processes says of one.
+#[inline(always)]
+pub fn mark(tgid: u32) -> Option<u8> {
+    // SAFETY: a map value.
+    SCOPE_TGIDS.get_ptr(&tgid).map(|mark| unsafe { *mark })
+}
+
+#[inline(always)]
+fn is_marked(tgid: u32) -> bool {
+    mark(tgid).is_some_and(|mark| mark != mark::CHECKED)
 }
 
 /// True for a process that is left out.
@@ -80,7 +109,11 @@ fn in_watched_cgroup() -> bool {
         if ancestor == 0 || ancestor == own {
             return false;
         }
-        if SCOPE_CGROUPS.get_ptr(&ancestor).is_some() {
+        // SAFETY: a map value.
+        if SCOPE_CGROUPS
+            .get_ptr(&ancestor)
+            .is_some_and(|reach| unsafe { *reach } == reach::BELOW)
+        {
             return true;
         }
     }

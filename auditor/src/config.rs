@@ -8,6 +8,7 @@
 
 mod identity;
 pub mod keys;
+mod masking;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,13 @@ use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::detect::own::Definition;
-pub use identity::{Enabled, Identity, KubernetesIdentity, Runtimes, Tracking};
+use crate::identity::selector::{
+    Selector,
+    choice::{Choice, ChoiceError},
+};
+pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
 use keys::{KEYS, Key, Kind};
+pub use masking::{Drift, Masking};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -38,6 +44,8 @@ pub struct Config {
     pub detect: Detect,
     pub identity: Identity,
     pub report: Report,
+    pub masking: Masking,
+    pub drift: Drift,
     pub serve: Serve,
     pub policy: Policy,
     /// The user's own, beside those of the catalogue.
@@ -52,8 +60,31 @@ pub struct Scope {
     pub pids: Vec<u32>,
     pub cgroups: Vec<PathBuf>,
     pub containers: Vec<String>,
+    /// Processes to watch, by what they are.
+    pub select: Vec<Selector>,
+    /// Of those, or of the whole node: what is left out.
+    pub except: Vec<Selector>,
     /// Names of programs and paths of executables that are left out.
     pub exclude: Vec<String>,
+}
+
+impl Scope {
+    /// Whether every process is watched, whatever it is.
+    pub fn is_node(&self) -> bool {
+        self.node && self.except.is_empty()
+    }
+
+    /// What selectors choose.
+    ///
+    /// # Errors
+    /// For a selector that chooses nothing.
+    pub fn choice(&self) -> Result<Choice, ChoiceError> {
+        let include = match self.node && !self.except.is_empty() {
+            true => vec![Selector::any()],
+            false => self.select.clone(),
+        };
+        Choice::new(include, self.except.clone())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -192,11 +223,15 @@ pub enum ConfigError {
         found: String,
     },
     #[error(
-        "nothing is watched: set scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host"
+        "nothing is watched: set scope.select, scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host"
     )]
     EmptyScope,
     #[error("scope.node: true already watches everything: remove scope.{0}, or scope.node to watch less")]
     NodeAndMore(&'static str),
+    #[error("scope.except leaves something out of scope.select or of scope.node: true, and neither is set")]
+    ExceptAlone,
+    #[error("scope.select and scope.except: {0}")]
+    Choice(#[from] ChoiceError),
 }
 
 impl Config {
@@ -238,13 +273,24 @@ impl Config {
             .unwrap_or_else(|| self.state_dir.join("findings.jsonl"))
     }
 
+    /// The masking ledger: `masking.path`, or `masking.redb` in the state directory.
+    pub fn masking_path(&self) -> PathBuf {
+        let path = self.masking.path.clone();
+        path.unwrap_or_else(|| self.state_dir.join("masking.redb"))
+    }
+
     fn checked(self) -> Result<Self, ConfigError> {
         let scope = &self.scope;
         let named = [
             ("pids", !scope.pids.is_empty()),
             ("cgroups", !scope.cgroups.is_empty()),
             ("containers", !scope.containers.is_empty()),
+            ("select", !scope.select.is_empty()),
         ];
+        if !scope.except.is_empty() && !scope.node && scope.select.is_empty() {
+            return Err(ConfigError::ExceptAlone);
+        }
+        scope.choice()?;
         match named.iter().find(|(_, set)| *set) {
             Some((name, _)) if scope.node => Err(ConfigError::NodeAndMore(name)),
             None if !scope.node => Err(ConfigError::EmptyScope),
@@ -373,6 +419,10 @@ impl Values {
             | Kind::OptionalPath
             | Kind::Address
             | Kind::Choice(_) => Value::String(text.to_owned()),
+            Kind::Selectors if !text.trim_start().starts_with('[') => {
+                let items = text.split(';').map(str::trim).filter(|item| !item.is_empty());
+                Value::Sequence(items.map(Value::from).collect())
+            }
             Kind::Texts | Kind::Numbers if !text.trim_start().starts_with('[') => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 let of_kind = |item: &str| match key.kind {

@@ -23,6 +23,7 @@ pub mod detect;
 pub mod glob;
 pub mod identity;
 pub mod ledger;
+pub mod masking;
 pub mod pipeline;
 pub mod policy;
 pub mod protocol;

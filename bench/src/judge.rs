@@ -211,6 +211,7 @@ fn observation(n: usize, rules: usize) -> anyhow::Result<Observation> {
             encrypted: true,
             captured_by: "openssl",
             connection: "1".to_owned(),
+            hops: 0,
         },
         source: workload(n * 7 % rules, 0),
         destination: End {

@@ -16,6 +16,8 @@ pub mod go;
 pub mod http;
 pub mod kube;
 pub mod loaded;
+pub mod masking;
+pub mod mesh;
 pub mod message;
 pub mod messages;
 pub mod mixed;

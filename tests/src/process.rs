@@ -151,6 +151,11 @@ impl Running {
         self.stdout.len() >= bytes
     }
 
+    /// What it has printed on standard output so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.stdout.bytes)).into_owned()
+    }
+
     /// Whether it has printed one of these words, on standard output or error.
     pub fn said(&self, words: &[&str]) -> bool {
         [&self.stdout, &self.stderr].iter().any(|output| {

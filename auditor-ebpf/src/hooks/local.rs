@@ -41,8 +41,9 @@ struct Keys {
 fn keys_of(endpoint: &Endpoint, keys: &mut Keys) {
     let local = address(&endpoint.local, endpoint.family);
     let remote = address(&endpoint.remote, endpoint.family);
-    // A loopback address is another host in each network namespace; others are the same in all.
-    let space = if is_loopback(local) {
+    // A loopback address is another host in each network namespace; others are the same in all. A proxy may connect to
+    // its pod's own address from a loopback one.
+    let space = if is_loopback(local) || is_loopback(remote) {
         u64::from(endpoint.netns)
     } else {
         0

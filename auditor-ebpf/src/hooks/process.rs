@@ -5,7 +5,7 @@ use core::{ffi::c_void, ptr};
 use auditor_common::{
     counter::Counter,
     record::{CONTROL_RING, Kind, Source},
-    scope::PATH_BYTES,
+    scope::{PATH_BYTES, mark},
 };
 use aya_ebpf::{
     helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_probe_read_kernel_str},
@@ -16,9 +16,12 @@ use aya_ebpf::{
 use crate::{
     account::count,
     copy::{event, event_header},
-    globals::{BPRM_FILENAME, EXCLUDES_USED, SIGNAL_LIVE, TASK_SIGNAL, TASK_TGID},
+    globals::{
+        BPRM_FILENAME, EXCLUDES_USED, SELECTS_USED, SIGNAL_LIVE, TASK_CGROUPS, TASK_SIGNAL, TASK_TGID,
+    },
     maps::{
-        EXCLUDED_NAMES, EXCLUDED_PATHS, EXCLUDED_TGIDS, KEPT, SCOPE_TGIDS, TLS_CALLS, TLS_CURRENT, TlsCallKey,
+        EXCLUDED_NAMES, EXCLUDED_PATHS, EXCLUDED_TGIDS, KEPT, SCOPE_TGIDS, TLS_CALLS, TLS_CURRENT,
+        TlsCallKey, UNDECIDED,
     },
     scope::{self, Task},
 };
@@ -36,16 +39,70 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         }
         return 0;
     }
-    if parent == child || scope::current().is_none() {
+    let selects = SELECTS_USED.load() != 0;
+    if parent == child || (!selects && scope::current().is_none()) {
         return 0;
     }
-    if SCOPE_TGIDS.get_ptr(&parent).is_some() && SCOPE_TGIDS.insert(&child, &1, 0).is_err() {
-        count(Counter::MapFull, 1);
+    let moved = selects && cgroups(ctx.arg(0)) != cgroups(ctx.arg(1));
+    match scope::mark(parent) {
+        Some(mark) if mark == mark::NAMED || (mark != mark::CHECKED && !moved) => {
+            if SCOPE_TGIDS.insert(&child, &mark, 0).is_err() {
+                count(Counter::MapFull, 1);
+            }
+        }
+        // The daemon may have been late to mark a process that had this number.
+        _ if selects => drop(SCOPE_TGIDS.remove(&child)),
+        _ => {}
+    }
+    if selects && (moved || UNDECIDED.get_ptr(&parent).is_some()) {
+        let _ = UNDECIDED.insert(&child, &1, 0);
     }
     let mut header = event_header(Kind::Fork, Source::Process, 0, u64::from(child) << 32);
     header.total = parent;
     event(header, None, CONTROL_RING);
+    if moved {
+        event(
+            event_header(Kind::Moved, Source::Process, 0, u64::from(child) << 32),
+            None,
+            CONTROL_RING,
+        );
+    }
     0
+}
+
+/// include/trace/events/cgroup.h `cgroup_attach_task(dst_cgrp, path, task, threadgroup)`, for each hierarchy: a process
+/// that selectors chose is not watched any more until the daemon has looked at where it is now.
+#[btf_tracepoint(function = "cgroup_attach_task")]
+pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
+    let tgid = tgid(ctx.arg(2));
+    if void(tgid, mark::CHOSEN) {
+        let _ = UNDECIDED.insert(&tgid, &1, 0);
+    }
+    event(
+        event_header(Kind::Moved, Source::Process, 0, u64::from(tgid) << 32),
+        None,
+        CONTROL_RING,
+    );
+    0
+}
+
+/// Takes a process out of scope that was chosen by what it is not any more, by `least` and the marks above it; what is
+/// under way for it can not be put in force then. False for one that was named.
+#[inline(always)]
+fn void(tgid: u32, least: u8) -> bool {
+    match scope::mark(tgid) {
+        Some(mark::NAMED) => return false,
+        Some(mark) if mark == mark::CHECKED || mark >= least => drop(SCOPE_TGIDS.remove(&tgid)),
+        _ => {}
+    }
+    true
+}
+
+/// Where the kernel keeps all cgroups of a task: the same for all tasks that are in the same ones.
+#[inline(always)]
+fn cgroups(task: *const u8) -> u64 {
+    // SAFETY: a BTF pointer to a task.
+    unsafe { ptr::read_volatile(task.add(TASK_CGROUPS.load() as usize).cast()) }
 }
 
 /// `sched_process_exec(task, old_pid, bprm)`.
@@ -54,9 +111,20 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     if EXCLUDES_USED.load() != 0 {
         exclude(ctx.arg(2));
     }
-    if let Some(task) = scope::current() {
+    let selects = SELECTS_USED.load() != 0;
+    let id = bpf_get_current_pid_tgid();
+    if selects {
+        let tgid = (id >> 32) as u32;
+        void(tgid, mark::CHOSEN_PROGRAM);
+    }
+    let in_scope = scope::current().is_some();
+    if selects && !in_scope {
+        let tgid = (id >> 32) as u32;
+        let _ = UNDECIDED.insert(&tgid, &1, 0);
+    }
+    if selects || in_scope {
         event(
-            event_header(Kind::Exec, Source::Process, 0, task.id()),
+            event_header(Kind::Exec, Source::Process, 0, id),
             None,
             CONTROL_RING,
         );
@@ -90,23 +158,38 @@ fn exclude(program: *const u8) {
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(task) = scope::current() else {
-        let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-        if scope::is_excluded(tgid) && is_last(ctx.arg(0)) {
+        let id = bpf_get_current_pid_tgid();
+        let tgid = (id >> 32) as u32;
+        let selects = SELECTS_USED.load() != 0;
+        if (selects || scope::is_excluded(tgid)) && is_last(ctx.arg(0)) {
             let _ = EXCLUDED_TGIDS.remove(&tgid);
             let _ = SCOPE_TGIDS.remove(&tgid);
+            if selects {
+                gone(id);
+            }
         }
         return 0;
     };
     forget_calls(task);
     if is_last(ctx.arg(0)) {
-        event(
-            event_header(Kind::Exit, Source::Process, 0, task.id()),
-            None,
-            CONTROL_RING,
-        );
+        gone(task.id());
         let _ = SCOPE_TGIDS.remove(&task.tgid);
     }
     0
+}
+
+/// Says that a process has ended.
+#[inline(always)]
+fn gone(id: u64) {
+    if SELECTS_USED.load() != 0 {
+        let tgid = (id >> 32) as u32;
+        let _ = UNDECIDED.remove(&tgid);
+    }
+    event(
+        event_header(Kind::Exit, Source::Process, 0, id),
+        None,
+        CONTROL_RING,
+    );
 }
 
 /// A thread that dies inside a TLS call must not leave its object to the next owner of its id.

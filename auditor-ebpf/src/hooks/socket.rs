@@ -55,7 +55,7 @@ fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
     if ret <= 0 {
         return failed(ret, ingress);
     }
-    let task = scope::current()?;
+    let task = scope::moving(ret as u64)?;
     let sk: *mut c_void = ctx.arg(0);
     let flags: i32 = ctx.arg(2);
     let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
@@ -111,7 +111,7 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     if ret <= 0 {
         return None;
     }
-    let task = scope::current()?;
+    let task = scope::moving(ret as u64)?;
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
@@ -128,7 +128,7 @@ fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()
     if ret <= 0 {
         return failed(ret, ingress);
     }
-    let task = scope::current()?;
+    let task = scope::moving(ret as u64)?;
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: the verifier checks the offset against struct socket.
     let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };

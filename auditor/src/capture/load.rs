@@ -47,6 +47,8 @@ pub struct Settings {
     pub cgroups: bool,
     /// Some processes are left out.
     pub excludes: bool,
+    /// Selectors choose what is watched: the kernel side tells of every process.
+    pub selects: bool,
 }
 
 impl Settings {
@@ -61,6 +63,7 @@ impl Settings {
             tier: None,
             cgroups: false,
             excludes: false,
+            selects: false,
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct Maps {
     counters: PerCpuArray<MapData, u64>,
     pub(super) tgids: HashMap<MapData, u32, u8>,
     pub(super) cgroups: HashMap<MapData, u64, u8>,
+    pub(super) undecided: HashMap<MapData, u32, u8>,
     pub(super) excluded: HashMap<MapData, u32, u8>,
     pub(super) excluded_names: HashMap<MapData, [u8; NAME_BYTES], u8>,
     pub(super) excluded_paths: HashMap<MapData, [u8; PATH_BYTES], u8>,
@@ -139,6 +143,7 @@ impl Kernel {
             counters: typed(&mut ebpf, "COUNTERS", PerCpuArray::try_from)?,
             tgids: typed(&mut ebpf, "SCOPE_TGIDS", HashMap::try_from)?,
             cgroups: typed(&mut ebpf, "SCOPE_CGROUPS", HashMap::try_from)?,
+            undecided: typed(&mut ebpf, "UNDECIDED", HashMap::try_from)?,
             excluded: typed(&mut ebpf, "EXCLUDED_TGIDS", HashMap::try_from)?,
             excluded_names: typed(&mut ebpf, "EXCLUDED_NAMES", HashMap::try_from)?,
             excluded_paths: typed(&mut ebpf, "EXCLUDED_PATHS", HashMap::try_from)?,
@@ -155,6 +160,9 @@ impl Kernel {
             "inet_sock_set_state",
         ] {
             trace(&mut ebpf, &btf, name)?;
+        }
+        if settings.selects {
+            trace(&mut ebpf, &btf, "cgroup_attach_task")?;
         }
         // A kernel without it is looked at by polling alone.
         let mappings = trace(&mut ebpf, &btf, "vm_unmapped_area").map_err(|error| error_chain(&error));
@@ -268,6 +276,7 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
     let node = u32::from(settings.node);
     let cgroups = u32::from(settings.cgroups);
     let excludes = u32::from(settings.excludes);
+    let selects = u32::from(settings.selects);
     let mut loader = EbpfLoader::new();
     for (name, offset) in &offsets {
         loader.override_global(name, offset, true);
@@ -283,6 +292,7 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global("SCOPE_NODE", &node, true)
         .override_global("SCOPE_CGROUPS_USED", &cgroups, true)
         .override_global("EXCLUDES_USED", &excludes, true)
+        .override_global("SELECTS_USED", &selects, true)
         .override_global("DATA_RINGS", &settings.rings, true)
         .override_global("MAX_CALL_BYTES", &settings.max_call_bytes, true)
         .override_global("MAX_MESSAGE_BYTES", &settings.max_message_bytes, true)

@@ -28,6 +28,7 @@ impl<'a> Record<'a> {
             7 => Kind::Fork,
             8 => Kind::Mapped,
             9 => Kind::Datagram,
+            10 => Kind::Moved,
             _ => return None,
         };
         let source = match header.source {

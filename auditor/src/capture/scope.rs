@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use auditor_common::scope::{NAME_BYTES, PATH_BYTES};
+use auditor_common::scope::{NAME_BYTES, PATH_BYTES, mark, reach};
+use aya::maps::MapError;
 use thiserror::Error;
 
 use super::load::Maps;
@@ -24,7 +25,7 @@ pub enum ScopeError {
     #[error("no cgroup of a container {0} on this host; is it running?")]
     NoContainer(String),
     #[error("the scope map is full: {0}")]
-    Full(aya::maps::MapError),
+    Full(MapError),
 }
 
 impl Maps {
@@ -33,7 +34,7 @@ impl Maps {
     /// # Errors
     /// When the map is full.
     pub fn watch_process(&mut self, tgid: u32) -> Result<(), ScopeError> {
-        self.tgids.insert(tgid, 1, 0).map_err(ScopeError::Full)
+        self.tgids.insert(tgid, mark::NAMED, 0).map_err(ScopeError::Full)
     }
 
     /// Entries in the map of watched processes.
@@ -70,7 +71,99 @@ impl Maps {
     /// When there is no such cgroup or the map is full.
     pub fn watch_cgroup(&mut self, path: &Path) -> Result<(), ScopeError> {
         let id = cgroup_id(path)?;
-        self.cgroups.insert(id, 1, 0).map_err(ScopeError::Full)
+        self.cgroups.insert(id, reach::BELOW, 0).map_err(ScopeError::Full)
+    }
+
+    /// Watches a process because of what it is. `is_still` looks once more whether it is that: what it becomes from
+    /// before that look on makes the kernel side forget it. True when it is watched.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn choose_process(
+        &mut self,
+        tgid: u32,
+        by_program: bool,
+        is_still: impl FnOnce() -> bool,
+    ) -> Result<bool, ScopeError> {
+        /// `BPF_EXIST` (uapi/linux/bpf.h): only an entry that is there is changed.
+        const EXIST: u64 = 2;
+        let mark = if by_program {
+            mark::CHOSEN_PROGRAM
+        } else {
+            mark::CHOSEN
+        };
+        match self.tgids.get(&tgid, 0) {
+            Ok(before) if before == mark::NAMED || before == mark => return Ok(true),
+            _ => {}
+        }
+        self.tgids
+            .insert(tgid, mark::CHECKED, 0)
+            .map_err(ScopeError::Full)?;
+        if !is_still() {
+            let _ = self.tgids.remove(&tgid);
+            return Ok(false);
+        }
+        match self.tgids.insert(tgid, mark, EXIST) {
+            Ok(()) => Ok(true),
+            // It became something else meanwhile, and that will be told.
+            Err(MapError::KeyNotFound) => Ok(false),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => {
+                Ok(false)
+            }
+            Err(error) => Err(ScopeError::Full(error)),
+        }
+    }
+
+    /// Whether a process is in the map of watched processes and is watched.
+    pub fn is_marked(&self, tgid: u32) -> bool {
+        self.tgids.get(&tgid, 0).is_ok_and(|mark| mark != mark::CHECKED)
+    }
+
+    /// Whether a process is watched because it was named, and not by what it is.
+    pub fn is_named(&self, tgid: u32) -> bool {
+        self.tgids.get(&tgid, 0).is_ok_and(|mark| mark == mark::NAMED)
+    }
+
+    /// No longer watches a process that was chosen.
+    pub fn leave_process(&mut self, tgid: u32) {
+        if self.tgids.get(&tgid, 0).is_ok_and(|mark| mark != mark::NAMED) {
+            let _ = self.tgids.remove(&tgid);
+        }
+    }
+
+    /// Watches the processes of one cgroup, by its id, and not those of cgroups below it.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn choose_cgroup(&mut self, id: u64) -> Result<(), ScopeError> {
+        match self.cgroups.get(&id, 0) {
+            Ok(_) => Ok(()),
+            Err(_) => self.cgroups.insert(id, reach::ALONE, 0).map_err(ScopeError::Full),
+        }
+    }
+
+    /// No longer watches a cgroup that was chosen.
+    pub fn leave_cgroup(&mut self, id: u64) {
+        if self.cgroups.get(&id, 0).is_ok_and(|reach| reach == reach::ALONE) {
+            let _ = self.cgroups.remove(&id);
+        }
+    }
+
+    /// The ids of cgroups that were chosen.
+    pub fn chosen_cgroups(&self) -> Vec<u64> {
+        let all = self.cgroups.iter().filter_map(Result::ok);
+        all.filter(|(_, reach)| *reach == reach::ALONE)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// Whether what a process moves, which is not watched, is counted until that is decided.
+    pub fn set_undecided(&mut self, tgid: u32, undecided: bool) {
+        // It is counted only as far as there is room.
+        let _ = match undecided {
+            true => self.undecided.insert(tgid, 1, 0),
+            false => self.undecided.remove(&tgid),
+        };
     }
 
     /// Leaves a process out from now on.
@@ -135,6 +228,18 @@ pub fn cgroup2_mount() -> Option<PathBuf> {
         let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
         (kind == "cgroup2").then(|| PathBuf::from(path))
     })
+}
+
+/// Where cgroup v2 is mounted, if the paths in `/proc/PID/cgroup` are below it and nothing is in a cgroup of v1.
+pub fn unified_mount() -> Option<PathBuf> {
+    /// `PROC_CGROUP_INIT_INO` (include/linux/proc_ns.h).
+    const FIRST: &str = "cgroup:[4026531835]";
+    let is_the_hosts = fs::read_link("/proc/self/ns/cgroup").is_ok_and(|link| link == Path::new(FIRST));
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let has_first = mounts
+        .lines()
+        .any(|line| line.split(' ').nth(2) == Some("cgroup"));
+    (is_the_hosts && !has_first).then(cgroup2_mount).flatten()
 }
 
 /// Turns what a user wrote into a cgroup directory: an absolute path, or one below the mount.

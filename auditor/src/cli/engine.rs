@@ -23,7 +23,7 @@ use crate::policy::compile::Policies;
 use crate::policy::load::Places;
 use crate::policy::{Judge, Live, names, source};
 use crate::report::summary::{
-    Accounts, Attached, Bindings, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
+    Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
 };
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
@@ -137,7 +137,7 @@ pub(super) fn scope(
     let mut found = Scope {
         node,
         pids: pids.to_vec(),
-        cgroups: Vec::new(),
+        ..Scope::default()
     };
     for cgroup in cgroups {
         found.cgroups.push(scope::find_cgroup(&cgroup)?);
@@ -233,8 +233,19 @@ pub(super) fn summary(
             refused: descriptors.refused,
             no_room: descriptors.no_room,
         },
+        scope: chosen(totals),
         command,
     }
+}
+
+fn chosen(totals: &Totals) -> Option<Chosen> {
+    let [watched, undecided, undecided_bytes] =
+        [&totals.chosen, &totals.undecided, &totals.undecided_bytes].map(Totals::get);
+    (watched + undecided + undecided_bytes > 0).then_some(Chosen {
+        watched,
+        undecided,
+        undecided_bytes,
+    })
 }
 
 fn attached(hook: Hooked) -> Attached {

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod coverage;
 pub mod detectors;
 pub mod doctor;
 mod engine;
@@ -40,6 +41,8 @@ enum Command {
     Scan(scan::Args),
     /// Show the findings of a running daemon
     Tail(tail::Args),
+    /// Show how much of each kind of data is masked, and require it
+    Coverage(coverage::Args),
     /// Show what this kernel, these privileges and this host allow
     Doctor(doctor::Args),
     /// Explain step by step who a process, cgroup, container or address is
@@ -105,6 +108,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Who(args) => who::run(args),
         Command::Scan(args) => scan::main(&args),
         Command::Tail(args) => tail::run(args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Detectors(args) => detectors::run(args),
         Command::Policy(args) => policy::run(args),
     }

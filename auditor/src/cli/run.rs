@@ -5,6 +5,7 @@
 //! captured is reported.
 
 mod keep;
+mod masking;
 mod policies;
 
 use std::fs::DirBuilder;
@@ -22,10 +23,11 @@ use tokio::sync::watch;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, Enabled, Identity, Runtimes, States};
+use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
 use crate::identity::{
     self,
     kubernetes::{Kubernetes, Watches, directory::Kind},
+    mesh::Mesh,
     names::{Names, Pods},
 };
 use crate::ledger::ByteLedger;
@@ -94,12 +96,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
-    let scope = engine::scope(
-        config.scope.node,
+    let mut scope = engine::scope(
+        config.scope.is_node(),
         &config.scope.pids,
         config.scope.cgroups.iter().map(|path| path.display().to_string()),
         &config.scope.containers,
     )?;
+    scope.choice = config.scope.choice()?;
     let cluster = kubernetes(&config)?;
     let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
     let started = Timestamp::now();
@@ -115,7 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         selection: selection(&config.capture.leave_out)?,
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
-        naming: naming(&config.identity, kubernetes.clone())?,
+        naming: naming(&config, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
         kubernetes,
         conntrack: engine::conntrack(config.identity.conntrack)?,
         scanner,
@@ -136,6 +139,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
     };
     let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
+    let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
+    reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
@@ -159,6 +164,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
             refresh(&metrics, &session, journal.as_ref());
+            masking.show(&metrics, &health);
             if let Some((kubernetes, _)) = &cluster {
                 identity(kubernetes, &metrics, &health);
             }
@@ -175,6 +181,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
     keeper.finish(&reporter);
+    masking.finish();
     server.stop();
     let summary = engine::summary(started, &reporter, &shared, hooked, None);
     tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");
@@ -215,10 +222,19 @@ fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watche
     let started = Kubernetes::start(&identity::kubernetes::Settings {
         kubeconfig: wanted.kubeconfig.clone(),
         node_name: wanted.node_name(),
-        labels: config.identity.labels.clone(),
+        labels: labels(config)?,
         trust_domain: config.identity.trust_domain.clone(),
     });
     Ok(Some(started?))
+}
+
+/// The labels that findings carry: those that are asked for, and those that selectors of the scope ask for.
+fn labels(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut labels = config.identity.labels.clone();
+    labels.extend(config.scope.choice()?.labels());
+    labels.sort();
+    labels.dedup();
+    Ok(labels)
 }
 
 /// How well the cluster is known.
@@ -249,8 +265,15 @@ fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
+/// The rules of `identity.mesh.proxies`.
+fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
+    let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
+    Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
+}
+
 /// Who is asked for names, by `identity`.
-fn naming(identity: &Identity, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Result<Naming> {
+fn naming(config: &Config, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Result<Naming> {
+    let identity = &config.identity;
     let patience = Duration::from_secs(identity.wait_seconds);
     if identity.runtimes == Runtimes::Off {
         return Ok(Naming {
@@ -261,7 +284,7 @@ fn naming(identity: &Identity, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::R
     let sockets: Result<Vec<_>, _> = identity.sockets.iter().map(|socket| socket.parse()).collect();
     engine::naming(
         sockets.context("identity.sockets")?,
-        identity.labels.iter().cloned(),
+        labels(config)?,
         patience,
         kubernetes,
     )
@@ -286,6 +309,7 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.undecided_bytes_so_far(Totals::get(&totals.undecided_bytes));
     metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));
     metrics.events_so_far("detect", Totals::get(&totals.documents));

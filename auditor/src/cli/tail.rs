@@ -103,7 +103,7 @@ enum Ended {
     ByReader,
 }
 
-fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
+pub(super) fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
     let path = socket.display();
     UnixStream::connect(socket).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
@@ -139,6 +139,7 @@ fn request(args: &Args, now: Timestamp) -> Request {
         },
         last,
         follow: args.follow,
+        masking: false,
     }
 }
 

@@ -23,9 +23,11 @@ use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
 use crate::config;
 use crate::identity::container::Socket;
+use crate::identity::mesh::{self, Mesh, Proxy};
+use crate::identity::selector::{Selector, choice::Choice};
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Options, Rule, Selection, Session};
+use crate::pipeline::{By, Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::{Finding, Verdict};
 use crate::report::sinks::{Sink as _, stdout};
@@ -60,6 +62,16 @@ pub struct Args {
     /// A container to watch: its id, 12 digits or more
     #[arg(long, value_name = "ID")]
     container: Vec<String>,
+    /// Processes to watch, as they come and go: a selector such as namespace=shop,workload=Deployment/checkout,
+    /// unit=nginx.service or exe=/usr/sbin/nginx; may be given several times
+    #[arg(long, value_name = "SELECTOR")]
+    select: Vec<Selector>,
+    /// Leave out what this selector means; may be given several times
+    #[arg(long, value_name = "SELECTOR", requires = "select")]
+    except: Vec<Selector>,
+    /// By what the kernel side knows what was selected; for tests
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SelectBy::Best, hide = true)]
+    select_by: SelectBy,
     /// A program that is never hooked or watched: its name, or the path of its executable
     #[arg(long, value_name = "PROGRAM")]
     exclude: Vec<String>,
@@ -79,6 +91,11 @@ pub struct Args {
     /// the network namespace auditor runs in; or nobody's
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Tracking::Auto)]
     conntrack: Tracking,
+    /// Processes that pass on what others send, as sidecars do: `container=NAME`, `exe=PATH`, `uid=N`, with spaces between
+    /// them where several have to be true; with `xfcc` their x-forwarded-client-cert is believed [default: those of Istio,
+    /// Linkerd, Kuma and Consul]
+    #[arg(long, value_name = "RULE")]
+    mesh_proxy: Vec<Proxy>,
     /// Stop after this time, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = super::tail::duration)]
     duration: Option<jiff::SignedDuration>,
@@ -171,6 +188,13 @@ impl From<Tracking> for config::Tracking {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SelectBy {
+    Best,
+    Processes,
+    Cgroups,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AttachPoints {
     Chosen,
     Exported,
@@ -183,11 +207,18 @@ enum AttachPoints {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let core_limit = engine::forbid_core_dumps()?;
     let mut scope = engine::scope(false, &args.pid, args.cgroup.iter().cloned(), &args.container)?;
+    scope.choice = Choice::new(args.select.clone(), args.except.clone())?;
+    scope.by = match args.select_by {
+        SelectBy::Best => By::Best,
+        SelectBy::Processes => By::Processes,
+        SelectBy::Cgroups => By::Cgroups,
+    };
+    let labels: Vec<String> = scope.choice.labels().collect();
     if scope.is_empty() && args.command.is_empty() {
-        bail!("nothing to watch: give --pid, --cgroup, --container, or -- and a command");
+        bail!("nothing to watch: give --select, --pid, --cgroup, --container, or -- and a command");
     }
     let cluster = match &args.kubeconfig {
-        Some(file) => Some(engine::cluster(file, &[])?),
+        Some(file) => Some(engine::cluster(file, &labels)?),
         None => None,
     };
     let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
@@ -231,7 +262,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
         detach_after: DETACH_AFTER,
-        naming: engine::naming(args.runtime_socket.clone(), [], NAME_PATIENCE, kubernetes.clone())?,
+        naming: engine::naming(
+            args.runtime_socket.clone(),
+            labels,
+            NAME_PATIENCE,
+            kubernetes.clone(),
+        )?
+        .with_mesh(mesh_of(&args)),
         kubernetes,
         conntrack: engine::conntrack(args.conntrack.into())?,
         scanner: engine::scanner(args.key_file.as_deref(), false, &own)?,
@@ -330,6 +367,14 @@ impl Over<'_> {
         }
         Ok(self.ended.get_or_insert_with(Instant::now).elapsed() >= LAST_RECORDS)
     }
+}
+
+/// The proxies that were named; else those that are known.
+fn mesh_of(args: &Args) -> Mesh {
+    if args.mesh_proxy.is_empty() {
+        return Mesh::new(mesh::DEFAULT.iter().filter_map(|rule| rule.parse().ok()));
+    }
+    Mesh::new(args.mesh_proxy.iter().cloned())
 }
 
 fn command_status(status: ExitStatus) -> CommandStatus {

@@ -18,6 +18,14 @@ pub struct Identity {
     pub trust_domain: Option<String>,
     pub conntrack: Tracking,
     pub kubernetes: KubernetesIdentity,
+    pub mesh: MeshIdentity,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshIdentity {
+    /// Rules, see [`crate::identity::mesh::Proxy`].
+    pub proxies: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use serde_norway::Value;
 
+use crate::identity::selector::Selector;
+
 /// One key of the configuration.
 #[derive(Debug)]
 pub struct Key {
@@ -42,6 +44,8 @@ pub enum Kind {
     /// Process ids.
     Numbers,
     Texts,
+    /// Selectors; as text with semicolons between them.
+    Selectors,
     /// Own detectors; their shape is checked where the list is read.
     Detectors,
 }
@@ -57,7 +61,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: "/var/lib/auditor",
         unit: "",
-        meaning: "Folder of the journal, the fingerprint key and the sketches of fields.",
+        meaning: "Folder of the journal, the fingerprint key, the sketches of fields and the masking ledger.",
     },
     Key {
         path: "scope.node",
@@ -86,6 +90,20 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         unit: "",
         meaning: "Containers to watch: ids, or the start of an id that is unique.",
+    },
+    Key {
+        path: "scope.select",
+        kind: Kind::Selectors,
+        default: "[]",
+        unit: "",
+        meaning: "Processes to watch, as they come and go: those that one of these selectors means. See policy.md.",
+    },
+    Key {
+        path: "scope.except",
+        kind: Kind::Selectors,
+        default: "[]",
+        unit: "",
+        meaning: "Of those, or of the whole node, leave out what one of these selectors means.",
     },
     Key {
         path: "scope.exclude",
@@ -249,6 +267,55 @@ pub const KEYS: &[Key] = &[
         meaning: "Rotated journals kept beside the current one.",
     },
     Key {
+        path: "masking.path",
+        kind: Kind::OptionalPath,
+        default: "",
+        unit: "",
+        meaning: "The masking ledger; not set: `masking.redb` in `state_dir`. See masking.md.",
+    },
+    Key {
+        path: "masking.max_fields",
+        kind: Kind::Number(64, 65_536),
+        default: "32768",
+        unit: "fields",
+        meaning: "Fields with a row of their own; the rest is counted together by sender, receiver and kind of data.",
+    },
+    Key {
+        path: "masking.max_age_days",
+        kind: Kind::Number(1, 3650),
+        default: "90",
+        unit: "days",
+        meaning: "A field that was not seen for so long is forgotten. Only time in which the daemon runs counts.",
+    },
+    Key {
+        path: "masking.max_bytes",
+        kind: Kind::Number(8 << 20, 1 << 40),
+        default: "268435456",
+        unit: "bytes",
+        meaning: "A larger ledger is compacted; one that is larger even then loses rows, those with clear values last.",
+    },
+    Key {
+        path: "drift.enabled",
+        kind: Kind::Flag,
+        default: "true",
+        unit: "",
+        meaning: "Report what changes: lost masks, new kinds of data, new flows, lost encryption, bursts.",
+    },
+    Key {
+        path: "drift.learning_seconds",
+        kind: Kind::Number(0, 31_536_000),
+        default: "86400",
+        unit: "seconds",
+        meaning: "Nothing is told of a field or of two ends that are known for less.",
+    },
+    Key {
+        path: "drift.rate_factor",
+        kind: Kind::Number(2, 1_000_000),
+        default: "10",
+        unit: "",
+        meaning: "So many times the usual number of values within five seconds are a burst.",
+    },
+    Key {
         path: "policy.files",
         kind: Kind::Texts,
         default: "[]",
@@ -296,6 +363,13 @@ pub const KEYS: &[Key] = &[
         default: "",
         unit: "",
         meaning: "Name of this node; not set: that in the variable `NODE_NAME`.",
+    },
+    Key {
+        path: "identity.mesh.proxies",
+        kind: Kind::Texts,
+        default: r#"["container=istio-proxy xfcc", "container=linkerd-proxy", "container=kuma-sidecar", "container=consul-dataplane", "exe=/usr/local/bin/envoy uid=1337 xfcc", "exe=/usr/lib/linkerd/linkerd2-proxy uid=2102", "exe=/usr/local/bin/ztunnel"]"#,
+        unit: "",
+        meaning: "Proxies of a service mesh: rules of `container=NAME` (in a pod), `exe=PATH` and `uid=N` with spaces between them, all of which have to be true. With `xfcc` its `x-forwarded-client-cert` is believed. See identity.md.",
     },
     Key {
         path: "serve.http",
@@ -375,7 +449,7 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath | Kind::OptionalText => Value::Null,
-            Kind::Numbers | Kind::Texts | Kind::Detectors => Value::Sequence(Vec::new()),
+            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => Value::Sequence(Vec::new()),
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
                 self.default.parse::<u64>().map_or(Value::Null, Value::from)
@@ -403,7 +477,7 @@ impl Key {
                 within(&value, least, most) && value.as_u64().is_some_and(u64::is_power_of_two)
             }
             (Value::String(text), kind) => fits_text(text, kind),
-            (Value::Sequence(items), Kind::Numbers | Kind::Texts) => {
+            (Value::Sequence(items), Kind::Numbers | Kind::Texts | Kind::Selectors) => {
                 return self.checked_list(items).map(|()| value);
             }
             _ => false,
@@ -428,6 +502,7 @@ impl Key {
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
             Kind::Numbers => format!("a list of whole numbers from 1 to {MAX_PID}"),
             Kind::Texts => "a list of texts".to_owned(),
+            Kind::Selectors => "a list of selectors".to_owned(),
             Kind::Detectors => "a list of definitions".to_owned(),
         }
     }
@@ -460,7 +535,16 @@ impl Key {
             (_, Value::String(text)) => !fits_text(text, Kind::Text),
             _ => true,
         });
-        wrong.map_or(Ok(()), |item| Err(shown(item)))
+        if let Some(wrong) = wrong {
+            return Err(shown(wrong));
+        }
+        let selectors = items.iter().filter(|_| self.kind == Kind::Selectors);
+        for item in selectors {
+            if let Err(error) = item.as_str().unwrap_or_default().parse::<Selector>() {
+                return Err(format!("{} ({error})", shown(item)));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -484,6 +568,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
         | Kind::PowerOfTwo(..)
         | Kind::Numbers
         | Kind::Texts
+        | Kind::Selectors
         | Kind::Detectors => false,
     }
 }

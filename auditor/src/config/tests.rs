@@ -55,7 +55,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
     let cases = [
         (
             "",
-            "nothing is watched: set scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host",
+            "nothing is watched: set scope.select, scope.pids, scope.cgroups or scope.containers, or scope.node: true for everything on this host",
         ),
         (
             "scope: {node: true, pids: [1]}",
@@ -151,6 +151,37 @@ proptest::proptest! {
             let _ = values.set("variable", key.path, &value);
         }
         let _ = values.into_config();
+    }
+}
+
+#[test]
+fn what_is_selected_is_read_from_file_and_environment_and_checked() {
+    let scope =
+        |yaml: &str, environment: &[(&str, &str)]| load(yaml, environment, &[]).map(|config| config.scope);
+    let both = scope(
+        "scope: {select: ['namespace=shop,workload=Deployment/a', 'unit in (a.service, b.service)'], except: ['image=proxy*']}",
+        &[],
+    )
+    .unwrap();
+    assert_eq!((both.select.len(), both.except.len()), (2, 1));
+    assert!(!both.is_node() && !both.choice().unwrap().is_empty());
+    let variable = [(
+        "AUDITOR_SCOPE__SELECT",
+        "namespace=shop,label=team:pay; exe=/bin/a",
+    )];
+    assert_eq!(scope("", &variable).unwrap().select.len(), 2);
+    // A node with exceptions is a choice among its processes.
+    let node = scope("scope: {node: true, except: ['namespace=kube-system']}", &[]).unwrap();
+    assert!(!node.is_node() && !node.choice().unwrap().is_empty());
+    assert!(scope("scope: {node: true}", &[]).unwrap().is_node());
+    for (yaml, wrong) in [
+        ("scope: {select: ['namepsace=a']}", "did you mean `namespace`?"),
+        ("scope: {select: ['host=a.com']}", "no process of this host has"),
+        ("scope: {except: ['unit=a']}", "neither is set"),
+        ("scope: {node: true, select: [any]}", "remove scope.select"),
+    ] {
+        let error = scope(yaml, &[]).unwrap_err();
+        assert!(error.contains(wrong), "{yaml}: {error}");
     }
 }
 

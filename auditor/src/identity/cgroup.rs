@@ -149,6 +149,15 @@ pub fn path_of(pid: u32) -> Option<String> {
     choose(&text).map(str::to_owned)
 }
 
+/// The path of v2's hierarchy.
+pub fn v2_path_of(pid: u32) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(format!("/proc/{pid}/cgroup")).ok()?;
+    file.take(FILE_LIMIT).read_to_string(&mut text).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(path.to_owned())
+}
+
 /// The path in the text of a `/proc/PID/cgroup` that names most.
 pub fn choose(text: &str) -> Option<&str> {
     let mut best: Option<((u8, bool), &str)> = None;

@@ -179,6 +179,7 @@ pub async fn address(ip: IpAddr, port: Option<u16>, settings: &Settings) -> Expl
             None,
             None,
             0,
+            &[],
         ));
     }
     for pid in found.into_iter().take(MOST) {

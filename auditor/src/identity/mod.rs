@@ -8,8 +8,10 @@ pub mod addresses;
 pub mod cgroup;
 pub mod conntrack;
 pub mod container;
+pub mod dns;
 pub mod explain;
 pub mod kubernetes;
+pub mod mesh;
 pub mod names;
 pub mod pairs;
 pub mod peer;
@@ -18,7 +20,7 @@ pub mod selector;
 pub mod translations;
 pub mod users;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::report::{
     finding::{Certainty, Container, End, IdentifiedBy, Pod, Process, Workload},
@@ -79,28 +81,36 @@ fn process(process: &ProcessInfo) -> Process {
         exe: process.exe.clone(),
         comm: process.comm.clone(),
         user: process.user.clone().or(process.uid.map(|uid| uid.to_string())),
+        uid: process.uid,
     }
 }
 
 /// An end on another host: a pod, service or node of the cluster that had the address when `time_ns` was on the clock of
-/// records; else the name the client asked for; else the address alone.
+/// records; else by one of the `names` that name servers gave the address; else the name the client asked for; else the
+/// address alone.
 pub fn remote_end(
     address: Option<SocketAddr>,
     host: Option<&str>,
     kubernetes: Option<&Kubernetes>,
     time_ns: u64,
+    names: &[Arc<str>],
 ) -> End {
     let in_cluster = |kubernetes: &Kubernetes| kubernetes.end(address?, time_ns);
     if let Some(end) = kubernetes.and_then(in_cluster) {
         return end;
     }
-    let (identified_by, certainty) = match host {
-        Some(_) => (IdentifiedBy::Host, Certainty::Likely),
+    // While not all of the cluster is known, an address may be inside.
+    let may_be_inside = kubernetes.is_some_and(|kubernetes| !kubernetes.status.is_whole());
+    let names = if may_be_inside { &[] } else { names };
+    let chosen = dns::choose(names, host);
+    let (identified_by, certainty) = match chosen {
+        Some((_, true)) => (IdentifiedBy::Dns, Certainty::Likely),
+        Some((_, false)) => (IdentifiedBy::Host, Certainty::Likely),
         None => (IdentifiedBy::Unresolved, Certainty::None),
     };
     End {
         address: address.map(|address| address.to_string()),
-        host: host.map(str::to_owned),
+        host: chosen.map(|(host, _)| host.to_owned()),
         identified_by,
         certainty,
         ..End::default()

@@ -5,7 +5,11 @@
 
 use std::sync::Arc;
 
-use super::container::{Containers, Facts, Look, Unnamed};
+use super::{
+    container::{Containers, Facts, Look, Unnamed},
+    mesh::Mesh,
+    selector::choice::Certain,
+};
 use crate::report::finding::{Container, End, Workload};
 
 /// Whether more may become known of an end.
@@ -31,25 +35,56 @@ pub trait Pods: Send + Sync {
 pub struct Names {
     containers: Option<Arc<Containers>>,
     pods: Option<Arc<dyn Pods>>,
+    mesh: Arc<Mesh>,
 }
 
 impl Names {
     /// Names from these sources.
     pub fn new(containers: Option<Arc<Containers>>, pods: Option<Arc<dyn Pods>>) -> Self {
-        Self { containers, pods }
+        Self {
+            containers,
+            pods,
+            mesh: Arc::default(),
+        }
+    }
+
+    /// With who is a proxy of a mesh.
+    #[must_use]
+    pub fn with_mesh(mut self, mesh: Mesh) -> Self {
+        self.mesh = Arc::new(mesh);
+        self
+    }
+
+    /// Who is a proxy of a mesh.
+    pub const fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
     }
 
     /// Adds to an end what is known of it now.
     pub fn name(&self, end: &mut End) -> Named {
+        self.name_with_certainty(end).0
+    }
+
+    /// The same, and what is known for good of an end that is a process of this host. Where nobody answers, nothing is,
+    /// also if nobody ever will.
+    pub fn name_with_certainty(&self, end: &mut End) -> (Named, Certain) {
         let by_runtime = self.by_runtime(end);
         let by_pods = match (&self.pods, end.pod.as_ref().map(|pod| pod.uid.clone())) {
-            (Some(pods), Some(uid)) => pods.name(&uid, end),
-            _ => Named::Done,
+            (Some(pods), Some(uid)) => Some(pods.name(&uid, end)),
+            _ => None,
         };
-        match (by_runtime, by_pods) {
-            (Named::Done, Named::Done) => Named::Done,
-            _ => Named::Pending,
-        }
+        self.mesh.mark(end);
+        let cluster = end.pod.is_none() || by_pods == Some(Named::Done);
+        let certain = Certain {
+            container: end
+                .container
+                .as_ref()
+                .is_none_or(|container| container.unnamed.is_none()),
+            pod: cluster || end.pod.as_ref().is_some_and(|pod| pod.name.is_some()),
+            cluster,
+        };
+        let is_pending = by_runtime == Named::Pending || by_pods == Some(Named::Pending);
+        (if is_pending { Named::Pending } else { Named::Done }, certain)
     }
 
     /// Grows whenever an end that is pending may have become known.

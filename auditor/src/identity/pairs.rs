@@ -23,7 +23,7 @@ const AFTERLIFE: Duration = Duration::from_secs(5);
 pub struct AddressPair {
     pub local: SocketAddr,
     pub remote: SocketAddr,
-    /// Network namespace, for loopback addresses; 0 otherwise: those are the same in all.
+    /// Network namespace, where an address is a loopback one; 0 otherwise: those are the same in all.
     netns: u32,
 }
 
@@ -31,7 +31,9 @@ impl AddressPair {
     /// The pair of a socket in network namespace `netns`. IPv4-mapped addresses become IPv4.
     pub fn new(local: SocketAddr, remote: SocketAddr, netns: u32) -> Self {
         let (local, remote) = (canonical(local), canonical(remote));
-        let netns = if local.ip().is_loopback() { netns } else { 0 };
+        // Istio's sidecar connects to its application's own address from 127.0.0.6.
+        let is_loopback = local.ip().is_loopback() || remote.ip().is_loopback();
+        let netns = if is_loopback { netns } else { 0 };
         Self { local, remote, netns }
     }
 
@@ -66,7 +68,7 @@ impl AddressPair {
 
     /// Both ends are in one network namespace: their sockets are in the same tables of /proc.
     pub fn is_within_host(self) -> bool {
-        self.remote.ip().is_loopback() || self.remote.ip() == self.local.ip()
+        self.remote.ip().is_loopback() || self.local.ip().is_loopback() || self.remote.ip() == self.local.ip()
     }
 
     fn is_unix(self) -> bool {
@@ -295,6 +297,17 @@ mod tests {
             }),
             "once captured, always"
         );
+    }
+
+    #[test]
+    fn an_address_of_a_pod_and_a_loopback_one_are_ends_of_one_namespace() {
+        let pairs = Pairs::default();
+        let pair = |local, remote, netns| AddressPair::new(address(local), address(remote), netns);
+        pairs.insert(pair("127.0.0.6:40000", "10.0.0.1:8080", 1), 7, true);
+        let at_application = |netns| pairs.peer(pair("10.0.0.1:8080", "127.0.0.6:40000", netns));
+        assert_eq!(at_application(1).map(|owner| owner.tgid), Some(7));
+        assert_eq!(at_application(2), None);
+        assert!(pair("127.0.0.6:40000", "10.0.0.1:8080", 1).is_within_host());
     }
 
     #[test]

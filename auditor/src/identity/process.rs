@@ -60,6 +60,11 @@ pub struct ProcessInfo {
 }
 
 impl ProcessInfo {
+    /// What `/proc` says now.
+    pub fn read(pid: u32) -> Self {
+        read::process(pid)
+    }
+
     /// When it started, by the wall clock; to a hundredth of a second.
     pub fn started(&self) -> Option<Timestamp> {
         let since = SignedDuration::from_millis(

@@ -4,6 +4,7 @@
 //! that says whether an [`End`] is meant, how narrow it is, and (in [`overlap`]) an end that two
 //! selectors mean. What is not known of an end is absent: `=` does not mean it, `!=` does.
 
+pub mod choice;
 pub mod describe;
 pub mod overlap;
 mod parse;
@@ -235,6 +236,14 @@ impl<'a> Known<'a> {
             end,
             external: is_external(end),
             workload: attribute(end, Key::Workload, "").map(Cow::into_owned),
+        }
+    }
+
+    /// The same, where somebody else knew whether the end is outside.
+    pub fn said(end: &'a End, external: bool) -> Self {
+        Self {
+            external,
+            ..Self::of(end)
         }
     }
 

@@ -2,7 +2,7 @@
 //! counters go into the ledger, and at the end everything is detached.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -12,7 +12,12 @@ use auditor_common::{counter::Counter, record::Kind, scope::MAX_TGIDS};
 use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::{Scope, Shared, exclusion::Exclusion, hooking::Order};
+use super::{
+    Scope, Shared,
+    choosing::{Changes, Chooser},
+    exclusion::Exclusion,
+    hooking::Order,
+};
 use crate::{
     capture::{
         attach::{Hooked, host_libraries},
@@ -24,7 +29,7 @@ use crate::{
         scope::{self, ScopeError},
         search::{Search, Why},
     },
-    identity::peer,
+    identity::{peer, selector::choice::Verdict},
     ledger::{Account, Ledger},
 };
 
@@ -59,6 +64,9 @@ const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// with all of a node's.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_NODE: Duration = Duration::from_secs(5);
+
+/// How long it waits for names, where selectors choose.
+const PATIENCE_NAMES: Duration = Duration::from_secs(5);
 
 /// Wait for the control ring between rounds.
 const POLL: Duration = Duration::from_millis(5);
@@ -97,6 +105,10 @@ pub(super) struct Control {
     watched: HashSet<u32>,
     cgroups: Vec<PathBuf>,
     node: bool,
+    /// Where selectors choose what is watched.
+    chooser: Option<Chooser>,
+    /// Records that were lost when all processes were last looked at.
+    lost_before: u64,
     settled: [u64; Counter::LEN as usize],
     looked_at_all: Instant,
     housekept: Instant,
@@ -115,7 +127,10 @@ impl Control {
         scope: Scope,
     ) -> Self {
         let now = Instant::now();
+        let chooser = (!scope.choice.is_empty()).then(|| Chooser::new(scope.choice, scope.by, &shared));
         Self {
+            chooser,
+            lost_before: 0,
             maps,
             ring,
             shared,
@@ -143,9 +158,10 @@ impl Control {
                 continue;
             }
             self.watched.insert(pid);
-            self.shared.peers.processes.learn(pid);
+            self.shared.peers.learn(pid);
             self.look_at(pid, None);
         }
+        self.choose();
         let ahead = Why {
             ahead: true,
             ..Why::default()
@@ -175,7 +191,87 @@ impl Control {
             tracing::warn!(pid, %error, "a process can not be left out");
         }
         self.watched.remove(&pid);
+        if let Some(chooser) = &mut self.chooser {
+            chooser.gone(pid, &mut self.maps);
+        }
         true
+    }
+
+    /// Chooses among the processes that run. Names come by and by: what is not decided in a moment is later.
+    fn choose(&mut self) {
+        if self.chooser.is_none() {
+            return;
+        }
+        let deadline = Instant::now() + PATIENCE_NAMES;
+        self.search_processes(true);
+        loop {
+            self.round();
+            let waits = self
+                .chooser
+                .as_ref()
+                .is_some_and(|chooser| chooser.undecided().1 > 0);
+            if !waits || Instant::now() >= deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What selectors say of a process that is new, or became something else.
+    fn judge(&mut self, pid: u32, time_ns: u64) -> Verdict {
+        let chooser = match &mut self.chooser {
+            Some(chooser) if !self.maps.is_named(pid) => chooser,
+            _ => {
+                self.shared.peers.learn(pid);
+                return Verdict::Watched;
+            }
+        };
+        let verdict = chooser.look_at(pid, time_ns, &mut self.maps, &self.shared.peers.processes);
+        if verdict == Verdict::Watched {
+            self.shared.peers.learn(pid);
+        } else {
+            self.leave(pid);
+        }
+        verdict
+    }
+
+    /// A process is not watched any more: what it sends from now on is not what follows.
+    fn leave(&mut self, pid: u32) {
+        if self.watched.remove(&pid) {
+            for exits in &self.exits {
+                let _ = exits.try_send(pid);
+            }
+        }
+    }
+
+    fn apply(&mut self, changes: Changes) {
+        for pid in changes.left {
+            self.leave(pid);
+        }
+        let now = Instant::now();
+        for pid in changes.watched {
+            self.watched.insert(pid);
+            self.look_at(pid, None);
+            self.look_later(pid, now);
+        }
+    }
+
+    fn look_later(&mut self, pid: u32, now: Instant) {
+        if self.looks.len() < MAX_LOOKS {
+            self.looks.extend(LOOKS.map(|after| ((now + after, pid), None)));
+        }
+    }
+
+    /// Looks for processes that nothing was told of.
+    fn search_processes(&mut self, first: bool) {
+        let lost = self.maps.counter(Counter::ControlLost);
+        let told_all = !first && lost == std::mem::replace(&mut self.lost_before, lost);
+        let Some(chooser) = &mut self.chooser else {
+            return;
+        };
+        let mut changes = chooser.search(told_all, &mut self.maps, &self.shared.peers.processes);
+        changes.watched.retain(|pid| !self.leaves_out(*pid));
+        self.apply(changes);
     }
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
@@ -186,7 +282,9 @@ impl Control {
                     let _ = reply.send(self.maps.watch_process(pid));
                 }
                 Ok(Command::Hooked(reply)) => drop(self.hooks.order.send(Order::Hooked(reply))),
-                Ok(Command::AnyAlive(reply)) => drop(reply.send(self.node || !self.watched.is_empty())),
+                Ok(Command::AnyAlive(reply)) => {
+                    let _ = reply.send(self.node || self.chooser.is_some() || !self.watched.is_empty());
+                }
                 Ok(Command::Stop(done)) => {
                     self.stop();
                     let _ = done.send(());
@@ -221,20 +319,34 @@ impl Control {
             }
         }
         let now = Instant::now();
+        let mut moved = HashMap::new();
         for (kind, tgid, parent, time) in events {
             match kind {
+                Kind::Fork if self.chooser.is_some() && self.leaves_out(tgid) => {}
                 Kind::Fork => {
-                    self.shared.peers.processes.forked(parent, tgid, time);
-                    self.watched.insert(tgid);
+                    let processes = &self.shared.peers.processes;
+                    let verdict = match &mut self.chooser {
+                        Some(chooser) if !self.maps.is_named(tgid) => {
+                            chooser.forked(parent, tgid, time, &mut self.maps, processes)
+                        }
+                        _ => Verdict::Watched,
+                    };
+                    if verdict == Verdict::Watched {
+                        processes.forked(parent, tgid, time);
+                        self.watched.insert(tgid);
+                    }
                 }
                 Kind::Exec if self.leaves_out(tgid) => {}
                 Kind::Exec => {
-                    self.shared.peers.processes.learn(tgid);
-                    self.watched.insert(tgid);
-                    if self.looks.len() < MAX_LOOKS {
-                        self.looks.extend(LOOKS.map(|after| ((now + after, tgid), None)));
+                    let verdict = self.judge(tgid, time);
+                    if verdict == Verdict::Watched {
+                        self.watched.insert(tgid);
+                    }
+                    if verdict != Verdict::Left {
+                        self.look_later(tgid, now);
                     }
                 }
+                Kind::Moved => drop(moved.insert(tgid, time)),
                 Kind::Mapped => {
                     if self.looks.len() < MAX_LOOKS {
                         let looks = LOOKS_AT_MAPPING.map(|after| ((now + after, tgid), Some(time)));
@@ -243,7 +355,12 @@ impl Control {
                 }
                 Kind::Exit => {
                     self.shared.peers.processes.ended(tgid);
-                    self.watched.remove(&tgid);
+                    if let Some(chooser) = &mut self.chooser {
+                        chooser.gone(tgid, &mut self.maps);
+                    }
+                    if !self.watched.remove(&tgid) && self.chooser.is_some() {
+                        continue;
+                    }
                     for exits in &self.exits {
                         // Full only when the reader is far behind: then its streams end by
                         // their sockets or by being idle.
@@ -252,6 +369,19 @@ impl Control {
                 }
                 Kind::Data | Kind::Datagram | Kind::Opened | Kind::Bound | Kind::Closed => {}
             }
+        }
+        for (pid, time) in moved {
+            if self.leaves_out(pid) {
+                continue;
+            }
+            if self.judge(pid, time) == Verdict::Watched && self.watched.insert(pid) {
+                self.look_at(pid, None);
+                self.look_later(pid, now);
+            }
+        }
+        if let Some(chooser) = &mut self.chooser {
+            let changes = chooser.again(&mut self.maps);
+            self.apply(changes);
         }
         while let Some(entry) = self.looks.first_entry() {
             if entry.key().0 > now {
@@ -265,6 +395,7 @@ impl Control {
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
+            self.search_processes(false);
             // An exit record may have been lost.
             self.watched
                 .retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
@@ -277,6 +408,7 @@ impl Control {
                 // A record of a fork may have been lost, and a cgroup takes in processes that run already.
                 let mut processes = self.watched.clone();
                 processes.extend(self.maps.watched());
+                processes.extend(self.chooser.iter().flat_map(Chooser::watched));
                 for cgroup in &self.cgroups {
                     processes.extend(scope::cgroup_processes(cgroup));
                 }
@@ -373,8 +505,17 @@ impl Control {
             (Counter::BoundDescriptor, &totals.bound_descriptor),
             (Counter::BindAmbiguous, &totals.bind_ambiguous),
             (Counter::BindConflict, &totals.bind_conflict),
+            (Counter::Undecided, &totals.undecided_bytes),
         ] {
             total.store(self.maps.counter(counter), Ordering::Relaxed);
+        }
+        if let Some(chooser) = &self.chooser {
+            chooser.draw();
+            let undecided = chooser.undecided().0 as u64;
+            totals
+                .chosen
+                .store(chooser.watched().count() as u64, Ordering::Relaxed);
+            totals.undecided.store(undecided, Ordering::Relaxed);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         Detection,
         sketch::{Miss, ScanSuspects as _, Spot, Suspects},
     },
+    identity::dns,
     ledger::{Account, Ledger},
     protocol::{self, Direction, Parser as _, Part, Sink},
     report::{
@@ -30,6 +31,8 @@ const MAX_CONTENT_TYPE: usize = 128;
 pub(super) struct MessageFlow {
     parser: protocol::Connection,
     decision: Decision,
+    /// What the socket asked a name server.
+    questions: dns::Questions,
     stages: Stages,
 }
 
@@ -57,6 +60,7 @@ impl MessageFlow {
         Self {
             parser,
             decision: Decision::NONE,
+            questions: dns::Questions::default(),
             stages: Stages {
                 reader,
                 shared,
@@ -64,6 +68,30 @@ impl MessageFlow {
                 found: Vec::new(),
                 hold,
             },
+        }
+    }
+}
+
+impl MessageFlow {
+    /// A name server's answer names addresses, for whoever has the network of the socket that asked.
+    fn listen_to_names(
+        &mut self,
+        connection: &Connection,
+        direction: Direction,
+        time_ns: u64,
+        datagram: &[u8],
+    ) {
+        let Some(pair) = connection.pair else { return };
+        let peers = &self.stages.shared.peers;
+        match (connection.is_ingress(direction), pair.remote.port()) {
+            (false, dns::PORT) => self.questions.asked(datagram),
+            // The sender may not be known.
+            (true, dns::PORT | 0) => {
+                if let Some(answer) = self.questions.answered(datagram) {
+                    peers.names.learn(connection.netns(), &answer, time_ns);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -76,6 +104,9 @@ impl Flow for MessageFlow {
             let bytes = bytes.len() as u64;
             shared.ledger.settle(connection.ledger(), Account::Muted, bytes);
             return;
+        }
+        if connection.is_datagram {
+            self.listen_to_names(connection, direction, time_ns, bytes);
         }
         self.parser.feed(
             direction,
@@ -307,6 +338,7 @@ impl DocumentSink<'_> {
                     encrypted: connection.ledger() == Ledger::Tls,
                     captured_by: connection.captured_by,
                     connection: format!("{:x}", connection.stream),
+                    hops: 0,
                 },
                 source,
                 destination,
@@ -320,6 +352,9 @@ impl DocumentSink<'_> {
                 time: self.time(),
             },
             pair: connection.pair,
+            netns: connection.netns(),
+            client: connection.client(),
+            xfcc: origin.exchange.client.clone(),
             ingress,
             moved_ns: connection.seen_ns(),
             spot,
@@ -337,7 +372,17 @@ impl DocumentSink<'_> {
         suspects: &Suspects,
     ) -> Option<Missed> {
         let spot = spot(origin, &miss.field).filter(|spot| suspects.has(spot))?;
-        if self.shared.watchlist.was_sent(spot.with(detector, miss.lead)) {
+        // Behind a proxy each sighting has its ends: they are put together to those of the message.
+        let (peers, netns) = (&self.shared.peers, self.connection.netns());
+        let sighting = match peers.mesh.is_in(netns) {
+            true => u64::from(self.connection.tgid) << 32,
+            false => 0,
+        };
+        if self
+            .shared
+            .watchlist
+            .was_sent(spot.with(detector, miss.lead) ^ sighting)
+        {
             return None;
         }
         let ingress = self.connection.is_ingress(origin.direction);
@@ -346,6 +391,8 @@ impl DocumentSink<'_> {
             source,
             destination,
             pair: self.connection.pair,
+            netns: self.connection.netns(),
+            client: self.connection.client(),
             ingress,
             moved_ns: self.connection.seen_ns(),
             spot,

@@ -84,7 +84,7 @@ impl Hold {
                 connection.local_end(peers),
                 connection.remote_end(peers, authority.as_deref()),
             );
-            observed.set_ends(connection.pair, local, remote);
+            observed.set_ends(connection, local, remote);
             observed
         });
         named.collect()

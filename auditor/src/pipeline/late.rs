@@ -13,7 +13,10 @@ use std::{
 
 use super::Observed;
 use crate::{
-    identity::names::{Named, Names},
+    identity::{
+        mesh::Mesh,
+        names::{Named, Names},
+    },
     report::finding::End,
     serve::metrics::Reporter as Side,
     stream::Peers,
@@ -28,6 +31,15 @@ pub struct Naming {
     pub names: Names,
     /// How long an observation waits; zero for not at all.
     pub patience: Duration,
+}
+
+impl Naming {
+    /// With who is a proxy of a mesh.
+    #[must_use]
+    pub fn with_mesh(mut self, mesh: Mesh) -> Self {
+        self.names = self.names.with_mesh(mesh);
+        self
+    }
 }
 
 /// Observations that wait, in the order in which they came.
@@ -191,6 +203,9 @@ mod tests {
         Observed::Value(Box::new(Seen {
             observation,
             pair: None,
+            netns: 0,
+            client: None,
+            xfcc: None,
             ingress: false,
             moved_ns: 0,
             spot: None,

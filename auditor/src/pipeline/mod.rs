@@ -4,11 +4,13 @@
 //! detect; one thread serves the control ring, finds libraries and keeps the ledger; what they
 //! find comes out of [`Session::observations`] for the caller to aggregate and report.
 
+mod choosing;
 mod control;
 mod exclusion;
 mod flow;
 mod hold;
 mod hooking;
+mod hops;
 mod late;
 pub mod protocols;
 pub mod replay;
@@ -20,6 +22,7 @@ mod watchlist;
 mod worker;
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -32,6 +35,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
+pub use choosing::By;
 pub use exclusion::Exclusion;
 pub use late::Naming;
 pub use selection::{Rule, RuleError, Selection};
@@ -49,11 +53,11 @@ use crate::{
     },
     content::protobuf::Registry,
     detect::{Scanner, sketch::Spot},
-    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair},
+    identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair, selector::choice::Choice},
     ledger::ByteLedger,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
-    stream::Peers,
+    stream::{Connection, Peers},
 };
 
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
@@ -72,12 +76,16 @@ pub struct Scope {
     pub pids: Vec<u32>,
     /// cgroup v2 directories with everything below.
     pub cgroups: Vec<PathBuf>,
+    /// Processes that selectors choose, beside those.
+    pub choice: Choice,
+    /// By what the kernel side knows them.
+    pub by: By,
 }
 
 impl Scope {
     /// True when it would watch nothing.
     pub fn is_empty(&self) -> bool {
-        !self.node && self.pids.is_empty() && self.cgroups.is_empty()
+        !self.node && self.pids.is_empty() && self.cgroups.is_empty() && self.choice.is_empty()
     }
 }
 
@@ -134,6 +142,11 @@ pub struct Totals {
     pub control_lost: AtomicU64,
     pub tls_calls_lost: AtomicU64,
     pub map_full: AtomicU64,
+    /// Bytes moved on sockets by processes of which it was not decided whether they are chosen.
+    pub undecided_bytes: AtomicU64,
+    /// Processes that selectors chose, and of which that is not decided, now.
+    pub chosen: AtomicU64,
+    pub undecided: AtomicU64,
     /// Runs of kernel programs that the kernel left out.
     pub left_out: AtomicU64,
     pub bound_nested: AtomicU64,
@@ -144,6 +157,8 @@ pub struct Totals {
     /// Streams that ended without a socket.
     pub unbound: AtomicU64,
     pub duplicates: AtomicU64,
+    /// Sightings of values that proxies passed on, beside the one that is reported.
+    pub passed_on: AtomicU64,
 }
 
 impl Totals {
@@ -175,10 +190,17 @@ pub struct Shared {
 }
 
 /// An observation, with what is needed to tell it from the same bytes seen at the other end.
+#[derive(Clone)]
 pub struct Seen {
     pub observation: Observation,
     /// The socket's addresses, where they are known.
     pub pair: Option<AddressPair>,
+    /// The network namespace of the socket; 0 while unknown.
+    pub netns: u32,
+    /// The address of who opened the connection.
+    pub client: Option<SocketAddr>,
+    /// Who the client is, as the request says (`x-forwarded-client-cert`): anybody may write that.
+    pub xfcc: Option<Arc<str>>,
     /// The watched process received the bytes: the sender's record of them, if there is one, wins.
     pub ingress: bool,
     /// When the bytes moved, on the clock of records.
@@ -196,6 +218,8 @@ pub struct Missed {
     source: End,
     destination: End,
     pair: Option<AddressPair>,
+    netns: u32,
+    client: Option<SocketAddr>,
     ingress: bool,
     /// When the bytes moved, on the clock of records.
     moved_ns: u64,
@@ -213,8 +237,53 @@ pub enum Observed {
 }
 
 impl Observed {
+    /// The watched process received it.
+    fn is_ingress(&self) -> bool {
+        match self {
+            Self::Value(seen) => seen.ingress,
+            Self::Missed(missed) => missed.ingress,
+        }
+    }
+
+    /// The network namespace of the socket; 0 while unknown.
+    fn netns(&self) -> u32 {
+        match self {
+            Self::Value(seen) => seen.netns,
+            Self::Missed(missed) => missed.netns,
+        }
+    }
+
+    fn client(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Value(seen) => seen.client,
+            Self::Missed(missed) => missed.client,
+        }
+    }
+
+    fn is_within_host(&self) -> bool {
+        let pair = match self {
+            Self::Value(seen) => seen.pair,
+            Self::Missed(missed) => missed.pair,
+        };
+        pair.is_some_and(AddressPair::is_within_host)
+    }
+
+    /// When, microseconds of the wall clock.
+    fn time_us(&self) -> i64 {
+        match self {
+            Self::Value(seen) => seen.observation.time.as_microsecond(),
+            Self::Missed(missed) => missed.at.saturating_mul(1_000_000),
+        }
+    }
+
     /// Names the ends, once the connection is known.
-    fn set_ends(&mut self, known: Option<AddressPair>, local: End, remote: End) {
+    fn set_ends(&mut self, connection: &Connection, local: End, remote: End) {
+        match self {
+            Self::Value(seen) => (seen.netns, seen.client) = (connection.netns(), connection.client()),
+            Self::Missed(missed) => {
+                (missed.netns, missed.client) = (connection.netns(), connection.client());
+            }
+        }
         let (source, destination, pair, ingress) = match self {
             Self::Value(seen) => (
                 &mut seen.observation.source,
@@ -229,7 +298,7 @@ impl Observed {
                 missed.ingress,
             ),
         };
-        *pair = known;
+        *pair = connection.pair;
         (*source, *destination) = if ingress { (remote, local) } else { (local, remote) };
     }
 }
@@ -260,8 +329,9 @@ impl Session {
             ring_bytes: options.ring_bytes,
             rings: rings(),
             tier: options.tier,
-            cgroups: !options.scope.cgroups.is_empty(),
+            cgroups: !options.scope.cgroups.is_empty() || !options.scope.choice.is_empty(),
             excludes: !options.exclusion.is_empty(),
+            selects: !options.scope.choice.is_empty(),
         };
         let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
         let tier = kernel.tier;
@@ -296,6 +366,7 @@ impl Session {
                 options.naming.names.containers().cloned(),
                 options.kubernetes,
                 options.conntrack,
+                Arc::clone(options.naming.names.mesh()),
             )),
             clock: Clock::now(),
             totals: Totals::default(),

@@ -1,18 +1,23 @@
 //! From observations to findings: the same bytes seen at both ends are counted once, the sketch of
 //! the field adds what it knows, the rest is aggregated.
 
+mod masking;
 mod measure;
 
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 
-use super::{Missed, Observed, Seen, Shared, late::Late};
+use super::{
+    Missed, Observed, Seen, Shared,
+    hops::{Hops, Outcome},
+    late::Late,
+};
 use crate::{
     content::Field,
     detect::{
@@ -23,10 +28,11 @@ use crate::{
         pairs::AddressPair,
         translations::{Translation, Translations},
     },
+    masking::Book,
     policy::Judge,
     protocol::text::DATAGRAM,
     report::{
-        aggregate::{Aggregator, Settings},
+        aggregate::{Admission, Aggregator, Settings},
         finding::{Certainty, End, Finding, IdentifiedBy},
         naming::Name,
         observation::Observation,
@@ -69,6 +75,8 @@ pub struct Reporter {
     measured: Option<Instant>,
     held: VecDeque<(Instant, Observed)>,
     late: Late,
+    hops: Hops,
+    masking: Option<masking::Ledger>,
     sent: HashMap<Sighting, u32>,
     sent_order: VecDeque<(Instant, Sighting)>,
 }
@@ -84,13 +92,20 @@ impl Reporter {
         Self {
             aggregator: Aggregator::new(settings, judge),
             late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
+            hops: Hops::new(Arc::clone(shared.naming.names.mesh())),
             shared,
             sketches: Sketches::new(limits),
             measured: None,
             held: VecDeque::new(),
+            masking: None,
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
         }
+    }
+
+    /// Counts every value in this ledger too, and reports drift.
+    pub fn count_in(&mut self, ledger: Arc<Mutex<Book>>) {
+        self.masking = Some(ledger);
     }
 
     /// Takes what was seen; returns what is to be reported now.
@@ -114,7 +129,8 @@ impl Reporter {
             }
             self.remember(sighting);
         }
-        if observed.must_wait(&self.shared.peers.pairs.translations) {
+        let peers = &self.shared.peers;
+        if observed.must_wait(&peers.pairs.translations) || peers.mesh.is_in(observed.netns()) {
             let early = (self.held.len() >= CAPACITY)
                 .then(|| self.held.pop_front())
                 .flatten();
@@ -130,8 +146,10 @@ impl Reporter {
     pub fn due(&mut self) -> Vec<Finding> {
         let mut findings = self.release(Some(HOLD));
         for (observed, side) in self.late.due() {
-            findings.extend(self.sketch(observed, side));
+            findings.extend(self.passed_on(observed, side));
         }
+        let whole = self.hops.due();
+        findings.extend(self.whole(whole));
         self.forget();
         if let Some(suspects) = self.sketches.changed_suspects() {
             self.shared.watchlist.set(suspects);
@@ -149,8 +167,10 @@ impl Reporter {
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = self.release(None);
         for (observed, side) in self.late.finish() {
-            findings.extend(self.sketch(observed, side));
+            findings.extend(self.passed_on(observed, side));
         }
+        let whole = self.hops.finish();
+        findings.extend(self.whole(whole));
         for (detection, waiting) in self.sketches.finish() {
             findings.extend(self.report(detection, *waiting));
         }
@@ -242,8 +262,31 @@ impl Reporter {
     /// Hands on what has its names, or need not wait for them.
     fn named(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
         let due = self.late.take(observed, side);
-        due.map(|(observed, side)| self.sketch(observed, side))
+        due.map(|(observed, side)| self.passed_on(observed, side))
             .unwrap_or_default()
+    }
+
+    /// Hands on what no proxy has to do with.
+    fn passed_on(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
+        let whole = self.hops.take(observed, side);
+        self.whole(whole)
+    }
+
+    /// Hands on messages with all that was seen of their way.
+    fn whole(&mut self, outcomes: Vec<Outcome>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for outcome in outcomes {
+            findings.extend(match outcome {
+                Outcome::Observed(observed, side) => self.sketch(observed, side),
+                Outcome::Amended { before, now, side } => {
+                    let amended = self.aggregator.amend(&before, &now.observation, Timestamp::now());
+                    amended.unwrap_or_else(|| self.offer(*now, side))
+                }
+            });
+        }
+        let merged = self.hops.merged();
+        self.shared.totals.passed_on.store(merged, Ordering::Relaxed);
+        findings
     }
 
     fn sketch(&mut self, observed: Observed, side: Side) -> Vec<Finding> {
@@ -340,9 +383,21 @@ impl Reporter {
         self.shared
             .metrics
             .attribution("destination", for_metrics.destination.identified_by.name());
-        let offered = self.aggregator.offer(observation, Timestamp::now());
+        let now = Timestamp::now();
+        let offered = self.aggregator.offer(observation, now);
         self.shared.metrics.value(&for_metrics, offered.admission, side);
-        offered.findings
+        let mut findings = offered.findings;
+        if let Some(ledger) = &self.masking
+            && offered.admission != Admission::LowConfidence
+        {
+            let judged = offered.judged.as_deref();
+            let drifts = masking::count(ledger, &for_metrics, judged, side);
+            for drift in drifts {
+                self.shared.metrics.drift(drift.kind);
+                findings.push(for_metrics.clone().into_drift(judged, drift, now));
+            }
+        }
+        findings
     }
 
     fn remember(&mut self, sighting: Sighting) {

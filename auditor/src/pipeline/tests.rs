@@ -244,3 +244,62 @@ fn of_a_connection_that_is_read_in_part_the_kernel_side_is_told_how_much() {
         [(0, Reading::First(512))]
     );
 }
+
+/// The counts of the masking ledger, by field.
+fn counted(bench: &mut Bench, bodies: &[&str]) -> Vec<(String, crate::masking::Counts)> {
+    use crate::masking::{Book, Limits, drift};
+
+    let book = Book::new(
+        Limits::default(),
+        drift::Settings::default(),
+        std::time::Instant::now(),
+    );
+    let book = Arc::new(std::sync::Mutex::new(book));
+    bench.replay.reporter.count_in(Arc::clone(&book));
+    for body in bodies {
+        bench.post(body);
+    }
+    bench.replay.finish();
+    let book = book.lock().unwrap();
+    let mut rows: Vec<_> = book
+        .rows()
+        .map(|row| {
+            let field = row.field.field.unwrap_or_default();
+            (format!("{field} {}", row.field.detector), row.record.counts())
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows
+}
+
+#[test]
+fn what_is_masked_hashed_or_tokenised_reaches_the_masking_ledger_without_any_clear_value() {
+    let sha = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let bodies = [
+        r#"{"card_number":"544791******0249"}"#.to_owned(),
+        format!(r#"{{"card_hash":"{sha}","iban":"{sha}"}}"#),
+        r#"{"card_number":"tok_1MqLiJLkdIwHu7ixUEgbFdYF"}"#.to_owned(),
+        r#"{"list":[{"email":"j***@example.org"},{"email":"k***@example.org"}]}"#.to_owned(),
+        r#"{"ssn":"***-**-6789"}"#.to_owned(),
+    ];
+    let bodies = bodies.each_ref().map(String::as_str);
+    let rows = counted(&mut Bench::new(), &bodies);
+    let of = |name: &str| {
+        let row = rows.iter().find(|(field, _)| field == name);
+        row.unwrap_or_else(|| panic!("no {name} in {rows:?}")).1
+    };
+    let card = of("$.card_number payment_card");
+    assert_eq!((card.masked, card.tokenised, card.clear), (1, 1, 0), "{rows:?}");
+    assert_eq!(of("$.iban iban").hashed, 1);
+    assert_eq!(of("$.list[*].email email_address").masked, 2);
+    assert_eq!(of("$.ssn us_ssn").masked, 1);
+    assert!(rows.iter().all(|(_, counts)| counts.clear == 0), "{rows:?}");
+}
+
+#[test]
+fn masked_values_count_whatever_their_field_is_called() {
+    let bodies = [r#"{"zq":"544791******0249"}"#, r#"{"zq":"************0247"}"#];
+    let rows = counted(&mut Bench::new(), &bodies);
+    let masked: u64 = rows.iter().map(|(_, counts)| counts.masked).sum();
+    assert_eq!(masked, 2, "{rows:?}");
+}

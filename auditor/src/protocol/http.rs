@@ -57,6 +57,7 @@ impl Request<'_> {
             operation,
             status: None,
             authority: self.authority,
+            client: self.fields.client.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod rpc;
 pub mod sniff;
 pub mod text;
 pub mod websocket;
+pub mod xfcc;
 
 use std::sync::Arc;
 
@@ -83,6 +84,8 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// Host name the client asked for, lower case, without port (HTTP `Host`).
     pub authority: Option<String>,
+    /// Who the client is, as the request says ([`xfcc`]): anybody may write that.
+    pub client: Option<Arc<str>>,
 }
 
 /// Which piece of a message the bytes are; the name is `location.part` in a finding.

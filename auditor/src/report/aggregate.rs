@@ -4,6 +4,7 @@
 //! a higher `revision` at most every interval, and at the end. It never keeps more than a set
 //! number of findings alive: the one unseen for longest goes first, with its final revision.
 
+mod amend;
 mod correct;
 
 use std::collections::{BTreeMap, HashMap};
@@ -69,6 +70,8 @@ pub struct Offered {
     /// At most two: the first revision of a new finding, and before it the last revision of the
     /// finding that had to make room.
     pub findings: Vec<Finding>,
+    /// What policy says, where it was asked and says something.
+    pub judged: Option<Arc<Judged>>,
 }
 
 /// The findings alive now, and the tallies for the summary.
@@ -139,6 +142,7 @@ impl Aggregator {
             return Offered {
                 admission: Admission::LowConfidence,
                 findings: Vec::new(),
+                judged: None,
             };
         }
         *self
@@ -162,14 +166,18 @@ impl Aggregator {
             None => self.settings.all_states,
         };
         let findings = if wanted {
-            self.admit(observation, judged, now)
+            self.admit(observation, judged.clone(), now)
         } else {
             if let Some(judged) = &judged {
                 self.tally(observation.detection.detector, judged.policy.verdict, false);
             }
             Vec::new()
         };
-        Offered { admission, findings }
+        Offered {
+            admission,
+            findings,
+            judged,
+        }
     }
 
     /// New revisions of the findings that changed and whose last revision is an interval old.

@@ -51,6 +51,12 @@ pub struct Finding {
     pub destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyVerdict>,
+    /// Of drift: how it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Facts>>,
+    /// Of drift: how it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Box<Facts>>,
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -70,6 +76,44 @@ pub enum Kind {
     Update,
     /// A protected or test value, emitted only when other states than `clear` are asked for.
     Observation,
+}
+
+impl Kind {
+    /// As in findings and metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::MaskDrift => "mask_drift",
+            Self::NewData => "new_data",
+            Self::NewFlow => "new_flow",
+            Self::RateChange => "rate_change",
+            Self::PlaintextTransport => "plaintext_transport",
+            Self::CoverageGap => "coverage_gap",
+            Self::Update => "update",
+            Self::Observation => "observation",
+        }
+    }
+}
+
+/// How something was, or is. What does not matter to the kind of drift is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Facts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Of the field: protected / (protected + clear).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
+    /// Values counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
+    /// Kinds of data in the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detectors: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<bool>,
+    /// Values within five seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
 }
 
 /// Where in the message (or file) the value is.
@@ -102,6 +146,14 @@ pub struct Flow {
     pub captured_by: &'static str,
     /// Id of the connection on this node.
     pub connection: String,
+    /// Proxies that passed it on between source and destination, as far as they were seen.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub hops: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(hops: &u8) -> bool {
+    *hops == 0
 }
 
 /// One end of a flow. The source is the sender of the bytes. Read from a journal, too.
@@ -140,8 +192,19 @@ pub struct End {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// It passes on what others send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hop: Option<Hop>,
     pub identified_by: IdentifiedBy,
     pub certainty: Certainty,
+}
+
+/// What passes messages on between those that make and use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hop {
+    /// Of a service mesh.
+    Proxy,
 }
 
 /// Where a SPIFFE id is from.
@@ -150,6 +213,8 @@ pub struct End {
 pub enum SpiffeSource {
     /// The service account: nobody attested it.
     Derived,
+    /// A certificate that a proxy of the mesh verified, by what it told the program behind it.
+    Xfcc,
 }
 
 /// `kind` is a Kubernetes kind, or `SystemdUnit`, `Container` or `Process` off Kubernetes.
@@ -195,6 +260,9 @@ pub struct Process {
     /// Name of its effective user, as the host calls it; the number where it has no name there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The number of that user; not written.
+    #[serde(skip)]
+    pub uid: Option<u32>,
 }
 
 /// How an end got its name.

@@ -83,11 +83,11 @@ pub fn address(end: &End) -> Option<IpAddr> {
 }
 
 /// True when the bytes between the two ends cannot have left the machine: the same node, the same
-/// address, or both loopback. Unknown counts as not the same.
+/// address, or one that is loopback. Unknown counts as not the same.
 pub fn same_host(source: &End, destination: &End) -> bool {
     let same_node = source.node.is_some() && source.node == destination.node;
     let same_address = match (address(source), address(destination)) {
-        (Some(a), Some(b)) => a == b || (a.is_loopback() && b.is_loopback()),
+        (Some(a), Some(b)) => a == b || a.is_loopback() || b.is_loopback(),
         _ => false,
     };
     same_node || same_address
@@ -194,6 +194,7 @@ mod tests {
         };
         assert!(same_host(&at("127.0.0.1:1"), &at("127.0.0.2:2")));
         assert!(same_host(&at("10.0.0.1:1"), &at("10.0.0.1:2")));
+        assert!(same_host(&at("127.0.0.6:1"), &at("10.0.0.1:2")));
         assert!(same_host(&on("a"), &on("a")));
         assert!(!same_host(&at("10.0.0.1:1"), &at("10.0.0.2:2")));
         assert!(!same_host(&on("a"), &on("b")));

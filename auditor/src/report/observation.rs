@@ -4,10 +4,13 @@
 //! revision of a [`Finding`]. It never holds a value: [`Detection`] does not either.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::finding::{End, Finding, Flow, Kind, Location, PolicyVerdict, SCHEMA};
 use super::naming;
 use crate::detect::{Detection, Severity, State};
+use crate::masking::drift::Drift;
+use crate::policy::Judged;
 use crate::protocol::{Direction, Place};
 
 /// Longest field path and content type kept in a finding, bytes.
@@ -103,8 +106,27 @@ impl Observation {
             source: Some(self.source),
             destination: Some(self.destination),
             policy,
+            before: None,
+            after: None,
             path: None,
         }
+    }
+
+    /// A finding of its own that says what this value changed. It is one step more severe than the
+    /// value would be (at most critical), where it lost what protected it.
+    pub fn into_drift(self, judged: Option<&Judged>, drift: Drift, now: Timestamp) -> Finding {
+        let lost = matches!(drift.kind, Kind::MaskDrift | Kind::PlaintextTransport);
+        let raised = (lost && self.detection.state == State::Clear).then(|| one_higher(self.severity));
+        let policy = judged.map(|judged| judged.policy.clone());
+        let mut finding = self.into_finding(Uuid::now_v7().to_string(), policy, now);
+        finding.severity = judged
+            .and_then(|judged| judged.severity)
+            .or(raised)
+            .unwrap_or(finding.severity);
+        finding.kind = drift.kind;
+        finding.before = Some(Box::new(drift.before));
+        finding.after = Some(Box::new(drift.after));
+        finding
     }
 }
 
@@ -186,6 +208,7 @@ pub(crate) mod tests {
                 encrypted: true,
                 captured_by: "openssl",
                 connection: "1".into(),
+                hops: 0,
             },
             source: end("/usr/bin/python3", 100, "127.0.0.1:40000"),
             destination: end("/usr/sbin/nginx", 200, "127.0.0.1:8443"),
@@ -226,6 +249,7 @@ pub(crate) mod tests {
         }
         let mut open = card();
         open.flow.encrypted = false;
+        open.source.address = Some("10.0.0.5:40000".into());
         open.destination = external;
         assert_eq!(open.judged_severity(), Severity::Critical);
     }

@@ -42,6 +42,7 @@ fn full() -> Finding {
     finding.path = Some("a/b".into());
     finding.location.line = Some(1);
     finding.flow.as_mut().unwrap().status = Some(200);
+    finding.flow.as_mut().unwrap().hops = 2;
     finding.policy = Some(PolicyVerdict {
         name: Some("cards".into()),
         version: Some("1".into()),
@@ -75,16 +76,47 @@ fn full() -> Finding {
             exe: Some("/a".into()),
             comm: Some("a".into()),
             user: Some("www-data".into()),
+            uid: Some(33),
         }),
         unit: Some("a.service".into()),
         slice: Some("system.slice".into()),
         address: Some("10.0.0.1:1".into()),
         host: Some("h".into()),
         node: Some("n".into()),
+        hop: Some(Hop::Proxy),
         identified_by: IdentifiedBy::Cgroup,
         certainty: Certainty::Likely,
     });
     finding
+}
+
+/// A finding of this kind, with everything that drift may say.
+fn drifted(kind: Kind) -> Finding {
+    let facts = Facts {
+        state: Some(State::Masked),
+        coverage: Some(1.0),
+        values: Some(7),
+        detectors: Some(vec!["iban".to_owned()]),
+        encrypted: Some(true),
+        rate: Some(3),
+    };
+    let drift = crate::masking::drift::Drift {
+        kind,
+        before: facts,
+        after: Facts::default(),
+    };
+    card().into_drift(None, drift, Timestamp::now())
+}
+
+#[test]
+fn drift_without_before_and_after_does_not_validate() {
+    let validator = findings();
+    for name in ["before", "after"] {
+        let mut value = serde_json::to_value(drifted(Kind::MaskDrift)).unwrap();
+        assert!(validator.is_valid(&value));
+        value.as_object_mut().unwrap().remove(name);
+        assert!(!validator.is_valid(&value), "{name}");
+    }
 }
 
 fn assert_valid(validator: &jsonschema::Validator, value: &Value) {
@@ -110,16 +142,17 @@ fn findings_of_every_shape_validate() {
         source: Some(End::default()),
         ..finding()
     });
+    for kind in [Kind::PlaintextTransport, Kind::CoverageGap, Kind::Update] {
+        shapes.push(Finding { kind, ..finding() });
+    }
     for kind in [
         Kind::MaskDrift,
         Kind::NewData,
         Kind::NewFlow,
         Kind::RateChange,
         Kind::PlaintextTransport,
-        Kind::CoverageGap,
-        Kind::Update,
     ] {
-        shapes.push(Finding { kind, ..finding() });
+        shapes.push(drifted(kind));
     }
     for state in [
         State::Masked,

@@ -39,9 +39,22 @@ pub struct Summary {
     pub other_operations: u64,
     /// What is known of the fields of protobuf messages.
     pub descriptors: Descriptors,
+    /// What selectors chose, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Chosen>,
     /// How the command that was watched ended, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandStatus>,
+}
+
+/// Processes that selectors chose, at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Chosen {
+    pub watched: u64,
+    /// Not watched, as it was not known what they are.
+    pub undecided: u64,
+    /// What undecided processes moved on sockets over all the time: it was not read, and is in no account.
+    pub undecided_bytes: u64,
 }
 
 /// Both byte accounts.
@@ -167,6 +180,13 @@ impl Summary {
         self.write_findings(&mut out);
         write_balance(&mut out, "socket", &self.account.socket);
         write_balance(&mut out, "tls", &self.account.tls);
+        if let Some(scope) = &self.scope {
+            let _ = writeln!(
+                out,
+                "  selected {} processes; of {} it is not known whether they are meant; {} bytes moved before that was known and were not read",
+                scope.watched, scope.undecided, scope.undecided_bytes
+            );
+        }
         for hook in &self.attached {
             let [library, path, function, instruction, method] = [
                 &hook.library,
@@ -400,6 +420,11 @@ pub(crate) mod tests {
                 conflicts: 0,
                 unbound: 0,
             },
+            scope: Some(Chosen {
+                watched: 3,
+                undecided: 1,
+                undecided_bytes: 17,
+            }),
             events_lost: vec![Loss {
                 stage: "ring".into(),
                 reason: "full\u{1b}[2J".into(),
@@ -449,6 +474,7 @@ pub(crate) mod tests {
             moved                         900 B
             scanned                       900 B
             difference 0
+          selected 3 processes; of 1 it is not known whether they are meant; 17 bytes moved before that was known and were not read
           attached openssl /usr/lib/libssl.so.3 SSL_write_ex at +0x12 (uprobe)
           bindings 4 nested, 3 adjacent, 2 by descriptor, 0 unbound
           spoke http/2                     2.0 KiB

@@ -19,6 +19,9 @@ pub struct Request {
     pub last: usize,
     /// Go on with new findings, instead of closing after the replay.
     pub follow: bool,
+    /// The masking ledger instead of findings; nothing else of the request counts then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub masking: bool,
 }
 
 /// All that are set must hold.

@@ -28,6 +28,8 @@ struct State {
     watches: BTreeMap<&'static str, &'static str>,
     policy: &'static str,
     policy_version: String,
+    masking: &'static str,
+    masking_error: Option<String>,
 }
 
 /// Body of `/readyz`.
@@ -44,6 +46,11 @@ pub struct Readiness {
     /// Of the policies in force.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub policy_version: String,
+    /// Of the masking ledger: `off`, `kept`, `set_aside` or `failing`.
+    pub masking: &'static str,
+    /// Why it is not written, or where a file that could not be used is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masking_error: Option<String>,
 }
 
 impl Default for Health {
@@ -57,6 +64,8 @@ impl Default for Health {
                 watches: BTreeMap::new(),
                 policy: "none",
                 policy_version: String::new(),
+                masking: "off",
+                masking_error: None,
             }),
         }
     }
@@ -91,6 +100,11 @@ impl Health {
         });
     }
 
+    /// How the masking ledger is kept, and what is wrong with it.
+    pub fn set_masking(&self, masking: &'static str, error: Option<String>) {
+        self.with_state(|state| (state.masking, state.masking_error) = (masking, error));
+    }
+
     /// True while the last beat is less than ten seconds ago.
     pub fn healthy(&self, now: Instant) -> bool {
         self.since_beat(now) < FRESH
@@ -114,6 +128,8 @@ impl Health {
             watches: state.watches,
             policy: state.policy,
             policy_version: state.policy_version,
+            masking: state.masking,
+            masking_error: state.masking_error,
         }
     }
 

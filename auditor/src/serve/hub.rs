@@ -4,11 +4,12 @@
 //! never waits: a client that does not keep up loses its oldest lines and is told how many.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
 use super::filter::Matcher;
+use crate::masking::snapshot::Snapshot;
 use crate::report::finding::Finding;
 
 /// Bounds of a [`Hub`].
@@ -34,7 +35,11 @@ impl Default for Limits {
 pub struct Hub {
     limits: Limits,
     inner: Mutex<Inner>,
+    ledger: OnceLock<Source>,
 }
+
+/// Who says what the masking ledger holds now.
+type Source = Box<dyn Fn() -> Snapshot + Send + Sync>;
 
 #[derive(Default)]
 struct Inner {
@@ -74,7 +79,18 @@ impl Hub {
         Self {
             limits,
             inner: Mutex::default(),
+            ledger: OnceLock::new(),
         }
+    }
+
+    /// Clients may ask for the masking ledger from now on.
+    pub fn serve_ledger(&self, source: impl Fn() -> Snapshot + Send + Sync + 'static) {
+        let _ = self.ledger.set(Box::new(source));
+    }
+
+    /// The masking ledger now; `None` where there is none, or none yet.
+    pub fn ledger(&self) -> Option<Snapshot> {
+        self.ledger.get().map(|source| source())
     }
 
     /// Remembers the finding and queues it for the clients that want it. A later revision takes

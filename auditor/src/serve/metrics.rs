@@ -3,11 +3,15 @@
 //! Goes in: counts from all stages. Comes out: the Prometheus text format. Labels name workloads,
 //! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
 
+mod masking;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
@@ -67,8 +71,17 @@ pub struct Metrics {
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
+    masking_coverage: Family<GaugeVec>,
+    masking_fields: IntGaugeVec,
+    masking_lost: IntCounterVec,
+    masking_failing: IntGaugeVec,
+    masking_failures: IntCounterVec,
+    drifts: IntCounterVec,
     scan_seconds: Histogram,
     hook_seconds: Histogram,
+    choose_seconds: Histogram,
+    scope_processes: IntGaugeVec,
+    scope_undecided: IntCounterVec,
     /// Keeps two renderings from adding the same difference twice.
     raising: Mutex<()>,
 }
@@ -116,6 +129,22 @@ impl Metrics {
             .buckets(vec![0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]),
         )?;
         r.register(Box::new(hook_seconds.clone()))?;
+        let choose_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "auditor_scope_decision_seconds",
+                "Time from when a process that selectors choose became what it is until it was watched.",
+            )
+            .buckets(vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
+        )?;
+        r.register(Box::new(choose_seconds.clone()))?;
+        let coverage = GaugeVec::new(
+            Opts::new(
+                "auditor_masking_coverage_ratio",
+                "Protected / (protected + clear) of a kind of data between two workloads, in the last five to ten minutes with any.",
+            ),
+            &with_pair(&["detector"]),
+        )?;
+        r.register(Box::new(coverage.clone()))?;
         let dropped = |name: &str| overflow.with_label_values(&[name]);
         Ok(Self {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
@@ -227,8 +256,47 @@ impl Metrics {
                 "Failures of a watch of the API server.",
                 &["kind", "reason"],
             )?,
+            masking_coverage: Family::new(coverage, 1, series, dropped("masking_coverage_ratio")),
+            masking_fields: gauge(
+                r,
+                "masking_fields",
+                "Fields with a row in the masking ledger.",
+                &[],
+            )?,
+            masking_lost: counter(
+                r,
+                "masking_overflow_total",
+                "What found no room in the masking ledger: fields counted together, edges, and drifts not told.",
+                &["what"],
+            )?,
+            masking_failing: gauge(
+                r,
+                "masking_failing",
+                "1 while the masking ledger can not be written.",
+                &[],
+            )?,
+            masking_failures: counter(
+                r,
+                "masking_failures_total",
+                "Times the file of the masking ledger could not be read or written.",
+                &["reason"],
+            )?,
+            drifts: counter(r, "drifts_total", "Drifts told.", &["kind"])?,
             scan_seconds,
             hook_seconds,
+            choose_seconds,
+            scope_processes: gauge(
+                r,
+                "scope_processes",
+                "Processes of this host by what selectors say of them.",
+                &["state"],
+            )?,
+            scope_undecided: counter(
+                r,
+                "scope_undecided_bytes_total",
+                "Bytes that processes moved on sockets before it was decided whether they are watched: not read.",
+                &[],
+            )?,
             raising: Mutex::new(()),
             ledger,
             registry,
@@ -396,12 +464,30 @@ impl Metrics {
         self.hook_seconds.observe(took.as_secs_f64());
     }
 
+    /// Time from when a process became what selectors choose until it was watched.
+    pub fn chosen_after(&self, took: Duration) {
+        self.choose_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Processes in a state of being chosen.
+    pub fn set_scope_processes(&self, state: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.scope_processes.with_label_values(&[state]).set(count);
+    }
+
+    /// Bytes that undecided processes moved so far.
+    pub fn undecided_bytes_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.scope_undecided, &[], total);
+    }
+
     /// Everything in the Prometheus text format; idle series are removed first.
     pub fn render(&self) -> String {
         let now = Instant::now();
         self.leaks.sweep(now);
         self.last_leak.sweep(now);
         self.values.sweep(now);
+        self.masking_coverage.sweep(now);
         self.draw_ledger();
         let mut out = String::new();
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut out) {

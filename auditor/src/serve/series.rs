@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::report::table::steers;
 
@@ -45,6 +45,18 @@ impl Labelled for IntGaugeVec {
     type Series = IntGauge;
 
     fn series(&self, values: &[String]) -> Option<IntGauge> {
+        self.get_metric_with_label_values(values).ok()
+    }
+
+    fn remove(&self, values: &[String]) {
+        let _ = self.remove_label_values(values);
+    }
+}
+
+impl Labelled for GaugeVec {
+    type Series = Gauge;
+
+    fn series(&self, values: &[String]) -> Option<Gauge> {
         self.get_metric_with_label_values(values).ok()
     }
 

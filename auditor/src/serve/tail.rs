@@ -27,6 +27,8 @@ use super::hub::{Hub, Queue};
 pub const SCHEMA: &str = "auditor.tail/v1";
 /// Longest first line, bytes.
 const REQUEST_LIMIT: u64 = 8 * 1024;
+/// Bytes of the masking ledger that a client has to take within its patience.
+const CHUNK: usize = 256 * 1024;
 const ONE_REQUEST: &str = "one request a connection: close it and connect again";
 /// Longest path of a Unix socket on Linux (sun_path without its end), bytes.
 const PATH_LIMIT: usize = 107;
@@ -148,7 +150,7 @@ impl Listener {
                 let hub = Arc::clone(&hub);
                 clients.spawn(async move {
                     let _slot = slot;
-                    client(stream, &hub, limits.patience).await;
+                    client(stream, hub, limits.patience).await;
                 });
             } else {
                 refuse(&stream, "too many clients: try again when one has left");
@@ -230,7 +232,7 @@ fn error_line(reason: &str) -> String {
     format!("{}\n", json!({"schema": SCHEMA, "error": reason}))
 }
 
-async fn client(stream: UnixStream, hub: &Hub, patience: Duration) {
+async fn client(stream: UnixStream, hub: Arc<Hub>, patience: Duration) {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read.take(REQUEST_LIMIT));
     let request = match timeout(patience, first_line(&mut read)).await {
@@ -238,6 +240,10 @@ async fn client(stream: UnixStream, hub: &Hub, patience: Duration) {
         Ok(request) => request,
         Err(_) => Err("no request came: send one JSON object and a line feed".to_owned()),
     };
+    if request.as_ref().is_ok_and(|request| request.masking) {
+        ledger(hub, &mut write, patience).await;
+        return;
+    }
     let subscribed = request.and_then(|request| {
         let matcher = Matcher::new(request.filters).map_err(|error| error.to_string())?;
         Ok((
@@ -273,6 +279,25 @@ async fn client(stream: UnixStream, hub: &Hub, patience: Duration) {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Sends the masking ledger, which is put together where it holds nobody up.
+async fn ledger(hub: Arc<Hub>, write: &mut (impl tokio::io::AsyncWrite + Unpin), patience: Duration) {
+    let lines = tokio::task::spawn_blocking(move || {
+        let snapshot = hub.ledger()?;
+        let mut lines = Vec::new();
+        snapshot.write(&mut lines).ok()?;
+        Some(lines)
+    });
+    let lines = match lines.await {
+        Ok(Some(lines)) => lines,
+        _ => error_line("there is no masking ledger, or not yet").into_bytes(),
+    };
+    for chunk in lines.chunks(CHUNK) {
+        if !matches!(timeout(patience, write.write_all(chunk)).await, Ok(Ok(()))) {
+            return;
         }
     }
 }

@@ -23,7 +23,9 @@ use crate::{
         self,
         conntrack::Conntrack,
         container::Containers,
+        dns,
         kubernetes::Kubernetes,
+        mesh::Mesh,
         pairs::{AddressPair, Pairs},
         peer,
         process::{ProcessInfo, Processes},
@@ -62,6 +64,10 @@ pub struct Peers {
     kubernetes: Option<Arc<Kubernetes>>,
     /// Who knows what translation makes of addresses.
     pub conntrack: Option<Conntrack>,
+    /// Where proxies of a mesh are.
+    pub mesh: Arc<Mesh>,
+    /// What name servers said.
+    pub names: dns::Names,
 }
 
 impl Peers {
@@ -71,6 +77,7 @@ impl Peers {
         containers: Option<Arc<Containers>>,
         kubernetes: Option<Arc<Kubernetes>>,
         conntrack: Option<Conntrack>,
+        mesh: Arc<Mesh>,
     ) -> Self {
         let translations = conntrack
             .as_ref()
@@ -80,8 +87,16 @@ impl Peers {
             pairs: Pairs::with(translations.unwrap_or_default()),
             kubernetes,
             conntrack,
+            mesh,
             ..Self::default()
         }
+    }
+
+    /// A process is new, or became another program.
+    pub fn learn(&self, pid: u32) {
+        let process = self.processes.learn(pid);
+        let netns = process.netns.and_then(|inode| u32::try_from(inode).ok());
+        self.mesh.saw(&process, netns.unwrap_or(0));
     }
 
     /// An end that is a process of this host, with what is known of its pod.
@@ -94,6 +109,7 @@ impl Peers {
     }
 
     pub(super) fn opened(&self, connection: &Connection) {
+        self.mesh.saw(&connection.local, connection.netns);
         if let Some(pair) = connection.pair {
             self.pairs.insert(pair, connection.tgid, false);
         }
@@ -198,7 +214,8 @@ pub struct Connection {
     netns: u32,
     /// When it was asked who is behind the address of these datagrams; 0: not yet.
     asked_ns: u64,
-    /// When its last record was captured.
+    /// When its first and its last record was captured.
+    opened_ns: u64,
     pub(super) seen_ns: u64,
     /// The watched process opened it; unknown until the first bytes.
     is_client: Option<bool>,
@@ -226,6 +243,7 @@ impl Connection {
             peer: None,
             netns: 0,
             asked_ns: 0,
+            opened_ns: header.time_ns,
             seen_ns: header.time_ns,
             is_client: None,
             local: peers.processes.at(header.tgid, header.time_ns),
@@ -360,6 +378,18 @@ impl Connection {
         ledger_of(self.source)
     }
 
+    /// The network namespace of its socket; 0 while unknown.
+    pub const fn netns(&self) -> u32 {
+        self.netns
+    }
+
+    /// The address of the side that opened it, which translation on the way does not change.
+    pub fn client(&self) -> Option<SocketAddr> {
+        let pair = self.pair.filter(|_| self.unix.is_none())?;
+        let address = if self.is_client() { pair.local } else { pair.remote };
+        (address.port() != 0).then_some(address)
+    }
+
     /// The watched process's end.
     pub fn local_end(&self, peers: &Peers) -> End {
         let address = self.pair.filter(|_| self.unix.is_none()).map(|pair| pair.local);
@@ -370,7 +400,7 @@ impl Connection {
     pub fn remote_end(&self, peers: &Peers, host: Option<&str>) -> End {
         let host = host.filter(|_| self.is_client());
         let Some(pair) = self.pair else {
-            return identity::remote_end(None, host, None, 0);
+            return identity::remote_end(None, host, None, 0, &[]);
         };
         if let Some(tgid) = self.peer {
             let process = peers.processes.of(tgid);
@@ -408,13 +438,30 @@ impl Connection {
             None => {
                 // Port 0: a datagram of which nothing says who sent it.
                 let address = Some(pair.remote).filter(|address| address.port() != 0);
-                identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns)
+                let names = address
+                    .map(|address| self.names_of(address, peers))
+                    .unwrap_or_default();
+                identity::remote_end(address, host, peers.kubernetes.as_deref(), self.seen_ns, &names)
             }
         }
     }
 }
 
 impl Connection {
+    /// What name servers had called the other end when the connection was opened. Who was connected to has the name, not
+    /// who connected.
+    fn names_of(&self, address: SocketAddr, peers: &Peers) -> Vec<Arc<str>> {
+        if !self.is_client() {
+            return Vec::new();
+        }
+        let time = if self.is_datagram {
+            self.seen_ns
+        } else {
+            self.opened_ns
+        };
+        peers.names.at(self.netns, address.ip(), time)
+    }
+
     /// The other end of a UNIX domain socket: who has its descriptor; else who connected or listened, who may have handed
     /// it to somebody else since.
     fn unix_end(&self, peers: &Peers, inode: u64, tgid: u32) -> End {
@@ -431,7 +478,7 @@ impl Connection {
                 certainty: Certainty::Likely,
                 ..end(tgid)
             },
-            None => identity::remote_end(None, None, None, 0),
+            None => identity::remote_end(None, None, None, 0, &[]),
         }
     }
 }

@@ -161,7 +161,7 @@ impl<F: Flow> Streams<F> {
                 }
             }
             Kind::Closed => self.peers.socket_closed(record.header.cookie),
-            Kind::Exec | Kind::Exit | Kind::Fork | Kind::Mapped => {}
+            Kind::Exec | Kind::Exit | Kind::Fork | Kind::Mapped | Kind::Moved => {}
         }
     }
 

@@ -40,6 +40,7 @@ pub mod selector;
 pub mod sketches;
 pub mod tail_request;
 pub mod websocket;
+pub mod xfcc;
 pub mod xml;
 pub mod yaml;
 
@@ -85,6 +86,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sketches", sketches::run),
     ("tail_request", tail_request::run),
     ("websocket", websocket::run),
+    ("xfcc", xfcc::run),
     ("xml", xml::run),
     ("yaml", yaml::run),
 ];

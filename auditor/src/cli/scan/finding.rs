@@ -55,6 +55,7 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         encrypted: false,
         captured_by: "file",
         connection: String::new(),
+        hops: 0,
     });
     Finding {
         schema: SCHEMA,
@@ -89,6 +90,8 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         source: None,
         destination: None,
         policy: None,
+        before: None,
+        after: None,
         path: Some(path.to_owned()),
     }
 }

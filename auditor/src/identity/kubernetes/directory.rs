@@ -362,7 +362,9 @@ impl Directory {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        let known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Who sees the number then waits for the change.
         self.changes.fetch_add(1, Ordering::Relaxed);
-        self.known.write().unwrap_or_else(PoisonError::into_inner)
+        known
     }
 }

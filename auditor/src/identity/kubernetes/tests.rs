@@ -77,6 +77,7 @@ fn a_remote_end_is_named_by_the_cluster_before_the_host_that_the_client_asked_fo
         Some("evil.example"),
         Some(&kubernetes),
         2_000_000_000,
+        &["evil.example".into()],
     );
     assert_eq!(pod.identified_by, IdentifiedBy::PodIp);
     assert_eq!(pod.host, None);
@@ -85,6 +86,7 @@ fn a_remote_end_is_named_by_the_cluster_before_the_host_that_the_client_asked_fo
         Some("api.example"),
         Some(&kubernetes),
         2_000_000_000,
+        &["edge.example".into()],
     );
     assert_eq!(outside.identified_by, IdentifiedBy::Host);
     assert_eq!(outside.host.as_deref(), Some("api.example"));

@@ -3,7 +3,9 @@
 //! Goes in: fields, one at a time. Comes out: answers about the body. Of what a peer sends it keeps a
 //! bounded number of bytes, and nothing that is not a media type, a coding or a token.
 
-use crate::protocol::websocket::Deflate;
+use std::sync::Arc;
+
+use crate::protocol::{websocket::Deflate, xfcc};
 
 /// Longest value that is kept; what is cut behind it names a parameter at most.
 const MAX_VALUE: usize = 256;
@@ -22,6 +24,9 @@ pub(in crate::protocol) struct Fields {
     /// The protocol that `Upgrade` names.
     pub(in crate::protocol) upgrade: Option<Box<str>>,
     extensions: Option<Box<str>>,
+    /// Who the client is, by `x-forwarded-client-cert`, and how often that is there: a proxy writes it once.
+    pub(in crate::protocol) client: Option<Arc<str>>,
+    clients: u32,
 }
 
 impl Fields {
@@ -41,6 +46,15 @@ impl Fields {
             12 if name.eq_ignore_ascii_case(b"content-type") => &mut self.content_type,
             13 if name.eq_ignore_ascii_case(b"grpc-encoding") => &mut self.message_encoding,
             16 if name.eq_ignore_ascii_case(b"content-encoding") => &mut self.content_encoding,
+            23 if name.eq_ignore_ascii_case(b"x-forwarded-client-cert") => {
+                self.clients = self.clients.saturating_add(1);
+                self.client = if self.clients == 1 {
+                    xfcc::client(value)
+                } else {
+                    None
+                };
+                return;
+            }
             24 if name.eq_ignore_ascii_case(b"connect-content-encoding") => &mut self.message_encoding,
             24 if name.eq_ignore_ascii_case(b"sec-websocket-extensions") => &mut self.extensions,
             24 if name.eq_ignore_ascii_case(b"connect-protocol-version") => {

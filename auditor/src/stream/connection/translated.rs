@@ -101,7 +101,7 @@ impl Peers {
             Some(found) => *end = found,
             // What a client asked for says more than an address.
             None if beyond.is_server && end.host.is_some() => {}
-            None => *end = identity::remote_end(Some(address), None, None, time_ns),
+            None => *end = identity::remote_end(Some(address), None, None, time_ns, &[]),
         }
         Named::Done
     }

@@ -58,7 +58,8 @@ impl Stream {
     pub(super) fn text(&self) -> usize {
         let exchange = |exchange: &Exchange| {
             let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-            text(&exchange.operation) + text(&exchange.authority)
+            let client = exchange.client.as_ref().map_or(0, |client| client.len());
+            text(&exchange.operation) + text(&exchange.authority) + client
         };
         let halves = self.halves.iter().flat_map(|half| {
             [&half.content_type, &half.content_encoding, &half.message_encoding]

@@ -1,0 +1,428 @@
+//! The masking ledger on disk.
+//!
+//! Goes in: a [`Batch`], written in one transaction that is there as a whole or not at all. It holds
+//! what rows are, not how they changed, so that nothing counts twice however often it is written.
+//! Comes out: all of it, when the daemon starts or a person asks.
+//!
+//! The file is a redb database (copy-on-write B-trees, with a checksum of each page). Format 1: table
+//! `meta`: `format` and `batch`, the number of the last transaction, in decimal; `totals` and `traffic`
+//! in JSON. Tables `fields` and `edges`: a number → JSON of [`Row`] and of an edge. What is not known in
+//! a row is left alone when it is read, and what is missing has its default, so that additions need no
+//! new format. An older format is read, and written as the current one with the first batch.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable as _, StorageBackend as _,
+    StorageError, TableDefinition, TableError,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+use super::book::{Batch, Totals};
+use super::edge::Edge;
+use crate::ledger::{Account, ByteLedger, Ledger};
+
+/// The format that is written.
+pub const FORMAT: u64 = 1;
+/// Most memory for pages, bytes.
+const CACHE: usize = 8 << 20;
+/// Files set aside that are kept.
+const ASIDE: u32 = 8;
+/// Largest file that is read into memory to repair it there, bytes.
+const LARGEST: u64 = 1 << 30;
+
+const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+const FIELDS: TableDefinition<'_, u64, &str> = TableDefinition::new("fields");
+const EDGES: TableDefinition<'_, u64, &str> = TableDefinition::new("edges");
+
+/// Why the file can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{0}: the file is damaged: {1}")]
+    Corrupt(PathBuf, String),
+    #[error("{0} is of format {1}, which a newer auditor wrote; this one reads up to {FORMAT}")]
+    Newer(PathBuf, u64),
+    #[error(
+        "{0} is in use by another process: ask the daemon through its socket, or copy the file once it ended"
+    )]
+    InUse(PathBuf),
+    #[error("{0}: {1}")]
+    Io(PathBuf, String),
+}
+
+impl StoreError {
+    /// Whether the file is to be set aside, as it will not get better.
+    pub const fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Corrupt(..) | Self::Newer(..))
+    }
+
+    /// For the metric.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Corrupt(..) => "corrupt",
+            Self::Newer(..) => "newer",
+            Self::InUse(..) => "in_use",
+            Self::Io(..) => "io",
+        }
+    }
+
+    fn of(path: &Path, error: redb::Error) -> Self {
+        let path = path.to_owned();
+        match error {
+            redb::Error::DatabaseAlreadyOpen => Self::InUse(path),
+            redb::Error::Io(error) if is_about_content(&error) => Self::Corrupt(path, error.to_string()),
+            error @ (redb::Error::Io(_) | redb::Error::PreviousIo) => Self::Io(path, error.to_string()),
+            error => Self::Corrupt(path, error.to_string()),
+        }
+    }
+}
+
+/// A file that is too short, or whose beginning is no database's.
+fn is_about_content(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Stored {
+    pub rows: Vec<Row>,
+    pub(super) edges: Vec<Edge>,
+    pub totals: Totals,
+    pub traffic: Traffic,
+    /// Number of the last transaction.
+    pub batch: u64,
+}
+
+/// Bytes of what the ledger stands for, of all runs: how much was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traffic {
+    /// Crossed sockets, ciphertext too.
+    pub socket: Bytes,
+    /// Plaintext of TLS libraries.
+    pub tls: Bytes,
+}
+
+/// Bytes of one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bytes {
+    pub moved: u64,
+    /// Where they ended, by the name of the account.
+    pub accounts: BTreeMap<String, u64>,
+}
+
+impl Traffic {
+    /// Of this run.
+    pub fn of(ledger: &ByteLedger) -> Self {
+        let bytes = |which| {
+            let balance = ledger.balance(which);
+            let used = balance.accounts.iter().filter(|(_, bytes)| *bytes > 0);
+            Bytes {
+                moved: balance.moved,
+                accounts: used
+                    .map(|&(account, bytes)| (account.name().to_owned(), bytes))
+                    .collect(),
+            }
+        };
+        Self {
+            socket: bytes(Ledger::Socket),
+            tls: bytes(Ledger::Tls),
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (own, other) in [(&mut self.socket, &other.socket), (&mut self.tls, &other.tls)] {
+            own.moved = own.moved.saturating_add(other.moved);
+            for (account, bytes) in &other.accounts {
+                let sum = own.accounts.entry(account.clone()).or_default();
+                *sum = sum.saturating_add(*bytes);
+            }
+        }
+    }
+
+    /// What is more than in an earlier one.
+    pub fn beyond(mut self, earlier: &Self) -> Self {
+        for (own, earlier) in [(&mut self.socket, &earlier.socket), (&mut self.tls, &earlier.tls)] {
+            own.moved = own.moved.saturating_sub(earlier.moved);
+            for (account, bytes) in &mut own.accounts {
+                let before = earlier.accounts.get(account).copied().unwrap_or(0);
+                *bytes = bytes.saturating_sub(before);
+            }
+        }
+        self
+    }
+
+    /// Bytes that were searched, and bytes that could have been: plaintext of TLS libraries, and of
+    /// sockets what is no TLS. What moved and is in no account yet counts as not searched.
+    pub fn looked_at(&self) -> (u64, u64) {
+        let of = |bytes: &Bytes, account: Account| bytes.accounts.get(account.name()).copied().unwrap_or(0);
+        let mut searched = 0_u64;
+        let mut all = 0_u64;
+        for bytes in [&self.socket, &self.tls] {
+            // TLS records; and what the other end's record already accounts for.
+            let elsewhere = [Account::Ciphertext, Account::Handshake, Account::Duplicate];
+            let elsewhere: u64 = elsewhere.iter().map(|&account| of(bytes, account)).sum();
+            searched = searched.saturating_add(of(bytes, Account::Scanned));
+            let settled: u64 = bytes.accounts.values().sum();
+            all = all.saturating_add(bytes.moved.max(settled).saturating_sub(elsewhere));
+        }
+        (searched.min(all), all)
+    }
+}
+
+/// An open file.
+pub struct Store {
+    path: PathBuf,
+    inode: u64,
+    database: Database,
+    batch: u64,
+}
+
+impl Store {
+    /// Opens the file, making it if there is none, and reads all of it.
+    ///
+    /// # Errors
+    /// When it can not be opened or written, is damaged, or of a newer format.
+    pub fn open(path: &Path) -> Result<(Self, Stored), StoreError> {
+        let io = |error: &io::Error| StoreError::Io(path.to_owned(), error.to_string());
+        guarded(path, || {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+                .map_err(|error| io(&error))?;
+            let inode = file.metadata().map_err(|error| io(&error))?.ino();
+            let backend = FileBackend::new(file).map_err(|error| StoreError::of(path, error.into()))?;
+            let mut database = Database::builder()
+                .set_cache_size(CACHE)
+                .create_with_backend(backend)
+                .map_err(|error| StoreError::of(path, error.into()))?;
+            database
+                .check_integrity()
+                .map_err(|error| StoreError::of(path, error.into()))?;
+            let stored = all_of(&database, path)?;
+            let store = Self {
+                path: path.to_owned(),
+                inode,
+                database,
+                batch: stored.batch,
+            };
+            Ok((store, stored))
+        })
+    }
+
+    /// Writes a batch; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When it can not be written: then nothing of it is, and the file has to be opened again.
+    pub fn write(&mut self, batch: &Batch, traffic: &Traffic) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let is_there = std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == self.inode);
+        if !is_there {
+            return Err(StoreError::Io(path, "it was removed or replaced".to_owned()));
+        }
+        guarded(&path, || {
+            self.try_write(batch, traffic)
+                .map_err(|error| StoreError::of(&path, error))
+        })
+    }
+
+    fn try_write(&mut self, batch: &Batch, traffic: &Traffic) -> Result<(), redb::Error> {
+        let next = self.batch + 1;
+        let transaction = self.database.begin_write()?;
+        if batch.is_everything {
+            transaction.delete_table(FIELDS)?;
+            transaction.delete_table(EDGES)?;
+        }
+        {
+            let mut fields = transaction.open_table(FIELDS)?;
+            for id in &batch.gone {
+                fields.remove(id)?;
+            }
+            for (id, row) in &batch.rows {
+                fields.insert(id, json(row)?.as_str())?;
+            }
+            let mut edges = transaction.open_table(EDGES)?;
+            for (id, edge) in &batch.edges {
+                edges.insert(id, json(edge)?.as_str())?;
+            }
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("format", FORMAT.to_string().as_str())?;
+            meta.insert("batch", next.to_string().as_str())?;
+            meta.insert("totals", json(&batch.totals)?.as_str())?;
+            meta.insert("traffic", json(traffic)?.as_str())?;
+        }
+        transaction.commit()?;
+        self.batch = next;
+        Ok(())
+    }
+
+    /// Gives back room that rows of before took.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn compact(&mut self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        guarded(&path, || {
+            self.database
+                .compact()
+                .map(|_| ())
+                .map_err(|error| StoreError::of(&path, error.into()))
+        })
+    }
+
+    /// Size of the file, bytes; 0 where it can not be told.
+    pub fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+}
+
+/// Reads a file that no daemon uses, and changes nothing.
+///
+/// # Errors
+/// As [`Store::open`], and when there is no such file.
+pub fn read(path: &Path) -> Result<Stored, StoreError> {
+    guarded(path, || {
+        let io = |error: io::Error| StoreError::Io(path.to_owned(), error.to_string());
+        let file = File::open(path).map_err(io)?;
+        if file.metadata().map_err(io)?.len() == 0 {
+            return Err(StoreError::Corrupt(path.to_owned(), "it is empty".to_owned()));
+        }
+        match ReadOnlyDatabase::open(path) {
+            Ok(database) => all_of(&database, path),
+            // Whoever wrote it did not end by itself: repaired where nobody sees it.
+            Err(DatabaseError::RepairAborted) => all_of(&in_memory(path)?, path),
+            Err(error) => Err(StoreError::of(path, error.into())),
+        }
+    })
+}
+
+fn in_memory(path: &Path) -> Result<Database, StoreError> {
+    let io = |error: io::Error| StoreError::Io(path.to_owned(), error.to_string());
+    let length = std::fs::metadata(path).map_err(io)?.len();
+    if length > LARGEST {
+        let why = format!("it has {length} bytes and was not closed: start the daemon with it once");
+        return Err(StoreError::Io(path.to_owned(), why));
+    }
+    let bytes = std::fs::read(path).map_err(io)?;
+    let memory = InMemoryBackend::new();
+    memory.set_len(bytes.len() as u64).map_err(io)?;
+    memory.write(0, &bytes).map_err(io)?;
+    Database::builder()
+        .set_cache_size(CACHE)
+        .create_with_backend(memory)
+        .map_err(|error| StoreError::of(path, error.into()))
+}
+
+/// Renames a file that can not be used, so that it is kept. Returns the new name.
+///
+/// # Errors
+/// When it can not be renamed.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let named = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".bad.{number}"));
+        PathBuf::from(name)
+    };
+    let free = (0..ASIDE).map(named).find(|name| !name.exists());
+    let name = free.unwrap_or_else(|| named(ASIDE - 1));
+    std::fs::rename(path, &name)?;
+    Ok(name)
+}
+
+fn all_of(database: &impl ReadableDatabase, path: &Path) -> Result<Stored, StoreError> {
+    let broken = |error: redb::Error| StoreError::of(path, error);
+    let corrupt = |what: String| StoreError::Corrupt(path.to_owned(), what);
+    let transaction = database.begin_read().map_err(|error| broken(error.into()))?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Stored::default()),
+        Err(error) => return Err(broken(error.into())),
+    };
+    let text = |name: &str| -> Result<Option<String>, StoreError> {
+        let value = meta.get(name).map_err(|error| broken(error.into()))?;
+        Ok(value.map(|value| value.value().to_owned()))
+    };
+    let number = |name: &str| -> Result<u64, StoreError> {
+        let text = text(name)?.ok_or_else(|| corrupt(format!("it has no {name}")))?;
+        text.parse()
+            .map_err(|_| corrupt(format!("its {name} is no number")))
+    };
+    let format = number("format")?;
+    if format > FORMAT {
+        return Err(StoreError::Newer(path.to_owned(), format));
+    }
+    let unreadable = |name: &str, error: serde_json::Error| corrupt(format!("{name}: {error}"));
+    let mut stored = Stored {
+        batch: number("batch")?,
+        ..Stored::default()
+    };
+    if let Some(text) = text("totals")? {
+        stored.totals = serde_json::from_str(&text).map_err(|error| unreadable("totals", error))?;
+    }
+    if let Some(text) = text("traffic")? {
+        stored.traffic = serde_json::from_str(&text).map_err(|error| unreadable("traffic", error))?;
+    }
+    each(&transaction, FIELDS, path, |text| {
+        let row = serde_json::from_str(text).map_err(|error| unreadable("a field", error))?;
+        stored.rows.push(row);
+        Ok(())
+    })?;
+    each(&transaction, EDGES, path, |text| {
+        let edge = serde_json::from_str(text).map_err(|error| unreadable("an edge", error))?;
+        stored.edges.push(edge);
+        Ok(())
+    })?;
+    Ok(stored)
+}
+
+fn each(
+    transaction: &redb::ReadTransaction,
+    table: TableDefinition<'_, u64, &'static str>,
+    path: &Path,
+    mut take: impl FnMut(&str) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let broken = |error: StorageError| StoreError::of(path, error.into());
+    let table = match transaction.open_table(table) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(StoreError::of(path, error.into())),
+    };
+    for entry in table.iter().map_err(broken)? {
+        let (_, value) = entry.map_err(broken)?;
+        take(value.value())?;
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<String, redb::Error> {
+    serde_json::to_string(value).map_err(|error| redb::Error::Io(io::Error::other(error)))
+}
+
+/// A damaged file may make the database panic: that is an error like another.
+fn guarded<T>(path: &Path, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(StoreError::Corrupt(
+            path.to_owned(),
+            "reading it failed in an unforeseen way".to_owned(),
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests;
