@@ -52,7 +52,8 @@ fn main() -> anyhow::Result<()> {
     while !ends.load(Ordering::Acquire) {
         let due = u64::try_from(start.elapsed().as_millis())?.saturating_mul(rate) / 1000;
         let mut book = book.lock().ok().context("the ledger is poisoned")?;
-        for _ in counted..due.min(counted + 1000) {
+        let until = due.min(counted + 1000);
+        while counted < until {
             counted += 1;
             values.detection.field.path = Some(format!("$.field{}", counted % fields));
             let sighting = Sighting {
