@@ -226,20 +226,22 @@ fi
 # Takes the comment marks off config.yaml's keys and looks that it is YAML and what its sections are.
 # Whether auditor accepts every key is tested in the auditor crate, not here.
 configuration() {
-    sed -E 's/^( *)# ([a-z_]+:( .*)?)$/\1\2/' config.yaml >"$work/config.yaml"
+    sed -E 's/^( *)# ([a-z_]+:( .*)?|- ".*")$/\1\2/' config.yaml >"$work/config.yaml"
     "$yaml" - "$work/config.yaml" kubernetes/base/config.yaml <<'PYTHON'
-import sys, yaml
+import json, sys, yaml
 
 full, base = (yaml.safe_load(open(path)) for path in sys.argv[1:])
 assert base == {"scope": {"node": True}}, base
 keys = {section: sorted(value) if isinstance(value, dict) else value for section, value in full.items()}
 assert keys == {
-    "scope": ["cgroups", "containers", "exclude", "node", "pids"],
+    "scope": ["cgroups", "containers", "except", "exclude", "node", "pids", "select"],
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
     "content": ["descriptors", "reflection"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
-    "identity": ["kubernetes", "labels", "mesh", "runtimes", "sockets", "trust_domain", "wait_seconds"],
+    "identity": ["conntrack", "kubernetes", "labels", "mesh", "runtimes", "sockets", "trust_domain", "wait_seconds"],
+    "masking": ["max_age_days", "max_bytes", "max_fields", "path"],
+    "drift": ["enabled", "learning_seconds", "rate_factor"],
     "policy": ["files", "presets"],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],
@@ -254,8 +256,9 @@ for line in open("../docs/configuration.md"):
     if line.startswith("| `"):
         key, _, default = (cell.strip().strip("`") for cell in line.split("|")[1:4])
         defaults[key] = default
-derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl"}
-examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.exclude",
+derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl",
+           "masking.path": "/var/lib/auditor/masking.redb"}
+examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.select", "scope.except", "scope.exclude",
             "capture.leave_out", "content.descriptors", "identity.sockets", "identity.labels", "identity.trust_domain",
             "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name"}
 def flat(value, path=()):
@@ -268,7 +271,7 @@ shown = dict(flat(full))
 assert shown.keys() == defaults.keys(), shown.keys() ^ defaults.keys()
 for key, value in shown.items():
     expected = derived.get(key, defaults[key])
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = json.dumps(value) if isinstance(value, (bool, list)) else str(value)
     assert key in examples or text == expected, f"{key}: {text} is shown, {expected} is the default"
 PYTHON
 }
