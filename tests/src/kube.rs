@@ -97,6 +97,27 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
+    /// The server does not do anything, and its connections stay, until [`Self::go_on`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn stall(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// The server works on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn go_on(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let server = self.server.as_mut().context("the server is down")?;
+        server.signal(signal)
+    }
+
     /// While the server is down, has another one change something, and everything before that forgotten: watches that
     /// go on where they were are told 410 Gone.
     ///

@@ -248,6 +248,62 @@ fn a_role_that_lacks_a_verb_costs_what_it_is_for_and_no_more() -> anyhow::Result
 }
 
 #[test]
+fn a_role_that_loses_a_verb_while_it_is_watched_names_nothing_by_what_it_was() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut cluster = Cluster::start(&scratch)?;
+    cluster.namespace("shop", &json!({}))?;
+    cluster.node("node-1", "192.0.2.1")?;
+    cluster.pod("shop", "web", &Pod::at("10.1.0.1"))?;
+    let (kubernetes, _watches) = follow(&cluster)?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "192.0.2.1:1", "Node /node-1, node, Exact")?;
+    let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/auditor";
+    let whole_role = cluster.call("GET", role, None)?;
+    let lacking = json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]});
+    cluster.patch(role, &lacking)?;
+    // A server asks for the role where a watch begins.
+    cluster.pause()?;
+    cluster.resume()?;
+    wait_for("the refusal", NEWS, || {
+        Ok((kubernetes.status.states()["nodes"] == "forbidden").then_some(()))
+    })?;
+    becomes(&kubernetes, "10.1.0.1:1", "Pod shop/web, pod_ip, Exact")?;
+    ensure!(named(&kubernetes, "192.0.2.1:1")? != "Node /node-1, node, Exact");
+    cluster.patch(role, &json!({"rules": whole_role["rules"]}))?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "192.0.2.1:1", "Node /node-1, node, Exact")
+}
+
+#[test]
+fn a_server_that_does_not_answer_keeps_nobody_waiting() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut cluster = Cluster::start(&scratch)?;
+    cluster.namespace("shop", &json!({}))?;
+    cluster.pod("shop", "web", &Pod::at("10.1.0.1"))?;
+    let kubeconfig = cluster.kubeconfig()?;
+    cluster.stall()?;
+    let (kubernetes, _watches) = Kubernetes::start(&Settings {
+        kubeconfig: Some(kubeconfig),
+        ..Settings::default()
+    })?;
+    for _ in 0..100 {
+        ensure!(named(&kubernetes, "10.1.0.1:1")? == "none");
+    }
+    ensure!(kubernetes.status.states()["pods"] == "listing");
+    cluster.go_on()?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "10.1.0.1:1", "Pod shop/web, pod_ip, Exact")?;
+
+    cluster.stall()?;
+    for _ in 0..100 {
+        ensure!(named(&kubernetes, "10.1.0.1:1")? == "Pod shop/web, pod_ip, Exact");
+    }
+    cluster.go_on()?;
+    cluster.pod("shop", "next", &Pod::at("10.1.0.2"))?;
+    becomes(&kubernetes, "10.1.0.2:1", "Pod shop/next, pod_ip, Exact")
+}
+
+#[test]
 fn a_watch_whose_past_is_forgotten_lists_again_and_names_nobody_who_is_gone() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let mut cluster = Cluster::start(&scratch)?;
