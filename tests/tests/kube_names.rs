@@ -294,11 +294,14 @@ fn a_server_that_does_not_answer_keeps_nobody_waiting() -> anyhow::Result<()> {
     whole(&kubernetes)?;
     becomes(&kubernetes, "10.1.0.1:1", "Pod shop/web, pod_ip, Exact")?;
 
+    // Its watches are open, and say nothing.
     cluster.stall()?;
-    for _ in 0..100 {
-        ensure!(named(&kubernetes, "10.1.0.1:1")? == "Pod shop/web, pod_ip, Exact");
-    }
+    ensure!(named(&kubernetes, "10.1.0.1:1")? == "Pod shop/web, pod_ip, Exact");
+    becomes(&kubernetes, "10.1.0.1:1", "ambiguous, None")?;
+    ensure!(kubernetes.status.states()["pods"] == "lost");
     cluster.go_on()?;
+    whole(&kubernetes)?;
+    becomes(&kubernetes, "10.1.0.1:1", "Pod shop/web, pod_ip, Exact")?;
     cluster.pod("shop", "next", &Pod::at("10.1.0.2"))?;
     becomes(&kubernetes, "10.1.0.2:1", "Pod shop/next, pod_ip, Exact")
 }

@@ -165,6 +165,13 @@ impl Status {
             .all(|progress| progress.state == State::Watching)
     }
 
+    /// True while any watch takes itself for right.
+    pub(super) fn is_any_right(&self) -> bool {
+        self.lock()
+            .values()
+            .any(|progress| progress.state == State::Watching)
+    }
+
     /// How long each watch has not been right.
     pub fn ages(&self) -> Vec<(&'static str, Duration)> {
         let age = |progress: &Progress| match progress.state {

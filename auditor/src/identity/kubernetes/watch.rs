@@ -3,6 +3,7 @@
 //! Goes in: a client. Comes out: a [`Directory`] that follows the cluster, and a [`Status`] that says how well. Whatever
 //! the server does, the watches go on trying, with growing pauses of up to half a minute; nobody waits for them.
 
+mod pulse;
 #[cfg(test)]
 mod tests;
 
@@ -69,21 +70,46 @@ impl Sink {
         }
         failure
     }
+
+    /// The server says nothing any more, on connections that are still there.
+    fn silent(&self) {
+        for kind in Kind::ALL {
+            self.directory.lost(kind, now());
+            self.status.failed(kind, Failure::Unreachable);
+        }
+        tracing::warn!(
+            "the API server does not answer; names that depend on it are left out until it is back"
+        );
+    }
 }
 
-/// Runs all watches; never ends.
+/// Runs all watches; never ends. A connection that is cut off without a word would go on as a watch in which nothing
+/// happens: where the server does not answer, all watches start anew, and once more when it does.
 pub(super) async fn run(client: Client, sink: Sink) {
+    let mut pulse = pulse::Pulse::default();
+    loop {
+        tokio::select! {
+            () = follow_all(&client, &sink) => (),
+            news = pulse.news(&client, &sink.status) => match news {
+                pulse::News::Silent => sink.silent(),
+                pulse::News::Back => (),
+            },
+        }
+    }
+}
+
+async fn follow_all(client: &Client, sink: &Sink) {
     let all = || Config::default().any_semantic().page_size(PAGE);
     let pods = watcher(Api::<Pod>::all(client.clone()), all().fields(UNFINISHED));
     let services = watcher(Api::<Service>::all(client.clone()), all());
     let nodes = watcher(Api::<Node>::all(client.clone()), all());
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), all());
     tokio::join!(
-        follow(pods, &sink),
-        follow(services, &sink),
-        follow(nodes, &sink),
-        follow(namespaces, &sink),
-        follow_slices(&client, &sink),
+        follow(pods, sink),
+        follow(services, sink),
+        follow(nodes, sink),
+        follow(namespaces, sink),
+        follow_slices(client, sink),
         sweep(&sink.directory),
     );
 }
