@@ -1,8 +1,8 @@
 //! Names in a cluster, as a real API server tells of it, under the role that auditor is deployed with.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use auditor::{
     capture::clock::monotonic_ns,
     identity::kubernetes::{Kubernetes, Settings, Watches},
@@ -10,10 +10,10 @@ use auditor::{
 };
 use auditor_tests::{
     kube::{Cluster, Pod},
-    process::wait_for,
+    process::{self, Running, wait_for},
     scratch::Scratch,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long news may take.
 const NEWS: Duration = Duration::from_secs(60);
@@ -304,6 +304,56 @@ fn a_server_that_does_not_answer_keeps_nobody_waiting() -> anyhow::Result<()> {
     becomes(&kubernetes, "10.1.0.1:1", "Pod shop/web, pod_ip, Exact")?;
     cluster.pod("shop", "next", &Pod::at("10.1.0.2"))?;
     becomes(&kubernetes, "10.1.0.2:1", "Pod shop/next, pod_ip, Exact")
+}
+
+/// What doctor says of the cluster, and whether it takes it for right.
+fn examined(kubeconfig: &Path) -> anyhow::Result<Vec<(bool, String)>> {
+    let mut doctor = Command::new(process::auditor()?);
+    doctor
+        .args(["doctor", "--format", "json", "--kubeconfig"])
+        .arg(kubeconfig);
+    // What else is missing on this machine is not asked here.
+    let said = Running::start(&mut doctor)?.end(process::LIMIT)?;
+    let document: Value = serde_json::from_str(&said.stdout)?;
+    let checks = document["checks"].as_array().into_iter().flatten();
+    let of_cluster = checks.filter(|check| check["name"] == "kubernetes");
+    let read = |check: &Value| Some((check["ok"].as_bool()?, check["detail"].as_str()?.to_owned()));
+    of_cluster
+        .map(|check| read(check).context("a check lacks something"))
+        .collect()
+}
+
+#[test]
+fn doctor_says_what_of_the_cluster_can_be_followed_and_what_the_role_lacks() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut cluster = Cluster::start(&scratch)?;
+    cluster.namespace("shop", &json!({}))?;
+    cluster.pod("shop", "web", &Pod::at("10.1.0.1"))?;
+    let kubeconfig = cluster.kubeconfig()?;
+    let whole = examined(&kubeconfig)?;
+    ensure!(whole.len() == 5 && whole.iter().all(|(ok, _)| *ok), "{whole:?}");
+    ensure!(
+        whole.iter().any(|(_, said)| said == "pods are followed, 1 known"),
+        "{whole:?}"
+    );
+
+    let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/auditor";
+    // Pods can be listed, and not watched.
+    let lacking = json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]});
+    cluster.patch(role, &lacking)?;
+    let less = examined(&kubeconfig)?;
+    let lacks = |kind: &str| {
+        let lacks = format!("{kind}: the role lacks");
+        less.iter().any(|(ok, said)| !ok && said.starts_with(&lacks))
+    };
+    ensure!(lacks("pods") && lacks("services") && !lacks("nodes"), "{less:?}");
+
+    cluster.pause()?;
+    let down = examined(&kubeconfig)?;
+    let unreachable = |(ok, said): &(bool, String)| !ok && said.contains(": unreachable;");
+    ensure!(down.len() == 5 && down.iter().all(unreachable), "{down:?}");
+    Ok(())
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! `auditor doctor`: what this kernel, these privileges and this host allow.
 //!
-//! Goes in: nothing. Comes out: one line per prerequisite, with what to do where one is not met.
+//! Goes in: whom to ask. Comes out: one line per prerequisite, with what to do where one is not met.
 //! It loads the kernel programs with an empty scope and attaches nothing to any program.
+
+mod cluster;
 
 use std::collections::HashSet;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -31,6 +34,10 @@ pub struct Args {
     /// places that are there]
     #[arg(long, value_name = "SOCKET")]
     runtime_socket: Vec<Socket>,
+
+    /// Kubeconfig of the cluster whose API server is asked [default: that of the pod this is]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
 
     /// Also load every kernel program, used here or not, and say what the kernel's verifier makes of it
     #[arg(long)]
@@ -61,6 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     checks.extend(library_checks());
     checks.extend(runtime_checks(&args.runtime_socket)?);
     checks.push(conntrack_check());
+    checks.extend(cluster::checks(args.kubeconfig.as_deref()));
     let programs = if args.programs {
         verify::programs().context("the kernel programs can not be loaded")?
     } else {

@@ -1,0 +1,92 @@
+//! Whether the API server tells what names of ends need.
+//!
+//! Goes in: a kubeconfig, or what Kubernetes puts into a pod. Comes out: one line for each kind of object, by really
+//! listing and watching it, as the daemon does.
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    capture::support::Check,
+    identity::kubernetes::{self, Kubernetes, Settings, directory::Kind},
+};
+
+/// How long all lists may take.
+const LISTS: Duration = Duration::from_secs(15);
+
+/// How long watches may take to be refused once the lists are in.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// What the server lets be followed. Findings have fewer names without, so only what was asked for is needed.
+pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
+    let check = |ok, detail| Check {
+        name: "kubernetes",
+        ok,
+        detail,
+    };
+    let is_needed = kubeconfig.is_some();
+    if !is_needed && !kubernetes::is_in_cluster() {
+        let detail = "not asked: this is no pod with a service account's token, and there is no --kubeconfig";
+        return vec![check(true, detail.to_owned())];
+    }
+    let settings = Settings {
+        kubeconfig: kubeconfig.map(Path::to_owned),
+        ..Settings::default()
+    };
+    let (kubernetes, _watches) = match Kubernetes::start(&settings) {
+        Ok(started) => started,
+        Err(why) => return vec![check(!is_needed, why.to_string())],
+    };
+    wait(&kubernetes);
+    let states = kubernetes.status.states();
+    let failures = kubernetes.status.failures();
+    let line = |kind: Kind| {
+        let state = states.get(kind.name()).copied().unwrap_or_default();
+        let detail = match state {
+            "watching" => format!(
+                "{} are followed, {} known",
+                kind.name(),
+                kubernetes.directory.count(kind)
+            ),
+            "forbidden" => format!(
+                "{}: the role lacks list or watch; see deploy/kubernetes/base/rbac.yaml",
+                kind.name()
+            ),
+            "missing" => format!("{}: the server does not have them", kind.name()),
+            _ => {
+                let of_kind = failures.iter().filter(|(name, ..)| *name == kind.name());
+                let why: Vec<&str> = of_kind.map(|(_, why, _)| *why).collect();
+                let why = if why.is_empty() {
+                    "no answer yet".to_owned()
+                } else {
+                    why.join(", ")
+                };
+                format!(
+                    "{}: {why}; look at the server's address, its certificate and the token",
+                    kind.name()
+                )
+            }
+        };
+        check(state == "watching" || !is_needed, detail)
+    };
+    Kind::ALL.into_iter().map(line).collect()
+}
+
+/// Waits until every list is in, or failed, and watches had time to be refused.
+fn wait(kubernetes: &Kubernetes) {
+    let until = Instant::now() + LISTS;
+    let is_listing = || {
+        kubernetes
+            .status
+            .states()
+            .values()
+            .any(|state| *state == "listing")
+    };
+    while is_listing() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(REFUSAL);
+}
