@@ -145,7 +145,6 @@ fn show(
         .iter()
         .map(|requirement| (requirement, requirement.judge(&chosen.rows, traffic)))
         .collect();
-    // Whoever reads may have seen enough.
     let written = match args.format {
         Format::Text => out.write_all(coverage.table(&args.by, args.top).as_bytes()),
         Format::Json => {
@@ -159,11 +158,16 @@ fn show(
                 })
             });
             value["requirements"] = answered.collect();
-            writeln!(out, "{value}")
+            writeln!(out, "{}", crate::report::json::line(&value)?)
         }
         Format::Ledger => chosen.write(out),
     };
-    let _ = written.and_then(|()| out.flush());
+    // Whoever reads may have seen enough.
+    if let Err(error) = written.and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(error).context("the coverage can not be written");
+    }
     let mut all_met = true;
     for (requirement, answer) in answers {
         all_met &= answer.is_met;

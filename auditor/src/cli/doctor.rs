@@ -82,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             if args.programs {
                 document["programs"] = json!(programs);
             }
-            writeln!(out, "{document}")?;
+            writeln!(out, "{}", crate::report::json::line(&document)?)?;
         }
         Format::Text => {
             for check in &checks {

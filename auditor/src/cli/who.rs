@@ -96,11 +96,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => writeln!(
-            out,
-            "{}",
-            json!({"schema": "auditor.who/v1", "steps": told.steps, "ends": told.ends})
-        )?,
+        Format::Json => {
+            let document = json!({"schema": "auditor.who/v1", "steps": told.steps, "ends": told.ends});
+            writeln!(out, "{}", crate::report::json::line(&document)?)?;
+        }
         Format::Text => out.write_all(text(&told).as_bytes())?,
     }
     let found = told.ends.iter().any(|end| end.certainty != Certainty::None);
