@@ -9,6 +9,7 @@ use std::{
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context as _, ensure};
@@ -61,8 +62,11 @@ impl Node {
     /// # Errors
     /// Without root, `ip` or `nft`.
     pub fn new(name: &str) -> anyhow::Result<Self> {
+        // Tests of one program run side by side.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
         let node = Self {
-            name: format!("auditor-{}-{name}", std::process::id()),
+            name: format!("auditor-{}-{number}-{name}", std::process::id()),
             others: Vec::new(),
         };
         ip(&format!("netns add {}", node.name))?;

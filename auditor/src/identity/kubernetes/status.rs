@@ -110,6 +110,21 @@ impl Default for Status {
 }
 
 impl Status {
+    /// A first list begins anew; a kind that was missing is until it is there.
+    pub(super) fn lists(&self, kind: Kind) {
+        self.with(kind, |progress| {
+            if progress.state == State::Missing {
+                return;
+            }
+            if progress.state == State::Watching {
+                progress.since = Instant::now();
+            }
+            progress.state = State::Listing;
+            progress.has_listed = false;
+            progress.losses += 1;
+        });
+    }
+
     /// A list is complete.
     pub(super) fn listed(&self, kind: Kind) {
         self.with(kind, |progress| {

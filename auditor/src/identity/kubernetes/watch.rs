@@ -59,7 +59,13 @@ impl Sink {
         });
     }
 
-    fn failed(&self, kind: Kind, error: &Error) -> Failure {
+    /// The server does not have a kind where it was looked for first.
+    fn looks_elsewhere(&self, kind: Kind) {
+        self.directory.lost(kind, now());
+        self.status.lists(kind);
+    }
+
+    fn failed(&self, kind: Kind, error: &Error) {
         let failure = failure(error);
         self.directory.lost(kind, now());
         if self.status.failed(kind, failure) {
@@ -68,7 +74,6 @@ impl Sink {
                 "a watch of the API server failed; names that depend on it are left out until it is back"
             );
         }
-        failure
     }
 
     /// The server says nothing any more, on connections that are still there.
@@ -121,10 +126,16 @@ async fn follow_slices(client: &Client, sink: &Sink) {
         let api = Api::<EndpointSlice>::all_with(client.clone(), &discovery);
         let config = Config::default().any_semantic().page_size(PAGE);
         let missing = |failure| failure == Failure::Missing;
-        follow_until(watcher(api, config), sink, missing).await;
+        let Some(error) = follow_until(watcher(api, config), sink, missing).await else {
+            continue;
+        };
         discovery = match discovery {
-            Discovery::V1 => Discovery::V1Beta1,
+            Discovery::V1 => {
+                sink.looks_elsewhere(Kind::EndpointSlices);
+                Discovery::V1Beta1
+            }
             Discovery::V1Beta1 => {
+                sink.failed(Kind::EndpointSlices, &error);
                 // Neither: look again, as a server may be replaced by a newer one.
                 tokio::time::sleep(SWEEP).await;
                 Discovery::V1
@@ -141,15 +152,15 @@ async fn sweep(directory: &Directory) {
 }
 
 async fn follow<K: Watched>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send, sink: &Sink) {
-    follow_until(events, sink, |_| false).await;
+    let _: Option<Error> = follow_until(events, sink, |_| false).await;
 }
 
-/// Takes the events of one kind, until a failure of which `ends` is true.
+/// Takes the events of one kind, until a failure of which `ends` is true: that is the caller's to tell.
 async fn follow_until<K: Watched>(
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
     sink: &Sink,
     ends: impl Fn(Failure) -> bool,
-) {
+) -> Option<Error> {
     let mut events = std::pin::pin!(events.default_backoff());
     let Sink { directory, status } = sink;
     while let Some(event) = events.next().await {
@@ -163,13 +174,11 @@ async fn follow_until<K: Watched>(
                 tracing::info!(kind = K::KIND.name(), count, "listed from the API server");
             }
             Ok(Event::Delete(object)) => object.deleted(directory),
-            Err(error) => {
-                if ends(sink.failed(K::KIND, &error)) {
-                    return;
-                }
-            }
+            Err(error) if ends(failure(&error)) => return Some(error),
+            Err(error) => sink.failed(K::KIND, &error),
         }
     }
+    None
 }
 
 /// Milliseconds on the clock of records.
