@@ -2,7 +2,14 @@
 //! nftables translates as kube-proxy does, a real API server knows the pods, and what each finding says is compared with
 //! where the programs were.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
@@ -55,6 +62,9 @@ fn shown(end: &Value) -> String {
     .join(" ")
 }
 
+/// One stage at a time: `who` looks at the processes of the whole host, and all stages have the same addresses.
+static STAGE: Mutex<()> = Mutex::new(());
+
 /// Everything a case needs: the node with its pods, who speaks, who is watched.
 struct Stage<'a> {
     scratch: &'a Scratch,
@@ -65,10 +75,13 @@ struct Stage<'a> {
     kiosks: BTreeMap<&'static str, Kiosk>,
     tills: BTreeMap<&'static str, Till>,
     watched: Vec<u32>,
+    /// Last, so that the rest has ended.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl<'a> Stage<'a> {
     fn new(scratch: &'a Scratch) -> anyhow::Result<Self> {
+        let alone = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut node = Node::new("remote")?;
         node.nft(RULES)?;
         let mut networks = BTreeMap::from([("node", node.host())]);
@@ -87,6 +100,7 @@ impl<'a> Stage<'a> {
         }
         let body = json!({"card": {"number": values::card()}}).to_string();
         Ok(Self {
+            _alone: alone,
             body: scratch.file("body.json", body)?,
             scratch,
             node,
