@@ -10,6 +10,7 @@ pub mod cgroups;
 pub mod cri;
 pub mod cycles;
 pub mod daemon;
+pub mod ends;
 pub mod expect;
 pub mod front;
 pub mod gated;

@@ -9,6 +9,7 @@ use anyhow::ensure;
 use auditor_tests::{
     cgroups::PodCgroup,
     daemon::Daemon,
+    ends::shown,
     kube::{Cluster, Pod},
     peers::program,
     process::{LIMIT, Running, wait_for},
@@ -72,21 +73,6 @@ fn ip(words: &str) -> anyhow::Result<()> {
     Running::start(command.args(words.split(' ')))?
         .succeed()
         .map(drop)
-}
-
-/// The end of a finding in words: kind, namespace and name of the workload, method, certainty.
-fn shown(end: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let workload = &end["workload"];
-    [
-        &workload["kind"],
-        &workload["namespace"],
-        &workload["name"],
-        &end["identified_by"],
-        &end["certainty"],
-    ]
-    .map(text)
-    .join(" ")
 }
 
 /// The first finding of an operation in a direction, once it is there.

@@ -15,6 +15,7 @@ use anyhow::{Context as _, ensure};
 use auditor_tests::{
     cgroups::PodCgroup,
     daemon::Daemon,
+    ends::shown,
     kube::{Cluster, Pod},
     node::{Kiosk, NODE, Network, Node, Speech, Till},
     process::{self, LIMIT, Running, wait_for},
@@ -46,21 +47,6 @@ add rule ip kube services ip daddr 10.96.1.3 tcp dport 443 dnat to 10.111.0.4:84
 add rule ip kube services ip daddr 10.110.0.1 tcp dport 30443 meta mark set 0x4000 dnat to 10.111.0.4:8443
 add rule ip kube postrouting ip saddr 10.111.0.0/16 ip daddr 198.51.100.0/24 snat to 10.110.0.1
 ";
-
-/// The end of a finding in words: kind, namespace and name of the workload, method, certainty.
-fn shown(end: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let workload = &end["workload"];
-    [
-        &workload["kind"],
-        &workload["namespace"],
-        &workload["name"],
-        &end["identified_by"],
-        &end["certainty"],
-    ]
-    .map(text)
-    .join(" ")
-}
 
 /// One stage at a time: `who` looks at the processes of the whole host, and all stages have the same addresses.
 static STAGE: Mutex<()> = Mutex::new(());
@@ -307,13 +293,19 @@ fn agree(daemon: &Daemon, stage: &Stage<'_>, table: &[(&str, &str, &str)], run: 
     Ok(())
 }
 
+/// The stage, with this thread in its node's network, and a cluster that knows its pods: by name, their uids.
+fn set(scratch: &Scratch) -> anyhow::Result<(Stage<'_>, Cluster<'_>, BTreeMap<&'static str, String>)> {
+    let stage = Stage::new(scratch)?;
+    stage.node.enter()?;
+    let cluster = Cluster::start(scratch)?;
+    let uids = register(&cluster)?;
+    Ok((stage, cluster, uids))
+}
+
 #[test]
 fn the_other_end_is_who_it_really_was_in_every_case_of_the_table() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    let mut stage = Stage::new(&scratch)?;
-    stage.node.enter()?;
-    let cluster = Cluster::start(&scratch)?;
-    let uids = register(&cluster)?;
+    let (mut stage, cluster, uids) = set(&scratch)?;
     stage
         .cgroups
         .insert("kiosk", PodCgroup::new(&uids["kiosk"], 'a')?);
@@ -420,10 +412,7 @@ fn reuse(cluster: &Cluster<'_>, daemon: &Daemon, stage: &Stage<'_>) -> anyhow::R
 #[test]
 fn datagrams_to_a_service_go_to_the_pod_behind_it() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    let mut stage = Stage::new(&scratch)?;
-    stage.node.enter()?;
-    let cluster = Cluster::start(&scratch)?;
-    let uids = register(&cluster)?;
+    let (mut stage, cluster, uids) = set(&scratch)?;
     stage
         .cgroups
         .insert("kiosk", PodCgroup::new(&uids["kiosk"], 'c')?);
@@ -454,10 +443,7 @@ fn datagrams_to_a_service_go_to_the_pod_behind_it() -> anyhow::Result<()> {
 #[test]
 fn who_and_watch_name_what_a_kubeconfig_leads_to() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    let mut stage = Stage::new(&scratch)?;
-    stage.node.enter()?;
-    let cluster = Cluster::start(&scratch)?;
-    let uids = register(&cluster)?;
+    let (mut stage, cluster, uids) = set(&scratch)?;
     let cgroup = PodCgroup::new(&uids["kiosk"], 'd')?;
     stage.cgroups.insert("kiosk", cgroup);
     stage.serve("till", 8443, Speech::Tls)?;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -100,7 +100,7 @@ pub(super) fn conntrack(tracking: Tracking) -> anyhow::Result<Option<Conntrack>>
 }
 
 /// How long a command waits for the first lists of a cluster.
-const LISTS: Duration = Duration::from_secs(15);
+pub(super) const LISTS: Duration = Duration::from_secs(15);
 
 /// The names of a cluster, for a command that a person runs: returns once they are known.
 pub(super) fn cluster(kubeconfig: &Path, labels: &[String]) -> anyhow::Result<(Arc<Kubernetes>, Watches)> {
@@ -110,17 +110,7 @@ pub(super) fn cluster(kubeconfig: &Path, labels: &[String]) -> anyhow::Result<(A
         labels: labels.to_vec(),
         trust_domain: None,
     })?;
-    let until = Instant::now() + LISTS;
-    while started
-        .0
-        .status
-        .states()
-        .values()
-        .any(|state| *state == "listing")
-        && Instant::now() < until
-    {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    started.0.wait_for_lists(LISTS);
     if !started.0.status.is_whole() {
         tracing::warn!(states = ?started.0.status.states(), "not all of the cluster is known: names may be missing");
     }

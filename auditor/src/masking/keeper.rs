@@ -63,6 +63,13 @@ impl Status {
     }
 }
 
+/// What earlier runs moved, and this one.
+fn sum(before: &Mutex<Traffic>, now: &ByteLedger) -> Traffic {
+    let mut traffic = before.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    traffic.add(&Traffic::of(now));
+    traffic
+}
+
 /// The thread that writes.
 pub struct Keeper {
     status: Arc<Mutex<Status>>,
@@ -116,13 +123,7 @@ impl Keeper {
 
     /// Bytes that the ledger stands for, of this run and those before.
     pub fn traffic(&self) -> Traffic {
-        let mut traffic = self
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        traffic.add(&Traffic::of(&self.bytes));
-        traffic
+        sum(&self.traffic, &self.bytes)
     }
 
     /// Writes for the last time.
@@ -274,12 +275,7 @@ impl Work {
         if batch.is_empty() && !is_due && !is_last {
             return;
         }
-        let mut traffic = self
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        traffic.add(&Traffic::of(&self.bytes));
+        let traffic = sum(&self.traffic, &self.bytes);
         let Some(store) = &mut self.store else { return };
         match store.write(&batch, &traffic) {
             Ok(()) => {

@@ -3,19 +3,13 @@
 //! Goes in: a kubeconfig, or what Kubernetes puts into a pod. Comes out: one line for each kind of object, by really
 //! listing and watching it, as the daemon does.
 
-use std::{
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, thread, time::Duration};
 
 use crate::{
     capture::support::Check,
+    cli::engine,
     identity::kubernetes::{self, Kubernetes, Settings, directory::Kind},
 };
-
-/// How long all lists may take.
-const LISTS: Duration = Duration::from_secs(15);
 
 /// How long watches may take to be refused once the lists are in.
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -40,7 +34,8 @@ pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
         Ok(started) => started,
         Err(why) => return vec![check(!is_needed, why.to_string())],
     };
-    wait(&kubernetes);
+    kubernetes.wait_for_lists(engine::LISTS);
+    thread::sleep(REFUSAL);
     let states = kubernetes.status.states();
     let failures = kubernetes.status.failures();
     let line = |kind: Kind| {
@@ -73,20 +68,4 @@ pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
         check(state == "watching" || !is_needed, detail)
     };
     Kind::ALL.into_iter().map(line).collect()
-}
-
-/// Waits until every list is in, or failed, and watches had time to be refused.
-fn wait(kubernetes: &Kubernetes) {
-    let until = Instant::now() + LISTS;
-    let is_listing = || {
-        kubernetes
-            .status
-            .states()
-            .values()
-            .any(|state| *state == "listing")
-    };
-    while is_listing() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(10));
-    }
-    thread::sleep(REFUSAL);
 }

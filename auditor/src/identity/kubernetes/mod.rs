@@ -13,7 +13,13 @@ pub mod status;
 mod watch;
 pub mod workload;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 
@@ -107,6 +113,15 @@ impl Kubernetes {
             thread: Some(thread),
         };
         Ok((kubernetes, watches))
+    }
+
+    /// Waits until no first list is under way any more, `limit` at most.
+    pub fn wait_for_lists(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        let is_listing = || self.status.states().values().any(|state| *state == "listing");
+        while is_listing() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Adds what is known of a pod to an end that is in it. The uid is that in the cgroup's path.

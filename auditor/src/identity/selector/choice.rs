@@ -141,40 +141,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        identity::selector::tests::any_end,
-        report::finding::{Container, Pod, Process, Workload},
-    };
+    use crate::identity::selector::tests::{any_end, checkout};
 
     fn choice(include: &[&str], exclude: &[&str]) -> Choice {
         let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
         Choice::new(parse(include), parse(exclude)).unwrap()
-    }
-
-    fn pod() -> End {
-        End {
-            workload: Some(Workload {
-                namespace: Some("shop".into()),
-                kind: "Deployment".into(),
-                name: "checkout".into(),
-            }),
-            pod: Some(Pod {
-                uid: "u".into(),
-                name: Some("checkout-1".into()),
-            }),
-            container: Some(Container {
-                id: "c".into(),
-                name: Some("app".into()),
-                image: Some("shop/app:1".into()),
-                unnamed: None,
-            }),
-            process: Some(Process {
-                exe: Some("/app".into()),
-                ..Process::default()
-            }),
-            labels: [("team".to_owned(), "pay".to_owned())].into(),
-            ..End::default()
-        }
     }
 
     const NOTHING: Certain = Certain {
@@ -192,16 +163,19 @@ mod tests {
             (&["namespace!=kube-system"], &[], Watched, Undecided),
             (&["any"], &["namespace=kube-system"], Watched, Undecided),
             (&["any"], &["label=team:pay"], Left, Undecided),
-            (&["exe=/app"], &[], Watched, Watched),
+            (&["exe=/usr/bin/python*"], &[], Watched, Watched),
             (&["exe=/other,namespace=shop"], &[], Left, Left),
-            (&["exe=/app"], &["image=shop/*"], Left, Undecided),
-            (&["exe=/app", "namespace=shop"], &[], Watched, Watched),
+            (&["exe=/usr/bin/python*"], &["image=registry/*"], Left, Undecided),
+            (&["exe=/usr/bin/python*", "namespace=shop"], &[], Watched, Watched),
             (&["exe=/other", "namespace=shop"], &[], Watched, Undecided),
-            (&["namespace=shop"], &["exe=/app"], Left, Left),
+            (&["namespace=shop"], &["exe=/usr/bin/python*"], Left, Left),
             (&[], &[], Left, Left),
         ] {
             let choice = choice(include, exclude);
-            let found = (choice.judge(&pod(), Certain::ALL), choice.judge(&pod(), NOTHING));
+            let found = (
+                choice.judge(&checkout(), Certain::ALL),
+                choice.judge(&checkout(), NOTHING),
+            );
             assert_eq!(found, (known, unknown), "{include:?} {exclude:?}");
         }
     }
@@ -216,16 +190,16 @@ mod tests {
         for (selector, least) in [
             ("namespace=shop", with(false, true, false)),
             ("pod=checkout-*", with(false, true, false)),
-            ("image=shop/*", with(true, false, false)),
+            ("image=registry/*", with(true, false, false)),
             ("service_account!=x", with(false, false, true)),
             ("workload=Deployment/checkout", with(false, false, true)),
             ("label=team:pay", with(false, false, true)),
         ] {
             let choice = choice(&[selector], &[]);
-            assert_eq!(choice.judge(&pod(), least), Verdict::Watched, "{selector}");
+            assert_eq!(choice.judge(&checkout(), least), Verdict::Watched, "{selector}");
             let less = with(!least.container, !least.pod, !least.workload);
             assert_eq!(
-                choice.judge(&pod(), less),
+                choice.judge(&checkout(), less),
                 Verdict::Undecided,
                 "{selector} {less:?}"
             );

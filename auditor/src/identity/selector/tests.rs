@@ -10,7 +10,7 @@ fn selector(text: &str) -> Selector {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn checkout() -> End {
+pub(super) fn checkout() -> End {
     End {
         workload: Some(Workload {
             namespace: Some("shop".into()),
