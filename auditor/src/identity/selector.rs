@@ -21,7 +21,7 @@ use crate::glob::{Dialect, Glob};
 use crate::report::finding::End;
 use crate::report::naming;
 
-pub use parse::SelectorError;
+pub use parse::{MOST, SelectorError};
 
 /// What a term is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -96,7 +96,7 @@ fn said(rule: &CompiledRule) -> String {
     }
     match rule.encrypted {
         super::model::Encrypted::Any => (),
-        encrypted => text += &format!(" with encryption {}", format!("{encrypted:?}").to_lowercase()),
+        encrypted => text += &format!(" with encryption {}", encrypted.name()),
     }
     text
 }
@@ -132,7 +132,8 @@ pub fn conflicts(policies: &Policies, now: Timestamp) -> Vec<Conflict> {
         let until = from + rules[from..].partition_point(|rule| rule.specificity == specificity);
         for a in from..until {
             for b in a + 1..until {
-                if rules[a].outcome() == rules[b].outcome() || found.len() >= MOST {
+                let is_same = rules[a].outcome() == rules[b].outcome();
+                if is_same || !rules[a].is_beside(&rules[b]) || found.len() >= MOST {
                     continue;
                 }
                 if rules[a].is_expired(now) || rules[b].is_expired(now) {
@@ -266,7 +267,7 @@ fn covered(policies: &Policies, number: usize) -> Option<String> {
         let any = left
             .iter()
             .any(|(state, all)| all.iter().any(|one| takes(state, one)));
-        if !any || before.until.is_some() || !is_wider(before, rule) {
+        if !any || before.until.is_some() || !before.is_beside(rule) || !is_wider(before, rule) {
             continue;
         }
         by.push(before.title());

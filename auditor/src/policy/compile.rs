@@ -42,6 +42,8 @@ pub struct Policies {
     pub(super) asked: BTreeSet<(Key, String)>,
     /// Whether some rule asks for external ends.
     pub(super) asks_external: bool,
+    /// Whether some rule is of a namespace.
+    has_namespaces: bool,
     /// What holds where no rule decides: a violation, or nothing between ends that are one.
     defaults: [Arc<Judged>; 2],
     /// By the value that the sender has to have, rules in their order; and those without one.
@@ -76,6 +78,7 @@ impl Policies {
             states: States::default(),
             asked: BTreeSet::new(),
             asks_external: false,
+            has_namespaces: false,
             anchored: HashMap::new(),
             unanchored: Vec::new(),
         }
@@ -181,6 +184,7 @@ impl Policies {
 
     fn index(&mut self) {
         for (number, rule) in (0..).zip(&self.rules) {
+            self.has_namespaces |= rule.namespace.is_some();
             for selector in [&rule.from, &rule.to] {
                 let asked = selector.asks().map(|(key, label)| (key, label.to_owned()));
                 self.asked.extend(asked);
@@ -225,12 +229,29 @@ impl Policies {
         self.first(&self.candidates(flow), flow, now)
     }
 
-    /// The first of `candidates` that matches.
+    /// That one of `candidates` that decides. They are in the order in which they win: of the cluster's, and of the
+    /// namespace's, the first that matches. A namespace can not allow what the cluster reports.
     pub(super) fn first(&self, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<usize> {
-        candidates.iter().map(|number| *number as usize).find(|number| {
-            let rule = &self.rules[*number];
-            rule.is_at(flow) && !rule.is_expired(now)
-        })
+        let (mut of_cluster, mut of_namespace) = (None, None);
+        for number in candidates.iter().map(|number| *number as usize) {
+            let rule = &self.rules[number];
+            let place = match rule.namespace {
+                None => &mut of_cluster,
+                Some(_) => &mut of_namespace,
+            };
+            if place.is_none() && rule.is_at(flow) && !rule.is_expired(now) {
+                *place = Some(number);
+            }
+            if of_cluster.is_some() && (of_namespace.is_some() || !self.has_namespaces) {
+                break;
+            }
+        }
+        let violates = |number: usize| self.rules[number].judge(flow).policy.verdict == Verdict::Violation;
+        match (of_cluster, of_namespace) {
+            (Some(cluster), Some(namespace)) if violates(namespace) && !violates(cluster) => Some(namespace),
+            (Some(cluster), _) => Some(cluster),
+            (None, namespace) => namespace,
+        }
     }
 
     /// What holds where no rule decides about a clear value.

@@ -46,11 +46,16 @@ pub struct Match {
 /// Explains what `policies` say about a flow.
 pub fn explain(policies: &Policies, query: &Query, now: Timestamp) -> Explanation {
     let flow = query.flow();
-    let all = policies
-        .candidates(&flow)
-        .into_iter()
-        .map(|number| &policies.rules[number as usize]);
-    let matching: Vec<&CompiledRule> = all.filter(|rule| rule.is_at(&flow)).collect();
+    let candidates = policies.candidates(&flow);
+    let all = candidates.iter().map(|number| &policies.rules[*number as usize]);
+    let mut matching: Vec<&CompiledRule> = all.filter(|rule| rule.is_at(&flow)).collect();
+    // The one that decides comes first, and what it was compared with before the rest.
+    let decides = policies
+        .first(&candidates, &flow, now)
+        .map(|number| &policies.rules[number]);
+    if let Some(decides) = decides {
+        matching.sort_by_key(|rule| (!std::ptr::eq(*rule, decides), !rule.is_beside(decides)));
+    }
     let valid: Vec<&CompiledRule> = matching
         .iter()
         .copied()
@@ -90,6 +95,7 @@ fn why(valid: &[&CompiledRule], judged: Option<&Judged>) -> String {
         }
         [] => "no rule matches, and a clear value between two workloads is a violation".to_owned(),
         [only] => format!("{} is the only rule that matches", only.title()),
+        [first, second, ..] if !first.is_beside(second) => over(first, second),
         [first, second, ..] => match first.specificity.differs_in(&second.specificity) {
             Some(part) => format!(
                 "{} is more specific than {} by {part}",
@@ -107,6 +113,17 @@ fn why(valid: &[&CompiledRule], judged: Option<&Judged>) -> String {
         why += "; it requires encryption, which this flow lacks";
     }
     why
+}
+
+/// Of two rules, one of the cluster and one of a namespace, the first decides.
+fn over(first: &CompiledRule, second: &CompiledRule) -> String {
+    let (first_title, second_title) = (first.title(), second.title());
+    match first.namespace {
+        Some(_) => format!("{first_title} adds a violation to what {second_title} of the cluster allows"),
+        None => format!(
+            "{first_title} is of the cluster, and {second_title}, of a namespace, decides only where it adds a violation"
+        ),
+    }
 }
 
 impl Explanation {

@@ -4,7 +4,9 @@
 //! changes. It never sees a value. Where no rule matches, a clear value between two workloads is a
 //! violation: silence in a policy is not permission.
 //!
-//! The most specific rule that matches decides ([`rule::Specificity`]); order never does. Two rules
+//! The most specific rule that matches decides ([`rule::Specificity`]); order never does. That holds
+//! among the rules of the cluster, and among those of the sender's namespace. Of the two that are
+//! found so, that of the namespace decides only where it adds a violation. Two rules of one of them
 //! that match one flow, are equally specific and decide differently are a conflict, which is refused
 //! when policies are read ([`check`]).
 
@@ -21,6 +23,7 @@ pub mod presets;
 pub mod query;
 pub mod replay;
 pub mod rule;
+pub mod schema;
 pub mod source;
 #[cfg(test)]
 mod tests;
@@ -147,7 +150,7 @@ pub fn judge(policies: &Policies, flow: &Flow<'_>, now: Timestamp) -> Option<Arc
 
 fn verdict(policies: &Policies, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
     match policies.first(candidates, flow, now) {
-        Some(number) => Some(policies.rules[number].judge(flow)),
+        Some(number) => Some(Arc::clone(policies.rules[number].judge(flow))),
         None if flow.state != State::Clear => None,
         None => Some(Arc::clone(policies.by_default(flow))),
     }

@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::de::Error as _;
+use schemars::JsonSchema;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::detect::{Severity, State};
 use crate::glob::{Dialect, Glob};
 use crate::identity::selector::Selector;
+use super::schema;
 pub use crate::report::finding::Action;
 
 /// The version of the documents' form.
 pub const API_VERSION: &str = "auditor.dev/v1alpha1";
 /// Most entries of one list of a rule.
-const MOST_ENTRIES: usize = 256;
+pub(super) const MOST_ENTRIES: usize = 256;
 /// Longest name, as of objects of the Kubernetes API.
-const LONGEST_NAME: usize = 253;
+pub(super) const LONGEST_NAME: usize = 253;
 
 /// One policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,15 +49,58 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenMetadata")]
 pub struct Metadata {
     pub name: Name,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// With what an API server adds, so that what `kubectl get --output yaml` prints can be read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenMetadata {
+    name: Name,
+    namespace: Option<Name>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(rename = "uid")]
+    _uid: Option<IgnoredAny>,
+    #[serde(rename = "generation")]
+    _generation: Option<IgnoredAny>,
+    #[serde(rename = "resourceVersion")]
+    _resource_version: Option<IgnoredAny>,
+    #[serde(rename = "creationTimestamp")]
+    _creation_timestamp: Option<IgnoredAny>,
+    #[serde(rename = "deletionTimestamp")]
+    _deletion_timestamp: Option<IgnoredAny>,
+    #[serde(rename = "deletionGracePeriodSeconds")]
+    _deletion_grace_period_seconds: Option<IgnoredAny>,
+    #[serde(rename = "finalizers")]
+    _finalizers: Option<IgnoredAny>,
+    #[serde(rename = "ownerReferences")]
+    _owner_references: Option<IgnoredAny>,
+    #[serde(rename = "managedFields")]
+    _managed_fields: Option<IgnoredAny>,
+    #[serde(rename = "selfLink")]
+    _self_link: Option<IgnoredAny>,
+}
+
+impl From<WrittenMetadata> for Metadata {
+    fn from(written: WrittenMetadata) -> Self {
+        Self {
+            name: written.name,
+            namespace: written.namespace,
+            labels: written.labels,
+            annotations: written.annotations,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,53 +110,78 @@ pub struct Spec {
 }
 
 /// One rule. What is left out is not asked for; all that is there has to hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
+    /// Of this rule, once in a policy.
+    #[schemars(schema_with = "schema::name")]
     pub name: Name,
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(schema_with = "schema::prose")]
     pub description: String,
     /// The paragraphs of a law or standard it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::cites")]
     pub cites: Vec<String>,
+    /// The kinds of data it is about: whatever one of the lists names; all data without it.
     #[serde(default, skip_serializing_if = "Data::is_everything")]
     pub data: Data,
-    /// The sender of the bytes.
+    /// The sender of the bytes: a selector such as `namespace=shop,workload=Deployment/checkout`.
     #[serde(default, skip_serializing_if = "Selector::is_any", deserialize_with = "from")]
+    #[schemars(schema_with = "schema::selector")]
     pub from: Selector,
-    /// The receiver of the bytes.
+    /// The receiver of the bytes: a selector such as `external`.
     #[serde(default, skip_serializing_if = "Selector::is_any", deserialize_with = "to")]
+    #[schemars(schema_with = "schema::selector")]
     pub to: Selector,
+    /// Operations that a pattern matches, such as `POST /v1/charges*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::patterns")]
     pub operations: Vec<OperationPattern>,
+    /// Fields that a pattern matches, such as `$.items[*].card`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::patterns")]
     pub fields: Vec<FieldPattern>,
+    /// States of the values; `clear`, without it.
     #[serde(default = "clear", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::states")]
     pub states: Vec<State>,
+    /// What is asked of the connection.
     #[serde(default, skip_serializing_if = "Transport::is_free")]
     pub transport: Transport,
     /// Of the findings, instead of the detector's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::severity")]
     pub severity: Option<Severity>,
+    /// `report`: a violation; `allow`; `ignore`: allow until a day, for a reason; `count`: allow, and make no finding.
+    #[schemars(schema_with = "schema::action")]
     pub action: Action,
     /// Of `ignore`: the last day on which it holds, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::day")]
     pub until: Option<Date>,
     /// Of `ignore`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::prose")]
     pub reason: Option<String>,
 }
 
 /// Kinds of data: whatever one of the three lists names; all, when all are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
+    /// Detectors, such as `payment_card`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::ids")]
     pub detectors: Vec<String>,
+    /// Categories, such as `payment`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::ids")]
     pub categories: Vec<String>,
+    /// Regulations, such as `gdpr`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::ids")]
     pub regulations: Vec<String>,
 }
 
@@ -124,10 +194,12 @@ impl Data {
 
 /// What is asked of the connection. A value that a rule decides about is a violation where this
 /// does not hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transport {
+    /// `required`: encrypted where the bytes may have left the host; `everywhere`: on one host, too.
     #[serde(default)]
+    #[schemars(schema_with = "schema::encrypted")]
     pub encrypted: Encrypted,
 }
 
@@ -146,6 +218,17 @@ pub enum Encrypted {
     Required,
     /// On one host, too.
     Everywhere,
+}
+
+impl Encrypted {
+    /// As in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Required => "required",
+            Self::Everywhere => "everywhere",
+        }
+    }
 }
 
 /// A name as of an object of the Kubernetes API: lower case, digits, `-` and `.`.

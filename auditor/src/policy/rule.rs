@@ -42,6 +42,8 @@ pub struct CompiledRule {
     pub policy: String,
     pub name: String,
     pub origin: String,
+    /// Of a policy of a namespace: it is about what workloads of that namespace send.
+    pub namespace: Option<String>,
     pub detectors: DetectorSet,
     /// Regulations that are named: a value may fall under one that its detector does not.
     pub regulations: Vec<String>,
@@ -141,6 +143,7 @@ impl CompiledRule {
             policy: owner.policy.to_owned(),
             name: rule.name.as_str().to_owned(),
             origin: owner.origin.to_owned(),
+            namespace: owner.namespace.and_then(Glob::exact).map(str::to_owned),
             detectors,
             regulations: rule.data.regulations.clone(),
             everything: rule.data.is_everything(),
@@ -201,14 +204,19 @@ impl CompiledRule {
             && holds(&self.fields, flow.field)
     }
 
+    /// Whether one of the two may decide where the other does: both are of the cluster, or of one namespace.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.namespace == other.namespace
+    }
+
     /// What it decides about a flow that it matches.
-    pub(super) fn judge(&self, flow: &Flow<'_>) -> Arc<Judged> {
+    pub(super) fn judge(&self, flow: &Flow<'_>) -> &Arc<Judged> {
         let broken = match self.encrypted {
             Encrypted::Any => false,
             Encrypted::Required => !flow.encrypted && !flow.same_host,
             Encrypted::Everywhere => !flow.encrypted,
         };
-        Arc::clone(&self.outcomes[usize::from(broken)])
+        &self.outcomes[usize::from(broken)]
     }
 }
 

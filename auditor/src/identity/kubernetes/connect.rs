@@ -139,7 +139,8 @@ fn watched(uri: &http::Uri) -> Option<Kind> {
     let mut parameters = uri.query()?.split('&');
     parameters.find(|parameter| ["watch=true", "watch=1"].contains(parameter))?;
     let plural = uri.path().rsplit('/').next()?;
-    Kind::ALL.into_iter().find(|kind| kind.name() == plural)
+    let mut kinds = Kind::ALL.into_iter().chain(Kind::POLICIES);
+    kinds.find(|kind| kind.name() == plural)
 }
 
 #[cfg(test)]

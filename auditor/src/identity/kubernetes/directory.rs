@@ -92,9 +92,13 @@ pub enum Kind {
     EndpointSlices,
     Nodes,
     Namespaces,
+    /// No names, but what [`super::policies`] takes in.
+    DataFlowPolicies,
+    ClusterDataFlowPolicies,
 }
 
 impl Kind {
+    /// Those that names are made of.
     pub const ALL: [Self; 5] = [
         Self::Pods,
         Self::Services,
@@ -102,6 +106,14 @@ impl Kind {
         Self::Nodes,
         Self::Namespaces,
     ];
+
+    /// Those of custom resources that hold policies; a server may not have them.
+    pub const POLICIES: [Self; 2] = [Self::DataFlowPolicies, Self::ClusterDataFlowPolicies];
+
+    /// Whether it is one of [`Self::POLICIES`].
+    pub const fn is_policy(self) -> bool {
+        matches!(self, Self::DataFlowPolicies | Self::ClusterDataFlowPolicies)
+    }
 
     /// As in metrics, in the log and in paths of the API.
     pub const fn name(self) -> &'static str {
@@ -111,6 +123,8 @@ impl Kind {
             Self::EndpointSlices => "endpointslices",
             Self::Nodes => "nodes",
             Self::Namespaces => "namespaces",
+            Self::DataFlowPolicies => "dataflowpolicies",
+            Self::ClusterDataFlowPolicies => "clusterdataflowpolicies",
         }
     }
 }
@@ -286,6 +300,7 @@ impl Directory {
                 gone.iter().for_each(|name| known.node_gone(name));
             }
             Kind::Namespaces => known.namespaces.retain(|name, _| !is_gone(name)),
+            Kind::DataFlowPolicies | Kind::ClusterDataFlowPolicies => (),
         }
     }
 
@@ -343,6 +358,7 @@ impl Directory {
             Kind::EndpointSlices => known.services.slices(),
             Kind::Nodes => known.nodes.len(),
             Kind::Namespaces => known.namespaces.len(),
+            Kind::DataFlowPolicies | Kind::ClusterDataFlowPolicies => 0,
         }
     }
 

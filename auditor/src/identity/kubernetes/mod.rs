@@ -8,6 +8,7 @@ mod connect;
 pub mod directory;
 pub mod objects;
 pub mod owners;
+pub mod policies;
 pub mod services;
 pub mod status;
 mod watch;
@@ -27,6 +28,7 @@ pub use connect::ConnectError;
 
 use self::{
     directory::{Directory, Named},
+    policies::PolicyObjects,
     status::Status,
 };
 use super::names::{Named as Answer, Pods};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub labels: Vec<String>,
     /// With it, SPIFFE ids are derived of service accounts.
     pub trust_domain: Option<String>,
+    /// With it, policies are followed.
+    pub policies: Option<Arc<dyn PolicyObjects>>,
 }
 
 /// Names in a cluster. Shared by all threads.
@@ -70,7 +74,10 @@ impl Kubernetes {
     pub fn new(settings: &Settings) -> Self {
         Self {
             directory: Arc::new(Directory::new(&settings.labels)),
-            status: Arc::new(Status::default()),
+            status: Arc::new(match settings.policies {
+                Some(_) => Status::with_policies(),
+                None => Status::default(),
+            }),
             node_name: settings.node_name.clone(),
             trust_domain: settings.trust_domain.clone(),
         }
@@ -85,6 +92,7 @@ impl Kubernetes {
         let sink = watch::Sink {
             directory: Arc::clone(&kubernetes.directory),
             status: Arc::clone(&kubernetes.status),
+            policies: settings.policies.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -93,16 +93,21 @@ struct Progress {
     losses: u64,
 }
 
-impl Default for Status {
-    fn default() -> Self {
-        let new = || Progress {
+impl Progress {
+    fn new() -> Self {
+        Self {
             state: State::Listing,
             since: Instant::now(),
             has_listed: false,
             failures: BTreeMap::new(),
             losses: 0,
-        };
-        let kinds = Kind::ALL.iter().map(|kind| (kind.name(), new()));
+        }
+    }
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let kinds = Kind::ALL.iter().map(|kind| (kind.name(), Progress::new()));
         Self {
             kinds: Mutex::new(kinds.collect()),
         }
@@ -110,6 +115,20 @@ impl Default for Status {
 }
 
 impl Status {
+    /// Of the watches of policies, too.
+    pub(super) fn with_policies() -> Self {
+        let status = Self::default();
+        for kind in Kind::POLICIES {
+            status.lock().insert(kind.name(), Progress::new());
+        }
+        status
+    }
+
+    /// True when policies are watched.
+    pub fn has_policies(&self) -> bool {
+        self.lock().contains_key(Kind::DataFlowPolicies.name())
+    }
+
     /// A first list begins anew; a kind that was missing is until it is there.
     pub(super) fn lists(&self, kind: Kind) {
         self.with(kind, |progress| {
@@ -173,11 +192,14 @@ impl Status {
             .collect()
     }
 
-    /// True while all watches are right.
+    /// True while all watches that names are made of are right.
     pub fn is_whole(&self) -> bool {
-        self.lock()
-            .values()
-            .all(|progress| progress.state == State::Watching)
+        let kinds = self.lock();
+        let is_right = |kind: &Kind| {
+            let progress = kinds.get(kind.name());
+            progress.is_some_and(|progress| progress.state == State::Watching)
+        };
+        Kind::ALL.iter().all(is_right)
     }
 
     /// True while any watch takes itself for right.
@@ -212,14 +234,8 @@ impl Status {
 
     fn with<T>(&self, kind: Kind, change: impl FnOnce(&mut Progress) -> T) -> T {
         let mut kinds = self.lock();
-        // All kinds are in from the start.
-        let progress = kinds.entry(kind.name()).or_insert_with(|| Progress {
-            state: State::Listing,
-            since: Instant::now(),
-            has_listed: false,
-            failures: BTreeMap::new(),
-            losses: 0,
-        });
+        // All kinds that are followed are in from the start.
+        let progress = kinds.entry(kind.name()).or_insert_with(Progress::new);
         change(progress)
     }
 

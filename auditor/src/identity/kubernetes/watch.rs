@@ -23,6 +23,7 @@ use kube::{
 use super::{
     directory::{Directory, Kind},
     objects::{Discovery, EndpointSlice, Namespace, Node, Pod, Service},
+    policies::{PolicyObject, PolicyObjects},
     status::{Failure, Status},
 };
 use crate::capture::clock::monotonic_ns;
@@ -44,6 +45,8 @@ const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 pub(super) struct Sink {
     pub(super) directory: Arc<Directory>,
     pub(super) status: Arc<Status>,
+    /// Who takes in policies, if anybody does.
+    pub(super) policies: Option<Arc<dyn PolicyObjects>>,
 }
 
 impl Sink {
@@ -69,16 +72,23 @@ impl Sink {
         let failure = failure(error);
         self.directory.lost(kind, now());
         if self.status.failed(kind, failure) {
-            tracing::warn!(
-                kind = kind.name(), failure = failure.name(), %error,
-                "a watch of the API server failed; names that depend on it are left out until it is back"
-            );
+            let name = (kind.name(), failure.name());
+            if kind.is_policy() && failure == Failure::Missing {
+                tracing::info!(kind = name.0, "the API server has no policies: their definitions are not installed");
+                return;
+            }
+            let what = match kind.is_policy() {
+                true => "policies that are known of it stay in force until it is back",
+                false => "names that depend on it are left out until it is back",
+            };
+            tracing::warn!(kind = name.0, failure = name.1, %error, "a watch of the API server failed; {what}");
         }
     }
 
     /// The server says nothing any more, on connections that are still there.
     fn silent(&self) {
-        for kind in Kind::ALL {
+        let policies = Kind::POLICIES.into_iter().filter(|_| self.policies.is_some());
+        for kind in Kind::ALL.into_iter().chain(policies) {
             self.directory.lost(kind, now());
             self.status.failed(kind, Failure::Unreachable);
         }
@@ -109,12 +119,20 @@ async fn follow_all(client: &Client, sink: &Sink) {
     let services = watcher(Api::<Service>::all(client.clone()), all());
     let nodes = watcher(Api::<Node>::all(client.clone()), all());
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), all());
+    let policies = async {
+        if sink.policies.is_some() {
+            let of_namespaces = watcher(Api::<PolicyObject<false>>::all(client.clone()), all());
+            let of_cluster = watcher(Api::<PolicyObject<true>>::all(client.clone()), all());
+            tokio::join!(follow(of_namespaces, sink), follow(of_cluster, sink));
+        }
+    };
     tokio::join!(
         follow(pods, sink),
         follow(services, sink),
         follow(nodes, sink),
         follow(namespaces, sink),
         follow_slices(client, sink),
+        policies,
         sweep(&sink.directory),
     );
 }
@@ -162,18 +180,16 @@ async fn follow_until<K: Watched>(
     ends: impl Fn(Failure) -> bool,
 ) -> Option<Error> {
     let mut events = std::pin::pin!(events.default_backoff());
-    let Sink { directory, status } = sink;
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => directory.list_begins(K::KIND, now()),
-            Ok(Event::InitApply(object) | Event::Apply(object)) => object.seen(directory),
+            Ok(Event::Init) => K::list_begins(sink),
+            Ok(Event::InitApply(object) | Event::Apply(object)) => object.seen(sink),
             Ok(Event::InitDone) => {
-                directory.list_ends(K::KIND, now());
-                status.listed(K::KIND);
-                let count = directory.count(K::KIND);
+                let count = K::list_ends(sink);
+                sink.status.listed(K::KIND);
                 tracing::info!(kind = K::KIND.name(), count, "listed from the API server");
             }
-            Ok(Event::Delete(object)) => object.deleted(directory),
+            Ok(Event::Delete(object)) => object.deleted(sink),
             Err(error) if ends(failure(&error)) => return Some(error),
             Err(error) => sink.failed(K::KIND, &error),
         }
@@ -208,69 +224,103 @@ fn failure(error: &Error) -> Failure {
     }
 }
 
-/// An object that the directory follows.
+/// An object that the directory, or who takes policies in, follows.
 trait Watched: Debug + Send {
     const KIND: Kind;
-    fn seen(&self, directory: &Directory);
-    fn deleted(&self, directory: &Directory);
+    fn seen(&self, sink: &Sink);
+    fn deleted(&self, sink: &Sink);
+
+    fn list_begins(sink: &Sink) {
+        sink.directory.list_begins(Self::KIND, now());
+    }
+
+    /// How many there are.
+    fn list_ends(sink: &Sink) -> usize {
+        sink.directory.list_ends(Self::KIND, now());
+        sink.directory.count(Self::KIND)
+    }
+}
+
+impl<const OF_CLUSTER: bool> Watched for PolicyObject<OF_CLUSTER> {
+    const KIND: Kind = Self::KIND_OF;
+
+    fn seen(&self, sink: &Sink) {
+        let policies = sink.policies.iter();
+        policies.for_each(|policies| policies.seen(self.written()));
+    }
+
+    fn deleted(&self, sink: &Sink) {
+        let policies = sink.policies.iter();
+        policies.for_each(|policies| policies.deleted(&self.place()));
+    }
+
+    fn list_begins(sink: &Sink) {
+        let policies = sink.policies.iter();
+        policies.for_each(|policies| policies.list_begins(Self::KIND));
+    }
+
+    fn list_ends(sink: &Sink) -> usize {
+        let policies = sink.policies.as_ref();
+        policies.map_or(0, |policies| policies.list_ends(Self::KIND))
+    }
 }
 
 impl Watched for Pod {
     const KIND: Kind = Kind::Pods;
 
-    fn seen(&self, directory: &Directory) {
-        directory.pod_seen(self, now(), Timestamp::now().as_millisecond());
+    fn seen(&self, sink: &Sink) {
+        sink.directory.pod_seen(self, now(), Timestamp::now().as_millisecond());
     }
 
-    fn deleted(&self, directory: &Directory) {
-        directory.pod_deleted(self, now());
+    fn deleted(&self, sink: &Sink) {
+        sink.directory.pod_deleted(self, now());
     }
 }
 
 impl Watched for Service {
     const KIND: Kind = Kind::Services;
 
-    fn seen(&self, directory: &Directory) {
-        directory.service_seen(self, now());
+    fn seen(&self, sink: &Sink) {
+        sink.directory.service_seen(self, now());
     }
 
-    fn deleted(&self, directory: &Directory) {
-        directory.service_deleted(self);
+    fn deleted(&self, sink: &Sink) {
+        sink.directory.service_deleted(self);
     }
 }
 
 impl Watched for EndpointSlice {
     const KIND: Kind = Kind::EndpointSlices;
 
-    fn seen(&self, directory: &Directory) {
-        directory.slice_seen(self, now());
+    fn seen(&self, sink: &Sink) {
+        sink.directory.slice_seen(self, now());
     }
 
-    fn deleted(&self, directory: &Directory) {
-        directory.slice_deleted(self, now());
+    fn deleted(&self, sink: &Sink) {
+        sink.directory.slice_deleted(self, now());
     }
 }
 
 impl Watched for Node {
     const KIND: Kind = Kind::Nodes;
 
-    fn seen(&self, directory: &Directory) {
-        directory.node_seen(self, now());
+    fn seen(&self, sink: &Sink) {
+        sink.directory.node_seen(self, now());
     }
 
-    fn deleted(&self, directory: &Directory) {
-        directory.node_deleted(self);
+    fn deleted(&self, sink: &Sink) {
+        sink.directory.node_deleted(self);
     }
 }
 
 impl Watched for PartialObjectMeta<Namespace> {
     const KIND: Kind = Kind::Namespaces;
 
-    fn seen(&self, directory: &Directory) {
-        directory.namespace_seen(&self.metadata);
+    fn seen(&self, sink: &Sink) {
+        sink.directory.namespace_seen(&self.metadata);
     }
 
-    fn deleted(&self, directory: &Directory) {
-        directory.namespace_deleted(&self.metadata);
+    fn deleted(&self, sink: &Sink) {
+        sink.directory.namespace_deleted(&self.metadata);
     }
 }

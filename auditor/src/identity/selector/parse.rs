@@ -10,7 +10,7 @@ use crate::config::keys::distance;
 use crate::glob::{Dialect, Glob, GlobError};
 
 /// Longest selector, bytes.
-const MOST: usize = 4096;
+pub const MOST: usize = 4096;
 /// Most values of one term.
 const MOST_VALUES: usize = 64;
 

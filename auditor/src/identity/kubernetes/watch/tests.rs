@@ -60,6 +60,7 @@ fn run_until(script: Script, done: impl Fn(&Sink) -> bool) -> (Sink, Arc<Script>
     let sink = Sink {
         directory: Arc::new(Directory::new(&[])),
         status: Arc::new(Status::default()),
+        policies: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
