@@ -110,7 +110,7 @@ if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1;
     done
 else
     skip "kustomize build" "neither kustomize nor a kubectl with kustomize is installed; the files of the base are checked as they are"
-    for file in namespace serviceaccount rbac priorityclass daemonset; do
+    for file in crds/clusterdataflowpolicies crds/dataflowpolicies namespace serviceaccount rbac priorityclass daemonset; do
         manifests="$manifests kubernetes/base/$file.yaml"
     done
 fi
@@ -178,7 +178,7 @@ privileges() {
         verbs=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" | grep -c -e '- list$' -e '- watch$')
         others=$(sed -n '/^kind: ClusterRole$/,/^---$/p' "$rendered" |
             grep -c -e '- get$' -e '- create$' -e '- update$' -e '- patch$' -e '- delete$' -e "'\*'" -e secrets)
-        [ "$verbs" -eq 4 ] && [ "$others" -eq 0 ] || {
+        [ "$verbs" -eq 6 ] && [ "$others" -eq 0 ] || {
             echo "$(basename "$rendered"): the role has other verbs than list and watch"
             status=1
         }
@@ -242,7 +242,7 @@ assert keys == {
     "identity": ["conntrack", "kubernetes", "labels", "mesh", "runtimes", "sockets", "trust_domain", "wait_seconds"],
     "masking": ["max_age_days", "max_bytes", "max_fields", "path"],
     "drift": ["enabled", "learning_seconds", "rate_factor"],
-    "policy": ["files", "presets"],
+    "policy": ["files", "kubernetes", "presets"],
     "report": ["interval_seconds", "journal", "max_live"],
     "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",

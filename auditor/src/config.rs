@@ -187,6 +187,8 @@ pub struct Policy {
     pub files: Vec<PathBuf>,
     /// Policies that come with auditor.
     pub presets: Vec<String>,
+    /// Whether those of the API server are followed; `auto`: where the cluster is.
+    pub kubernetes: Enabled,
 }
 
 /// Why a configuration is refused. `origin` is the file, variable or flag.

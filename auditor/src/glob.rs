@@ -152,6 +152,11 @@ impl Glob {
         }
     }
 
+    /// How many characters and wildcards it has.
+    pub fn length(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// The text, where there is no wildcard.
     pub fn exact(&self) -> Option<&str> {
         match &self.shape {

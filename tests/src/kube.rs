@@ -23,6 +23,9 @@ const ADMIN: &str = "admin-of-the-test";
 /// Namespace and name of auditor's service account, as in deploy/kubernetes.
 const ACCOUNT: &str = "auditor";
 
+/// Where the server has policies.
+pub const POLICIES: &str = "/apis/auditor.dev/v1alpha1";
+
 /// A running API server.
 pub struct Cluster<'a> {
     scratch: &'a Scratch,
@@ -212,6 +215,64 @@ impl<'a> Cluster<'a> {
             self.send("POST", &path, Some(("application/yaml", document)))?;
         }
         Ok(())
+    }
+
+    /// Makes the custom resources of policies known, as they are deployed; returns once the server has them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn define_policies(&self) -> anyhow::Result<()> {
+        for plural in ["clusterdataflowpolicies", "dataflowpolicies"] {
+            let file = format!(
+                "{}/../deploy/kubernetes/base/crds/{plural}.yaml",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+            let text = fs::read_to_string(file)?;
+            self.send("POST", path, Some(("application/yaml", &text)))?;
+            let list = format!("{POLICIES}/{plural}");
+            wait_for("the server to have policies", READY, || {
+                Ok(self.call("GET", &list, None).is_ok().then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes a policy `NAMESPACE/NAME`, or `NAME`, with these rules, or replaces what it says.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn policy(&self, title: &str, rules: &Value) -> anyhow::Result<()> {
+        let (path, kind) = match title.split_once('/') {
+            Some((namespace, _)) => (
+                format!("{POLICIES}/namespaces/{namespace}/dataflowpolicies"),
+                "DataFlowPolicy",
+            ),
+            None => (
+                format!("{POLICIES}/clusterdataflowpolicies"),
+                "ClusterDataFlowPolicy",
+            ),
+        };
+        let name = title.rsplit('/').next().unwrap_or(title);
+        let object = json!({
+            "apiVersion": "auditor.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": {"rules": rules},
+        });
+        match self.call("GET", &format!("{path}/{name}"), None) {
+            Ok(_) => self.patch(&format!("{path}/{name}"), &object).map(drop),
+            Err(_) => self.create(&path, &object).map(drop),
+        }
+    }
+
+    /// Deletes a policy.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn delete_policy(&self, title: &str) -> anyhow::Result<()> {
+        let path = match title.split_once('/') {
+            Some((namespace, name)) => format!("{POLICIES}/namespaces/{namespace}/dataflowpolicies/{name}"),
+            None => format!("{POLICIES}/clusterdataflowpolicies/{title}"),
+        };
+        self.call("DELETE", &path, None).map(drop)
     }
 
     /// A kubeconfig for auditor, with a token of its service account.

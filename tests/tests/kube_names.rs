@@ -331,7 +331,7 @@ fn doctor_says_what_of_the_cluster_can_be_followed_and_what_the_role_lacks() -> 
     cluster.pod("shop", "web", &Pod::at("10.1.0.1"))?;
     let kubeconfig = cluster.kubeconfig()?;
     let whole = examined(&kubeconfig)?;
-    ensure!(whole.len() == 5 && whole.iter().all(|(ok, _)| *ok), "{whole:?}");
+    ensure!(whole.len() == 7 && whole.iter().all(|(ok, _)| *ok), "{whole:?}");
     ensure!(
         whole.iter().any(|(_, said)| said == "pods are followed, 1 known"),
         "{whole:?}"
@@ -352,7 +352,7 @@ fn doctor_says_what_of_the_cluster_can_be_followed_and_what_the_role_lacks() -> 
     cluster.pause()?;
     let down = examined(&kubeconfig)?;
     let unreachable = |(ok, said): &(bool, String)| !ok && said.contains(": unreachable;");
-    ensure!(down.len() == 5 && down.iter().all(unreachable), "{down:?}");
+    ensure!(down.len() == 7 && down.iter().all(unreachable), "{down:?}");
     Ok(())
 }
 

@@ -109,6 +109,7 @@ pub(super) fn cluster(kubeconfig: &Path, labels: &[String]) -> anyhow::Result<(A
         node_name: std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty()),
         labels: labels.to_vec(),
         trust_domain: None,
+        policies: None,
     })?;
     started.0.wait_for_lists(LISTS);
     if !started.0.status.is_whole() {

@@ -3,6 +3,8 @@
 //! Goes in: policies, test files, a journal. Comes out: what is wrong, which rule decides and why,
 //! what would change. It watches nothing.
 
+mod server;
+
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::server::Server;
 use crate::config;
 use crate::policy::check::{self, Conflict};
 use crate::policy::compile::Policies;
@@ -36,6 +39,8 @@ pub struct Args {
 enum Command {
     /// Say what is wrong with policies, and what they decide about a flow
     Check(Box<Check>),
+    /// List the policies of the API server: which are in force, and why others are not
+    List(List),
     /// Compare what policies decide with what is expected, or with what was decided before
     Test(Test),
 }
@@ -57,12 +62,24 @@ pub(super) struct Given {
 #[derive(clap::Args, Debug)]
 struct Check {
     /// Policies: files, and folders of them
-    #[arg(value_name = "FILE", required_unless_present = "preset")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["preset", "kubernetes", "kubeconfig"])]
     files: Vec<PathBuf>,
+    /// Beside the policies of files, as if those were applied
+    #[command(flatten)]
+    server: Server,
     /// Which rules match a flow, which decides and why: 'from=namespace=shop to=external
     /// detector=payment_card', and if asked for operation=, field=, state=, encrypted=, same_host=
     #[arg(long, value_name = "FLOW")]
     explain: Option<Query>,
+    #[command(flatten)]
+    given: Given,
+}
+
+#[derive(clap::Args, Debug)]
+struct List {
+    /// How to reach the API server; without it, as from a pod
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     #[command(flatten)]
     given: Given,
 }
@@ -95,6 +112,7 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (text, code) = match &args.command {
         Command::Check(check) => check.run()?,
+        Command::List(list) => list.run()?,
         Command::Test(test) => test.run()?,
     };
     match io::stdout().write_all(text.as_bytes()) {
@@ -129,6 +147,17 @@ impl Check {
     fn run(&self) -> anyhow::Result<(String, u8)> {
         let now = Timestamp::now();
         let names = self.given.names()?;
+        if self.server.is_asked() {
+            let decided = self.server.decide(&self.files, &self.given.preset, &names, now)?;
+            return Ok(match decided {
+                Ok(decision) => {
+                    let errors = server::errors(&decision.standings);
+                    let warnings = warnings(&decision.policies, now);
+                    self.report(Some(&decision.policies), &errors, &warnings, now)
+                }
+                Err(errors) => self.report(None, &errors, &[], now),
+            });
+        }
         let places = self.given.places(&self.files);
         let mut errors: Vec<String> = Vec::new();
         let loaded = match content(&places) {
@@ -222,6 +251,17 @@ fn warnings(policies: &Policies, now: Timestamp) -> Vec<String> {
             false => format!("{} ends after {}", rule(ending.rule), ending.until),
         });
     dead.chain(ending).collect()
+}
+
+impl List {
+    fn run(&self) -> anyhow::Result<(String, u8)> {
+        let (names, now) = (self.given.names()?, Timestamp::now());
+        let kubeconfig = self.kubeconfig.as_deref();
+        let decided = server::decide(kubeconfig, &[], &self.given.preset, &names, now)?;
+        let decision = decided.map_err(|errors| anyhow::anyhow!(errors.join("; ")))?;
+        let (json, text) = server::listed(&decision);
+        Ok((self.given.written(&json, text), 0))
+    }
 }
 
 impl Test {

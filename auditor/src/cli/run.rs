@@ -27,7 +27,7 @@ use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
 use crate::identity::{
     self,
     container::{ANSWERS, Containers},
-    kubernetes::{Kubernetes, Watches, directory::Kind},
+    kubernetes::{Kubernetes, Watches, directory::Kind, policies::PolicyObjects},
     mesh::Mesh,
     names::{Names, Pods},
 };
@@ -35,6 +35,7 @@ use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
 use crate::policy::Judge;
+use crate::policy::objects::Objects;
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
 use crate::report::sinks::{Queued, Sink as _, journal};
@@ -93,7 +94,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
     let mut journal = open_journal(&config)?;
-    let judge = Judge::new(policies::follow(&config, &metrics, &health, &stop)?);
+    let objects = Arc::new(Objects::default());
+    let cluster = kubernetes(&config, &objects)?;
+    let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
+    let api = kubernetes
+        .clone()
+        .filter(|kubernetes| kubernetes.status.has_policies());
+    let api = api.map(|kubernetes| policies::Api { objects, kubernetes });
+    let judge = Judge::new(policies::follow(&config, api, &metrics, &health, &stop)?);
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
@@ -104,8 +112,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         &config.scope.containers,
     )?;
     scope.choice = config.scope.choice()?;
-    let cluster = kubernetes(&config)?;
-    let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
     let started = Timestamp::now();
     let session = Session::start(Options {
         scope,
@@ -218,7 +224,7 @@ fn load_config(args: &Args) -> anyhow::Result<Config> {
 }
 
 /// The names of the cluster that this host is part of, if it is.
-fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watches)>> {
+fn kubernetes(config: &Config, objects: &Arc<Objects>) -> anyhow::Result<Option<(Arc<Kubernetes>, Watches)>> {
     let wanted = &config.identity.kubernetes;
     let is_used = match wanted.enabled {
         Enabled::True => true,
@@ -226,13 +232,18 @@ fn kubernetes(config: &Config) -> anyhow::Result<Option<(Arc<Kubernetes>, Watche
         Enabled::Auto => wanted.kubeconfig.is_some() || identity::kubernetes::is_in_cluster(),
     };
     if !is_used {
+        if config.policy.kubernetes == Enabled::True {
+            bail!("policy.kubernetes is true, and no cluster is followed: set identity.kubernetes");
+        }
         return Ok(None);
     }
+    let follows_policies = config.policy.kubernetes != Enabled::False;
     let started = Kubernetes::start(&identity::kubernetes::Settings {
         kubeconfig: wanted.kubeconfig.clone(),
         node_name: wanted.node_name(),
         labels: labels(config)?,
         trust_domain: config.identity.trust_domain.clone(),
+        policies: follows_policies.then(|| Arc::<Objects>::clone(objects) as Arc<dyn PolicyObjects>),
     });
     Ok(Some(started?))
 }

@@ -330,6 +330,13 @@ pub const KEYS: &[Key] = &[
         meaning: "Policies that come with auditor: `ccpa`, `gdpr`, `hipaa`, `pci-dss`, `secrets-only`.",
     },
     Key {
+        path: "policy.kubernetes",
+        kind: Kind::Choice(&["auto", "true", "false"]),
+        default: "auto",
+        unit: "",
+        meaning: "Follow the policies of the API server; `auto`: where names are, see identity.kubernetes. A change is in force within two seconds.",
+    },
+    Key {
         path: "identity.trust_domain",
         kind: Kind::OptionalText,
         default: "",

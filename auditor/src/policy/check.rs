@@ -6,7 +6,7 @@
 //! missed; where patterns are too contrived for that ([`crate::glob::overlap::STATES`]), the two are
 //! taken to meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -124,6 +124,33 @@ impl Example {
 /// All conflicts, up to [`MOST`].
 pub fn conflicts(policies: &Policies, now: Timestamp) -> Vec<Conflict> {
     let mut found = Vec::new();
+    each_pair(policies, now, |a, b| {
+        if found.len() < MOST {
+            found.extend(conflict(policies, [a, b]));
+        }
+    });
+    found
+}
+
+/// Of each two policies that conflict, one conflict.
+pub fn conflicts_of_policies(policies: &Policies, now: Timestamp) -> Vec<Conflict> {
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    each_pair(policies, now, |a, b| {
+        let [one, other] = [a, b].map(|number| policies.rules[number].policy.as_str());
+        let pair = (one.min(other), one.max(other));
+        if known.contains(&pair) {
+            return;
+        }
+        if let Some(conflict) = conflict(policies, [a, b]) {
+            known.insert(pair);
+            found.push(conflict);
+        }
+    });
+    found
+}
+
+/// Calls for rules that may decide about the same flow and are equally specific, and decide differently.
+fn each_pair(policies: &Policies, now: Timestamp, mut call: impl FnMut(usize, usize)) {
     let rules = &policies.rules;
     let mut from = 0;
     while from < rules.len() {
@@ -133,28 +160,26 @@ pub fn conflicts(policies: &Policies, now: Timestamp) -> Vec<Conflict> {
         for a in from..until {
             for b in a + 1..until {
                 let is_same = rules[a].outcome() == rules[b].outcome();
-                if is_same || !rules[a].is_beside(&rules[b]) || found.len() >= MOST {
+                if is_same || !rules[a].is_beside(&rules[b]) {
                     continue;
                 }
-                if rules[a].is_expired(now) || rules[b].is_expired(now) {
-                    continue;
-                }
-                match meeting(policies, &rules[a], &rules[b]) {
-                    Overlap::Nothing => (),
-                    Overlap::Something(example) => found.push(Conflict {
-                        rules: [a, b],
-                        example: Some(example),
-                    }),
-                    Overlap::Undecided => found.push(Conflict {
-                        rules: [a, b],
-                        example: None,
-                    }),
+                if !rules[a].is_expired(now) && !rules[b].is_expired(now) {
+                    call(a, b);
                 }
             }
         }
         from = until;
     }
-    found
+}
+
+fn conflict(policies: &Policies, rules: [usize; 2]) -> Option<Conflict> {
+    let [a, b] = rules.map(|number| &policies.rules[number]);
+    let example = match meeting(policies, a, b) {
+        Overlap::Nothing => return None,
+        Overlap::Something(example) => Some(example),
+        Overlap::Undecided => None,
+    };
+    Some(Conflict { rules, example })
 }
 
 /// A flow that both rules match. What is decided fastest, and fails most often, comes first.

@@ -10,6 +10,7 @@
 //! that match one flow, are equally specific and decide differently are a conflict, which is refused
 //! when policies are read ([`check`]).
 
+pub mod admission;
 mod cache;
 pub mod check;
 pub mod compile;
@@ -19,6 +20,7 @@ pub mod live;
 pub mod load;
 pub mod model;
 pub mod names;
+pub mod objects;
 pub mod presets;
 pub mod query;
 pub mod replay;

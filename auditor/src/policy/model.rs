@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::schema;
 use crate::detect::{Severity, State};
 use crate::glob::{Dialect, Glob};
 use crate::identity::selector::Selector;
-use super::schema;
 pub use crate::report::finding::Action;
 
 /// The version of the documents' form.

@@ -37,10 +37,32 @@ const LONGEST_PROSE: usize = 2048;
     shortname = "dfp",
     category = "auditor",
     doc = "Which data may go in clear from the workloads of one namespace to whom.",
-    printcolumn(json_path = ".spec.rules[*].name", name = "Rules", type_ = "string", description = "Names of the rules"),
-    printcolumn(json_path = ".spec.rules[*].action", name = "Actions", type_ = "string", priority = 1, description = "What the rules say"),
-    printcolumn(json_path = ".metadata.generation", name = "Generation", type_ = "integer", priority = 1, description = "How often the rules were changed"),
-    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date", description = "Of two that conflict, the older is in force")
+    printcolumn(
+        json_path = ".spec.rules[*].name",
+        name = "Rules",
+        type_ = "string",
+        description = "Names of the rules"
+    ),
+    printcolumn(
+        json_path = ".spec.rules[*].action",
+        name = "Actions",
+        type_ = "string",
+        priority = 1,
+        description = "What the rules say"
+    ),
+    printcolumn(
+        json_path = ".metadata.generation",
+        name = "Generation",
+        type_ = "integer",
+        priority = 1,
+        description = "How often the rules were changed"
+    ),
+    printcolumn(
+        json_path = ".metadata.creationTimestamp",
+        name = "Age",
+        type_ = "date",
+        description = "Of two that conflict, the older is in force"
+    )
 )]
 pub struct DataFlowPolicySpec {
     /// Their order does not matter: the most specific rule that matches decides.
@@ -57,10 +79,32 @@ pub struct DataFlowPolicySpec {
     shortname = "cdfp",
     category = "auditor",
     doc = "Which data may go in clear from whom to whom, in the whole cluster.",
-    printcolumn(json_path = ".spec.rules[*].name", name = "Rules", type_ = "string", description = "Names of the rules"),
-    printcolumn(json_path = ".spec.rules[*].action", name = "Actions", type_ = "string", priority = 1, description = "What the rules say"),
-    printcolumn(json_path = ".metadata.generation", name = "Generation", type_ = "integer", priority = 1, description = "How often the rules were changed"),
-    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date", description = "Of two that conflict, the older is in force")
+    printcolumn(
+        json_path = ".spec.rules[*].name",
+        name = "Rules",
+        type_ = "string",
+        description = "Names of the rules"
+    ),
+    printcolumn(
+        json_path = ".spec.rules[*].action",
+        name = "Actions",
+        type_ = "string",
+        priority = 1,
+        description = "What the rules say"
+    ),
+    printcolumn(
+        json_path = ".metadata.generation",
+        name = "Generation",
+        type_ = "integer",
+        priority = 1,
+        description = "How often the rules were changed"
+    ),
+    printcolumn(
+        json_path = ".metadata.creationTimestamp",
+        name = "Age",
+        type_ = "date",
+        description = "Of two that conflict, the older is in force"
+    )
 )]
 pub struct ClusterDataFlowPolicySpec {
     /// Their order does not matter: the most specific rule that matches decides.
@@ -72,7 +116,10 @@ pub fn definitions() -> [CustomResourceDefinition; 2] {
     let mut definitions = [DataFlowPolicy::crd(), ClusterDataFlowPolicy::crd()];
     for definition in &mut definitions {
         for version in &mut definition.spec.versions {
-            let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+            let schema = version
+                .schema
+                .as_mut()
+                .and_then(|schema| schema.open_api_v3_schema.as_mut());
             if let Some(spec) = schema.and_then(|schema| schema.properties.as_mut()?.get_mut("spec")) {
                 keep_unknown(spec);
                 if let Some(rules) = spec.properties.as_mut().and_then(|all| all.get_mut("rules")) {
@@ -92,7 +139,11 @@ fn keep_unknown(schema: &mut JSONSchemaProps) {
         schema.additional_properties = None::<JSONSchemaPropsOrBool>;
         schema.x_kubernetes_preserve_unknown_fields = Some(true);
     }
-    schema.properties.iter_mut().flatten().for_each(|(_, inner)| keep_unknown(inner));
+    schema
+        .properties
+        .iter_mut()
+        .flatten()
+        .for_each(|(_, inner)| keep_unknown(inner));
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         keep_unknown(items);
     }
@@ -114,7 +165,10 @@ pub(super) fn cites(_: &mut SchemaGenerator) -> Schema {
 
 /// Detectors of a user's own are known to nodes only, so that no list of them can be here.
 pub(super) fn ids(_: &mut SchemaGenerator) -> Schema {
-    list(&json_schema!({"type": "string", "minLength": 1, "maxLength": 128}), 0)
+    list(
+        &json_schema!({"type": "string", "minLength": 1, "maxLength": 128}),
+        0,
+    )
 }
 
 pub(super) fn selector(_: &mut SchemaGenerator) -> Schema {
@@ -122,7 +176,10 @@ pub(super) fn selector(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(super) fn patterns(_: &mut SchemaGenerator) -> Schema {
-    list(&json_schema!({"type": "string", "minLength": 1, "maxLength": glob::MOST}), 0)
+    list(
+        &json_schema!({"type": "string", "minLength": 1, "maxLength": glob::MOST}),
+        0,
+    )
 }
 
 pub(super) fn states(_: &mut SchemaGenerator) -> Schema {

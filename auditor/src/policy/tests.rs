@@ -1,6 +1,8 @@
+mod admitted;
 mod errors;
 mod order;
 mod reload;
+mod resources;
 
 use jiff::Timestamp;
 

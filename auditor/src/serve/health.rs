@@ -30,9 +30,14 @@ struct State {
     names_pending: usize,
     policy: &'static str,
     policy_version: String,
+    policies_refused: usize,
+    refused_policies: BTreeMap<String, &'static str>,
     masking: &'static str,
     masking_error: Option<String>,
 }
+
+/// Refused policies that are named.
+const MOST_NAMED: usize = 20;
 
 /// Body of `/readyz`.
 #[derive(Debug, Serialize)]
@@ -53,6 +58,11 @@ pub struct Readiness {
     /// Of the policies in force.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub policy_version: String,
+    /// Policies of the API server whose newest version is not in force; some of them with why, which is `invalid`,
+    /// `conflict` or `limit`.
+    pub policies_refused: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_policies: BTreeMap<String, &'static str>,
     /// Of the masking ledger: `off`, `kept`, `set_aside` or `failing`.
     pub masking: &'static str,
     /// Why it is not written, or where a file that could not be used is kept.
@@ -73,6 +83,8 @@ impl Default for Health {
                 names_pending: 0,
                 policy: "none",
                 policy_version: String::new(),
+                policies_refused: 0,
+                refused_policies: BTreeMap::new(),
                 masking: "off",
                 masking_error: None,
             }),
@@ -117,6 +129,18 @@ impl Health {
         });
     }
 
+    /// Policies of the API server that are refused, each with why, and how many more found no room.
+    pub fn set_refused_policies(&self, refused: &[(&str, &'static str)], overflow: usize) {
+        let named = refused.iter().take(MOST_NAMED);
+        let named = named
+            .map(|(policy, reason)| ((*policy).to_owned(), *reason))
+            .collect();
+        self.with_state(|state| {
+            state.policies_refused = refused.len() + overflow;
+            state.refused_policies = named;
+        });
+    }
+
     /// How the masking ledger is kept, and what is wrong with it.
     pub fn set_masking(&self, masking: &'static str, error: Option<String>) {
         self.with_state(|state| (state.masking, state.masking_error) = (masking, error));
@@ -147,6 +171,8 @@ impl Health {
             names_pending: state.names_pending,
             policy: state.policy,
             policy_version: state.policy_version,
+            policies_refused: state.policies_refused,
+            refused_policies: state.refused_policies,
             masking: state.masking,
             masking_error: state.masking_error,
         }

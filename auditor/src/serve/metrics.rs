@@ -15,6 +15,7 @@ use prometheus::{
 
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
+use crate::policy::admission::Reason;
 use crate::report::aggregate::Admission;
 use crate::report::finding::Verdict;
 use crate::report::naming::Name;
@@ -68,6 +69,7 @@ pub struct Metrics {
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
+    policies_refused: IntGaugeVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -238,8 +240,14 @@ impl Metrics {
             policy_loaded: gauge(
                 r,
                 "policy_loaded",
-                "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
-                &["policy", "state"],
+                "1 for the state a policy in force is in: loaded, or stale when what is written last is refused or not known.",
+                &["policy", "source", "state"],
+            )?,
+            policies_refused: gauge(
+                r,
+                "policies_refused",
+                "Policies of the API server whose newest version is not in force.",
+                &["reason"],
             )?,
             watcher_age: gauge(
                 r,
@@ -455,18 +463,40 @@ impl Metrics {
         self.map_capacity.with_label_values(&[map]).set(gauge(capacity));
     }
 
-    /// The policies in force, and the state that all of them are in; others are gone. Of more than
+    /// The policies in force, each with where it comes from and its state; others are gone. Of more than
     /// [`MOST_POLICIES`], the rest is not named.
-    pub fn set_policies<'a>(&self, policies: impl Iterator<Item = &'a str>, state: &'static str) {
+    pub fn set_policies<'a>(&self, policies: impl Iterator<Item = (&'a str, &'static str, &'static str)>) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         self.policy_loaded.reset();
-        for policy in policies.take(MOST_POLICIES) {
+        for (policy, source, state) in policies.take(MOST_POLICIES) {
             for known in ["loaded", "stale"] {
                 let value = i64::from(known == state);
                 self.policy_loaded
-                    .with_label_values(&[label(policy).as_str(), known])
+                    .with_label_values(&[label(policy).as_str(), source, known])
                     .set(value);
             }
+        }
+    }
+
+    /// Why policies of the API server are refused, for each that is; `overflow` are those that found no room.
+    pub fn set_refused_policies(&self, reasons: impl Iterator<Item = &'static str>, overflow: usize) {
+        let mut counts = Reason::ALL.map(|reason| (reason.name(), 0_i64));
+        for name in reasons {
+            counts
+                .iter_mut()
+                .filter(|(reason, _)| *reason == name)
+                .for_each(|(_, count)| *count += 1);
+        }
+        for (reason, count) in counts {
+            let more = if reason == Reason::Limit.name() {
+                overflow
+            } else {
+                0
+            };
+            let more = i64::try_from(more).unwrap_or(i64::MAX);
+            self.policies_refused
+                .with_label_values(&[reason])
+                .set(count.saturating_add(more));
         }
     }
 

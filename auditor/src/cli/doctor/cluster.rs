@@ -3,12 +3,13 @@
 //! Goes in: a kubeconfig, or what Kubernetes puts into a pod. Comes out: one line for each kind of object, by really
 //! listing and watching it, as the daemon does.
 
-use std::{path::Path, thread, time::Duration};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use crate::{
     capture::support::Check,
     cli::engine,
     identity::kubernetes::{self, Kubernetes, Settings, directory::Kind},
+    policy::objects::Objects,
 };
 
 /// How long watches may take to be refused once the lists are in.
@@ -26,8 +27,10 @@ pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
         let detail = "not asked: this is no pod with a service account's token, and there is no --kubeconfig";
         return vec![check(true, detail.to_owned())];
     }
+    let policies = Arc::new(Objects::default());
     let settings = Settings {
         kubeconfig: kubeconfig.map(Path::to_owned),
+        policies: Some(Arc::<Objects>::clone(&policies)),
         ..Settings::default()
     };
     let (kubernetes, _watches) = match Kubernetes::start(&settings) {
@@ -41,13 +44,19 @@ pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
     let line = |kind: Kind| {
         let state = states.get(kind.name()).copied().unwrap_or_default();
         let detail = match state {
-            "watching" => format!(
-                "{} are followed, {} known",
-                kind.name(),
-                kubernetes.directory.count(kind)
-            ),
+            "watching" => {
+                let count = match kind.is_policy() {
+                    true => policies.count(kind),
+                    false => kubernetes.directory.count(kind),
+                };
+                format!("{} are followed, {count} known", kind.name())
+            }
             "forbidden" => format!(
                 "{}: the role lacks list or watch; see deploy/kubernetes/base/rbac.yaml",
+                kind.name()
+            ),
+            "missing" if kind.is_policy() => format!(
+                "{}: the server does not have them, and policies are files only; see deploy/kubernetes/base/crds",
                 kind.name()
             ),
             "missing" => format!("{}: the server does not have them", kind.name()),
@@ -65,7 +74,9 @@ pub(super) fn checks(kubeconfig: Option<&Path>) -> Vec<Check> {
                 )
             }
         };
-        check(state == "watching" || !is_needed, detail)
+        // A cluster may have no policies of its own.
+        let is_missing = state == "missing" && kind.is_policy();
+        check(state == "watching" || is_missing || !is_needed, detail)
     };
-    Kind::ALL.into_iter().map(line).collect()
+    Kind::ALL.into_iter().chain(Kind::POLICIES).map(line).collect()
 }

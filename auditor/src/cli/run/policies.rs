@@ -1,33 +1,59 @@
-//! The policies of the daemon, as their files change.
+//! The policies of the daemon, as their files and the objects of the API server change.
 //!
-//! Goes in: the configuration. Comes out: [`Live`] policies, and their state in metrics and health.
-//! A thread of its own reads the files, so that a disk that hangs stops nothing else.
+//! Goes in: the configuration, and what the API server tells. Comes out: [`Live`] policies, and their state in metrics
+//! and health. A thread of its own reads and compiles them, so that a disk that hangs stops nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
 use crate::config::Config;
+use crate::identity::kubernetes::Kubernetes;
+use crate::identity::kubernetes::directory::Kind;
 use crate::policy::Live;
 use crate::policy::load::Places;
 use crate::policy::names::Names;
-use crate::policy::source::Source;
+use crate::policy::objects::Objects;
+use crate::policy::source::{Source, Told};
 use crate::serve::health::Health;
 use crate::serve::metrics::Metrics;
 
 /// How often files are read again.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is asked whether there is something new of the API server.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long the start waits for the first lists of the API server.
+const LISTS: Duration = Duration::from_secs(5);
 /// The last good policies, in the state folder.
 const KEPT: &str = "policy.json";
+
+/// Policies of the API server: what it told, and how well it tells.
+#[derive(Clone)]
+pub(super) struct Api {
+    pub objects: Arc<Objects>,
+    pub kubernetes: Arc<Kubernetes>,
+}
+
+impl Api {
+    fn told(&self) -> Told {
+        let states = self.kubernetes.status.states();
+        let is_right = |kind: &Kind| states.get(kind.name()) == Some(&"watching");
+        match Kind::POLICIES.iter().all(is_right) {
+            true => Told::All,
+            false => Told::Before,
+        }
+    }
+}
 
 /// Reads the policies, and again and again until `stop`.
 ///
 /// # Errors
-/// When they cannot be used, and none are kept of before.
+/// When files cannot be used, and none are kept of before.
 pub(super) fn follow(
     config: &Config,
+    cluster: Option<Api>,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
     stop: &Arc<AtomicBool>,
@@ -36,9 +62,18 @@ pub(super) fn follow(
         paths: config.policy.files.clone(),
         presets: config.policy.presets.clone(),
     };
-    let is_empty = places.is_empty();
-    let mut source = Source::start(places, Names::new(&config.detectors), config.state_dir.join(KEPT))
-        .context("policies are refused, and there are none of before")?;
+    let is_empty = places.is_empty() && cluster.is_none();
+    let objects = cluster.as_ref().map(|cluster| {
+        cluster.kubernetes.wait_for_policies(LISTS);
+        (Arc::clone(&cluster.objects), cluster.told())
+    });
+    let mut source = Source::start(
+        places,
+        Names::new(&config.detectors),
+        config.state_dir.join(KEPT),
+        objects,
+    )
+    .context("policies are refused, and there are none of before")?;
     let live = Arc::clone(source.live());
     show(&source, metrics, health);
     if is_empty {
@@ -46,9 +81,17 @@ pub(super) fn follow(
     }
     let (metrics, health, stop) = (Arc::clone(metrics), Arc::clone(health), Arc::clone(stop));
     let watch = move || {
+        let mut looked = Instant::now();
         while !stop.load(Ordering::Acquire) {
-            std::thread::sleep(LOOK);
-            if source.poll() {
+            std::thread::sleep(GLANCE);
+            let mut is_new = cluster
+                .as_ref()
+                .is_some_and(|cluster| source.poll_objects(cluster.told()));
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                is_new |= source.poll();
+            }
+            if is_new {
                 show(&source, &metrics, &health);
             }
         }
@@ -63,6 +106,17 @@ pub(super) fn follow(
 fn show(source: &Source, metrics: &Metrics, health: &Health) {
     let policies = source.live().current();
     let state = source.state().name();
-    metrics.set_policies(policies.documents.keys().map(String::as_str), state);
+    let in_force: Vec<_> = source.in_force().collect();
+    metrics.set_policies(
+        in_force
+            .iter()
+            .map(|one| (one.policy.as_str(), one.source, one.state.name())),
+    );
+    let refused: Vec<_> = source
+        .refused()
+        .map(|(policy, reason)| (policy, reason.name()))
+        .collect();
+    metrics.set_refused_policies(refused.iter().map(|(_, reason)| *reason), source.overflow());
     health.set_policy(state, &policies.version);
+    health.set_refused_policies(&refused, source.overflow());
 }

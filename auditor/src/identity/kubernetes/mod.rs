@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 pub use connect::ConnectError;
 
 use self::{
-    directory::{Directory, Named},
+    directory::{Directory, Kind, Named},
     policies::PolicyObjects,
     status::Status,
 };
@@ -125,8 +125,24 @@ impl Kubernetes {
 
     /// Waits until no first list is under way any more, `limit` at most.
     pub fn wait_for_lists(&self, limit: Duration) {
+        self.wait_while(limit, |_| true);
+    }
+
+    /// The same, of policies alone.
+    pub fn wait_for_policies(&self, limit: Duration) {
+        self.wait_while(limit, |kind| {
+            Kind::POLICIES.iter().any(|policy| policy.name() == kind)
+        });
+    }
+
+    fn wait_while(&self, limit: Duration, counts: impl Fn(&str) -> bool) {
         let until = Instant::now() + limit;
-        let is_listing = || self.status.states().values().any(|state| *state == "listing");
+        let is_listing = || {
+            let states = self.status.states();
+            states
+                .iter()
+                .any(|(kind, state)| counts(kind) && *state == "listing")
+        };
         while is_listing() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }

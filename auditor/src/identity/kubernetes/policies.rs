@@ -129,7 +129,10 @@ pub enum ListError {
     #[error("the API server has no {0}: apply deploy/kubernetes/base/crds")]
     Missing(&'static str),
     #[error("cannot list {kind}: {source}; the kubeconfig's user needs the verb list for {kind} of {GROUP}")]
-    Refused { kind: &'static str, source: Box<kube::Error> },
+    Refused {
+        kind: &'static str,
+        source: Box<kube::Error>,
+    },
     #[error("the API server has more than {MOST} {0}")]
     TooMany(&'static str),
 }

@@ -74,7 +74,10 @@ impl Sink {
         if self.status.failed(kind, failure) {
             let name = (kind.name(), failure.name());
             if kind.is_policy() && failure == Failure::Missing {
-                tracing::info!(kind = name.0, "the API server has no policies: their definitions are not installed");
+                tracing::info!(
+                    kind = name.0,
+                    "the API server has no policies: their definitions are not installed"
+                );
                 return;
             }
             let what = match kind.is_policy() {
@@ -269,7 +272,8 @@ impl Watched for Pod {
     const KIND: Kind = Kind::Pods;
 
     fn seen(&self, sink: &Sink) {
-        sink.directory.pod_seen(self, now(), Timestamp::now().as_millisecond());
+        sink.directory
+            .pod_seen(self, now(), Timestamp::now().as_millisecond());
     }
 
     fn deleted(&self, sink: &Sink) {

@@ -11,7 +11,7 @@ fn start(policy: &Path, state: &Path) -> Result<Source, Refused> {
         paths: vec![policy.to_owned()],
         presets: Vec::new(),
     };
-    Source::start(places, Names::new(&[]), state.join("policy.json"))
+    Source::start(places, Names::new(&[]), state.join("policy.json"), None)
 }
 
 fn version(source: &Source) -> String {

@@ -109,7 +109,8 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
     metrics.attribution("source", "cgroup");
     metrics.sink_dropped_so_far("journal", 4);
     metrics.set_map("sockets", 1, 2);
-    metrics.set_policies(["cards"].into_iter(), "loaded");
+    metrics.set_policies([("cards", "file", "loaded")].into_iter());
+    metrics.set_refused_policies(["conflict", "limit"].into_iter(), 2);
     metrics.scanned(Duration::from_micros(20));
     let text = metrics.render();
     for name in [
@@ -132,6 +133,7 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
         "scan_seconds_bucket",
         "build_info",
         "policy_loaded",
+        "policies_refused",
     ] {
         assert!(
             !line(&text, &format!("auditor_{name}{{")).is_empty(),
@@ -142,6 +144,12 @@ fn every_metric_is_rendered_under_its_name_once_it_is_used() {
         text.contains("auditor_events_lost_total{reason=\"ring_full\",stage=\"capture\"} 3"),
         "{text}"
     );
+    for refused in ["conflict\"} 1", "invalid\"} 0", "limit\"} 3"] {
+        assert!(
+            text.contains(&format!("auditor_policies_refused{{reason=\"{refused}")),
+            "{text}"
+        );
+    }
 }
 
 #[test]
