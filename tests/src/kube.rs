@@ -436,8 +436,35 @@ impl<'a> Cluster<'a> {
         )
     }
 
+    /// What `kubectl get --output wide` shows of a list: its columns, and the cells of each row.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn table(&self, path: &str) -> anyhow::Result<(Vec<String>, Vec<Value>)> {
+        let accept = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io";
+        let table = self.send_with(&["--header", accept], "GET", path, None)?;
+        let columns = table["columnDefinitions"].as_array().context("no columns")?;
+        let name = |column: &Value| column["name"].as_str().map(str::to_owned);
+        let rows = table["rows"].as_array().context("no rows")?;
+        Ok((
+            columns.iter().filter_map(name).collect(),
+            rows.iter().map(|row| row["cells"].clone()).collect(),
+        ))
+    }
+
     fn send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> anyhow::Result<Value> {
+        self.send_with(&[], method, path, body)
+    }
+
+    fn send_with(
+        &self,
+        words: &[&str],
+        method: &str,
+        path: &str,
+        body: Option<(&str, &str)>,
+    ) -> anyhow::Result<Value> {
         let mut curl = Command::new("curl");
+        curl.args(words);
         curl.args(["--silent", "--insecure", "--max-time", "30", "--request", method]);
         curl.args(["--write-out", "\n%{http_code}"]);
         curl.arg("--header").arg(format!("Authorization: Bearer {ADMIN}"));

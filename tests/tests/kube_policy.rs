@@ -488,6 +488,14 @@ fn the_server_refuses_what_is_malformed_and_keeps_keys_that_auditor_has_to_refus
     let file = scratch.file("kept.json", kept.to_string())?.display().to_string();
     let (code, said) = auditor(&["policy", "check", &file])?;
     ensure!(code == 0, "{said}");
+    let two = json!([{"name": "one", "action": "allow"}, {"name": "two", "action": "report"}]);
+    cluster.policy("shop/two", &two)?;
+    let (columns, rows) = cluster.table(&format!("{POLICIES}/dataflowpolicies"))?;
+    println!("{columns:?} {rows:?}");
+    ensure!(
+        columns == ["Name", "Rules", "Actions", "Generation", "Age"],
+        "{columns:?}"
+    );
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let definition = cluster.call(
         "GET",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
-use super::compile::Policies;
+use super::compile::{Policies, is_claimed};
 use super::{Flow, Judged, verdict};
 use crate::identity::selector::{Key, attribute, is_external};
 use crate::report::finding::End;
@@ -114,6 +114,9 @@ fn write_end(text: &mut Vec<u8>, policies: &Policies, end: &End) {
     }
     if policies.asks_external {
         text.push(u8::from(is_external(end)));
+    }
+    if policies.has_namespaces {
+        text.push(u8::from(is_claimed(end)));
     }
 }
 

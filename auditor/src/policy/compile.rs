@@ -19,7 +19,7 @@ use super::rule::{CompiledRule, Owner, States};
 use super::{Flow, Judged, check, is_one_workload};
 use crate::glob::{Dialect, Glob};
 use crate::identity::selector::{Key, Known};
-use crate::report::finding::Verdict;
+use crate::report::finding::{End, IdentifiedBy, Verdict};
 
 /// Most rules of all policies.
 pub const MOST_RULES: usize = 20_000;
@@ -43,7 +43,7 @@ pub struct Policies {
     /// Whether some rule asks for external ends.
     pub(super) asks_external: bool,
     /// Whether some rule is of a namespace.
-    has_namespaces: bool,
+    pub(super) has_namespaces: bool,
     /// What holds where no rule decides: a violation, or nothing between ends that are one.
     defaults: [Arc<Judged>; 2],
     /// By the value that the sender has to have, rules in their order; and those without one.
@@ -204,11 +204,14 @@ impl Policies {
     pub(super) fn candidates(&self, flow: &Flow<'_>) -> Vec<u32> {
         let detector = self.names.detector(flow.detector);
         let (source, destination) = (Known::of(flow.source), Known::of(flow.destination));
+        let is_claimed = is_claimed(flow.source);
         let mut numbers: Vec<u32> = Vec::new();
         let mut add = |list: &[u32]| {
             numbers.extend(list.iter().filter(|number| {
                 let rule = &self.rules[**number as usize];
-                rule.is_about(detector, flow.extra_regulations) && rule.is_between(&source, &destination)
+                !(is_claimed && rule.namespace.is_some())
+                    && rule.is_about(detector, flow.extra_regulations)
+                    && rule.is_between(&source, &destination)
             }));
         };
         add(&self.unanchored);
@@ -264,6 +267,12 @@ impl Policies {
         let ends = self.rules.iter().filter_map(CompiledRule::expires);
         ends.filter(|end| *end > now).min()
     }
+}
+
+/// Whether an end is in its namespace only because a Service there names its address. Who may make a Service can name any
+/// address, and would have the policies of the namespace allow what is sent from there.
+pub(super) fn is_claimed(end: &End) -> bool {
+    end.identified_by == IdentifiedBy::Service
 }
 
 /// A hash of what documents say: the same for any order of documents, rules and lists, and for any

@@ -175,9 +175,10 @@ pub(super) fn selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": selector::MOST})
 }
 
+/// Each sign of a pattern may have a backslash before it.
 pub(super) fn patterns(_: &mut SchemaGenerator) -> Schema {
     list(
-        &json_schema!({"type": "string", "minLength": 1, "maxLength": glob::MOST}),
+        &json_schema!({"type": "string", "minLength": 1, "maxLength": 2 * glob::MOST}),
         0,
     )
 }

@@ -7,11 +7,11 @@ use super::super::load::{Loaded, Places};
 use super::super::names::Names;
 use super::super::objects::{Objects, Seen};
 use super::super::source::{Source, State, Told};
-use super::super::{check, compile::Policies};
-use super::{compiled, decided, loaded, now, policy};
+use super::super::{Flow, Judge, Live, check, compile::Policies, judge};
+use super::{card, compiled, decided, loaded, now, policy};
 use crate::identity::kubernetes::directory::Kind;
 use crate::identity::kubernetes::policies::{Place, PolicyObjects as _, Written};
-use crate::report::finding::Verdict;
+use crate::report::finding::{End, IdentifiedBy, Verdict};
 
 /// An object `namespace/name`, or `name`, with these rules.
 fn object(title: &str, created: i64, generation: i64, rules: &[&str]) -> Written {
@@ -239,6 +239,36 @@ fn a_namespace_can_only_add_violations_to_what_the_cluster_says() {
     let hides = compiled(&[cluster(&[ALLOW]), of("shop", &[COUNT])].join("\n---\n")).unwrap();
     let query: super::Query = sends.parse().unwrap();
     assert!(!super::judge(&hides, &query.flow(), now()).unwrap().silent);
+}
+
+#[test]
+fn an_address_that_a_service_of_a_namespace_names_is_no_sender_of_that_namespace() {
+    let text = policy(&[ALLOW]).replace("ClusterDataFlowPolicy", "DataFlowPolicy");
+    let text = text.replace("{name: p}", "{name: p, namespace: shop}");
+    let policies = compiled(&text).unwrap();
+    let mut remembering = Judge::new(Live::new(policies.clone()).into());
+    let query: super::Query = "detector=payment_card from=namespace=shop".parse().unwrap();
+    for (by, expected) in [
+        (IdentifiedBy::PodIp, Verdict::Allowed),
+        (IdentifiedBy::Service, Verdict::Violation),
+        (IdentifiedBy::Cgroup, Verdict::Allowed),
+    ] {
+        let source = End {
+            identified_by: by,
+            ..query.flow().source.clone()
+        };
+        let flow = Flow {
+            source: &source,
+            ..query.flow()
+        };
+        assert_eq!(judge(&policies, &flow, now()).unwrap().policy.verdict, expected);
+        let mut observation = card();
+        observation.source = source.clone();
+        assert_eq!(
+            remembering.judge(&observation, now()).unwrap().policy.verdict,
+            expected
+        );
+    }
 }
 
 #[test]
