@@ -3,6 +3,8 @@
 //! `cargo xtask kube` builds both. No controllers run, so a test makes every object itself, with owners and status, as
 //! they would. Everything listens on loopback, and ends with [`Cluster`].
 
+mod policies;
+
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +16,8 @@ use crate::{
     scratch::{Scratch, free_port},
 };
 
+pub use policies::POLICIES;
+
 /// How long the API server may take to be ready; it takes two seconds on a quiet machine.
 const READY: Duration = Duration::from_secs(120);
 
@@ -22,9 +26,6 @@ const ADMIN: &str = "admin-of-the-test";
 
 /// Namespace and name of auditor's service account, as in deploy/kubernetes.
 const ACCOUNT: &str = "auditor";
-
-/// Where the server has policies.
-pub const POLICIES: &str = "/apis/auditor.dev/v1alpha1";
 
 /// A running API server.
 pub struct Cluster<'a> {
@@ -217,64 +218,6 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    /// Makes the custom resources of policies known, as they are deployed; returns once the server has them.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn define_policies(&self) -> anyhow::Result<()> {
-        for plural in ["clusterdataflowpolicies", "dataflowpolicies"] {
-            let file = format!(
-                "{}/../deploy/kubernetes/base/crds/{plural}.yaml",
-                env!("CARGO_MANIFEST_DIR")
-            );
-            let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-            let text = fs::read_to_string(file)?;
-            self.send("POST", path, Some(("application/yaml", &text)))?;
-            let list = format!("{POLICIES}/{plural}");
-            wait_for("the server to have policies", READY, || {
-                Ok(self.call("GET", &list, None).is_ok().then_some(()))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Makes a policy `NAMESPACE/NAME`, or `NAME`, with these rules, or replaces what it says.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn policy(&self, title: &str, rules: &Value) -> anyhow::Result<()> {
-        let (path, kind) = match title.split_once('/') {
-            Some((namespace, _)) => (
-                format!("{POLICIES}/namespaces/{namespace}/dataflowpolicies"),
-                "DataFlowPolicy",
-            ),
-            None => (
-                format!("{POLICIES}/clusterdataflowpolicies"),
-                "ClusterDataFlowPolicy",
-            ),
-        };
-        let name = title.rsplit('/').next().unwrap_or(title);
-        let object = json!({
-            "apiVersion": "auditor.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": {"rules": rules},
-        });
-        match self.call("GET", &format!("{path}/{name}"), None) {
-            Ok(_) => self.patch(&format!("{path}/{name}"), &object).map(drop),
-            Err(_) => self.create(&path, &object).map(drop),
-        }
-    }
-
-    /// Deletes a policy.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn delete_policy(&self, title: &str) -> anyhow::Result<()> {
-        let path = match title.split_once('/') {
-            Some((namespace, name)) => format!("{POLICIES}/namespaces/{namespace}/dataflowpolicies/{name}"),
-            None => format!("{POLICIES}/clusterdataflowpolicies/{title}"),
-        };
-        self.call("DELETE", &path, None).map(drop)
-    }
-
     /// A kubeconfig for auditor, with a token of its service account.
     ///
     /// # Errors
@@ -434,22 +377,6 @@ impl<'a> Cluster<'a> {
             path,
             text.as_deref().map(|text| ("application/json", text)),
         )
-    }
-
-    /// What `kubectl get --output wide` shows of a list: its columns, and the cells of each row.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn table(&self, path: &str) -> anyhow::Result<(Vec<String>, Vec<Value>)> {
-        let accept = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io";
-        let table = self.send_with(&["--header", accept], "GET", path, None)?;
-        let columns = table["columnDefinitions"].as_array().context("no columns")?;
-        let name = |column: &Value| column["name"].as_str().map(str::to_owned);
-        let rows = table["rows"].as_array().context("no rows")?;
-        Ok((
-            columns.iter().filter_map(name).collect(),
-            rows.iter().map(|row| row["cells"].clone()).collect(),
-        ))
     }
 
     fn send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> anyhow::Result<Value> {

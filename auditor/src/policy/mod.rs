@@ -16,6 +16,7 @@ pub mod check;
 pub mod compile;
 pub mod expect;
 pub mod explain;
+mod kept;
 pub mod live;
 pub mod load;
 pub mod model;

@@ -7,20 +7,17 @@
 //! by itself ([`super::admission`]).
 
 use std::collections::HashSet;
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Live;
-use super::admission::{Admission, Decision, Good, Reason, Standing};
+use super::admission::{Admission, Decision, Reason, Standing};
 use super::compile::{Policies, Problem};
-use super::load::{Content, LoadError, Loaded, Places, content, documents, read};
+use super::kept::Kept;
+use super::load::{Content, LoadError, Loaded, Places, content, documents};
 use super::model::Document;
 use super::names::Names;
 use super::objects::Objects;
@@ -126,37 +123,6 @@ pub struct InForce {
     pub state: State,
 }
 
-/// The last good policies, as they are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written")]
-struct Kept {
-    documents: Vec<Document>,
-    objects: Vec<Good>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Both {
-        documents: Vec<Document>,
-        objects: Vec<Good>,
-    },
-    /// As before there were policies of the API.
-    Files(Vec<Document>),
-}
-
-impl From<Written> for Kept {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Both { documents, objects } => Self { documents, objects },
-            Written::Files(documents) => Self {
-                documents,
-                objects: Vec::new(),
-            },
-        }
-    }
-}
-
 impl Source {
     /// Reads the places for the first time, and takes in the objects that are known.
     ///
@@ -168,7 +134,7 @@ impl Source {
         keep: PathBuf,
         objects: Option<(Arc<Objects>, Told)>,
     ) -> Result<Self, Refused> {
-        let kept: Option<Kept> = read(&keep).ok().and_then(|text| serde_json::from_str(&text).ok());
+        let kept = Kept::read(&keep);
         let good = kept.as_ref().map_or_else(Vec::new, |kept| kept.objects.clone());
         let mut source = Self {
             places,
@@ -367,25 +333,10 @@ impl Source {
         if self.kept.as_ref() == Some(&kept) {
             return;
         }
-        if let Err(error) = self.keep(&kept) {
+        if let Err(error) = kept.write(&self.keep) {
             tracing::warn!(%error, file = %self.keep.display(), "cannot keep the policies for a restart");
         }
         self.kept = Some(kept);
-    }
-
-    fn keep(&self, kept: &Kept) -> std::io::Result<()> {
-        let text = serde_json::to_vec(kept)?;
-        let new = self.keep.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.keep)
     }
 
     /// Documents of before, if they are some and can still be used.

@@ -76,6 +76,7 @@ pub(super) fn follow(
     .context("policies are refused, and there are none of before")?;
     let live = Arc::clone(source.live());
     show(&source, metrics, health);
+    count(cluster.as_ref(), metrics);
     if is_empty {
         return Ok(live);
     }
@@ -93,6 +94,7 @@ pub(super) fn follow(
             }
             if is_new {
                 show(&source, &metrics, &health);
+                count(cluster.as_ref(), &metrics);
             }
         }
     };
@@ -101,6 +103,14 @@ pub(super) fn follow(
         .spawn(watch)
         .context("cannot start the thread that reads policies")?;
     Ok(live)
+}
+
+fn count(cluster: Option<&Api>, metrics: &Metrics) {
+    if let Some(cluster) = cluster {
+        for kind in Kind::POLICIES {
+            metrics.set_watcher_objects(kind.name(), cluster.objects.count(kind));
+        }
+    }
 }
 
 fn show(source: &Source, metrics: &Metrics, health: &Health) {

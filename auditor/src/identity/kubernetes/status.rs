@@ -209,16 +209,18 @@ impl Status {
             .any(|progress| progress.state == State::Watching)
     }
 
-    /// How long each watch has not been right.
+    /// How long each watch has not been right. A server that never had policies is right without.
     pub fn ages(&self) -> Vec<(&'static str, Duration)> {
-        let age = |progress: &Progress| match progress.state {
+        let may_lack = |kind: &str| Kind::POLICIES.iter().any(|policy| policy.name() == kind);
+        let age = |kind: &str, progress: &Progress| match progress.state {
             State::Watching => Duration::ZERO,
+            State::Missing if !progress.has_listed && may_lack(kind) => Duration::ZERO,
             _ => progress.since.elapsed(),
         };
         let kinds = self.lock();
         kinds
             .iter()
-            .map(|(kind, progress)| (*kind, age(progress)))
+            .map(|(kind, progress)| (*kind, age(kind, progress)))
             .collect()
     }
 
@@ -266,6 +268,27 @@ mod tests {
             status.failures(),
             [("pods", "unreachable", 2), ("pods", "gone", 1)]
         );
+    }
+
+    #[test]
+    fn a_server_that_never_had_policies_lacks_nothing_and_names_do_not_depend_on_them() {
+        let status = Status::with_policies();
+        Kind::ALL.iter().for_each(|kind| status.listed(*kind));
+        let age = |kind: Kind| {
+            status
+                .ages()
+                .iter()
+                .find(|(name, _)| *name == kind.name())
+                .unwrap()
+                .1
+        };
+        let [of_namespaces, of_cluster] = Kind::POLICIES;
+        status.failed(of_namespaces, Failure::Missing);
+        status.failed(of_cluster, Failure::Forbidden);
+        assert!(status.is_whole() && age(of_namespaces).is_zero() && !age(of_cluster).is_zero());
+        status.listed(of_namespaces);
+        status.failed(of_namespaces, Failure::Missing);
+        assert!(!age(of_namespaces).is_zero(), "they were there");
     }
 
     #[test]
