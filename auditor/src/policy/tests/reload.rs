@@ -56,6 +56,20 @@ fn the_last_good_policies_are_in_force_after_a_restart_too() {
 }
 
 #[test]
+fn policies_that_were_kept_before_there_were_objects_are_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, policy(&["{name: r, action: allow}"])).unwrap();
+    let good = version(&start(&file, folder.path()).unwrap());
+    let kept = folder.path().join("policy.json");
+    let text: serde_json::Value = serde_json::from_str(&fs::read_to_string(&kept).unwrap()).unwrap();
+    fs::write(&kept, text["documents"].to_string()).unwrap();
+    fs::write(&file, "rules: [").unwrap();
+    let source = start(&file, folder.path()).unwrap();
+    assert_eq!((source.state(), version(&source)), (State::Stale, good));
+}
+
+#[test]
 fn a_folder_that_is_swapped_by_a_symbolic_link_is_seen_to_change() {
     let folder = tempfile::tempdir().unwrap();
     for (name, action) in [("one", "allow"), ("two", "report")] {
