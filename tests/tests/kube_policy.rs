@@ -489,10 +489,17 @@ fn the_server_refuses_what_is_malformed_and_keeps_keys_that_auditor_has_to_refus
     let two = json!([{"name": "one", "action": "allow"}, {"name": "two", "action": "report"}]);
     cluster.policy("shop/two", &two)?;
     let (columns, rows) = cluster.table(&format!("{POLICIES}/dataflowpolicies"))?;
-    println!("{columns:?} {rows:?}");
     ensure!(
-        columns == ["Name", "Rules", "Actions", "Generation", "Age"],
+        columns == ["Name", "First rule", "Its action", "Generation", "Age"],
         "{columns:?}"
+    );
+    let shown: Vec<Value> = rows
+        .iter()
+        .map(|row| json!([row[0], row[1], row[2], row[3]]))
+        .collect();
+    ensure!(
+        shown == [json!(["p", "r", "allow", 2]), json!(["two", "one", "allow", 1])],
+        "{shown:?}"
     );
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let definition = cluster.call(

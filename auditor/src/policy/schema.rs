@@ -38,17 +38,17 @@ const LONGEST_PROSE: usize = 2048;
     category = "auditor",
     doc = "Which data may go in clear from the workloads of one namespace to whom.",
     printcolumn(
-        json_path = ".spec.rules[*].name",
-        name = "Rules",
+        json_path = ".spec.rules[0].name",
+        name = "First rule",
         type_ = "string",
-        description = "Names of the rules"
+        description = "Name of the first rule"
     ),
     printcolumn(
-        json_path = ".spec.rules[*].action",
-        name = "Actions",
+        json_path = ".spec.rules[0].action",
+        name = "Its action",
         type_ = "string",
         priority = 1,
-        description = "What the rules say"
+        description = "What the first rule says"
     ),
     printcolumn(
         json_path = ".metadata.generation",
@@ -80,17 +80,17 @@ pub struct DataFlowPolicySpec {
     category = "auditor",
     doc = "Which data may go in clear from whom to whom, in the whole cluster.",
     printcolumn(
-        json_path = ".spec.rules[*].name",
-        name = "Rules",
+        json_path = ".spec.rules[0].name",
+        name = "First rule",
         type_ = "string",
-        description = "Names of the rules"
+        description = "Name of the first rule"
     ),
     printcolumn(
-        json_path = ".spec.rules[*].action",
-        name = "Actions",
+        json_path = ".spec.rules[0].action",
+        name = "Its action",
         type_ = "string",
         priority = 1,
-        description = "What the rules say"
+        description = "What the first rule says"
     ),
     printcolumn(
         json_path = ".metadata.generation",
