@@ -26,7 +26,7 @@ use crate::policy::names::Names;
 use crate::policy::query::Query;
 use crate::policy::replay::{Replay, replay};
 use crate::policy::source;
-use crate::report::table::escape;
+use crate::report::{self, table::escape};
 
 /// Arguments of `auditor policy`.
 #[derive(clap::Args, Debug)]
@@ -137,7 +137,8 @@ impl Given {
 
     fn written(&self, json: &Value, text: String) -> String {
         match self.format {
-            Format::Json => format!("{json}\n"),
+            // A `Value` always has JSON. What a policy says may be anybody's.
+            Format::Json => report::json::line(json).unwrap_or_default() + "\n",
             Format::Text => text,
         }
     }
