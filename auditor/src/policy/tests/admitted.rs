@@ -1,6 +1,7 @@
 //! Objects of the API server: each stands for itself, and a namespace can not speak for another.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::super::admission::{Admission, Reason, Standing};
 use super::super::load::{Loaded, Places};
@@ -239,6 +240,36 @@ fn a_namespace_can_only_add_violations_to_what_the_cluster_says() {
     let hides = compiled(&[cluster(&[ALLOW]), of("shop", &[COUNT])].join("\n---\n")).unwrap();
     let query: super::Query = sends.parse().unwrap();
     assert!(!super::judge(&hides, &query.flow(), now()).unwrap().silent);
+}
+
+#[test]
+fn one_change_among_a_thousand_objects_is_decided_at_once() {
+    let rule = "{name: r, data: {detectors: [payment_card]}, to: external, operations: ['POST /v1/charges/*'], fields: ['$.card.*'], action: allow}";
+    let number = 1_000_u32;
+    let mut objects: Vec<Written> = (0..number)
+        .map(|number| {
+            object(
+                &format!("n{}/p{number}", number / 5),
+                i64::from(number),
+                1,
+                &[rule],
+            )
+        })
+        .collect();
+    let mut admission = Admission::default();
+    let mut shared = seen(&objects);
+    let names = Names::new(&[]);
+    let all = admission.decide(&[], &shared, &names, now());
+    assert!(all.standings.iter().all(|one| one.in_force == Some(1)));
+    objects[500] = object("n100/p500", 500, 2, &["{name: r, action: report}"]);
+    shared.objects[500] = Arc::new(objects[500].clone());
+    let began = Instant::now();
+    let changed = admission.decide(&[], &shared, &names, now());
+    let took = began.elapsed();
+    println!("{took:?}");
+    assert_eq!(changed.standings[500].in_force, Some(2));
+    assert_ne!(changed.policies.version, all.policies.version);
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
