@@ -24,6 +24,7 @@ fn follow(cluster: &Cluster<'_>) -> anyhow::Result<(Arc<Kubernetes>, Watches)> {
         node_name: None,
         labels: vec!["app".to_owned(), "tier".to_owned()],
         trust_domain: Some("example.org".to_owned()),
+        policies: None,
     })?)
 }
 

@@ -7,7 +7,8 @@
 //! that drops them, as servers do by default, would make a rule with a misspelt condition wider than it was meant.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
 };
 use kube::{CustomResource, CustomResourceExt as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -36,33 +37,7 @@ const LONGEST_PROSE: usize = 2048;
     plural = "dataflowpolicies",
     shortname = "dfp",
     category = "auditor",
-    doc = "Which data may go in clear from the workloads of one namespace to whom.",
-    printcolumn(
-        json_path = ".spec.rules[0].name",
-        name = "First rule",
-        type_ = "string",
-        description = "Name of the first rule"
-    ),
-    printcolumn(
-        json_path = ".spec.rules[0].action",
-        name = "Its action",
-        type_ = "string",
-        priority = 1,
-        description = "What the first rule says"
-    ),
-    printcolumn(
-        json_path = ".metadata.generation",
-        name = "Generation",
-        type_ = "integer",
-        priority = 1,
-        description = "How often the rules were changed"
-    ),
-    printcolumn(
-        json_path = ".metadata.creationTimestamp",
-        name = "Age",
-        type_ = "date",
-        description = "Of two that conflict, the older is in force"
-    )
+    doc = "Which data may go in clear from the workloads of one namespace to whom."
 )]
 pub struct DataFlowPolicySpec {
     /// Their order does not matter: the most specific rule that matches decides.
@@ -78,33 +53,7 @@ pub struct DataFlowPolicySpec {
     plural = "clusterdataflowpolicies",
     shortname = "cdfp",
     category = "auditor",
-    doc = "Which data may go in clear from whom to whom, in the whole cluster.",
-    printcolumn(
-        json_path = ".spec.rules[0].name",
-        name = "First rule",
-        type_ = "string",
-        description = "Name of the first rule"
-    ),
-    printcolumn(
-        json_path = ".spec.rules[0].action",
-        name = "Its action",
-        type_ = "string",
-        priority = 1,
-        description = "What the first rule says"
-    ),
-    printcolumn(
-        json_path = ".metadata.generation",
-        name = "Generation",
-        type_ = "integer",
-        priority = 1,
-        description = "How often the rules were changed"
-    ),
-    printcolumn(
-        json_path = ".metadata.creationTimestamp",
-        name = "Age",
-        type_ = "date",
-        description = "Of two that conflict, the older is in force"
-    )
+    doc = "Which data may go in clear from whom to whom, in the whole cluster."
 )]
 pub struct ClusterDataFlowPolicySpec {
     /// Their order does not matter: the most specific rule that matches decides.
@@ -116,6 +65,7 @@ pub fn definitions() -> [CustomResourceDefinition; 2] {
     let mut definitions = [DataFlowPolicy::crd(), ClusterDataFlowPolicy::crd()];
     for definition in &mut definitions {
         for version in &mut definition.spec.versions {
+            version.additional_printer_columns = Some(columns());
             let schema = version
                 .schema
                 .as_mut()
@@ -131,6 +81,50 @@ pub fn definitions() -> [CustomResourceDefinition; 2] {
         }
     }
     definitions
+}
+
+/// What `kubectl get` shows. A column has room for one value: there is none for a number of rules.
+fn columns() -> Vec<CustomResourceColumnDefinition> {
+    let column = |name: &str, path: &str, kind: &str, is_wide: bool, description: &str| {
+        CustomResourceColumnDefinition {
+            name: name.to_owned(),
+            json_path: path.to_owned(),
+            type_: kind.to_owned(),
+            priority: is_wide.then_some(1),
+            description: Some(description.to_owned()),
+            format: None,
+        }
+    };
+    vec![
+        column(
+            "First rule",
+            ".spec.rules[0].name",
+            "string",
+            false,
+            "Name of the first rule",
+        ),
+        column(
+            "Its action",
+            ".spec.rules[0].action",
+            "string",
+            true,
+            "What the first rule says",
+        ),
+        column(
+            "Generation",
+            ".metadata.generation",
+            "integer",
+            true,
+            "How often the rules were changed",
+        ),
+        column(
+            "Age",
+            ".metadata.creationTimestamp",
+            "date",
+            false,
+            "Of two that conflict, the older is in force",
+        ),
+    ]
 }
 
 /// A schema may not forbid keys; those that are not known stay, for auditor to refuse.
