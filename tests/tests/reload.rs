@@ -170,7 +170,7 @@ fn what_the_daemon_would_run_with_is_shown_with_where_it_is_from() -> anyhow::Re
             .collect())
     };
     let all = values(json.as_bytes())?;
-    ensure!(all.len() > 50 && all == values(&output.stdout)?, "{json}");
+    ensure!(all.len() > 40 && all == values(&output.stdout)?, "{json}");
 
     for (word, why) in [
         ("report.jurnal.keep=1", "did you mean report.journal.keep"),
