@@ -131,7 +131,9 @@ fn every_key_takes_its_default_and_reaches_the_config() {
     for key in KEYS {
         assert!(key.checked(key.default_value()).is_ok(), "{}", key.path);
     }
-    assert!(load("scope: {node: true}", &[], &[]).is_ok());
+    let config = load("scope: {node: true}", &[], &[]).unwrap();
+    assert_eq!(config.identity.mesh.proxies, crate::identity::mesh::DEFAULT);
+    assert_eq!(config.policy.files, Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -34,6 +34,8 @@ struct State {
     refused_policies: BTreeMap<String, &'static str>,
     masking: &'static str,
     masking_error: Option<String>,
+    config: &'static str,
+    config_waits: Vec<&'static str>,
 }
 
 /// Refused policies that are named.
@@ -68,6 +70,11 @@ pub struct Readiness {
     /// Why it is not written, or where a file that could not be used is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masking_error: Option<String>,
+    /// `loaded`, or `stale` when what was read last is refused.
+    pub config: &'static str,
+    /// Keys that have another value since the start, which takes a restart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_waits: Vec<&'static str>,
 }
 
 impl Default for Health {
@@ -87,6 +94,8 @@ impl Default for Health {
                 refused_policies: BTreeMap::new(),
                 masking: "off",
                 masking_error: None,
+                config: "loaded",
+                config_waits: Vec::new(),
             }),
         }
     }
@@ -146,6 +155,11 @@ impl Health {
         self.with_state(|state| (state.masking, state.masking_error) = (masking, error));
     }
 
+    /// Whether the configuration could be read again, and the keys that need a restart.
+    pub fn set_config(&self, config: &'static str, waits: Vec<&'static str>) {
+        self.with_state(|state| (state.config, state.config_waits) = (config, waits));
+    }
+
     /// True while the last beat is less than ten seconds ago.
     pub fn healthy(&self, now: Instant) -> bool {
         self.since_beat(now) < FRESH
@@ -175,6 +189,8 @@ impl Health {
             refused_policies: state.refused_policies,
             masking: state.masking,
             masking_error: state.masking_error,
+            config: state.config,
+            config_waits: state.config_waits,
         }
     }
 

@@ -70,6 +70,7 @@ pub struct Metrics {
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
     policies_refused: IntGaugeVec,
+    config_reloads: IntCounterVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -248,6 +249,12 @@ impl Metrics {
                 "policies_refused",
                 "Policies of the API server whose newest version is not in force.",
                 &["reason"],
+            )?,
+            config_reloads: counter(
+                r,
+                "config_reloads_total",
+                "Times the configuration was read again: loaded, or refused when it could not be used.",
+                &["result"],
             )?,
             watcher_age: gauge(
                 r,
@@ -498,6 +505,11 @@ impl Metrics {
                 .with_label_values(&[reason])
                 .set(count.saturating_add(more));
         }
+    }
+
+    /// The configuration was read again, with this result: `loaded` or `refused`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.with_label_values(&[result]).inc();
     }
 
     /// Time one document took to scan.
