@@ -239,7 +239,7 @@ fn a_namespace_can_only_add_violations_to_what_the_cluster_says() {
     // Nor does it hide what the cluster shows: `count` makes no finding.
     let hides = compiled(&[cluster(&[ALLOW]), of("shop", &[COUNT])].join("\n---\n")).unwrap();
     let query: super::Query = sends.parse().unwrap();
-    assert!(!super::judge(&hides, &query.flow(), now()).unwrap().silent);
+    assert!(!judge(&hides, &query.flow(), now()).unwrap().silent);
 }
 
 #[test]
