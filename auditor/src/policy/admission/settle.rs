@@ -209,10 +209,11 @@ fn drop_newer(
     candidates: &mut [Candidate],
     last: bool,
 ) -> bool {
-    let numbers: HashMap<String, usize> = (0..)
+    // Only of those that are taken: a policy of a file may have the name of one that is not.
+    let taken = (0..)
         .zip(candidates.iter())
-        .map(|(number, one)| (title(&one.place), number))
-        .collect();
+        .filter(|(_, one)| one.chosen().is_some());
+    let numbers: HashMap<String, usize> = taken.map(|(number, one)| (title(&one.place), number)).collect();
     // By the newer one: the older, which is none for a policy of a file.
     let mut against: BTreeMap<usize, Vec<(Option<usize>, String)>> = BTreeMap::new();
     for conflict in conflicts {
