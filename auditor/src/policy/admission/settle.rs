@@ -119,26 +119,34 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Policies {
     let titles: HashSet<String> = base.iter().map(|one| title(&place_of(&one.document))).collect();
-    for round in 0.. {
+    // Three are enough but for chains of versions of before; after that no version of before is taken, and one ends it.
+    for round in 0..=ROUNDS + 2 {
         limit(base, &titles, candidates);
         let policies = match compiled(base, candidates, names) {
             Ok(policies) => policies,
             // Each was good by itself and all are within limits: this does not happen, and must not stop anything.
-            Err(why) => {
-                for one in candidates.iter_mut() {
-                    one.refused = Some((Reason::Invalid, why.clone()));
-                    one.choice = one.versions.len();
-                }
-                return compiled(base, candidates, names).unwrap_or_else(|_| Policies::none());
-            }
+            Err(why) => return without(base, candidates, names, &why),
         };
         let conflicts = check::conflicts_of_policies(&policies, now);
         if !drop_newer(&policies, &conflicts, candidates, round >= ROUNDS) {
             return policies;
         }
     }
-    // The loop ends: every round takes a version from someone.
-    Policies::none()
+    without(
+        base,
+        candidates,
+        names,
+        "it cannot be settled which policies are in force",
+    )
+}
+
+/// Policies of files and presets alone.
+fn without(base: &[Loaded], candidates: &mut [Candidate], names: &Names, why: &str) -> Policies {
+    for one in candidates.iter_mut() {
+        one.refused = Some((Reason::Invalid, why.to_owned()));
+        one.choice = one.versions.len();
+    }
+    compiled(base, candidates, names).unwrap_or_else(|_| Policies::none())
 }
 
 fn compiled(base: &[Loaded], candidates: &[Candidate], names: &Names) -> Result<Policies, String> {
