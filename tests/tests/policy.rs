@@ -189,7 +189,7 @@ fn a_change_of_a_policy_is_in_force_within_two_seconds() -> anyhow::Result<()> {
     ensure!(judged(refused, "refused")? == (second, "violation".to_owned()));
     let metrics = daemon.page("/metrics")?;
     ensure!(
-        metrics.contains(r#"auditor_policy_loaded{policy="shop",state="stale"} 1"#),
+        metrics.contains(r#"auditor_policy_loaded{policy="shop",source="file",state="stale"} 1"#),
         "{metrics}"
     );
     let ended = daemon.stop()?;
