@@ -450,6 +450,11 @@ impl Session {
         self.ask(control::Command::Hooked).unwrap_or_default()
     }
 
+    /// Sees now what takes a child process to see; from here on none is started.
+    pub fn start_no_more_children(&self) {
+        let _: Option<()> = self.ask(control::Command::TryReturnProbes);
+    }
+
     /// True while any watched process (other than by node or cgroup scope) is alive.
     pub fn any_alive(&self) -> bool {
         self.ask(control::Command::AnyAlive).unwrap_or(false)
