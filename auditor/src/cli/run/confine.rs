@@ -139,7 +139,7 @@ pub(super) fn give_up() -> Confined {
     let is_memory_locked = locked.is_ok();
     // On purpose not a failure: containers rarely permit it.
     if let Err(error) = locked {
-        tracing::info!(%error, "memory may be written to swap");
+        tracing::info!(error = format!("{error:#}"), "memory may be written to swap");
     }
     note("capabilities", drop_capabilities());
     note("no_new_privs", set_no_new_privs(true).map_err(Into::into));
