@@ -449,7 +449,9 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath | Kind::OptionalText => Value::Null,
-            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => Value::Sequence(Vec::new()),
+            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => {
+                serde_norway::from_str(self.default).unwrap_or(Value::Sequence(Vec::new()))
+            }
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
                 self.default.parse::<u64>().map_or(Value::Null, Value::from)
