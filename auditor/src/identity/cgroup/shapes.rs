@@ -318,8 +318,16 @@ pub(super) const MONITORS: [(&str, &str, Option<&str>); 7] = [
     ("LXC", "/lxc.monitor.web", None),
 ];
 
-/// Outside of containers: the path, unit, slice, and the service that is the workload.
-pub(super) const UNITS: [(&str, Option<&str>, Option<&str>, Option<&str>); 12] = [
+/// A path, its unit and slice, and the service that is the workload.
+pub(super) type Unit = (
+    &'static str,
+    Option<&'static str>,
+    Option<&'static str>,
+    Option<&'static str>,
+);
+
+/// Outside of containers.
+pub(super) const UNITS: [Unit; 12] = [
     (
         "/system.slice/nginx.service",
         Some("nginx.service"),
