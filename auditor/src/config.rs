@@ -245,15 +245,7 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[(&str, String)],
     ) -> Result<Self, ConfigError> {
-        let mut values = Values::default();
-        if let Some(path) = file {
-            values.file(&path.display().to_string(), &read(path)?)?;
-        }
-        values.environment(environment)?;
-        for (key, value) in flags {
-            values.set(&format!("the flag for {key}"), key, value)?;
-        }
-        values.into_config()
+        Effective::load(file, environment, flags).map(|effective| effective.config)
     }
 
     /// The key of the fingerprints: `detect.key_file`, or `key` in the state directory.
@@ -327,12 +319,84 @@ fn definitions(origin: &str, list: Value) -> Result<Vec<Definition>, ConfigError
     })
 }
 
+/// A configuration with where each of its values is from.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// All keys, in the order they are documented.
+    pub entries: Vec<Entry>,
+    pub config: Config,
+}
+
+/// The value of a key.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: &'static Key,
+    pub value: Value,
+    /// The file, variable or flag that set it; none for the default.
+    pub origin: Option<String>,
+}
+
+impl Effective {
+    /// As [`Config::load`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[(&str, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        if let Some(path) = file {
+            values.file(&path.display().to_string(), &read(path)?)?;
+        }
+        values.environment(environment)?;
+        for (key, value) in flags {
+            values.set(&format!("the flag for {key}"), key, value)?;
+        }
+        let entries = values.0.clone();
+        let config = values.into_config()?;
+        Ok(Self { entries, config })
+    }
+
+    /// Takes over the values of these keys.
+    pub fn take(&mut self, other: &Self, paths: &[&str]) {
+        for (own, other) in self.entries.iter_mut().zip(&other.entries) {
+            if paths.contains(&own.key.path) {
+                own.clone_from(other);
+            }
+        }
+    }
+
+    /// Such entries as a file has them, in sections.
+    pub fn nested(&self, entries: &[&Entry]) -> Value {
+        let mut root = Mapping::new();
+        for entry in entries {
+            insert(&mut root, entry.key.path, entry.value.clone());
+        }
+        Value::Mapping(root)
+    }
+
+    /// The keys whose values are others there, in their order.
+    pub fn differences(&self, other: &Self) -> Vec<&'static Key> {
+        let both = self.entries.iter().zip(&other.entries);
+        both.filter(|(own, other)| own.value != other.value)
+            .map(|(own, _)| own.key)
+            .collect()
+    }
+}
+
 /// Values by key, each checked when it is set.
-struct Values(Vec<(&'static Key, Value)>);
+struct Values(Vec<Entry>);
 
 impl Default for Values {
     fn default() -> Self {
-        Self(KEYS.iter().map(|key| (key, key.default_value())).collect())
+        let entry = |key: &'static Key| Entry {
+            key,
+            value: key.default_value(),
+            origin: None,
+        };
+        Self(KEYS.iter().map(entry).collect())
     }
 }
 
@@ -449,19 +513,17 @@ impl Values {
             expected: key.expected(),
             found,
         })?;
-        for (known, current) in &mut self.0 {
-            if known.path == path {
-                *current = value;
-                break;
-            }
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.key.path == path) {
+            entry.value = value;
+            entry.origin = Some(origin.to_owned());
         }
         Ok(())
     }
 
     fn into_config(self) -> Result<Config, ConfigError> {
         let mut root = Mapping::new();
-        for (key, value) in self.0 {
-            insert(&mut root, key.path, value);
+        for entry in self.0 {
+            insert(&mut root, entry.key.path, entry.value);
         }
         // Every value was checked against its key, so this fails only where the table of keys and
         // the types disagree, which a test excludes.

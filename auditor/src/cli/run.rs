@@ -7,10 +7,11 @@
 mod keep;
 mod masking;
 mod policies;
+mod reload;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
@@ -20,10 +21,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use self::reload::Reload;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
+use crate::config::{Config, DEFAULT_FILE, Effective, Enabled, Runtimes, States};
 use crate::identity::{
     self,
     container::{ANSWERS, Containers},
@@ -74,9 +76,11 @@ pub struct Args {
 /// # Errors
 /// A bad configuration, an address or socket in use, missing privileges.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = load_config(&args)?;
+    let (effective, file) = load_config(args.config.as_deref(), &args.set)?;
+    let config = effective.config.clone();
     engine::forbid_core_dumps()?;
     let stop = engine::stop_signal()?;
+    let mut reload = Reload::new(file, args.set.clone(), effective, engine::reload_signal()?);
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -133,13 +137,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         std::fs::write(path, "").with_context(|| format!("cannot create {}", path.display()))?;
     }
 
-    let settings = Settings {
-        min_confidence: config.detect.min_confidence.into(),
-        all_states: config.detect.states == States::All,
-        max_live: config.report.max_live,
-        interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
-    };
-    let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
+    let mut reporter = Reporter::new(settings(&config), judge, Arc::clone(&session.shared));
     let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
     reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
@@ -164,6 +162,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         health.beat();
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
+            if let Some(config) = reload.due(&metrics, &health) {
+                reporter.set(settings(&config));
+            }
             refresh(&metrics, &session, journal.as_ref());
             masking.show(&metrics, &health);
             identity(
@@ -203,18 +204,31 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load_config(args: &Args) -> anyhow::Result<Config> {
-    let default = PathBuf::from(DEFAULT_FILE);
-    let file = args
-        .config
-        .clone()
-        .or_else(|| default.exists().then_some(default));
-    let flags: Vec<(&str, String)> = args
-        .set
+/// Of this file, or else of the usual one if it is there.
+pub(super) fn load_config(
+    file: Option<&Path>,
+    set: &[(String, String)],
+) -> anyhow::Result<(Effective, Option<PathBuf>)> {
+    let default = Path::new(DEFAULT_FILE);
+    let file = file.or_else(|| default.exists().then_some(default));
+    let flags: Vec<(&str, String)> = set
         .iter()
         .map(|(key, value)| (key.as_str(), value.clone()))
         .collect();
-    Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+    Ok((
+        Effective::load(file, std::env::vars(), &flags)?,
+        file.map(Path::to_owned),
+    ))
+}
+
+/// Of the reporter.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        min_confidence: config.detect.min_confidence.into(),
+        all_states: config.detect.states == States::All,
+        max_live: config.report.max_live,
+        interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
+    }
 }
 
 /// The names of the cluster that this host is part of, if it is.
@@ -285,13 +299,13 @@ fn identity(
 }
 
 /// The rules of `capture.leave_out`.
-fn selection(rules: &[String]) -> anyhow::Result<Selection> {
+pub(super) fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
     Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
 /// The rules of `identity.mesh.proxies`.
-fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
+pub(super) fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
     let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
     Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
 }
@@ -418,7 +432,7 @@ impl Server {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
         None => Err("it must be KEY=VALUE".to_owned()),

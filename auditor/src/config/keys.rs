@@ -401,6 +401,14 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// Keys that a running daemon takes another value of, without a restart.
+pub const LIVE: &[&str] = &[
+    "detect.min_confidence",
+    "detect.states",
+    "report.interval_seconds",
+    "report.max_live",
+];
+
 /// The key with this path.
 pub fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
@@ -449,8 +457,9 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath | Kind::OptionalText => Value::Null,
+            // A test reads all of them.
             Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => {
-                serde_norway::from_str(self.default).unwrap_or(Value::Sequence(Vec::new()))
+                serde_norway::from_str(self.default).unwrap_or_default()
             }
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
@@ -485,6 +494,11 @@ impl Key {
             _ => false,
         };
         if fits { Ok(value) } else { Err(shown(&value)) }
+    }
+
+    /// Whether a running daemon takes another value at once, see [`LIVE`].
+    pub fn is_live(&self) -> bool {
+        LIVE.contains(&self.path)
     }
 
     /// What the key takes, for people.

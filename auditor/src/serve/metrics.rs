@@ -69,6 +69,7 @@ pub struct Metrics {
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
+    config_reloads: IntCounterVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -247,6 +248,12 @@ impl Metrics {
                 "policy_loaded",
                 "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
                 &["policy", "state"],
+            )?,
+            config_reloads: counter(
+                r,
+                "config_reloads_total",
+                "Times the configuration was read again: loaded, or refused when it could not be used.",
+                &["result"],
             )?,
             watcher_age: gauge(
                 r,
@@ -481,6 +488,11 @@ impl Metrics {
                     .set(value);
             }
         }
+    }
+
+    /// The configuration was read again, with this result: `loaded` or `refused`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.with_label_values(&[result]).inc();
     }
 
     /// Time one document took to scan.
