@@ -156,7 +156,8 @@ pub struct Totals {
     pub bind_conflict: AtomicU64,
     /// Streams that ended without a socket.
     pub unbound: AtomicU64,
-    pub duplicates: AtomicU64,
+    /// Sightings of values at the other end of a connection, beside the one that is reported.
+    pub other_end: AtomicU64,
     /// Sightings of values that proxies passed on, beside the one that is reported.
     pub passed_on: AtomicU64,
 }

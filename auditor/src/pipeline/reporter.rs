@@ -25,6 +25,7 @@ use crate::{
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
     identity::{
+        self,
         pairs::AddressPair,
         translations::{Translation, Translations},
     },
@@ -260,7 +261,7 @@ impl Reporter {
             && *count > 0
         {
             *count -= 1;
-            self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
+            self.shared.totals.other_end.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
         let observation = &mut seen.observation;
@@ -329,7 +330,7 @@ impl Reporter {
         {
             let process = peers.processes.of(tgid);
             let address = peers.pairs.other(pair).local;
-            *remote = peers.local_end(&process, Some(address), IdentifiedBy::SocketPair);
+            *remote = identity::local_end(&process, Some(address), IdentifiedBy::SocketPair);
         }
     }
 

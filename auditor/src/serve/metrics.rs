@@ -57,6 +57,7 @@ pub struct Metrics {
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
     other_operations: IntCounterVec,
+    merged: IntCounterVec,
     descriptors: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
@@ -191,6 +192,12 @@ impl Metrics {
                 "Values reported under {other}, as their service has too many operations.",
                 &[],
             )?,
+            merged: counter(
+                r,
+                "merged_sightings_total",
+                "Sightings of values that count once with another one: at the other end, or passed on by a proxy.",
+                &["by"],
+            )?,
             descriptors: counter(
                 r,
                 "descriptors_total",
@@ -304,7 +311,7 @@ impl Metrics {
             runtime_up: gauge(
                 r,
                 "runtime_up",
-                "Whether a container runtime answered when it was last asked.",
+                "Whether a container runtime that was asked answers.",
                 &["socket"],
             )?,
             names_pending: gauge(r, "names_pending", "Containers whose names are waited for.", &[])?,
@@ -406,6 +413,12 @@ impl Metrics {
     pub fn other_operations_so_far(&self, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.other_operations, &[], total);
+    }
+
+    /// Sightings so far that count once with another one (`other_end`, `passed_on`).
+    pub fn merged_so_far(&self, by: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.merged, &[by], total);
     }
 
     /// Descriptors of protobuf messages that became this so far (`learnt`, `ambiguous`, `refused`, `no_room`).
