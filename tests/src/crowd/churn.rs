@@ -181,13 +181,14 @@ impl Work {
         let place = number % 200 * 2 % self.pods.len();
         let before = lock(&self.pods[place]).clone();
         (self.sights)(sight(&before, None));
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{}",
-            before.namespace(),
-            before.name()
-        );
+        let path = format!("/api/v1/namespaces/{}/pods/{}", before.namespace(), before.name());
         self.caller
-            .call("DELETE", &path, "application/json", &json!({"gracePeriodSeconds": 0}))
+            .call(
+                "DELETE",
+                &path,
+                "application/json",
+                &json!({"gracePeriodSeconds": 0}),
+            )
             .await?;
         let mut after = Placed::new(place, before.generation + 1);
         self.is_due(first + 1).await;
