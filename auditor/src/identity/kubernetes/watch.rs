@@ -3,7 +3,6 @@
 //! Goes in: a client. Comes out: a [`Directory`] that follows the cluster, and a [`Status`] that says how well. Whatever
 //! the server does, the watches go on trying, with growing pauses of up to half a minute; nobody waits for them.
 
-mod list;
 mod pulse;
 mod source;
 #[cfg(test)]

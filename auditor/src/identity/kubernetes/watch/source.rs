@@ -13,7 +13,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::list::{Cut, Unreadable};
+use crate::identity::kubernetes::list::{Cut, Unreadable};
 
 /// After how long the server ends a watch.
 pub(super) const WATCH: Duration = Duration::from_secs(290);

@@ -4,7 +4,7 @@
 //! large cluster's pods are one answer of a hundred megabytes; of that, one object is held at a time.
 
 use memchr::memchr2;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// Longest object; etcd takes 1.5 MiB.
 const LONGEST: usize = 8 << 20;
@@ -13,25 +13,28 @@ const LONGEST: usize = 8 << 20;
 const AROUND: usize = 64 << 10;
 
 /// What is around the objects.
-#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
-pub(super) struct Around {
-    #[serde(default)]
-    pub(super) metadata: Metadata,
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Around {
+    pub metadata: Metadata,
+    /// An empty list, or none: the objects are cut out.
+    #[serde(rename = "items")]
+    _items: Option<Vec<IgnoredAny>>,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Metadata {
+pub struct Metadata {
     /// What the list is the state of.
-    pub(super) resource_version: Option<String>,
+    pub resource_version: Option<String>,
     /// Where it goes on, if the server gave a part.
     #[serde(rename = "continue")]
-    pub(super) next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Why a list can not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     #[error("an object of the list is longer than {LONGEST} bytes")]
     Longest,
     #[error("around the objects of the list are more than {AROUND} bytes")]
@@ -44,7 +47,7 @@ pub(super) enum Unreadable {
 
 /// Cuts a list. It looks at strings and brackets only; what it hands out is for a parser to judge.
 #[derive(Debug, Default)]
-pub(super) struct Cut {
+pub struct Cut {
     around: Vec<u8>,
     object: Vec<u8>,
     /// Brackets that are open.
@@ -67,7 +70,7 @@ impl Cut {
     ///
     /// # Errors
     /// When it can not be a list, or `object` fails.
-    pub(super) fn take(
+    pub fn take(
         &mut self,
         piece: &[u8],
         mut object: impl FnMut(&[u8]) -> serde_json::Result<()>,
@@ -121,7 +124,7 @@ impl Cut {
     ///
     /// # Errors
     /// When that is not whole.
-    pub(super) fn end(self) -> serde_json::Result<Around> {
+    pub fn end(self) -> serde_json::Result<Around> {
         serde_json::from_slice(&self.around)
     }
 
@@ -214,6 +217,8 @@ mod tests {
             (r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#, true),
             (r#"{"kind":"items","other":[{"a":1}]}"#, true),
             (r#""no list""#, false),
+            (r#"{"items":"no list"}"#, false),
+            (r#"{"items":{"a":[{}]}}"#, false),
             (r#"{"items":[{}"#, false),
             (r#"{"items":[[{}]]}"#, false),
             (r#"{"items":[1]}"#, false),
@@ -244,7 +249,10 @@ mod tests {
             text in r#"[\[\]{},:"\\ aitems1]{0,60}"#,
             ends in prop::collection::vec(0..60_usize, 0..4),
         ) {
-            let shown = |read: Result<_, Unreadable>| read.map_err(|error| error.to_string());
+            let shown = |read: Result<(Vec<Value>, Around), Unreadable>| match read {
+                Ok((objects, around)) => format!("{objects:?} {around:?}"),
+                Err(error) => error.to_string(),
+            };
             let text = format!(r#"{{"items":[{text}"#);
             prop_assert_eq!(shown(read(text.as_bytes(), &ends)), shown(read(text.as_bytes(), &[])));
         }
