@@ -30,6 +30,9 @@ const SIZE: Size = Size {
 const RATE: u32 = 100;
 const TIME: Duration = Duration::from_secs(10);
 
+/// Apart from when an address changes hands, its owner is known.
+const APART: Duration = Duration::from_millis(2_500);
+
 /// More than any build needs for this cluster, in bytes: what grows with each change would exceed it.
 const CEILING: u64 = 64 << 20;
 
@@ -88,8 +91,10 @@ fn in_a_crowd_that_changes_all_the_time_nobody_is_taken_for_another() -> anyhow:
         Ok(is_so.then_some(()))
     })
     .map_err(|error| last.take().unwrap_or(error))?;
-    let verdict = Verdict::of(&kubernetes, &churned.sights);
+    let verdict = Verdict::of(&kubernetes, &churned.sights, Duration::ZERO);
     ensure!(verdict.wrong == 0, "{verdict:?}");
+    let verdict = Verdict::of(&kubernetes, &churned.sights, APART);
+    ensure!(verdict.wrong == 0 && verdict.unknown == 0, "{verdict:?}");
     ensure!(verdict.right > verdict.ambiguous, "{verdict:?}");
 
     // So it is for the daemon, and everything that was sent meanwhile was found, with its sender's name.

@@ -1,6 +1,6 @@
 //! Whether a directory says what the server says, and what it says of times that have passed.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use auditor::{
@@ -23,11 +23,16 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// What is said, now, of who had addresses at those times.
-    pub fn of(kubernetes: &Kubernetes, sights: &[Sight]) -> Self {
+    /// What is said, now, of who had addresses so long before they lost them, and so long after they got them.
+    pub fn of(kubernetes: &Kubernetes, sights: &[Sight], apart: Duration) -> Self {
         let mut verdict = Self::default();
+        let apart = u64::try_from(apart.as_nanos()).unwrap_or(u64::MAX);
         for sight in sights {
-            let end = kubernetes.end((sight.ip, 443).into(), sight.at_ns);
+            let time = match sight.sent {
+                Some(_) => sight.at_ns.saturating_add(apart),
+                None => sight.at_ns.saturating_sub(apart),
+            };
+            let end = kubernetes.end((sight.ip, 443).into(), time);
             let Some(end) = end else {
                 verdict.unknown += 1;
                 continue;

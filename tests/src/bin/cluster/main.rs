@@ -32,6 +32,8 @@ use scene::Scene;
 const MEMORY: f64 = 40.0;
 /// Per cent of a core that following it may take.
 const PROCESSOR: f64 = 2.0;
+/// So far from when an address changes hands its owner is known.
+const APART: Duration = Duration::from_millis(2_500);
 /// How long a list may take.
 const LIMIT: Duration = Duration::from_secs(180);
 /// How long a daemon is left alone before its memory is read.
@@ -95,7 +97,8 @@ struct Followed {
     idle: Usage,
     churn: Usage,
     churned: Churned,
-    verdict: Verdict,
+    /// At the moments when addresses changed hands, and apart from those.
+    verdicts: [Verdict; 2],
     lag: Lag,
     heirs: scene::Heirs,
     found: usize,
@@ -167,7 +170,7 @@ fn followed(
     })?;
     // Late news of the last moments are in.
     thread::sleep(Duration::from_secs(3));
-    let verdict = Verdict::of(&kubernetes, &churned.sights);
+    let verdicts = [Duration::ZERO, APART].map(|apart| Verdict::of(&kubernetes, &churned.sights, apart));
     crowd.agrees(&kubernetes)?;
     heirs.last(scene, &daemon)?;
     let found = scene.found(&daemon)?;
@@ -185,7 +188,7 @@ fn followed(
         idle,
         churn,
         churned,
-        verdict,
+        verdicts,
         lag,
         heirs,
         found,
@@ -232,24 +235,36 @@ fn report(alone: &Memory, with: &Followed) -> bool {
         ),
     );
     row("from write to name", with.lag.to_string());
-    let Verdict {
-        right,
-        ambiguous,
-        unknown,
-        wrong,
-    } = with.verdict;
-    row(
-        "who had an address, asked afterwards",
-        format!("{right} right, {ambiguous} ambiguous, {unknown} unknown, {wrong} wrong"),
-    );
+    let mut wrong = with.heirs.wrong;
+    for (verdict, when) in with
+        .verdicts
+        .iter()
+        .zip(["at the moment of a change", "2.5 s apart from it"])
+    {
+        let Verdict {
+            right,
+            ambiguous,
+            unknown,
+            ..
+        } = verdict;
+        row(
+            &format!("who had an address {when}"),
+            format!(
+                "{right} right, {ambiguous} ambiguous, {unknown} unknown, {} wrong",
+                verdict.wrong
+            ),
+        );
+        wrong += verdict.wrong;
+    }
     row("in findings: whose address was given on", with.heirs.to_string());
     row("requests during churn that were found", with.found.to_string());
     println!();
-    let peak = with.memory.most - alone.most;
+    // A start holds more for a moment than is kept, so that the peaks alone would hide something.
+    let memory = (with.memory.most - alone.most).max(with.memory.settled - alone.settled);
     let goals = [
         (
-            format!("memory of the cluster, peak, below {MEMORY} MiB"),
-            peak,
+            format!("memory of the cluster, peak or settled, below {MEMORY} MiB"),
+            memory,
             MEMORY,
         ),
         (
@@ -257,11 +272,7 @@ fn report(alone: &Memory, with: &Followed) -> bool {
             with.churn.mean,
             PROCESSOR,
         ),
-        (
-            "wrong names: none".to_owned(),
-            (wrong + with.heirs.wrong) as f64,
-            0.5,
-        ),
+        ("wrong names: none".to_owned(), wrong as f64, 0.5),
     ];
     let mut missed = false;
     for (goal, measured, most) in goals {

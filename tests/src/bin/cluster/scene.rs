@@ -40,10 +40,11 @@ pub struct Heirs {
     /// How often it was.
     given: usize,
     right: usize,
-    ambiguous: usize,
+    /// Nobody was named.
+    unnamed: usize,
     pub wrong: usize,
     longest: Duration,
-    /// The last question, and when it was handed on, if its name was not right yet.
+    /// When it was given on last, until the heir is named.
     waiting: Option<Instant>,
 }
 
@@ -133,8 +134,8 @@ impl Heirs {
             if let Some(since) = self.waiting.take() {
                 self.longest = self.longest.max(since.elapsed());
             }
-        } else if source == "- - - ambiguous none" {
-            self.ambiguous += 1;
+        } else if ["- - - ambiguous none", "- - - unresolved none"].contains(&source) {
+            self.unnamed += 1;
         } else {
             eprintln!("{source} is not {right}");
             self.wrong += 1;
@@ -154,10 +155,10 @@ impl fmt::Display for Heirs {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} times; {} findings right, {} ambiguous, {} wrong; named at most {:.1} s later",
+            "{} times; {} findings right, {} without a name, {} wrong; named at most {:.1} s later",
             self.given,
             self.right,
-            self.ambiguous,
+            self.unnamed,
             self.wrong,
             self.longest.as_secs_f64()
         )
