@@ -39,7 +39,7 @@ impl Script {
         }
         if !uri.query().unwrap_or_default().contains("watch=true") {
             if uri.path() == "/api/v1/pods" {
-                tokio::time::sleep(self.slow).await;
+                time::sleep(self.slow).await;
             }
             let items = self.lists.iter().find(|(path, _)| *path == uri.path());
             let list = |items: &Value| json!({"metadata": {"resourceVersion": "1"}, "items": items});
@@ -78,7 +78,7 @@ fn run_until(script: Script, done: impl Fn(&Sink) -> bool) -> (Sink, Arc<Script>
         let deadline = Instant::now() + Duration::from_secs(10);
         let wait = async {
             while !done(&sink) && Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                time::sleep(Duration::from_millis(5)).await;
             }
         };
         tokio::select! {
