@@ -160,6 +160,7 @@ impl Reporter {
             self.measured = Some(Instant::now());
             self.measure();
             findings.extend(self.correct());
+            findings.extend(self.fallen());
         }
         findings.extend(self.aggregator.due(Timestamp::now()));
         findings
@@ -303,6 +304,17 @@ impl Reporter {
         let names = &self.shared.naming.names;
         self.aggregator
             .correct(|end| _ = names.name(end), Timestamp::now())
+    }
+
+    /// Tells of kinds of data that come no more.
+    fn fallen(&mut self) -> Vec<Finding> {
+        let falls = self.masking.as_ref().map(masking::falls).unwrap_or_default();
+        let now = Timestamp::now();
+        let told = falls.into_iter().map(|(last, drift)| {
+            self.shared.metrics.drift(drift.kind);
+            last.into_drift(None, drift, now)
+        });
+        told.collect()
     }
 
     /// The owner of the other end of the socket, when it is known by now.

@@ -13,6 +13,7 @@ pub mod check;
 pub mod compile;
 pub mod expect;
 pub mod explain;
+mod fields;
 pub mod live;
 pub mod load;
 pub mod model;
@@ -142,11 +143,12 @@ impl Judge {
 
 /// What `policies` say about a flow, without remembering anything.
 pub fn judge(policies: &Policies, flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
-    verdict(policies, &policies.candidates(flow), flow, now)
+    verdict(policies, policies.decide(flow, now), flow)
 }
 
-fn verdict(policies: &Policies, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
-    match policies.first(candidates, flow, now) {
+/// What comes out where the rule of this number decides, or none.
+fn verdict(policies: &Policies, decides: Option<usize>, flow: &Flow<'_>) -> Option<Arc<Judged>> {
+    match decides {
         Some(number) => Some(policies.rules[number].judge(flow)),
         None if flow.state != State::Clear => None,
         None => Some(Arc::clone(policies.by_default(flow))),

@@ -114,6 +114,9 @@ pub struct Facts {
     /// Values within five seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
+    /// In which `values` came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
 }
 
 /// Where in the message (or file) the value is.

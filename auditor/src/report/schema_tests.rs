@@ -99,11 +99,13 @@ fn drifted(kind: Kind) -> Finding {
         detectors: Some(vec!["iban".to_owned()]),
         encrypted: Some(true),
         rate: Some(3),
+        seconds: Some(5),
     };
     let drift = crate::masking::drift::Drift {
         kind,
         before: facts,
         after: Facts::default(),
+        severity: None,
     };
     card().into_drift(None, drift, Timestamp::now())
 }

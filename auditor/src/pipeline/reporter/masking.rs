@@ -33,3 +33,9 @@ pub(super) fn count(
     let mut book = ledger.lock().unwrap_or_else(PoisonError::into_inner);
     book.observe(&sighting, Instant::now(), Timestamp::now())
 }
+
+/// Kinds of data that come no more, each with its last value.
+pub(super) fn falls(ledger: &Ledger) -> Vec<(Observation, Drift)> {
+    let mut book = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    book.falls(Instant::now())
+}
