@@ -4,6 +4,7 @@
 //! and batches of what changed for the file. Every value is counted in exactly one row: the sum of
 //! all rows, with what [`Book::expire`] took, is the number of values seen.
 
+mod amend;
 mod batch;
 mod bounds;
 mod edges;
@@ -17,7 +18,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Party;
-use super::clock::{Clock, millis};
+use super::clock::{Clock, later, millis};
 use super::drift::{self, Drift};
 use super::record::{Counts, Record, Side};
 use super::room::{Class, Room};
@@ -355,7 +356,7 @@ fn write(record: &mut Record, sighting: &Sighting<'_>, watched: u64, wall: i64) 
     let count = counts.of_mut(detection.state);
     *count = count.saturating_add(1);
     record.first_seen = record.first_seen.min(wall);
-    record.last_seen = record.last_seen.max(wall);
+    record.last_seen = later(record.last_seen, wall);
     record.last_watched = watched;
     record.score_bits = record.score_bits.max(detection.score_bits);
     if let Some(verdict) = sighting.verdict {

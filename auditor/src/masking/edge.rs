@@ -198,7 +198,39 @@ impl Edge {
     }
 }
 
+impl Edge {
+    /// Adds what turned out to be of this edge. What is usual here stays.
+    pub(super) fn join(&mut self, other: Self) {
+        self.born = self.born.min(other.born);
+        self.last = self.last.max(other.last);
+        self.regulated |= other.regulated;
+        for kind in other.kinds {
+            if let Some(place) = self.kind(&kind.detector, kind.born) {
+                let own = &mut self.kinds[place];
+                own.counts.add(&kind.counts);
+                own.born = own.born.min(kind.born);
+                if own.epoch == kind.epoch {
+                    own.lately[0].add(&kind.lately[0]);
+                    own.lately[1].add(&kind.lately[1]);
+                }
+            }
+        }
+    }
+}
+
 impl Kind {
+    /// One value less.
+    pub(super) fn uncount(&mut self, state: State) {
+        let lately = match self.lately[0].of(state) {
+            0 => 1,
+            _ => 0,
+        };
+        for counts in [&mut self.counts, &mut self.lately[lately]] {
+            let count = counts.of_mut(state);
+            *count = count.saturating_sub(1);
+        }
+    }
+
     pub(super) fn count(&mut self, state: State, watched: u64) {
         let epoch = watched / LATELY;
         self.lately = match epoch.saturating_sub(self.epoch) {

@@ -37,6 +37,8 @@ pub(super) struct Cache {
     found: Found,
     /// When a rule ends, and with it what is remembered.
     until: Option<Option<Timestamp>>,
+    /// When it was asked last.
+    asked: Timestamp,
     text: Vec<u8>,
 }
 
@@ -123,10 +125,14 @@ impl Cache {
     }
 
     fn expire(&mut self, policies: &Policies, now: Timestamp) {
+        let is_set_back = now < std::mem::replace(&mut self.asked, now);
         let until = *self.until.get_or_insert_with(|| policies.next_end(now));
-        if until.is_some_and(|until| now >= until) {
-            self.answers.clear();
-            self.until = Some(policies.next_end(now));
+        if is_set_back || until.is_some_and(|until| now >= until) {
+            let next = policies.next_end(now);
+            if next != until {
+                self.answers.clear();
+            }
+            self.until = Some(next);
         }
     }
 

@@ -100,6 +100,8 @@ fn drifted(kind: Kind) -> Finding {
         encrypted: Some(true),
         rate: Some(3),
         seconds: Some(5),
+        verdict: Some(Verdict::Violation),
+        rule: Some("p/r".to_owned()),
     };
     let drift = crate::masking::drift::Drift {
         kind,

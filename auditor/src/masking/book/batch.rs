@@ -83,7 +83,7 @@ impl Book {
         self.rewrites = true;
     }
 
-    fn restore(&mut self, row: Row) {
+    pub(super) fn restore(&mut self, row: Row) {
         let keys = self.index.keys_of(&row.field);
         let names = self.index.names(&row);
         let is_rest = row.is_rest();

@@ -25,7 +25,7 @@ impl Book {
                 }
             }
         }
-        self.expire_edges(is_old);
+        self.retain_edges(|edge| !is_old(edge.last));
     }
 
     /// Takes the rows of the lightest tenth of the fields; they are counted with the rest. Returns
@@ -40,5 +40,50 @@ impl Book {
             }
         }
         most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, ToSpan as _};
+
+    use super::*;
+    use crate::detect::State;
+    use crate::masking::tests::seen;
+    use crate::masking::{Limits, Side, Sighting, drift};
+
+    #[test]
+    fn a_wall_clock_that_jumps_makes_nothing_old_and_nothing_young() {
+        let start = Instant::now();
+        let mut book = Book::new(Limits::default(), drift::Settings::default(), start);
+        let observation = seen("$.card", State::Masked);
+        let mut see = |book: &mut Book, after: Duration, wall: Timestamp| {
+            let sighting = Sighting {
+                observation: &observation,
+                verdict: None,
+                is_silent: false,
+                side: Side::Sender,
+            };
+            book.observe(&sighting, start + after, wall);
+            let row = book.rows().next().map(|row| row.record);
+            row.map(|record| (record.first_seen, record.last_seen)).unwrap()
+        };
+        let day = Duration::from_secs(86_400);
+        let today = Timestamp::from_second(1_800_000_000).unwrap();
+        let ahead = today + (365 * 24).hours();
+        let (first, then) = (today.as_millisecond(), ahead.as_millisecond());
+        assert_eq!(see(&mut book, Duration::ZERO, today), (first, first));
+        assert_eq!(see(&mut book, day, ahead), (first, then));
+        book.expire(30 * day, start + day);
+        assert_eq!(book.fields(), 1, "a year passed for the wall clock only");
+        assert_eq!(
+            see(&mut book, day, today),
+            (first, first),
+            "the clock is right again"
+        );
+        book.expire(30 * day, start + 31 * day);
+        assert_eq!(book.fields(), 1);
+        book.expire(30 * day, start + 32 * day);
+        assert_eq!((book.fields(), book.totals(start).expired), (0, 3));
     }
 }

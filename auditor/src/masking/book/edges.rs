@@ -274,9 +274,9 @@ impl Book {
     }
 
     /// Forgets edges; the next batch is everything then.
-    pub(super) fn expire_edges(&mut self, is_old: impl Fn(u64) -> bool) {
+    pub(super) fn retain_edges(&mut self, mut stays: impl FnMut(&Edge) -> bool) {
         let before = self.edges.slots.len();
-        self.edges.slots.retain(|slot| !is_old(slot.edge.last));
+        self.edges.slots.retain(|slot| stays(&slot.edge));
         if self.edges.slots.len() == before {
             return;
         }
@@ -292,11 +292,21 @@ impl Book {
 
     /// Adds an edge that an earlier run wrote.
     pub(super) fn restore_edge(&mut self, edge: Edge) {
+        self.add_edge(edge, Edge::add);
+    }
+
+    /// Adds an edge that has the names it has only now.
+    pub(super) fn join_edge(&mut self, edge: Edge) {
+        self.add_edge(edge, Edge::join);
+    }
+
+    fn add_edge(&mut self, edge: Edge, add: fn(&mut Edge, Edge)) {
         let ends = self.index.ends(&edge.source, &edge.destination);
         let at = u32::try_from(self.edges.slots.len()).unwrap_or(u32::MAX);
         if let Some(&known) = self.edges.by_ends.get(&ends) {
             if let Some(slot) = self.edges.slots.get_mut(known as usize) {
-                slot.edge.add(edge);
+                add(&mut slot.edge, edge);
+                (slot.is_dirty, slot.is_fresh) = (true, true);
             }
         } else if self.edges.slots.len() >= self.limits.edges {
             self.totals.edges_lost += 1;
