@@ -5,6 +5,7 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod clocks;
 mod cost;
 mod kernel_bytes;
 mod messages;
@@ -69,6 +70,7 @@ const SCENARIOS: &[Scenario] = &[
         "auditor_names_the_peer_of_tls_in_memory",
         capture::names_the_peer_of_tls_in_memory,
     ),
+    ("masking_clock_jumps", clocks::masking_clock_jumps),
     ("tls_go", tls::go),
     ("tls_rustls", tls::rustls),
 ];
