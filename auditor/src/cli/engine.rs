@@ -25,7 +25,8 @@ use crate::policy::compile::Policies;
 use crate::policy::load::Places;
 use crate::policy::{Judge, Live, names, source};
 use crate::report::summary::{
-    Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
+    Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, Merged, ProtocolTally, SCHEMA,
+    Summary,
 };
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
@@ -218,6 +219,10 @@ pub(super) fn summary(
             })
             .collect(),
         other_operations: reporter.aggregator().other_operations(),
+        merged: Merged {
+            other_end: Totals::get(&totals.other_end),
+            passed_on: Totals::get(&totals.passed_on),
+        },
         descriptors: Descriptors {
             types: descriptors.types,
             methods: descriptors.methods,

@@ -4,6 +4,7 @@
 //! health. It ends on SIGINT or SIGTERM: probes are detached first, then everything that was
 //! captured is reported.
 
+pub(super) mod confine;
 mod keep;
 mod masking;
 mod policies;
@@ -80,6 +81,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (effective, file) = load_config(args.config.as_deref(), &args.set)?;
     let config = effective.config.clone();
     engine::forbid_core_dumps()?;
+    let confined = confine::give_up();
+    tracing::info!(%confined, "privileges that are not needed are given up");
     let stop = engine::stop_signal()?;
     let mut reload = Reload::new(file, args.set.clone(), effective, engine::reload_signal()?);
     DirBuilder::new()
@@ -137,6 +140,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ledger,
         metrics: Arc::clone(&metrics),
     })?;
+    session.start_no_more_children();
+    if let Err(error) = confine::refuse_system_calls() {
+        tracing::warn!(%error, "system calls that are not needed stay possible");
+    }
     health.set_attached(true);
     tracing::info!(socket_hook = session.tier.name(), "watching");
     if let Some(path) = &args.ready_file {

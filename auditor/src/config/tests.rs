@@ -127,6 +127,14 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn proxies_of_meshes_are_known_without_a_word_of_configuration() {
+    let config = load("scope: {pids: [1]}", &[], &[]).unwrap();
+    assert_eq!(config.identity.mesh.proxies, crate::identity::mesh::DEFAULT);
+    let config = load("{scope: {pids: [1]}, identity: {mesh: {proxies: []}}}", &[], &[]).unwrap();
+    assert!(config.identity.mesh.proxies.is_empty());
+}
+
+#[test]
 fn every_key_takes_its_default_and_reaches_the_config() {
     for key in KEYS {
         assert!(key.checked(key.default_value()).is_ok(), "{}", key.path);

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::fields::Fields;
 use super::load::Loaded;
 use super::model::{Document, Kind};
 use super::names::Names;
@@ -49,6 +50,7 @@ pub struct Policies {
     /// By the value that the sender has to have, rules in their order; and those without one.
     anchored: HashMap<(Key, String), Vec<u32>>,
     unanchored: Vec<u32>,
+    pub(super) fields: Fields,
 }
 
 /// Something wrong with a rule or a policy.
@@ -81,6 +83,7 @@ impl Policies {
             has_namespaces: false,
             anchored: HashMap::new(),
             unanchored: Vec::new(),
+            fields: Fields::default(),
         }
     }
 
@@ -183,6 +186,7 @@ impl Policies {
     }
 
     fn index(&mut self) {
+        self.fields = Fields::of(&self.rules);
         for (number, rule) in (0..).zip(&self.rules) {
             self.has_namespaces |= rule.namespace.is_some();
             for selector in [&rule.from, &rule.to] {
@@ -232,8 +236,7 @@ impl Policies {
         self.first(&self.candidates(flow), flow, now)
     }
 
-    /// That one of `candidates` that decides. They are in the order in which they win: of the cluster's, and of the
-    /// namespace's, the first that matches. A namespace can not allow what the cluster reports.
+    /// That one of `candidates` that decides. They are in the order in which they win.
     pub(super) fn first(&self, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<usize> {
         let (mut of_cluster, mut of_namespace) = (None, None);
         for number in candidates.iter().map(|number| *number as usize) {
@@ -249,6 +252,17 @@ impl Policies {
                 break;
             }
         }
+        self.of_both(of_cluster, of_namespace, flow)
+    }
+
+    /// Of the cluster's rule that wins and the namespace's, the one that decides. A namespace can not allow what the
+    /// cluster reports.
+    pub(super) fn of_both(
+        &self,
+        of_cluster: Option<usize>,
+        of_namespace: Option<usize>,
+        flow: &Flow<'_>,
+    ) -> Option<usize> {
         let violates = |number: usize| self.rules[number].judge(flow).policy.verdict == Verdict::Violation;
         match (of_cluster, of_namespace) {
             (Some(cluster), Some(namespace)) if violates(namespace) && !violates(cluster) => Some(namespace),

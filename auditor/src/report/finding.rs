@@ -51,10 +51,10 @@ pub struct Finding {
     pub destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyVerdict>,
-    /// Of drift: how it was.
+    /// Of drift, and of an update with another verdict: how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Facts>>,
-    /// Of drift: how it is.
+    /// The same: how it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Box<Facts>>,
     /// `scan` only: the file.
@@ -114,6 +114,15 @@ pub struct Facts {
     /// Values within five seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
+    /// In which `values` came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// What policy says, of an update that changes it; nothing where it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The rule that says it, `policy/rule`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// Where in the message (or file) the value is.

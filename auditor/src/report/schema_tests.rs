@@ -99,11 +99,15 @@ fn drifted(kind: Kind) -> Finding {
         detectors: Some(vec!["iban".to_owned()]),
         encrypted: Some(true),
         rate: Some(3),
+        seconds: Some(5),
+        verdict: Some(Verdict::Violation),
+        rule: Some("p/r".to_owned()),
     };
     let drift = crate::masking::drift::Drift {
         kind,
         before: facts,
         after: Facts::default(),
+        severity: None,
     };
     card().into_drift(None, drift, Timestamp::now())
 }

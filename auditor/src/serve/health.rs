@@ -51,7 +51,7 @@ pub struct Readiness {
     /// In a cluster, the state of each watch of the API server.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub watches: BTreeMap<&'static str, &'static str>,
-    /// How each container runtime answered when it was last asked, by its socket.
+    /// How each container runtime that was asked answers, by its socket.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runtimes: BTreeMap<String, &'static str>,
     /// Containers whose names are waited for.

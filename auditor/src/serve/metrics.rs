@@ -4,6 +4,7 @@
 //! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
 
 mod masking;
+mod values;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,11 +17,7 @@ use prometheus::{
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
 use crate::policy::admission::Reason;
-use crate::report::aggregate::Admission;
-use crate::report::finding::Verdict;
-use crate::report::naming::Name;
-use crate::report::observation::Observation;
-use crate::report::summary::state_name;
+pub use values::Counted;
 
 /// Series a family may have unless configured otherwise.
 pub const DEFAULT_SERIES: usize = 2000;
@@ -51,6 +48,7 @@ pub struct Metrics {
     leaks: Family<IntCounterVec>,
     last_leak: Family<IntGaugeVec>,
     values: Family<IntCounterVec>,
+    turned: IntCounterVec,
     bytes: IntCounterVec,
     bytes_moved: IntCounterVec,
     events: IntCounterVec,
@@ -58,6 +56,7 @@ pub struct Metrics {
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
     other_operations: IntCounterVec,
+    merged: IntCounterVec,
     descriptors: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
@@ -120,6 +119,12 @@ impl Metrics {
             "Values seen, by state.",
             &with_pair(&["detector", "state"]),
         )?;
+        let turned = counter(
+            r,
+            "verdicts_corrected_total",
+            "Values about which policy says something else since their ends are known better.",
+            &["before", "after"],
+        )?;
         let build = gauge(r, "build_info", "Always 1.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let scan_seconds = Histogram::with_opts(
@@ -156,6 +161,7 @@ impl Metrics {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
             last_leak: Family::new(last_leak, 4, series, dropped("last_leak_timestamp_seconds")),
             values: Family::new(values, 2, series, dropped("values_total")),
+            turned: values::born_at_zero(turned),
             bytes: counter(
                 r,
                 "bytes_total",
@@ -192,6 +198,12 @@ impl Metrics {
                 "other_operations_total",
                 "Values reported under {other}, as their service has too many operations.",
                 &[],
+            )?,
+            merged: counter(
+                r,
+                "merged_sightings_total",
+                "Sightings of values that count once with another one: at the other end, or passed on by a proxy.",
+                &["by"],
             )?,
             descriptors: counter(
                 r,
@@ -312,7 +324,7 @@ impl Metrics {
             runtime_up: gauge(
                 r,
                 "runtime_up",
-                "Whether a container runtime answered when it was last asked.",
+                "Whether a container runtime that was asked answers.",
                 &["socket"],
             )?,
             names_pending: gauge(r, "names_pending", "Containers whose names are waited for.", &[])?,
@@ -332,38 +344,6 @@ impl Metrics {
             ledger,
             registry,
         })
-    }
-
-    /// Counts a value. The leak counter of a detector on a pair of workloads is born at 0 with the
-    /// first value in any state: an increase over a counter born at 1 would be 0.
-    pub fn value(&self, observation: &Observation, admission: Admission, reporter: Reporter) {
-        let now = Instant::now();
-        let pair = pair(observation);
-        let pair = pair.each_ref().map(String::as_str);
-        let detector = observation.detection.detector;
-        let verdict = match admission {
-            Admission::LowConfidence => return,
-            Admission::NotClear => Verdict::Violation,
-            Admission::Clear(verdict) => verdict,
-        };
-        let state = state_name(observation.detection.state);
-        if let Some(values) = self.values.with(&join([detector, state], pair), now) {
-            values.inc();
-        }
-        let reporter = match reporter {
-            Reporter::Source => "source",
-            Reporter::Destination => "destination",
-        };
-        let labels = join([detector, observation.category, verdict.name(), reporter], pair);
-        let Some(leaks) = self.leaks.with(&labels, now) else {
-            return;
-        };
-        if matches!(admission, Admission::Clear(_)) {
-            leaks.inc();
-            if let Some(last) = self.last_leak.with(&labels, now) {
-                last.set(observation.time.as_second());
-            }
-        }
     }
 
     /// How long a watch has not been right.
@@ -414,6 +394,12 @@ impl Metrics {
     pub fn other_operations_so_far(&self, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.other_operations, &[], total);
+    }
+
+    /// Sightings so far that count once with another one (`other_end`, `passed_on`).
+    pub fn merged_so_far(&self, by: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.merged, &[by], total);
     }
 
     /// Descriptors of protobuf messages that became this so far (`learnt`, `ambiguous`, `refused`, `no_room`).
@@ -582,25 +568,6 @@ impl Metrics {
 fn raise(counter: &IntCounterVec, labels: &[&str], total: u64) {
     let counter = counter.with_label_values(labels);
     counter.inc_by(total.saturating_sub(counter.get()));
-}
-
-fn pair(observation: &Observation) -> [String; 6] {
-    let [s, d] = [&observation.source, &observation.destination].map(|end| {
-        let name = Name::of(Some(end));
-        let of_workload = end.workload.is_some() || end.host.is_some() || named(&name);
-        let workload = match name.kind.as_str() {
-            _ if !of_workload => "unresolved".to_owned(),
-            "Process" => name.short(),
-            _ => name.name,
-        };
-        (name.namespace, workload, name.kind)
-    });
-    [s.0, s.1, s.2, d.0, d.1, d.2]
-}
-
-/// True for an executable or command name; an address or a process id is no workload.
-fn named(name: &Name) -> bool {
-    name.kind == "Process" && !name.name.starts_with("pid ")
 }
 
 fn join<'a, const N: usize>(first: [&'a str; N], pair: [&'a str; 6]) -> Vec<&'a str> {
