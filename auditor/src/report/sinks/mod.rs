@@ -11,7 +11,7 @@ pub mod otlp;
 pub mod remote;
 mod spool;
 pub mod stdout;
-mod tls;
+pub mod tls;
 pub mod webhook;
 
 use std::convert::Infallible;
@@ -213,6 +213,8 @@ mod tests {
             path: path.clone(),
             max_bytes: 1 << 30,
             keep: 1,
+            format: format::Format::Auditor,
+            sync: journal::Sync::Second,
         };
         let journal = Box::new(journal::Journal::open(settings).unwrap());
         let sink = Queued::new(journal, 1).unwrap();

@@ -16,7 +16,11 @@ const CLASS: u32 = 2006;
 pub fn event(finding: &Value) -> Value {
     let text = |name: &str| finding.get(name).and_then(Value::as_str);
     let revision = finding.get("revision").and_then(Value::as_u64).unwrap_or(1);
-    let (activity, activity_name) = if revision <= 1 { (1, "Create") } else { (2, "Update") };
+    let (activity, activity_name) = if revision <= 1 {
+        (1, "Create")
+    } else {
+        (2, "Update")
+    };
     let (severity, severity_name) = severity(text("severity"));
     let time = |name| text(name).and_then(milliseconds);
     let mut event = object(json!({
@@ -47,14 +51,30 @@ pub fn event(finding: &Value) -> Value {
         put(&mut event, "confidence", Some(name));
     }
     put(&mut event, "actor", finding.get("source").and_then(actor));
-    put(&mut event, "src_endpoint", finding.get("source").and_then(endpoint));
-    put(&mut event, "dst_endpoint", finding.get("destination").and_then(endpoint));
+    put(
+        &mut event,
+        "src_endpoint",
+        finding.get("source").and_then(endpoint),
+    );
+    put(
+        &mut event,
+        "dst_endpoint",
+        finding.get("destination").and_then(endpoint),
+    );
     let ends = ["source", "destination"].map(|end| finding.get(end).and_then(resource));
     let resources: Vec<_> = ends.into_iter().flatten().collect();
-    put(&mut event, "resources", (!resources.is_empty()).then_some(resources));
+    put(
+        &mut event,
+        "resources",
+        (!resources.is_empty()).then_some(resources),
+    );
     if let Some(path) = text("path") {
         let name = path.rsplit('/').next().unwrap_or(path);
-        put(&mut event, "file", Some(json!({"type_id": 1, "name": name, "path": path})));
+        put(
+            &mut event,
+            "file",
+            Some(json!({"type_id": 1, "name": name, "path": path})),
+        );
     }
     put(&mut event, "unmapped", Some(unmapped(finding)));
     Value::Object(event)
@@ -71,8 +91,18 @@ fn metadata(finding: &Value, revision: u64) -> Value {
     put(&mut metadata, "uid", Some(format!("{id}.{revision}")));
     put(&mut metadata, "correlation_uid", finding.get("group").cloned());
     put(&mut metadata, "original_time", finding.get("time").cloned());
-    put(&mut metadata, "tenant_uid", finding.pointer("/observer/cluster").cloned());
-    put(&mut metadata, "reporter", finding.pointer("/observer/node").map(|node| json!({"hostname": node, "name": node})));
+    put(
+        &mut metadata,
+        "tenant_uid",
+        finding.pointer("/observer/cluster").cloned(),
+    );
+    put(
+        &mut metadata,
+        "reporter",
+        finding
+            .pointer("/observer/node")
+            .map(|node| json!({"hostname": node, "name": node})),
+    );
     Value::Object(metadata)
 }
 
@@ -85,14 +115,27 @@ fn finding_info(finding: &Value) -> Value {
         "product": {"name": "auditor", "vendor_name": "auditor", "version": env!("CARGO_PKG_VERSION")},
     }));
     if let Some(detector) = text("detector") {
-        put(&mut info, "analytic", Some(json!({"type_id": 1, "type": "Rule", "uid": detector, "name": detector})));
+        put(
+            &mut info,
+            "analytic",
+            Some(json!({"type_id": 1, "type": "Rule", "uid": detector, "name": detector})),
+        );
     }
-    for (name, of) in [("first_seen_time", "first_seen"), ("last_seen_time", "last_seen"), ("modified_time", "time"), ("created_time", "first_seen")] {
+    for (name, of) in [
+        ("first_seen_time", "first_seen"),
+        ("last_seen_time", "last_seen"),
+        ("modified_time", "time"),
+        ("created_time", "first_seen"),
+    ] {
         put(&mut info, name, text(of).and_then(milliseconds));
     }
     let regulations = finding.get("regulations").and_then(Value::as_array);
     if let Some(regulations) = regulations.filter(|regulations| !regulations.is_empty()) {
-        put(&mut info, "tags", Some(json!([{"name": "regulations", "values": regulations}])));
+        put(
+            &mut info,
+            "tags",
+            Some(json!([{"name": "regulations", "values": regulations}])),
+        );
     }
     Value::Object(info)
 }
@@ -100,7 +143,11 @@ fn finding_info(finding: &Value) -> Value {
 fn data_security(finding: &Value) -> Value {
     let text = |name: &str| finding.get(name).and_then(Value::as_str);
     let is_file = finding.get("path").is_some();
-    let (lifecycle, lifecycle_name) = if is_file { (1, "Data at-Rest") } else { (2, "Data in-Transit") };
+    let (lifecycle, lifecycle_name) = if is_file {
+        (1, "Data at-Rest")
+    } else {
+        (2, "Data in-Transit")
+    };
     let (category, category_name) = category(text("category"));
     let mut data = object(json!({
         "category_id": category,
@@ -113,7 +160,11 @@ fn data_security(finding: &Value) -> Value {
     put(&mut data, "detection_pattern", text("detector"));
     put(&mut data, "pattern_match", text("sample"));
     put(&mut data, "total", finding.get("count").cloned());
-    let policy = |name: &str| finding.pointer(&format!("/policy/{name}")).and_then(Value::as_str);
+    let policy = |name: &str| {
+        finding
+            .pointer(&format!("/policy/{name}"))
+            .and_then(Value::as_str)
+    };
     if let Some(name) = policy("name") {
         let mut of = object(json!({"name": name, "is_applied": true}));
         put(&mut of, "version", policy("version"));
@@ -168,8 +219,16 @@ fn endpoint(end: &Value) -> Option<Value> {
         None => (),
     }
     put(&mut of, "hostname", text("/host").or_else(|| text("/node")));
-    put(&mut of, "svc_name", text("/workload/name").or_else(|| text("/unit")));
-    put(&mut of, "name", text("/pod/name").or_else(|| text("/process/comm")));
+    put(
+        &mut of,
+        "svc_name",
+        text("/workload/name").or_else(|| text("/unit")),
+    );
+    put(
+        &mut of,
+        "name",
+        text("/pod/name").or_else(|| text("/process/comm")),
+    );
     put(&mut of, "uid", text("/pod/uid"));
     (!of.is_empty()).then_some(Value::Object(of))
 }
@@ -180,7 +239,10 @@ fn resource(end: &Value) -> Option<Value> {
     let (kind, name, namespace) = (text("kind")?, text("name")?, text("namespace"));
     let mut of = object(json!({"type": kind, "name": name}));
     put(&mut of, "namespace", namespace);
-    let uid = namespace.map_or_else(|| format!("{kind}/{name}"), |namespace| format!("{namespace}/{kind}/{name}"));
+    let uid = namespace.map_or_else(
+        || format!("{kind}/{name}"),
+        |namespace| format!("{namespace}/{kind}/{name}"),
+    );
     put(&mut of, "uid", Some(uid));
     Some(Value::Object(of))
 }
@@ -188,8 +250,20 @@ fn resource(end: &Value) -> Option<Value> {
 /// What the schema has no attribute for.
 fn unmapped(finding: &Value) -> Value {
     let names = [
-        "schema", "kind", "state", "length", "fingerprint", "score_bits", "location", "flow", "before", "after",
-        "declared_masked", "under_masked", "group", "observer",
+        "schema",
+        "kind",
+        "state",
+        "length",
+        "fingerprint",
+        "score_bits",
+        "location",
+        "flow",
+        "before",
+        "after",
+        "declared_masked",
+        "under_masked",
+        "group",
+        "observer",
     ];
     let mut of = Map::new();
     for name in names {
@@ -198,7 +272,14 @@ fn unmapped(finding: &Value) -> Value {
     for end in ["source", "destination"] {
         let known = |name: &str| finding.get(end).and_then(|end| end.get(name)).cloned();
         let mut rest = Map::new();
-        for name in ["identified_by", "certainty", "labels", "slice", "hop", "spiffe_id_source"] {
+        for name in [
+            "identified_by",
+            "certainty",
+            "labels",
+            "slice",
+            "hop",
+            "spiffe_id_source",
+        ] {
             put(&mut rest, name, known(name));
         }
         put(&mut of, end, (!rest.is_empty()).then_some(rest));

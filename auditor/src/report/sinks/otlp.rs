@@ -89,7 +89,7 @@ impl Otlp {
             Protocol::Grpc => Carrier::Grpc {
                 client: LogsServiceClient::new(channel(&url, &settings)?)
                     .send_compressed(CompressionEncoding::Gzip),
-                headers: MetadataMap::from_headers(headers_of(&headers)),
+                headers: MetadataMap::from_headers(headers),
             },
         };
         Ok(Self {
@@ -100,7 +100,9 @@ impl Otlp {
     }
 
     fn request(&self, batch: &[Record]) -> Result<ExportLogsServiceRequest, Failure> {
-        let never = |error: serde_json::Error| Failure::Never { why: error.to_string() };
+        let never = |error: serde_json::Error| Failure::Never {
+            why: error.to_string(),
+        };
         let records: Result<Vec<_>, _> = batch
             .iter()
             .map(|waiting| record::of(&waiting.json, self.format))
@@ -116,11 +118,6 @@ fn logs_of(mut url: Url) -> Url {
         url.set_path(&path);
     }
     url
-}
-
-/// The two libraries share the type of headers by version only.
-fn headers_of(headers: &HeaderMap) -> http::HeaderMap {
-    headers.clone()
 }
 
 fn channel(url: &Url, settings: &Settings) -> Result<Channel, SetupError> {
@@ -161,14 +158,17 @@ impl Target for Otlp {
                     .header(CONTENT_TYPE, "application/x-protobuf")
                     .body(export.encode_to_vec());
                 let response = request.send().await;
-                let response = response.map_err(|error| Failure::transport(tls::said(&error.without_url())))?;
+                let response =
+                    response.map_err(|error| Failure::transport(tls::said(&error.without_url())))?;
                 tls::judged(&response)?;
                 answer(response).await?
             }
         };
         let partial = answer.partial_success.unwrap_or_default();
         Ok(Accepted {
-            refused: u64::try_from(partial.rejected_log_records).unwrap_or(0).min(batch.len() as u64),
+            refused: u64::try_from(partial.rejected_log_records)
+                .unwrap_or(0)
+                .min(batch.len() as u64),
         })
     }
 }
@@ -192,7 +192,11 @@ async fn answer(mut response: reqwest::Response) -> Result<ExportLogsServiceResp
 /// Of what went wrong, only what is wrong with the batch itself is final. The protocol calls more of it
 /// final, a wrong token for one; but that is repaired, and a finding is kept until then.
 fn failure(status: &Status) -> Failure {
-    let why = format!("the collector answers {:?}: {}", status.code(), shown(status.message()));
+    let why = format!(
+        "the collector answers {:?}: {}",
+        status.code(),
+        shown(status.message())
+    );
     match status.code() {
         Code::InvalidArgument => Failure::Never { why },
         Code::OutOfRange => Failure::TooLarge { why },
@@ -236,9 +240,23 @@ mod tests {
     fn only_what_is_wrong_with_the_batch_is_final() {
         let of = |code| failure(&Status::new(code, "x\u{1b}[31m"));
         assert!(matches!(of(Code::InvalidArgument), Failure::Never { why } if !why.contains('\u{1b}')));
-        for code in [Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented, Code::Internal] {
-            assert!(matches!(of(code), Failure::Again { reason: "status", .. }), "{code:?}");
+        for code in [
+            Code::Unauthenticated,
+            Code::PermissionDenied,
+            Code::Unimplemented,
+            Code::Internal,
+        ] {
+            assert!(
+                matches!(of(code), Failure::Again { reason: "status", .. }),
+                "{code:?}"
+            );
         }
-        assert!(matches!(of(Code::Unavailable), Failure::Again { reason: "transport", .. }));
+        assert!(matches!(
+            of(Code::Unavailable),
+            Failure::Again {
+                reason: "transport",
+                ..
+            }
+        ));
     }
 }

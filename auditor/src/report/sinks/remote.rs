@@ -282,10 +282,20 @@ fn arrived(shared: &Shared, batch: &[Record], accepted: Accepted, pause: &mut Pa
     shared.lock().remove(batch);
     let count = (batch.len() as u64).saturating_sub(accepted.refused);
     shared.counts.delivered.fetch_add(count, Ordering::Relaxed);
-    shared.counts.refused.fetch_add(accepted.refused, Ordering::Relaxed);
-    shared.counts.dropped.fetch_add(accepted.refused, Ordering::Relaxed);
+    shared
+        .counts
+        .refused
+        .fetch_add(accepted.refused, Ordering::Relaxed);
+    shared
+        .counts
+        .dropped
+        .fetch_add(accepted.refused, Ordering::Relaxed);
     if accepted.refused > 0 {
-        tracing::error!(sink = shared.settings.name, findings = accepted.refused, "the receiver took a batch but for some findings, which are dropped");
+        tracing::error!(
+            sink = shared.settings.name,
+            findings = accepted.refused,
+            "the receiver took a batch but for some findings, which are dropped"
+        );
     }
     pause.over(shared.settings.name);
 }
@@ -294,7 +304,11 @@ fn refused(shared: &Shared, batch: &[Record], why: &str) {
     shared.lock().remove(batch);
     shared.counts.refused.fetch_add(1, Ordering::Relaxed);
     shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
-    tracing::error!(sink = shared.settings.name, why, "the receiver refuses a finding, which is dropped");
+    tracing::error!(
+        sink = shared.settings.name,
+        why,
+        "the receiver refuses a finding, which is dropped"
+    );
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher as _, Hash};
+use std::hash::BuildHasher as _;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -180,7 +180,9 @@ impl Spool {
             for (id, json) in records {
                 let key = key(id);
                 let before = newest.iter().rev().find(|(other, _)| *other == key);
-                let before = before.map(|&(_, number)| number).or(self.newest.get(&key).copied());
+                let before = before
+                    .map(|&(_, number)| number)
+                    .or(self.newest.get(&key).copied());
                 let old = match before {
                     Some(number) => table.get(number)?.map(|old| (number, old.value().len() as u64)),
                     None => None,
@@ -293,7 +295,10 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
     }
     Ok(file)
 }
@@ -322,7 +327,10 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Res
         Ok(Ok(done)) => Ok(done),
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(SpoolError::InUse(path)),
         Ok(Err(redb::Error::Io(error)))
-            if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
         {
             Err(SpoolError::Damaged(path, error.to_string()))
         }

@@ -24,9 +24,17 @@ pub struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error("{key}: {path}: {why}")]
-    File { key: &'static str, path: PathBuf, why: String },
+    File {
+        key: &'static str,
+        path: PathBuf,
+        why: String,
+    },
     #[error("{key}: {value:?} {why}")]
-    Value { key: &'static str, value: String, why: String },
+    Value {
+        key: &'static str,
+        value: String,
+        why: String,
+    },
     #[error("{0}: {1}")]
     Client(&'static str, String),
 }
@@ -90,12 +98,18 @@ pub(super) fn url(key: &'static str, text: &str) -> Result<Url, SetupError> {
         value: text.to_owned(),
         why,
     };
-    let url: Url = text.parse().map_err(|error| wrong(format!("is no URL: {error}")))?;
+    let url: Url = text
+        .parse()
+        .map_err(|error| wrong(format!("is no URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("has to begin with http:// or https:// and a host".to_owned()));
+        return Err(wrong(
+            "has to begin with http:// or https:// and a host".to_owned(),
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("must not hold a password: give it in headers_file".to_owned()));
+        return Err(wrong(
+            "must not hold a password: give it in headers_file".to_owned(),
+        ));
     }
     Ok(url)
 }

@@ -62,7 +62,9 @@ impl Webhook {
         let mut data = Vec::with_capacity(batch.len());
         for record in batch {
             let line = self.format.line(&record.json);
-            data.push(line.map_err(|error| Failure::Never { why: error.to_string() })?);
+            data.push(line.map_err(|error| Failure::Never {
+                why: error.to_string(),
+            })?);
         }
         let now = Timestamp::now();
         Ok(format!(
@@ -83,11 +85,15 @@ fn secret(path: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, SetupError> {
     let text = Zeroizing::new(tls::secret_text(KEY, path)?);
     let text = text.trim();
     let bytes = match text.strip_prefix("whsec_") {
-        Some(encoded) => STANDARD.decode(encoded).map_err(|_| wrong("what follows whsec_ is no base64"))?,
+        Some(encoded) => STANDARD
+            .decode(encoded)
+            .map_err(|_| wrong("what follows whsec_ is no base64"))?,
         None => text.as_bytes().to_vec(),
     };
     if bytes.len() < SHORTEST {
-        return Err(wrong("the secret is shorter than 16 bytes: `openssl rand -base64 32` makes one"));
+        return Err(wrong(
+            "the secret is shorter than 16 bytes: `openssl rand -base64 32` makes one",
+        ));
     }
     Ok(Zeroizing::new(bytes))
 }
@@ -121,7 +127,10 @@ impl Target for Webhook {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &id)
             .header("webhook-timestamp", seconds);
-        let signature = self.secret.as_ref().and_then(|secret| signature(secret, &id, seconds, &body));
+        let signature = self
+            .secret
+            .as_ref()
+            .and_then(|secret| signature(secret, &id, seconds, &body));
         if let Some(signature) = signature {
             request = request.header("webhook-signature", signature);
         }
@@ -154,8 +163,14 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             secret(&path)
         };
-        assert_eq!(set("whsec_AAECAwQFBgcICQoLDA0ODw==\n", 0o600).unwrap().as_slice(), (0..16).collect::<Vec<u8>>());
-        assert_eq!(set("sixteen letters!", 0o640).unwrap().as_slice(), b"sixteen letters!");
+        assert_eq!(
+            set("whsec_AAECAwQFBgcICQoLDA0ODw==\n", 0o600).unwrap().as_slice(),
+            (0..16).collect::<Vec<u8>>()
+        );
+        assert_eq!(
+            set("sixteen letters!", 0o640).unwrap().as_slice(),
+            b"sixteen letters!"
+        );
         for (text, mode, why) in [
             ("whsec_%%%", 0o600, "base64"),
             ("too short", 0o600, "16 bytes"),

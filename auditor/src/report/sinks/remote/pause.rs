@@ -18,12 +18,23 @@ impl Pause {
     /// The pause after one more failure; the first one is told.
     pub fn failed(&mut self, sink: &str, why: &str, asked: Option<Duration>) -> Duration {
         if self.failures == 0 {
-            tracing::error!(sink, why, "findings do not arrive; they wait on disk and are sent again");
+            tracing::error!(
+                sink,
+                why,
+                "findings do not arrive; they wait on disk and are sent again"
+            );
         } else {
-            tracing::debug!(sink, why, failures = self.failures, "findings still do not arrive");
+            tracing::debug!(
+                sink,
+                why,
+                failures = self.failures,
+                "findings still do not arrive"
+            );
         }
         self.failures = self.failures.saturating_add(1);
-        let doubled = FIRST.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST);
+        let doubled = FIRST
+            .saturating_mul(1 << self.failures.saturating_sub(1).min(16))
+            .min(LONGEST);
         // Half of it, and up to another half: a fleet must not come back in step.
         let half = doubled / 2;
         let random = RandomState::new().hash_one(self.failures) % 1000;
@@ -54,7 +65,13 @@ mod tests {
         }
         pause.over("x");
         assert!(pause.failed("x", "y", None) <= FIRST);
-        assert_eq!(pause.failed("x", "y", Some(Duration::from_secs(90))), Duration::from_secs(90));
-        assert_eq!(pause.failed("x", "y", Some(Duration::from_secs(9_999_999))), ASKED);
+        assert_eq!(
+            pause.failed("x", "y", Some(Duration::from_secs(90))),
+            Duration::from_secs(90)
+        );
+        assert_eq!(
+            pause.failed("x", "y", Some(Duration::from_secs(9_999_999))),
+            ASKED
+        );
     }
 }

@@ -32,7 +32,11 @@ impl Waiting {
             tracing::error!(sink = settings.name, said, "what waited for this sink is lost");
         }
         if !spool.is_empty() {
-            tracing::info!(sink = settings.name, findings = spool.len(), "findings of before wait for this sink");
+            tracing::info!(
+                sink = settings.name,
+                findings = spool.len(),
+                "findings of before wait for this sink"
+            );
         }
         Ok(Self {
             name: settings.name,
@@ -96,7 +100,10 @@ impl Waiting {
         if added.dropped > 0 {
             let already = self.dropped.fetch_add(added.dropped, Ordering::Relaxed);
             if already == 0 {
-                tracing::error!(sink = self.name, "the queue is full: the oldest findings are dropped");
+                tracing::error!(
+                    sink = self.name,
+                    "the queue is full: the oldest findings are dropped"
+                );
             }
         }
         Ok(added.replaced)
@@ -153,7 +160,10 @@ impl Waiting {
     /// Records and bytes.
     pub(super) fn size(&self) -> (u64, u64) {
         let unstored: usize = self.unstored.iter().map(|(_, json)| json.len()).sum();
-        let (stored, bytes) = self.spool.as_ref().map_or((0, 0), |spool| (spool.len(), spool.bytes()));
+        let (stored, bytes) = self
+            .spool
+            .as_ref()
+            .map_or((0, 0), |spool| (spool.len(), spool.bytes()));
         (stored + self.unstored.len() as u64, bytes + unstored as u64)
     }
 }

@@ -28,7 +28,9 @@ fn what_was_accepted_is_there_after_a_restart_in_its_order() {
         let (mut spool, said) = Spool::open(&path, ROOM).unwrap();
         assert_eq!(said, None);
         assert!(all(&spool).is_empty());
-        spool.add(&[record("a", 1), record("b", 1), record("c", 1)]).unwrap();
+        spool
+            .add(&[record("a", 1), record("b", 1), record("c", 1)])
+            .unwrap();
         let first = spool.oldest(1, usize::MAX).unwrap();
         assert_eq!(texts(&first), [r#"{"id":"a","revision":1}"#]);
         spool.remove(&first).unwrap();
@@ -36,12 +38,18 @@ fn what_was_accepted_is_there_after_a_restart_in_its_order() {
     let (mut spool, _) = Spool::open(&path, ROOM).unwrap();
     assert_eq!(spool.len(), 2);
     // The newer revision of what waits takes its place, across the restart as well.
-    let added = spool.add(&[record("b", 2), record("d", 1), record("d", 2)]).unwrap();
+    let added = spool
+        .add(&[record("b", 2), record("d", 1), record("d", 2)])
+        .unwrap();
     assert_eq!((added.replaced, added.dropped), (2, 0));
     let texts = texts(&all(&spool));
     assert_eq!(
         texts,
-        [r#"{"id":"b","revision":2}"#, r#"{"id":"c","revision":1}"#, r#"{"id":"d","revision":2}"#]
+        [
+            r#"{"id":"b","revision":2}"#,
+            r#"{"id":"c","revision":1}"#,
+            r#"{"id":"d","revision":2}"#
+        ]
     );
 }
 
@@ -66,7 +74,10 @@ fn a_damaged_file_is_kept_and_an_empty_queue_takes_its_place() {
         fs::write(&path, damage).unwrap();
         let (mut spool, said) = Spool::open(&path, ROOM).unwrap();
         assert!(said.unwrap().contains("otlp.redb.damaged.1"));
-        assert_eq!(fs::read(folder.path().join("otlp.redb.damaged.1")).unwrap(), damage);
+        assert_eq!(
+            fs::read(folder.path().join("otlp.redb.damaged.1")).unwrap(),
+            damage
+        );
         spool.add(&[record("a", 1)]).unwrap();
         assert_eq!(spool.len(), 1);
     }
