@@ -67,7 +67,7 @@ const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: "/var/lib/auditor",
         unit: "",
-        meaning: "Folder of the journal, the fingerprint key, the sketches of fields and the masking ledger.",
+        meaning: "Folder of the journal, the fingerprint key, the sketches of fields, the masking ledger and the queues of sinks.",
     },
     Key {
         path: "scope.node",

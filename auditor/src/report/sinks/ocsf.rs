@@ -42,7 +42,7 @@ pub fn event(finding: &Value) -> Value {
         "finding_info": finding_info(finding),
         "data_security": data_security(finding),
     }));
-    put(&mut event, "time", time("time").or_else(|| Some(0)));
+    put(&mut event, "time", time("time").or(Some(0)));
     put(&mut event, "start_time", time("first_seen"));
     put(&mut event, "end_time", time("last_seen"));
     put(&mut event, "count", finding.get("count").cloned());

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 use serde::Deserialize;
 
 const WAITING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("waiting");
@@ -104,7 +104,7 @@ impl Spool {
         guarded(path, || {
             let mut database = Database::builder()
                 .set_cache_size(CACHE)
-                .create_with_backend(FileBackend::new(file).map_err(DatabaseError::from)?)?;
+                .create_with_backend(FileBackend::new(file)?)?;
             database.check_integrity()?;
             let mut spool = Self {
                 path: path.to_owned(),
