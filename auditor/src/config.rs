@@ -9,6 +9,7 @@
 mod identity;
 pub mod keys;
 mod masking;
+mod sinks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,12 @@ use crate::identity::selector::{
     Selector,
     choice::{Choice, ChoiceError},
 };
+use crate::report::sinks::format::Format;
+use crate::report::sinks::journal::Sync;
 pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
-use keys::{KEYS, Key, Kind};
+use keys::{Key, Kind};
 pub use masking::{Drift, Masking};
+pub use sinks::{Otlp, Stdout, Webhook};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -155,7 +159,14 @@ pub enum States {
 pub struct Report {
     pub interval_seconds: u32,
     pub max_live: usize,
+    /// Name of the cluster, in findings.
+    pub cluster: Option<String>,
     pub journal: Journal,
+    pub stdout: Stdout,
+    /// Most bytes that wait for one remote sink.
+    pub queue_bytes: u64,
+    pub otlp: Otlp,
+    pub webhook: Webhook,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -166,6 +177,8 @@ pub struct Journal {
     pub path: Option<PathBuf>,
     pub max_bytes: u64,
     pub keep: u32,
+    pub format: Format,
+    pub sync: Sync,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -398,7 +411,7 @@ impl Default for Values {
             value: key.default_value(),
             origin: None,
         };
-        Self(KEYS.iter().map(entry).collect())
+        Self(keys::all().map(entry).collect())
     }
 }
 
@@ -431,7 +444,7 @@ impl Values {
             } else {
                 format!("{prefix}.{name}")
             };
-            let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
+            let is_section = keys::all().any(|key| key.path.starts_with(&format!("{path}.")));
             match value {
                 Value::Mapping(inner) if is_section => self.section(origin, &path, inner)?,
                 Value::Null if is_section => (),

@@ -9,6 +9,7 @@ mod keep;
 mod masking;
 mod policies;
 mod reload;
+mod sinks;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -41,7 +42,6 @@ use crate::policy::Judge;
 use crate::policy::objects::Objects;
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
-use crate::report::sinks::{Queued, Sink as _, journal};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
@@ -53,11 +53,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often metrics that are totals elsewhere are brought up to date.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// How long the journal may take to write what waits at the end.
+/// How long sinks may take to write what waits at the end.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Findings that may wait for the journal.
-const JOURNAL_QUEUE: usize = 4096;
 
 /// Arguments of `auditor run`.
 #[derive(clap::Args, Debug)]
@@ -100,7 +97,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..hub::Limits::default()
     }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
-    let mut journal = open_journal(&config)?;
+    let mut sinks = sinks::Sinks::start(&config)?;
     let objects = Arc::new(Objects::default());
     let cluster = kubernetes(&config, &objects)?;
     let kubernetes = cluster.as_ref().map(|(kubernetes, _)| Arc::clone(kubernetes));
@@ -155,22 +152,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
-    let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
-        for finding in findings {
-            if let Some(journal) = journal {
-                journal.write(&finding);
-            }
+    let publish = |findings: Vec<Finding>, sinks: &mut sinks::Sinks| {
+        for mut finding in findings {
+            sinks.sign(&mut finding);
+            sinks.write(&finding);
             hub.publish(finding);
         }
     };
     while !stop.load(Ordering::Acquire) && session.is_healthy() {
         if let Ok(seen) = session.observations.recv_timeout(TICK) {
-            publish(reporter.take(seen), &mut journal);
+            publish(reporter.take(seen), &mut sinks);
             while let Ok(seen) = session.observations.try_recv() {
-                publish(reporter.take(seen), &mut journal);
+                publish(reporter.take(seen), &mut sinks);
             }
         }
-        publish(reporter.due(), &mut journal);
+        publish(reporter.due(), &mut sinks);
         keeper.due(&reporter);
         health.beat();
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
@@ -178,7 +174,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             if let Some(config) = reload.due(&metrics, &health) {
                 reporter.set(settings(&config));
             }
-            refresh(&metrics, &session, journal.as_ref());
+            refresh(&metrics, &session);
+            sinks.show(&metrics);
             masking.show(&metrics, &health);
             identity(
                 cluster.as_ref().map(|(kubernetes, _)| &**kubernetes),
@@ -197,12 +194,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let healthy = session.is_healthy();
     health.set_attached(false);
     let blind_since = Timestamp::now();
-    let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut journal));
-    let last = reporter.finish();
-    for finding in &last {
+    let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
+    let mut last = reporter.finish();
+    for finding in &mut last {
+        sinks.sign(finding);
         hub.publish(finding.clone());
     }
-    let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
+    let written = sinks.close(&last, PATIENCE);
     keeper.finish(&reporter);
     masking.finish();
     server.stop();
@@ -212,7 +210,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("a capture thread failed; what it had not read is not in the account (see the log)");
     }
     if !written {
-        bail!("the journal did not take the last findings (see the log)");
+        bail!("a sink did not take the last findings (see the log)");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -347,21 +345,7 @@ fn naming(config: &Config, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Resul
     )
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {
-    if !config.report.journal.enabled {
-        return Ok(None);
-    }
-    let journal = journal::Journal::open(journal::Settings {
-        path: config.journal_path(),
-        max_bytes: config.report.journal.max_bytes,
-        keep: config.report.journal.keep,
-    })?;
-    Ok(Some(
-        Queued::new(Box::new(journal), JOURNAL_QUEUE).context("cannot start the journal's thread")?,
-    ))
-}
-
-fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
+fn refresh(metrics: &Metrics, session: &Session) {
     let totals = &session.shared.totals;
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
@@ -398,9 +382,6 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     for library in crate::capture::tls::Library::ALL {
         let count = files.iter().filter(|(name, _)| *name == library.name()).count();
         metrics.set_attached(library.name(), count);
-    }
-    if let Some(journal) = journal {
-        metrics.sink_dropped_so_far("journal", journal.dropped().load(Ordering::Relaxed));
     }
 }
 

@@ -50,18 +50,24 @@ pub enum Kind {
     Detectors,
 }
 
+mod sinks;
+
 const MAX_PID: u64 = 4_194_304;
 /// Longest list and longest text.
 const LENGTH_LIMIT: usize = 4096;
 
 /// All keys, in the order they are documented.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(sinks::KEYS)
+}
+
+const KEYS: &[Key] = &[
     Key {
         path: "state_dir",
         kind: Kind::Path,
         default: "/var/lib/auditor",
         unit: "",
-        meaning: "Folder of the journal, the fingerprint key, the sketches of fields and the masking ledger.",
+        meaning: "Folder of the journal, the fingerprint key, the sketches of fields, the masking ledger and the queues of sinks.",
     },
     Key {
         path: "scope.node",
@@ -418,7 +424,7 @@ pub const LIVE: &[&str] = &[
 
 /// The key with this path.
 pub fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
+    all().find(|key| key.path == path)
 }
 
 /// The key or section that was probably meant.
@@ -427,7 +433,7 @@ pub fn nearest(path: &str) -> Option<&'static str> {
         return None;
     }
     let levels = path.matches('.').count();
-    let candidates = KEYS.iter().flat_map(|key| {
+    let candidates = all().flat_map(|key| {
         // The key, and every section it is in.
         let ends = key
             .path

@@ -65,6 +65,11 @@ pub struct Metrics {
     container_lookups: IntCounterVec,
     conntrack_lookups: IntCounterVec,
     sink_dropped: IntCounterVec,
+    sink_delivered: IntCounterVec,
+    sink_replaced: IntCounterVec,
+    sink_failures: IntCounterVec,
+    sink_waiting: IntGaugeVec,
+    sink_waiting_bytes: IntGaugeVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
@@ -245,7 +250,32 @@ impl Metrics {
             sink_dropped: counter(
                 r,
                 "sink_dropped_total",
-                "Findings a sink could not write.",
+                "Findings a sink could not write, had no room for, or that its receiver refused.",
+                &["sink"],
+            )?,
+            sink_delivered: counter(
+                r,
+                "sink_delivered_total",
+                "Findings that a receiver said it has.",
+                &["sink"],
+            )?,
+            sink_replaced: counter(
+                r,
+                "sink_replaced_total",
+                "Revisions that were not sent because a newer one of the same finding was there first.",
+                &["sink"],
+            )?,
+            sink_failures: counter(
+                r,
+                "sink_failures_total",
+                "Attempts to send that failed and are repeated (transport, status, timeout), and findings that a receiver refused.",
+                &["sink", "reason"],
+            )?,
+            sink_waiting: gauge(r, "sink_waiting", "Findings that wait to be sent.", &["sink"])?,
+            sink_waiting_bytes: gauge(
+                r,
+                "sink_waiting_bytes",
+                "Bytes of findings that wait to be sent.",
                 &["sink"],
             )?,
             map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
@@ -447,6 +477,33 @@ impl Metrics {
     pub fn sink_dropped_so_far(&self, sink: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.sink_dropped, &[sink], total);
+    }
+
+    /// What a remote sink has delivered so far.
+    pub fn sink_delivered_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_delivered, &[sink], total);
+    }
+
+    /// Revisions that a newer one replaced so far before they were sent.
+    pub fn sink_replaced_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_replaced, &[sink], total);
+    }
+
+    /// Attempts of a remote sink that failed so far, by reason.
+    pub fn sink_failures_so_far(&self, sink: &'static str, reason: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_failures, &[sink, reason], total);
+    }
+
+    /// What waits to be sent.
+    pub fn set_sink_waiting(&self, sink: &'static str, findings: u64, bytes: u64) {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.sink_waiting.with_label_values(&[sink]).set(gauge(findings));
+        self.sink_waiting_bytes
+            .with_label_values(&[sink])
+            .set(gauge(bytes));
     }
 
     /// How full a kernel map is.
