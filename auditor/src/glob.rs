@@ -168,6 +168,13 @@ impl Glob {
         }
     }
 
+    /// A text that is in all that it matches; empty where there is none.
+    pub fn needle(&self) -> &str {
+        match &self.shape {
+            Shape::Exact(text) | Shape::Prefix(text) | Shape::Other(text) => text,
+        }
+    }
+
     /// How narrow it is.
     pub fn rank(&self) -> Rank {
         let count = |of: fn(&Token) -> bool| self.tokens.iter().filter(|token| of(token)).count();

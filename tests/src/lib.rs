@@ -39,5 +39,6 @@ pub mod sent;
 pub mod servers;
 pub mod shop;
 pub mod support;
+pub mod systemd;
 pub mod values;
 pub mod watch;

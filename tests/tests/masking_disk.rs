@@ -21,6 +21,8 @@ const WRITER: &str = env!("CARGO_BIN_EXE_masking_writer");
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Values a second.
 const RATE: u64 = 20_000;
+/// Fields of the writer that is killed; it counts one after the other.
+const FIELDS: u64 = 5000;
 
 /// Lines a writer said: values counted, and after how many milliseconds.
 fn said(text: &str) -> Vec<(u64, u64)> {
@@ -41,6 +43,25 @@ fn read(path: &Path) -> anyhow::Result<Stored> {
     Ok(stored)
 }
 
+/// Values by the number of their field.
+fn by_field(stored: &Stored) -> anyhow::Result<Vec<u64>> {
+    let mut counts = vec![0; usize::try_from(FIELDS)?];
+    for row in &stored.rows {
+        let field = row.field.field.as_deref().unwrap_or_default();
+        let number: usize = field.trim_start_matches("$.field").parse()?;
+        counts[number] += row.record.counts().total();
+    }
+    Ok(counts)
+}
+
+/// Whether `now` is `before` and the first so many values of one life, each once: no other, and none twice.
+fn are_the_first(before: &[u64], now: &[u64], values: u64) -> bool {
+    (0..).zip(before.iter().zip(now)).all(|(field, (before, now))| {
+        let last = field > 0 && field <= values % FIELDS;
+        *now == before + values / FIELDS + u64::from(last)
+    })
+}
+
 #[test]
 fn whoever_is_killed_has_lost_at_most_a_second_and_counted_nothing_twice() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
@@ -48,18 +69,28 @@ fn whoever_is_killed_has_lost_at_most_a_second_and_counted_nothing_twice() -> an
     let is_long = std::env::var_os("AUDITOR_TEST_FULL").is_some();
     let kills = if is_long { 200 } else { 20 };
     let (mut kept, mut most, mut written) = (0_u64, 0_u64, 0);
+    let mut fields = vec![0; usize::try_from(FIELDS)?];
     for kill in 0..kills {
         let life = Duration::from_millis(300 + u64::from(random(1)[0]) * 10);
         let mut writer = Command::new(WRITER);
-        writer.arg(&path).args(["5000", &RATE.to_string()]);
+        writer.arg(&path).args([FIELDS.to_string(), RATE.to_string()]);
         let mut running = Running::with_input(&mut writer)?;
         std::thread::sleep(life);
         running.signal(Signal::KILL)?;
         let lines = said(&running.end(PATIENCE)?.stdout);
-        let now = match path.exists() {
-            true => read(&path)?.totals.observed,
-            false => 0,
+        let (now, counts) = match path.exists() {
+            true => {
+                let stored = read(&path)?;
+                (stored.totals.observed, by_field(&stored)?)
+            }
+            false => (0, fields.clone()),
         };
+        ensure!(
+            now >= kept && are_the_first(&fields, &counts, now - kept),
+            "{kill}: not the {} first values after {kept}, each once",
+            now.saturating_sub(kept)
+        );
+        fields = counts;
         let (counted, at) = lines.last().copied().unwrap_or_default();
         // Between its last word and its end the writer went on.
         let slack = RATE / 2;

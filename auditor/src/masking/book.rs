@@ -4,7 +4,12 @@
 //! and batches of what changed for the file. Every value is counted in exactly one row: the sum of
 //! all rows, with what [`Book::expire`] took, is the number of values seen.
 
+mod amend;
+mod batch;
+mod bounds;
+mod edges;
 mod index;
+mod names;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,24 +18,19 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Party;
-use super::clock::{Clock, millis};
+use super::clock::{Clock, later, millis};
 use super::drift::{self, Drift};
-use super::edge::{Edge, Told};
 use super::record::{Counts, Record, Side};
 use super::room::{Class, Room};
-use super::row::{Field, REST, Row};
-use crate::detect::{Confidence, State};
+use super::row::{REST, Row};
+use crate::detect::State;
 use crate::report::finding::{Facts, Kind, Verdict};
 use crate::report::observation::Observation;
+pub use batch::Batch;
+use edges::Edges;
 use index::Index;
 pub(super) use index::without_indices;
-
-/// Longest operation and longest field path kept, bytes.
-const TEXT_LIMIT: usize = 384;
-/// New kinds of data told of one edge in a minute.
-const NEW_DATA: u32 = 10;
-/// New flows told in a minute.
-const NEW_FLOWS: u32 = 100;
+use names::{Names, row, row_field};
 
 /// Bounds of a [`Book`].
 #[derive(Clone, Copy, Debug)]
@@ -85,19 +85,6 @@ pub struct Totals {
     pub untold: u64,
 }
 
-/// A field in memory: its names are shared.
-#[derive(Clone, Debug)]
-struct Names {
-    source: Arc<Party>,
-    destination: Arc<Party>,
-    operation: Option<Box<str>>,
-    part: Arc<str>,
-    field: Option<Box<str>>,
-    detector: Arc<str>,
-    category: Arc<str>,
-    regulations: Arc<[Box<str>]>,
-}
-
 #[derive(Debug)]
 struct Slot {
     id: u64,
@@ -107,13 +94,6 @@ struct Slot {
     names: Names,
     record: Record,
     is_dirty: bool,
-}
-
-#[derive(Debug)]
-struct EdgeSlot {
-    edge: Edge,
-    is_dirty: bool,
-    is_fresh: bool,
 }
 
 /// The ledger.
@@ -134,10 +114,7 @@ pub struct Book {
     lost_row: Option<u64>,
     dirty: Vec<u32>,
     gone: Vec<u64>,
-    edges: Vec<EdgeSlot>,
-    by_ends: HashMap<u128, u32, foldhash::fast::RandomState>,
-    /// Told so far in this minute.
-    flows_told: Told,
+    edges: Edges,
     /// The next batch is everything.
     rewrites: bool,
 }
@@ -161,9 +138,7 @@ impl Book {
             lost_row: None,
             dirty: Vec::new(),
             gone: Vec::new(),
-            edges: Vec::new(),
-            by_ends: HashMap::default(),
-            flows_told: Told::default(),
+            edges: Edges::default(),
             rewrites: false,
         }
     }
@@ -181,7 +156,7 @@ impl Book {
         let destination = self.index.party(Party::of(&observation.destination));
         let keys = self.index.keys(&source, &destination, observation);
         let mut drifts = Vec::new();
-        let known_edge = self.edge(keys.ends, &source, &destination, sighting, watched, &mut drifts);
+        let known_edge = self.see_edge(keys.ends, [&source, &destination], sighting, watched, &mut drifts);
         let is_new_edge = drifts.iter().any(|drift: &Drift| drift.kind == Kind::NewFlow);
         let (at, is_new) = match self.by_hash.get(&keys.field) {
             Some(&at) => (at, false),
@@ -216,198 +191,14 @@ impl Book {
             self.room.moved(at, class);
         }
         if lost_its_mask && self.tells(sighting) {
-            drifts.push(Drift {
-                kind: Kind::MaskDrift,
-                before: facts(&before, before.usual()),
-                after: facts(&after, State::Clear),
-            });
+            let (before, after) = (facts(&before, before.usual()), facts(&after, State::Clear));
+            drifts.push(Drift::new(Kind::MaskDrift, before, after));
         }
         let is_new_data = is_new && !is_rest && !partial && !is_new_edge;
         if is_new_data && known_edge.is_some_and(|born| watched.saturating_sub(born) >= learning) {
             self.new_data(keys, sighting, watched, &mut drifts);
         }
         drifts
-    }
-
-    /// Counts the value on its edge. Returns since when that is known, watched ms.
-    fn edge(
-        &mut self,
-        ends: u128,
-        source: &Party,
-        destination: &Party,
-        sighting: &Sighting<'_>,
-        watched: u64,
-        drifts: &mut Vec<Drift>,
-    ) -> Option<u64> {
-        let at = match self.by_ends.get(&ends) {
-            Some(&at) => at as usize,
-            None if self.edges.len() >= self.limits.edges => {
-                self.totals.edges_lost += 1;
-                return None;
-            }
-            None => {
-                self.edges.push(EdgeSlot {
-                    edge: Edge {
-                        source: source.clone(),
-                        destination: destination.clone(),
-                        born: watched,
-                        ..Edge::default()
-                    },
-                    is_dirty: false,
-                    is_fresh: false,
-                });
-                self.by_ends
-                    .insert(ends, u32::try_from(self.edges.len() - 1).ok()?);
-                self.edges.len() - 1
-            }
-        };
-        let learning = millis(self.drift.learning);
-        let observation = sighting.observation;
-        let state = observation.detection.state;
-        let tells = self.tells(sighting);
-        let EdgeSlot {
-            edge,
-            is_dirty,
-            is_fresh,
-        } = &mut self.edges[at];
-        (*is_dirty, *is_fresh) = (true, true);
-        edge.last = watched;
-        let born = edge.born;
-        let encrypted = observation.flow.encrypted;
-        let is_regulated = !observation.regulations.is_empty() && state != State::Test;
-        if is_regulated && !edge.regulated {
-            edge.regulated = true;
-            let is_known = source.is_known() && destination.is_known();
-            if tells && watched >= learning && is_known {
-                if self.flows_told.allows(watched, NEW_FLOWS) {
-                    drifts.push(Drift {
-                        kind: Kind::NewFlow,
-                        before: Facts {
-                            values: Some(0),
-                            ..Facts::default()
-                        },
-                        after: Facts {
-                            state: Some(state),
-                            detectors: Some(vec![observation.detection.detector.to_owned()]),
-                            encrypted: Some(encrypted),
-                            values: Some(1),
-                            ..Facts::default()
-                        },
-                    });
-                } else {
-                    self.totals.untold += 1;
-                }
-            }
-        }
-        if state != State::Test && edge.wire.see(encrypted, watched, learning) && tells {
-            let is = |encrypted| Facts {
-                encrypted: Some(encrypted),
-                ..Facts::default()
-            };
-            drifts.push(Drift {
-                kind: Kind::PlaintextTransport,
-                before: is(true),
-                after: is(false),
-            });
-        }
-        if let Some(kind) = edge.kind(observation.detection.detector, watched) {
-            kind.count(state, watched);
-            let factor = self.drift.rate_factor;
-            if let Some(level) = kind.rate.see(kind.born, watched, learning, factor)
-                && tells
-            {
-                let rate = |rate| Facts {
-                    rate: Some(rate),
-                    ..Facts::default()
-                };
-                drifts.push(Drift {
-                    kind: Kind::RateChange,
-                    before: rate(level),
-                    after: rate(kind.rate.count),
-                });
-            }
-        }
-        Some(born)
-    }
-
-    fn tells(&self, sighting: &Sighting<'_>) -> bool {
-        self.drift.enabled
-            && !sighting.is_silent
-            && sighting.observation.detection.confidence >= Confidence::Medium
-    }
-
-    fn new_data(
-        &mut self,
-        keys: index::Keys,
-        sighting: &Sighting<'_>,
-        watched: u64,
-        drifts: &mut Vec<Drift>,
-    ) {
-        let state = sighting.observation.detection.state;
-        let learning = millis(self.drift.learning);
-        // What lost its row lately may look new.
-        let forgets = self
-            .lost_row
-            .is_some_and(|at| watched.saturating_sub(at) < learning.max(60_000));
-        if !self.tells(sighting) || state == State::Test || forgets {
-            return;
-        }
-        let at = self.by_ends.get(&keys.ends).copied();
-        let Some(slot) = at.and_then(|at| self.edges.get_mut(at as usize)) else {
-            return;
-        };
-        if !slot.edge.told.allows(watched, NEW_DATA) {
-            self.totals.untold += 1;
-            return;
-        }
-        let detector = sighting.observation.detection.detector;
-        let mut detectors: Vec<String> = self
-            .by_place
-            .get(&keys.place)
-            .into_iter()
-            .flatten()
-            .filter_map(|&at| self.slots.get(at as usize)?.as_ref())
-            .map(|slot| slot.names.detector.to_string())
-            .filter(|known| known != detector)
-            .collect();
-        detectors.sort();
-        detectors.dedup();
-        drifts.push(Drift {
-            kind: Kind::NewData,
-            before: Facts {
-                detectors: Some(detectors),
-                ..Facts::default()
-            },
-            after: Facts {
-                detectors: Some(vec![detector.to_owned()]),
-                state: Some(state),
-                ..Facts::default()
-            },
-        });
-    }
-
-    fn names(&mut self, source: Arc<Party>, destination: Arc<Party>, observation: &Observation) -> Names {
-        let detection = &observation.detection;
-        let (detector, category, regulations) = self.index.detector(
-            detection.detector,
-            observation.category,
-            observation.regulations,
-            detection.extra_regulations,
-        );
-        Names {
-            source,
-            destination,
-            operation: observation.flow.operation.as_deref().map(cut),
-            part: self.index.text(observation.place.name()),
-            field: detection
-                .field
-                .path
-                .as_deref()
-                .map(|path| cut(&without_indices(path))),
-            detector,
-            category,
-            regulations,
-        }
     }
 
     /// A row for a field that has none: one of its own if it weighs enough, else that of the rest.
@@ -531,50 +322,6 @@ impl Book {
         }
     }
 
-    /// Removes what was not seen for `age` of watched time.
-    pub fn expire(&mut self, age: std::time::Duration, now: Instant) {
-        let watched = self.clock.watched(now);
-        let is_old = |last: u64| watched.saturating_sub(last) > millis(age);
-        for at in 0..self.slots.len() {
-            let Some(slot) = &self.slots[at] else { continue };
-            if !is_old(slot.record.last_watched) {
-                continue;
-            }
-            let at = u32::try_from(at).unwrap_or(u32::MAX);
-            if let Some(slot) = self.remove(at) {
-                self.totals.expired += slot.record.counts().total();
-                match &*slot.names.part {
-                    REST => self.rests -= 1,
-                    _ => self.room.leave(at, slot.hash, 0),
-                }
-            }
-        }
-        let before = self.edges.len();
-        self.edges.retain(|slot| !is_old(slot.edge.last));
-        if self.edges.len() != before {
-            self.rewrites = true;
-            self.by_ends.clear();
-            for (at, slot) in self.edges.iter().enumerate() {
-                let ends = self.index.ends(&slot.edge.source, &slot.edge.destination);
-                self.by_ends.insert(ends, u32::try_from(at).unwrap_or(u32::MAX));
-            }
-        }
-    }
-
-    /// Takes the rows of the lightest tenth of the fields; they are counted with the rest. Returns
-    /// how many those were.
-    pub fn shed(&mut self) -> usize {
-        let watched = self.clock.watched(Instant::now());
-        let most = self.room.len() / 10;
-        for shed in 0..most {
-            match self.room.lightest() {
-                Some(at) => self.evict(at, watched),
-                None => return shed,
-            }
-        }
-        most
-    }
-
     /// Every row, in no order.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.slots.iter().flatten().map(row)
@@ -597,151 +344,6 @@ impl Book {
             ..self.totals.clone()
         }
     }
-
-    /// Kinds of data on edges that were seen since the last call: coverage for the metrics.
-    pub fn fresh(&mut self) -> Vec<(Box<str>, Party, Party, Counts)> {
-        let mut fresh = Vec::new();
-        for slot in &mut self.edges {
-            if !std::mem::take(&mut slot.is_fresh) {
-                continue;
-            }
-            let Edge {
-                source,
-                destination,
-                kinds,
-                ..
-            } = &slot.edge;
-            let of_kind = |kind: &super::edge::Kind| {
-                (
-                    kind.detector.clone(),
-                    source.clone(),
-                    destination.clone(),
-                    kind.lately(),
-                )
-            };
-            fresh.extend(kinds.iter().map(of_kind));
-        }
-        fresh
-    }
-}
-
-/// What changed since the last batch: rows and edges as they are now.
-#[derive(Debug, Default)]
-pub struct Batch {
-    pub rows: Vec<(u64, Row)>,
-    /// Rows that are no more.
-    pub gone: Vec<u64>,
-    pub(super) edges: Vec<(u64, Edge)>,
-    /// This is all there is, and what was written before is to be forgotten.
-    pub is_everything: bool,
-    pub totals: Totals,
-}
-
-impl Batch {
-    /// True when nothing but time changed.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.gone.is_empty() && self.edges.is_empty() && !self.is_everything
-    }
-}
-
-impl Book {
-    /// What is to be written, which then counts as written.
-    pub fn take_batch(&mut self, now: Instant) -> Batch {
-        let is_everything = std::mem::take(&mut self.rewrites);
-        let mut rows = Vec::new();
-        if is_everything {
-            self.dirty.clear();
-            for slot in self.slots.iter_mut().flatten() {
-                slot.is_dirty = false;
-                rows.push((slot.id, row(slot)));
-            }
-        }
-        for at in std::mem::take(&mut self.dirty) {
-            if let Some(Some(slot)) = self.slots.get_mut(at as usize)
-                && std::mem::take(&mut slot.is_dirty)
-            {
-                rows.push((slot.id, row(slot)));
-            }
-        }
-        let mut edges = Vec::new();
-        for (at, slot) in (0..).zip(&mut self.edges) {
-            if std::mem::take(&mut slot.is_dirty) || is_everything {
-                edges.push((at, slot.edge.clone()));
-            }
-        }
-        Batch {
-            rows,
-            gone: std::mem::take(&mut self.gone),
-            edges,
-            is_everything,
-            totals: self.totals(now),
-        }
-    }
-
-    /// The last batch was not written: the next one is everything.
-    pub fn write_all_again(&mut self) {
-        self.rewrites = true;
-    }
-
-    /// Adds what an earlier run wrote. The next batch is everything.
-    pub(super) fn load(&mut self, rows: Vec<Row>, edges: Vec<Edge>, totals: Totals) {
-        self.clock.resume(totals.watched, totals.wall);
-        let own = &mut self.totals;
-        if own.observed == 0 || totals.observed > 0 && totals.began < own.began {
-            own.began = totals.began;
-        }
-        own.observed = own.observed.saturating_add(totals.observed);
-        own.expired = own.expired.saturating_add(totals.expired);
-        own.evicted = own.evicted.saturating_add(totals.evicted);
-        own.edges_lost = own.edges_lost.saturating_add(totals.edges_lost);
-        own.untold = own.untold.saturating_add(totals.untold);
-        rows.into_iter().for_each(|row| self.restore(row));
-        for edge in edges {
-            let ends = self.index.ends(&edge.source, &edge.destination);
-            let at = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
-            match self.by_ends.get(&ends).copied() {
-                Some(known) => {
-                    if let Some(slot) = self.edges.get_mut(known as usize) {
-                        slot.edge.add(edge);
-                    }
-                }
-                None if self.edges.len() >= self.limits.edges => self.totals.edges_lost += 1,
-                None => {
-                    self.by_ends.insert(ends, at);
-                    self.edges.push(EdgeSlot {
-                        edge,
-                        is_dirty: false,
-                        is_fresh: true,
-                    });
-                }
-            }
-        }
-        self.rewrites = true;
-    }
-
-    fn restore(&mut self, row: Row) {
-        let keys = self.index.keys_of(&row.field);
-        let names = self.index.names(&row);
-        let is_rest = row.is_rest();
-        // With fewer rows than before, or twice the same one, counts go on in another row.
-        let known = self.by_hash.get(&keys.field).copied();
-        let beyond = !is_rest && self.room.is_full();
-        if known.is_some() || beyond {
-            let at = known.unwrap_or_else(|| self.rest_of(&names));
-            if let Some(Some(slot)) = self.slots.get_mut(at as usize) {
-                slot.record.add(&row.record);
-            }
-            self.totals.evicted += u64::from(beyond && known.is_none());
-            self.touch(at);
-            return;
-        }
-        let class = Class::of(&row.record);
-        let at = self.insert(keys.field, keys.place, names, row.record);
-        match is_rest {
-            true => self.rests += 1,
-            false => self.room.enter(at, class),
-        }
-    }
 }
 
 fn write(record: &mut Record, sighting: &Sighting<'_>, watched: u64, wall: i64) {
@@ -754,7 +356,7 @@ fn write(record: &mut Record, sighting: &Sighting<'_>, watched: u64, wall: i64) 
     let count = counts.of_mut(detection.state);
     *count = count.saturating_add(1);
     record.first_seen = record.first_seen.min(wall);
-    record.last_seen = record.last_seen.max(wall);
+    record.last_seen = later(record.last_seen, wall);
     record.last_watched = watched;
     record.score_bits = record.score_bits.max(detection.score_bits);
     if let Some(verdict) = sighting.verdict {
@@ -769,28 +371,4 @@ fn facts(counts: &Counts, state: State) -> Facts {
         values: Some(counts.total()),
         ..Facts::default()
     }
-}
-
-fn row_field(names: &Names) -> Field {
-    Field {
-        source: (*names.source).clone(),
-        destination: (*names.destination).clone(),
-        operation: names.operation.clone(),
-        part: (&*names.part).into(),
-        field: names.field.clone(),
-        detector: (&*names.detector).into(),
-    }
-}
-
-fn row(slot: &Slot) -> Row {
-    Row {
-        field: row_field(&slot.names),
-        category: (&*slot.names.category).into(),
-        regulations: slot.names.regulations.to_vec(),
-        record: slot.record.clone(),
-    }
-}
-
-fn cut(text: &str) -> Box<str> {
-    text[..text.floor_char_boundary(TEXT_LIMIT)].into()
 }

@@ -2,11 +2,15 @@
 //!
 //! Goes in: the monotonic clock and the wall clock. Comes out: *watched* time, which only passes
 //! while the daemon runs and which no change of the wall clock moves: all spans are measured in it.
-//! And the wall time that people read, which never goes back.
+//! And the wall time that people read. It does not go back by the small steps in which clocks are kept right; after
+//! one that was set back by more, it follows.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+
+/// A clock that goes back by more was set, ms.
+pub(super) const STEP: i64 = 60_000;
 
 /// Both times, going on from where an earlier run ended.
 #[derive(Debug)]
@@ -39,15 +43,23 @@ impl Clock {
         self.before.saturating_add(millis(run))
     }
 
-    /// Wall time, Unix ms: `now`, or the latest given out where that is later.
+    /// Wall time, Unix ms: `now`, or the latest given out where that is a little later.
     pub(super) fn wall(&mut self, now: Timestamp) -> i64 {
-        self.wall = self.wall.max(now.as_millisecond());
+        self.wall = later(self.wall, now.as_millisecond());
         self.wall
     }
 
     /// The latest wall time given out; `None` before the first.
     pub(super) fn last_wall(&self) -> Option<i64> {
         (self.wall != i64::MIN).then_some(self.wall)
+    }
+}
+
+/// The later of two times, or `now` where the clock was set back since `before`.
+pub(super) fn later(before: i64, now: i64) -> i64 {
+    match before.saturating_sub(now) > STEP {
+        true => now,
+        false => before.max(now),
     }
 }
 
@@ -60,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wall_time_never_goes_back_and_does_not_move_watched_time() {
+    fn wall_time_goes_back_only_with_a_clock_that_was_set_and_does_not_move_watched_time() {
         let start = Instant::now();
         let mut clock = Clock::new(start);
         clock.resume(5_000, 1_000);
@@ -70,5 +82,10 @@ mod tests {
         assert_eq!(clock.wall(at(2_000)), 9_000);
         assert_eq!(clock.watched(start + Duration::from_secs(2)), 7_000);
         assert_eq!(clock.last_wall(), Some(9_000));
+        let year = 31_536_000_000;
+        assert_eq!(clock.wall(at(year)), year);
+        assert_eq!(clock.wall(at(year - STEP)), year);
+        assert_eq!(clock.wall(at(10_000)), 10_000, "it was set back");
+        assert_eq!(clock.watched(start + Duration::from_secs(2)), 7_000);
     }
 }

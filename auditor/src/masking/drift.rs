@@ -1,5 +1,5 @@
 //! What changed: a field that lost its mask, a new kind of data, a new flow, encryption that went
-//! away, a burst.
+//! away, a burst, a flow that falls.
 //!
 //! Goes in: one value, with what its field and its edge were before it. Comes out: the [`Drift`]s
 //! that begin with it. Nothing is told while learning, and nothing twice while it goes on.
@@ -17,6 +17,8 @@
 //! - The usual rate of an edge is the highest of its learning time. It is not raised by anything
 //!   that was not told: only a burst that was told, and lasted for the learning time, is usual then.
 //!   So it can not be raised in steps that nobody hears about.
+//! - A kind of data has fallen when twenty values of it are waited for much longer than they ever took in the learning
+//!   time, see [`super::pace`]: a night that was learnt is no fall.
 //! - A new edge, and a new kind of data in a field, are told once, at first sight.
 //!
 //! Spans are watched time: they pass while the daemon runs, whatever the wall clock does.
@@ -24,7 +26,7 @@
 use std::time::Duration;
 
 use super::record::Usual;
-use crate::detect::State;
+use crate::detect::{Severity, State};
 use crate::report::finding::{Facts, Kind};
 
 /// Values that make something usual.
@@ -62,6 +64,19 @@ pub struct Drift {
     pub kind: Kind,
     pub before: Facts,
     pub after: Facts,
+    /// Where it is another one than that of the value.
+    pub severity: Option<Severity>,
+}
+
+impl Drift {
+    pub(super) fn new(kind: Kind, before: Facts, after: Facts) -> Self {
+        Self {
+            kind,
+            before,
+            after,
+            severity: None,
+        }
+    }
 }
 
 /// What a value does to what is usual in its field. `is_agreed`: policy allows it. Returns whether

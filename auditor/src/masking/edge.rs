@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Party;
 use super::drift::{FLOOR, QUIET, SURE, WINDOW};
+use super::pace::Pace;
 use super::record::Counts;
 use crate::detect::State;
 
@@ -57,6 +58,7 @@ pub(super) struct Kind {
     pub epoch: u64,
     pub born: u64,
     pub rate: Rate,
+    pub pace: Pace,
 }
 
 /// How many values come within a window.
@@ -156,8 +158,8 @@ impl Rate {
 }
 
 impl Edge {
-    /// The kind of data, made when it is new; `None` when there are too many.
-    pub(super) fn kind(&mut self, detector: &str, watched: u64) -> Option<&mut Kind> {
+    /// The place of a kind of data, made when it is new; `None` when there are too many.
+    pub(super) fn kind(&mut self, detector: &str, watched: u64) -> Option<usize> {
         let known = self.kinds.iter().position(|kind| &*kind.detector == detector);
         let index = match known {
             Some(index) => index,
@@ -171,7 +173,7 @@ impl Edge {
                 self.kinds.len() - 1
             }
         };
-        self.kinds.get_mut(index)
+        Some(index)
     }
 }
 
@@ -185,16 +187,50 @@ impl Edge {
             self.wire = earlier.wire;
         }
         for kind in earlier.kinds {
-            if let Some(own) = self.kind(&kind.detector, kind.born) {
+            if let Some(place) = self.kind(&kind.detector, kind.born) {
+                let own = &mut self.kinds[place];
                 own.counts.add(&kind.counts);
                 own.born = own.born.min(kind.born);
                 own.rate = kind.rate;
+                own.pace = kind.pace;
+            }
+        }
+    }
+}
+
+impl Edge {
+    /// Adds what turned out to be of this edge. What is usual here stays.
+    pub(super) fn join(&mut self, other: Self) {
+        self.born = self.born.min(other.born);
+        self.last = self.last.max(other.last);
+        self.regulated |= other.regulated;
+        for kind in other.kinds {
+            if let Some(place) = self.kind(&kind.detector, kind.born) {
+                let own = &mut self.kinds[place];
+                own.counts.add(&kind.counts);
+                own.born = own.born.min(kind.born);
+                if own.epoch == kind.epoch {
+                    own.lately[0].add(&kind.lately[0]);
+                    own.lately[1].add(&kind.lately[1]);
+                }
             }
         }
     }
 }
 
 impl Kind {
+    /// One value less.
+    pub(super) fn uncount(&mut self, state: State) {
+        let lately = match self.lately[0].of(state) {
+            0 => 1,
+            _ => 0,
+        };
+        for counts in [&mut self.counts, &mut self.lately[lately]] {
+            let count = counts.of_mut(state);
+            *count = count.saturating_sub(1);
+        }
+    }
+
     pub(super) fn count(&mut self, state: State, watched: u64) {
         let epoch = watched / LATELY;
         self.lately = match epoch.saturating_sub(self.epoch) {

@@ -13,6 +13,7 @@ pub mod drift;
 mod edge;
 mod frequency;
 pub mod keeper;
+mod pace;
 mod party;
 mod rank;
 pub mod record;

@@ -69,6 +69,13 @@ impl Party {
         self.kind != UNKNOWN.0
     }
 
+    /// Whether it stands for one end alone, not for all that have no name or found no row.
+    pub(super) fn is_one(&self) -> bool {
+        *self != Self::other()
+            && self.kind != UNKNOWN.0
+            && (self.kind.as_str(), self.name.as_str()) != EXTERNAL
+    }
+
     /// `shop/Deployment/checkout`, of a program its file name only.
     pub fn short(&self) -> String {
         Name {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::book::without_indices;
 use super::{Party, Record};
 
 /// `part` of the row that counts what has no row of its own.
@@ -21,6 +22,13 @@ pub struct Field {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<Box<str>>,
     pub detector: Box<str>,
+}
+
+impl Field {
+    /// A path of a value as the ledger keeps it: all elements of a list are one field.
+    pub fn path(path: &str) -> Box<str> {
+        without_indices(path).into()
+    }
 }
 
 /// A field and what went through it.

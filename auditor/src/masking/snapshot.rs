@@ -4,19 +4,18 @@
 //! [`super::store::read`] read; or a journal of findings. Comes out: a [`Snapshot`], and of several
 //! one that counts nothing twice.
 
-use std::collections::{BTreeMap, HashMap};
+mod journal;
+
+use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::Book;
 use super::book::Totals;
-use super::record::{Counts, Judgement, Record};
+use super::record::{Counts, Record};
 use super::row::{Field, Row};
 use super::store::{Stored, Traffic};
-use super::{Book, Party};
-use crate::detect::State;
-use crate::detect::catalogue;
-use crate::report::finding::End;
 
 /// `schema` of the first line.
 pub const SCHEMA: &str = "auditor.masking/v1";
@@ -116,7 +115,7 @@ impl Snapshot {
                     .map_err(|error| SnapshotError::Line(1, error.to_string()))?;
                 rows(header, &mut lines, &mut line)
             }
-            Some(crate::report::finding::SCHEMA) => journal(&mut lines, &mut line),
+            Some(crate::report::finding::SCHEMA) => journal::read(&mut lines, &mut line),
             _ => Err(SnapshotError::Line(
                 1,
                 format!("it is neither {SCHEMA} nor a journal of findings"),
@@ -228,234 +227,5 @@ fn rows(header: Header, lines: &mut impl BufRead, line: &mut Vec<u8>) -> Result<
     Ok(snapshot)
 }
 
-/// A finding as far as it matters here.
-#[derive(Deserialize)]
-struct Line {
-    id: String,
-    revision: u32,
-    kind: String,
-    detector: String,
-    #[serde(default)]
-    category: String,
-    #[serde(default)]
-    regulations: Vec<Box<str>>,
-    state: State,
-    #[serde(default)]
-    score_bits: f32,
-    #[serde(default)]
-    sample: String,
-    #[serde(default)]
-    count: u64,
-    #[serde(default)]
-    first_seen: Option<jiff::Timestamp>,
-    #[serde(default)]
-    last_seen: Option<jiff::Timestamp>,
-    location: Location,
-    #[serde(default)]
-    flow: Flow,
-    #[serde(default)]
-    source: End,
-    #[serde(default)]
-    destination: End,
-    #[serde(default)]
-    policy: Option<Policy>,
-}
-
-#[derive(Deserialize)]
-struct Location {
-    part: Box<str>,
-    field: Option<Box<str>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Flow {
-    operation: Option<Box<str>>,
-}
-
-#[derive(Deserialize)]
-struct Policy {
-    verdict: String,
-}
-
-/// A journal: the last revision of each finding. `line` holds the first line.
-fn journal(lines: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Snapshot, SnapshotError> {
-    let mut last: BTreeMap<String, Line> = BTreeMap::new();
-    loop {
-        // What is no finding is for other readers of the journal.
-        if let Ok(finding) = serde_json::from_slice::<Line>(line)
-            && matches!(
-                finding.kind.as_str(),
-                "leak" | "observation" | "plaintext_transport" | "update"
-            )
-        {
-            let is_newer = last
-                .get(&finding.id)
-                .is_none_or(|known| known.revision <= finding.revision);
-            if is_newer {
-                last.insert(finding.id.clone(), finding);
-            }
-            if last.len() > MOST {
-                return Err(SnapshotError::TooMany);
-            }
-        }
-        if !next(lines, line)? {
-            break;
-        }
-    }
-    let mut rows: HashMap<Field, Row> = HashMap::new();
-    let mut observed = 0_u64;
-    for finding in last.into_values() {
-        observed = observed.saturating_add(finding.count);
-        let row = row_of(finding);
-        match rows.get_mut(&row.field) {
-            Some(known) => known.record.add(&row.record),
-            None => _ = rows.insert(row.field.clone(), row),
-        }
-    }
-    let mut snapshot = Snapshot::with(
-        Totals {
-            observed,
-            ..Totals::default()
-        },
-        Traffic::default(),
-        rows.into_values().collect(),
-    );
-    snapshot.header.journal = true;
-    let times = snapshot.rows.iter().map(|row| &row.record);
-    snapshot.header.totals.began = times.clone().map(|record| record.first_seen).min().unwrap_or(0);
-    snapshot.header.totals.wall = times.map(|record| record.last_seen).max().unwrap_or(0);
-    Ok(snapshot)
-}
-
-fn row_of(finding: Line) -> Row {
-    let verdict = finding.policy.map(|policy| match policy.verdict.as_str() {
-        "allowed" => Judgement::Allowed,
-        _ => Judgement::Violation,
-    });
-    let mut record = Record {
-        first_seen: finding.first_seen.map_or(0, jiff::Timestamp::as_millisecond),
-        last_seen: finding.last_seen.map_or(0, jiff::Timestamp::as_millisecond),
-        sample: finding.sample.into(),
-        verdict,
-        score_bits: finding.score_bits,
-        ..Record::default()
-    };
-    *record.sent.of_mut(finding.state) = finding.count;
-    let known = catalogue::find(&finding.detector);
-    let category = known.map_or(finding.category, |row| row.category.to_owned());
-    Row {
-        field: Field {
-            source: Party::of(&finding.source),
-            destination: Party::of(&finding.destination),
-            operation: finding.flow.operation,
-            part: finding.location.part,
-            field: finding
-                .location
-                .field
-                .map(|path| super::book::without_indices(&path).into()),
-            detector: finding.detector.into(),
-        },
-        category: category.into(),
-        regulations: finding.regulations,
-        record,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::masking::tests::{Bench, seen};
-
-    fn node(sent: u64, received: u64) -> Snapshot {
-        let mut bench = Bench::new(10);
-        bench.see(&seen("$.card", State::Clear));
-        let mut snapshot = Snapshot::of(&bench.book, Traffic::default(), bench.now);
-        let record = &mut snapshot.rows[0].record;
-        record.sent.clear = sent;
-        record.received.clear = received;
-        snapshot
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let mut bench = Bench::new(10);
-        for state in Counts::STATES {
-            bench.see(&seen("$.card", state));
-            bench.see(&seen("$.other", state));
-        }
-        let snapshot = Snapshot::of(&bench.book, Traffic::default(), bench.now);
-        let mut lines = Vec::new();
-        snapshot.write(&mut lines).unwrap();
-        assert_eq!(Snapshot::read(lines.as_slice()).unwrap(), snapshot);
-    }
-
-    #[test]
-    fn what_two_nodes_saw_of_one_value_counts_once() {
-        let clear = |nodes: &[Snapshot]| {
-            let merged = Snapshot::merge(nodes.to_vec());
-            assert_eq!(merged.rows.len(), 1);
-            merged.rows[0].record.counts().clear
-        };
-        assert_eq!(clear(&[node(5, 2)]), 7, "one node counts nothing twice itself");
-        assert_eq!(clear(&[node(10, 0), node(0, 10)]), 10);
-        assert_eq!(clear(&[node(10, 0), node(0, 14)]), 14, "four came from elsewhere");
-        assert_eq!(clear(&[node(10, 3), node(4, 8)]), 14);
-        assert_eq!(clear(&[node(0, 3), node(0, 4)]), 7);
-    }
-
-    #[test]
-    fn what_came_since_is_what_is_more() {
-        let mut bench = Bench::new(10);
-        bench.see(&seen("$.card", State::Clear));
-        bench.see(&seen("$.quiet", State::Clear));
-        let before = Snapshot::of(&bench.book, Traffic::default(), bench.now);
-        bench.see(&seen("$.card", State::Masked));
-        bench.see(&seen("$.new", State::Hashed));
-        let after = Snapshot::of(&bench.book, Traffic::default(), bench.now).since(&before);
-        let counts: Vec<_> = after.rows.iter().map(|row| row.record.counts()).collect();
-        assert_eq!(counts.len(), 2, "{counts:?}");
-        assert!(counts.iter().all(|counts| counts.coverage() == Some(1.0)));
-        assert_eq!(after.header.totals.observed, 2);
-    }
-
-    #[test]
-    fn of_a_journal_the_last_revision_counts() {
-        let finding = |id: &str, revision: u32, count: u64, state: &str| {
-            format!(
-                r#"{{"schema":"auditor.finding/v1","id":"{id}","revision":{revision},"kind":"leak","detector":"payment_card","state":"{state}","count":{count},"first_seen":"2026-03-01T10:00:00.000Z","last_seen":"2026-03-01T10:00:05.000Z","regulations":["pci-dss"],"location":{{"part":"request.body","field":"$.a[3].b","start":0,"end":1}}}}"#
-            )
-        };
-        let lines = [
-            finding("a", 1, 1, "clear"),
-            finding("a", 3, 9, "clear"),
-            String::new(),
-            finding("a", 2, 5, "clear"),
-            finding("b", 1, 3, "masked"),
-            r#"{"schema":"auditor.summary/v1"}"#.to_owned(),
-            "broken".to_owned(),
-        ];
-        let snapshot = Snapshot::read(lines.join("\n").as_bytes()).unwrap();
-        assert!(snapshot.header.journal);
-        assert_eq!(snapshot.rows.len(), 1);
-        let counts = snapshot.rows[0].record.counts();
-        assert_eq!((counts.clear, counts.masked), (9, 3));
-        assert_eq!(snapshot.rows[0].field.field.as_deref(), Some("$.a[*].b"));
-        assert_eq!(&*snapshot.rows[0].category, "payment");
-    }
-
-    #[test]
-    fn what_is_no_ledger_says_so() {
-        for (text, expected) in [
-            ("", "it is empty"),
-            ("\n\n", "it is empty"),
-            ("[", "line 1: "),
-            ("{}", "line 1: it is neither"),
-            (r#"{"error":"no"}"#, "no"),
-            ("{\"schema\":\"auditor.masking/v1\"}\n[]", "line 2: "),
-        ] {
-            let error = Snapshot::read(text.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{text}: {error}");
-        }
-    }
-}
+mod tests;

@@ -233,8 +233,11 @@ fn a_million_distinct_fields_take_less_than_100_mib_and_the_worst_leaks_are_exac
             "{at}"
         );
     }
-    assert_eq!(bench.total(), bench.book.totals(bench.now).observed);
-    assert_eq!(bench.book.totals(bench.now).observed, 1_020_000);
+    let totals = bench.book.totals(bench.now);
+    assert_eq!((bench.total(), totals.observed), (1_020_000, 1_020_000));
+    // Each of them had no row at least once, but for those that have one now.
+    assert_eq!(bench.book.fields(), 32_768);
+    assert!(totals.evicted >= 1_000_100 - 32_768, "{}", totals.evicted);
 }
 
 #[test]
@@ -377,4 +380,32 @@ proptest::proptest! {
         }
         proptest::prop_assert!(bench.book.fields() <= fields);
     }
+}
+
+#[test]
+fn a_kind_of_data_that_stops_is_told_with_its_last_value_and_as_low() {
+    let settings = Settings {
+        learning: Duration::from_secs(600),
+        ..Settings::default()
+    };
+    let mut bench = Bench::with(Limits::default(), settings);
+    for _ in 0..700 {
+        bench.see(&seen("$.card", State::Masked));
+        bench.pass(1);
+        assert!(bench.book.falls(bench.now).is_empty());
+    }
+    bench.pass(599);
+    assert!(bench.book.falls(bench.now).is_empty());
+    bench.pass(3);
+    let falls = bench.book.falls(bench.now);
+    let [(last, fall)] = falls.as_slice() else {
+        panic!("{falls:?}")
+    };
+    assert_eq!(last.detection.field.path.as_deref(), Some("$.card"));
+    assert_eq!(fall.kind, Kind::RateChange);
+    assert_eq!(fall.severity, Some(crate::detect::Severity::Low));
+    assert_eq!((fall.before.values, fall.after.values), (Some(20), Some(0)));
+    assert!(fall.after.seconds > fall.before.seconds.map(|usual| 10 * usual));
+    bench.pass(100_000);
+    assert!(bench.book.falls(bench.now).is_empty(), "it was told");
 }

@@ -25,6 +25,7 @@ use crate::{
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
     identity::{
+        self,
         pairs::AddressPair,
         translations::{Translation, Translations},
     },
@@ -37,7 +38,7 @@ use crate::{
         naming::Name,
         observation::Observation,
     },
-    serve::metrics::Reporter as Side,
+    serve::metrics::{Counted, Reporter as Side},
 };
 
 /// How long a received value waits for the sender's record of it, which may come by another ring.
@@ -67,6 +68,15 @@ struct Sighting {
     fingerprint: String,
 }
 
+/// Whoever asks for unsure findings gets them at once.
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    if settings.min_confidence == Confidence::Low {
+        limits.held_per_field = 0;
+    }
+    limits
+}
+
 /// Turns what the sessions see into findings.
 pub struct Reporter {
     aggregator: Aggregator,
@@ -84,11 +94,7 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter for one session.
     pub fn new(settings: Settings, judge: Judge, shared: Arc<Shared>) -> Self {
-        let mut limits = Limits::default();
-        if settings.min_confidence == Confidence::Low {
-            // Whoever asks for unsure findings gets them at once.
-            limits.held_per_field = 0;
-        }
+        let limits = limits(&settings);
         Self {
             aggregator: Aggregator::new(settings, judge),
             late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
@@ -101,6 +107,12 @@ impl Reporter {
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
         }
+    }
+
+    /// Other bounds and filters from now on.
+    pub fn set(&mut self, settings: Settings) {
+        self.sketches.set_limits(limits(&settings));
+        self.aggregator.set(settings);
     }
 
     /// Counts every value in this ledger too, and reports drift.
@@ -159,7 +171,9 @@ impl Reporter {
         if self.measured.is_none_or(|at| at.elapsed() > GAUGES) {
             self.measured = Some(Instant::now());
             self.measure();
+            self.shared.clock.compare();
             findings.extend(self.correct());
+            findings.extend(self.fallen());
         }
         findings.extend(self.aggregator.due(Timestamp::now()));
         findings
@@ -249,7 +263,7 @@ impl Reporter {
             && *count > 0
         {
             *count -= 1;
-            self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
+            self.shared.totals.other_end.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
         let observation = &mut seen.observation;
@@ -280,10 +294,7 @@ impl Reporter {
         for outcome in outcomes {
             findings.extend(match outcome {
                 Outcome::Observed(observed, side) => self.sketch(observed, side),
-                Outcome::Amended { before, now, side } => {
-                    let amended = self.aggregator.amend(&before, &now.observation, Timestamp::now());
-                    amended.unwrap_or_else(|| self.offer(*now, side))
-                }
+                Outcome::Amended { before, now, side } => self.amend(&before, &now.observation, side),
             });
         }
         let merged = self.hops.merged();
@@ -298,11 +309,60 @@ impl Reporter {
         }
     }
 
+    /// Counts a value under the ends that it turned out to have.
+    fn amend(&mut self, before: &Observation, now: &Observation, side: Side) -> Vec<Finding> {
+        let time = Timestamp::now();
+        let Some(amended) = self.aggregator.amend(before, now, time) else {
+            return Vec::new();
+        };
+        if let Some(turned) = amended.turned {
+            self.shared.metrics.turned(Counted::of(now), turned, side);
+        }
+        let mut findings = amended.findings;
+        if let Some(ledger) = &self.masking {
+            let judged = amended.judged.as_deref();
+            for drift in masking::recount(ledger, before, now, judged, side) {
+                self.shared.metrics.drift(drift.kind);
+                findings.push(now.clone().into_drift(judged, drift, time));
+            }
+        }
+        findings
+    }
+
     /// Corrects findings that went out before the names of their ends were known.
     fn correct(&mut self) -> Vec<Finding> {
         let names = &self.shared.naming.names;
-        self.aggregator
-            .correct(|end| _ = names.name(end), Timestamp::now())
+        let corrected = self
+            .aggregator
+            .correct(|end| _ = names.name(end), Timestamp::now());
+        if let Some(ledger) = &self.masking {
+            masking::rename(ledger, &corrected);
+        }
+        for one in &corrected {
+            let finding = &one.update;
+            if let (Some(turned), Some(counted)) = (one.turned, Counted::of_finding(finding)) {
+                // The process is at the end that this node watched.
+                let is_source = counted.source.process.is_some();
+                let side = if is_source {
+                    Side::Source
+                } else {
+                    Side::Destination
+                };
+                self.shared.metrics.turned(counted, turned, side);
+            }
+        }
+        corrected.into_iter().map(|one| one.update).collect()
+    }
+
+    /// Tells of kinds of data that come no more.
+    fn fallen(&mut self) -> Vec<Finding> {
+        let falls = self.masking.as_ref().map(masking::falls).unwrap_or_default();
+        let now = Timestamp::now();
+        let told = falls.into_iter().map(|(last, drift)| {
+            self.shared.metrics.drift(drift.kind);
+            last.into_drift(None, drift, now)
+        });
+        told.collect()
     }
 
     /// The owner of the other end of the socket, when it is known by now.
@@ -318,7 +378,7 @@ impl Reporter {
         {
             let process = peers.processes.of(tgid);
             let address = peers.pairs.other(pair).local;
-            *remote = peers.local_end(&process, Some(address), IdentifiedBy::SocketPair);
+            *remote = identity::local_end(&process, Some(address), IdentifiedBy::SocketPair);
         }
     }
 

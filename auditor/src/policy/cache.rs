@@ -13,14 +13,17 @@ use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::compile::Policies;
+use super::fields::{Found, Place};
 use super::{Flow, Judged, verdict};
 use crate::identity::selector::{Key, attribute, is_external};
 use crate::report::finding::End;
 
 /// Flows remembered.
 const FLOWS: usize = 65_536;
-/// Pairs of ends, by detector, whose rules are remembered.
+/// Pairs of ends, by detector, whose rules are remembered; and as many of those with a state and an operation.
 const PAIRS: usize = 8192;
+/// Rules of all that are remembered.
+const RULES: usize = 1 << 20;
 
 type Hash128 = (u64, u64);
 
@@ -29,10 +32,32 @@ type Hash128 = (u64, u64);
 pub(super) struct Cache {
     seeds: [RandomState; 2],
     answers: HashMap<Hash128, Option<Arc<Judged>>, foldhash::fast::RandomState>,
-    candidates: HashMap<Hash128, Arc<[u32]>, foldhash::fast::RandomState>,
+    candidates: Remembered<Arc<[u32]>>,
+    places: Remembered<Arc<Place>>,
+    found: Found,
     /// When a rule ends, and with it what is remembered.
     until: Option<Option<Timestamp>>,
+    /// When it was asked last.
+    asked: Timestamp,
     text: Vec<u8>,
+}
+
+/// What takes room by the number of its rules.
+#[derive(Default)]
+struct Remembered<T> {
+    known: HashMap<Hash128, T, foldhash::fast::RandomState>,
+    rules: usize,
+}
+
+impl<T: Clone> Remembered<T> {
+    fn keep(&mut self, key: Hash128, what: &T, rules: usize) {
+        self.rules += rules;
+        if self.known.len() >= PAIRS || self.rules > RULES {
+            self.known.clear();
+            self.rules = rules;
+        }
+        self.known.insert(key, what.clone());
+    }
 }
 
 impl fmt::Debug for Cache {
@@ -58,16 +83,18 @@ impl Cache {
             .iter()
             .for_each(|law| write(&mut self.text, Some(law)));
         let pair = self.text.len();
-        write(&mut self.text, flow.operation);
-        write(&mut self.text, flow.field);
         let bits = u8::from(flow.encrypted) | u8::from(flow.same_host) << 1 | (flow.state as u8) << 2;
         self.text.push(bits);
+        write(&mut self.text, flow.operation);
+        let place = self.text.len();
+        write(&mut self.text, flow.field);
         let key = self.hash(self.text.len());
         if let Some(answer) = self.answers.get(&key) {
             return answer.clone();
         }
-        let candidates = self.candidates(policies, flow, pair);
-        let answer = verdict(policies, &candidates, flow, now);
+        let place = self.place(policies, flow, pair, place);
+        let decides = place.decide(policies, flow.field, &mut self.found, now);
+        let answer = verdict(policies, decides, flow);
         if self.answers.len() >= FLOWS {
             self.answers.clear();
         }
@@ -75,24 +102,37 @@ impl Cache {
         answer
     }
 
+    /// `pair` and `whole` are lengths of the text.
+    fn place(&mut self, policies: &Policies, flow: &Flow<'_>, pair: usize, whole: usize) -> Arc<Place> {
+        let key = self.hash(whole);
+        if let Some(place) = self.places.known.get(&key) {
+            return Arc::clone(place);
+        }
+        let candidates = self.candidates(policies, flow, pair);
+        let place = Arc::new(policies.fields.place(&policies.rules, &candidates, flow));
+        self.places.keep(key, &place, place.len());
+        place
+    }
+
     fn candidates(&mut self, policies: &Policies, flow: &Flow<'_>, pair: usize) -> Arc<[u32]> {
         let key = self.hash(pair);
-        if let Some(candidates) = self.candidates.get(&key) {
+        if let Some(candidates) = self.candidates.known.get(&key) {
             return Arc::clone(candidates);
         }
         let candidates: Arc<[u32]> = policies.candidates(flow).into();
-        if self.candidates.len() >= PAIRS {
-            self.candidates.clear();
-        }
-        self.candidates.insert(key, Arc::clone(&candidates));
+        self.candidates.keep(key, &candidates, candidates.len());
         candidates
     }
 
     fn expire(&mut self, policies: &Policies, now: Timestamp) {
+        let is_set_back = now < std::mem::replace(&mut self.asked, now);
         let until = *self.until.get_or_insert_with(|| policies.next_end(now));
-        if until.is_some_and(|until| now >= until) {
-            self.answers.clear();
-            self.until = Some(policies.next_end(now));
+        if is_set_back || until.is_some_and(|until| now >= until) {
+            let next = policies.next_end(now);
+            if next != until {
+                self.answers.clear();
+            }
+            self.until = Some(next);
         }
     }
 

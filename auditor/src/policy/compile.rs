@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::fields::Fields;
 use super::load::Loaded;
 use super::model::{Document, Kind};
 use super::names::Names;
@@ -47,6 +48,7 @@ pub struct Policies {
     /// By the value that the sender has to have, rules in their order; and those without one.
     anchored: HashMap<(Key, String), Vec<u32>>,
     unanchored: Vec<u32>,
+    pub(super) fields: Fields,
 }
 
 /// Something wrong with a rule or a policy.
@@ -78,6 +80,7 @@ impl Policies {
             asks_external: false,
             anchored: HashMap::new(),
             unanchored: Vec::new(),
+            fields: Fields::default(),
         }
     }
 
@@ -180,6 +183,7 @@ impl Policies {
     }
 
     fn index(&mut self) {
+        self.fields = Fields::of(&self.rules);
         for (number, rule) in (0..).zip(&self.rules) {
             for selector in [&rule.from, &rule.to] {
                 let asked = selector.asks().map(|(key, label)| (key, label.to_owned()));
@@ -226,7 +230,7 @@ impl Policies {
     }
 
     /// The first of `candidates` that matches.
-    pub(super) fn first(&self, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<usize> {
+    fn first(&self, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<usize> {
         candidates.iter().map(|number| *number as usize).find(|number| {
             let rule = &self.rules[*number];
             rule.is_at(flow) && !rule.is_expired(now)

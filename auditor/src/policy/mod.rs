@@ -13,6 +13,7 @@ pub mod check;
 pub mod compile;
 pub mod expect;
 pub mod explain;
+mod fields;
 pub mod live;
 pub mod load;
 pub mod model;
@@ -105,11 +106,6 @@ impl Judge {
     /// What policy says about `observation`; `None` where it has nothing to say, which is about
     /// protected values only.
     pub fn judge(&mut self, observation: &Observation, now: Timestamp) -> Option<Arc<Judged>> {
-        let policies = self.current();
-        let state = observation.detection.state;
-        if state != State::Clear && !policies.states.contains(state) {
-            return None;
-        }
         let encrypted = observation.flow.encrypted;
         let flow = Flow {
             detector: observation.detection.detector,
@@ -118,11 +114,20 @@ impl Judge {
             destination: &observation.destination,
             operation: observation.flow.operation.as_deref(),
             field: observation.detection.field.path.as_deref(),
-            state,
+            state: observation.detection.state,
             encrypted,
             same_host: !encrypted && naming::same_host(&observation.source, &observation.destination),
         };
-        self.cache.judge(&policies, &flow, now)
+        self.judge_flow(&flow, now)
+    }
+
+    /// The same about a flow.
+    pub fn judge_flow(&mut self, flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
+        let policies = self.current();
+        if flow.state != State::Clear && !policies.states.contains(flow.state) {
+            return None;
+        }
+        self.cache.judge(&policies, flow, now)
     }
 
     fn current(&mut self) -> Arc<Policies> {
@@ -142,11 +147,12 @@ impl Judge {
 
 /// What `policies` say about a flow, without remembering anything.
 pub fn judge(policies: &Policies, flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
-    verdict(policies, &policies.candidates(flow), flow, now)
+    verdict(policies, policies.decide(flow, now), flow)
 }
 
-fn verdict(policies: &Policies, candidates: &[u32], flow: &Flow<'_>, now: Timestamp) -> Option<Arc<Judged>> {
-    match policies.first(candidates, flow, now) {
+/// What comes out where the rule of this number decides, or none.
+fn verdict(policies: &Policies, decides: Option<usize>, flow: &Flow<'_>) -> Option<Arc<Judged>> {
+    match decides {
         Some(number) => Some(policies.rules[number].judge(flow)),
         None if flow.state != State::Clear => None,
         None => Some(Arc::clone(policies.by_default(flow))),

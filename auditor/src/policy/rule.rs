@@ -196,9 +196,17 @@ impl CompiledRule {
 
     /// Whether the rest matches: state, operation, field.
     pub(super) fn is_at(&self, flow: &Flow<'_>) -> bool {
-        self.states.contains(flow.state)
-            && holds(&self.operations, flow.operation)
-            && holds(&self.fields, flow.field)
+        self.is_of(flow) && self.is_in(flow.field)
+    }
+
+    /// Whether state and operation match.
+    pub(super) fn is_of(&self, flow: &Flow<'_>) -> bool {
+        self.states.contains(flow.state) && holds(&self.operations, flow.operation)
+    }
+
+    /// Whether the field matches.
+    pub(super) fn is_in(&self, field: Option<&str>) -> bool {
+        holds(&self.fields, field)
     }
 
     /// What it decides about a flow that it matches.

@@ -326,3 +326,19 @@ fn a_dead_rule_is_found_with_what_takes_everything_from_it() {
     .map(|(rule, why)| (rule.to_owned(), why.to_owned()));
     assert_eq!(dead, expected);
 }
+
+#[test]
+fn a_rule_that_ended_decides_again_when_the_clock_was_only_wrong() {
+    let rule =
+        "{name: r, data: {detectors: [payment_card]}, action: ignore, until: 2026-06-20, reason: soon gone}";
+    let mut judge = Judge::new(Live::new(compiled(&policy(&[rule])).unwrap()).into());
+    for (at, expected) in [
+        (NOW, Verdict::Allowed),
+        ("2027-06-15T12:00:00Z", Verdict::Violation),
+        (NOW, Verdict::Allowed),
+        ("2026-06-21T00:00:00Z", Verdict::Violation),
+    ] {
+        let judged = judge.judge(&card(), at.parse().unwrap()).unwrap();
+        assert_eq!(judged.policy.verdict, expected, "{at}");
+    }
+}

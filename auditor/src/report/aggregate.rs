@@ -6,6 +6,7 @@
 
 mod amend;
 mod correct;
+mod rejudge;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,9 +22,16 @@ use super::summary::{FindingTally, ValueTally};
 use crate::detect::{Confidence, State};
 use crate::policy::{Judge, Judged};
 use crate::protocol::Direction;
+pub use amend::Amended;
+pub use correct::Corrected;
+use rejudge::Asked;
+pub use rejudge::Turned;
 
 /// Shortest time between two looks through all findings.
 const LOOK: SignedDuration = SignedDuration::from_millis(250);
+
+/// What is older than the latest by more was captured after the clock was set back.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Most revisions of one look, so that the sinks are not flooded; the rest follows with the next.
 const BATCH: usize = 1000;
@@ -93,6 +101,7 @@ pub struct Aggregator {
 
 struct Live {
     finding: Finding,
+    asked: Asked,
     touched: u64,
     sent: Timestamp,
     last_seen: Timestamp,
@@ -116,6 +125,11 @@ struct Key {
 }
 
 impl Aggregator {
+    /// Other bounds and filters from now on. Findings that are above a lower bound stay until they end.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// An empty aggregator that judges with `judge`.
     pub fn new(settings: Settings, judge: Judge) -> Self {
         Self {
@@ -155,17 +169,7 @@ impl Aggregator {
             Some(verdict) if state == State::Clear => Admission::Clear(verdict),
             _ => Admission::NotClear,
         };
-        let wanted = match &judged {
-            Some(judged) if judged.silent => false,
-            // Of what is protected, policy is heard about violations.
-            Some(judged) => {
-                state == State::Clear
-                    || self.settings.all_states
-                    || judged.policy.verdict == Verdict::Violation
-            }
-            None => self.settings.all_states,
-        };
-        let findings = if wanted {
+        let findings = if self.is_wanted(state, judged.as_deref()) {
             self.admit(observation, judged.clone(), now)
         } else {
             if let Some(judged) = &judged {
@@ -232,12 +236,27 @@ impl Aggregator {
         self.values.iter().map(tally).collect()
     }
 
+    /// Whether a value makes a finding.
+    fn is_wanted(&self, state: State, judged: Option<&Judged>) -> bool {
+        match judged {
+            Some(judged) if judged.silent => false,
+            // Of what is protected, policy is heard about violations.
+            Some(judged) => {
+                state == State::Clear
+                    || self.settings.all_states
+                    || judged.policy.verdict == Verdict::Violation
+            }
+            None => self.settings.all_states,
+        }
+    }
+
     fn admit(
         &mut self,
         mut observation: Observation,
         judged: Option<Arc<Judged>>,
         now: Timestamp,
     ) -> Vec<Finding> {
+        let asked = Asked::of(&observation);
         self.operations.bound(&mut observation);
         let judged = judged.as_deref();
         let key = Arc::new(Key::of(&observation, judged));
@@ -251,7 +270,7 @@ impl Aggregator {
             self.order.insert(self.touches, key);
             live.touched = self.touches;
             self.unsent += usize::from(!live.unsent);
-            live.absorb(observation, judged);
+            live.absorb(observation, asked, judged);
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -273,6 +292,7 @@ impl Aggregator {
             key,
             Live {
                 finding,
+                asked,
                 touched: self.touches,
                 sent: now,
                 last_seen,
@@ -308,17 +328,20 @@ impl Aggregator {
     }
 
     fn tally(&mut self, detector: &'static str, verdict: Verdict, new: bool) {
-        let tally = self
-            .tallies
+        let tally = self.tally_of(detector, verdict);
+        tally.findings += u64::from(new);
+        tally.values += 1;
+    }
+
+    fn tally_of(&mut self, detector: &'static str, verdict: Verdict) -> &mut FindingTally {
+        self.tallies
             .entry((detector, verdict.name()))
             .or_insert(FindingTally {
                 detector,
                 verdict,
                 findings: 0,
                 values: 0,
-            });
-        tally.findings += u64::from(new);
-        tally.values += 1;
+            })
     }
 }
 
@@ -326,13 +349,18 @@ impl Live {
     /// Counts one more value. Who, where on the network and which connection are those of the
     /// latest, and so is what policy says; the sample and the place in the message stay those of
     /// the first.
-    fn absorb(&mut self, observation: Observation, judged: Option<&Judged>) {
+    fn absorb(&mut self, observation: Observation, asked: Asked, judged: Option<&Judged>) {
         let severity = observation.judged_severity();
+        self.asked = self.asked.then(asked);
         let finding = &mut self.finding;
         finding.count += 1;
-        if observation.time > self.last_seen {
+        let is_set_back = self.last_seen.duration_since(observation.time) > SET_BACK;
+        if observation.time > self.last_seen || is_set_back {
             self.last_seen = observation.time;
             finding.last_seen = rfc3339(observation.time);
+        }
+        if is_set_back && finding.first_seen > finding.last_seen {
+            finding.first_seen.clone_from(&finding.last_seen);
         }
         finding.severity = match judged.and_then(|judged| judged.severity) {
             Some(severity) => severity,

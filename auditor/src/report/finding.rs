@@ -51,15 +51,32 @@ pub struct Finding {
     pub destination: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyVerdict>,
-    /// Of drift: how it was.
+    /// Of drift, and of an update with another verdict: how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Facts>>,
-    /// Of drift: how it is.
+    /// The same: how it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Box<Facts>>,
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// `run` only: the same on all nodes that see the same leak, see [`super::group`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `run` only: who says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observer: Option<Observer>,
+}
+
+/// The agent that reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Observer {
+    /// The node's name in its cluster, else the name of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// As the configuration calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
 
 /// What a finding says.
@@ -114,6 +131,15 @@ pub struct Facts {
     /// Values within five seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
+    /// In which `values` came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// What policy says, of an update that changes it; nothing where it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The rule that says it, `policy/rule`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// Where in the message (or file) the value is.

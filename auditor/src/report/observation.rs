@@ -109,6 +109,8 @@ impl Observation {
             before: None,
             after: None,
             path: None,
+            group: None,
+            observer: None,
         }
     }
 
@@ -121,6 +123,7 @@ impl Observation {
         let mut finding = self.into_finding(Uuid::now_v7().to_string(), policy, now);
         finding.severity = judged
             .and_then(|judged| judged.severity)
+            .or(drift.severity)
             .or(raised)
             .unwrap_or(finding.severity);
         finding.kind = drift.kind;

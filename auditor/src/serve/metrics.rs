@@ -4,6 +4,7 @@
 //! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
 
 mod masking;
+mod values;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,11 +16,7 @@ use prometheus::{
 
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
-use crate::report::aggregate::Admission;
-use crate::report::finding::Verdict;
-use crate::report::naming::Name;
-use crate::report::observation::Observation;
-use crate::report::summary::state_name;
+pub use values::Counted;
 
 /// Series a family may have unless configured otherwise.
 pub const DEFAULT_SERIES: usize = 2000;
@@ -50,6 +47,7 @@ pub struct Metrics {
     leaks: Family<IntCounterVec>,
     last_leak: Family<IntGaugeVec>,
     values: Family<IntCounterVec>,
+    turned: IntCounterVec,
     bytes: IntCounterVec,
     bytes_moved: IntCounterVec,
     events: IntCounterVec,
@@ -57,6 +55,7 @@ pub struct Metrics {
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
     other_operations: IntCounterVec,
+    merged: IntCounterVec,
     descriptors: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
@@ -65,9 +64,15 @@ pub struct Metrics {
     container_lookups: IntCounterVec,
     conntrack_lookups: IntCounterVec,
     sink_dropped: IntCounterVec,
+    sink_delivered: IntCounterVec,
+    sink_replaced: IntCounterVec,
+    sink_failures: IntCounterVec,
+    sink_waiting: IntGaugeVec,
+    sink_waiting_bytes: IntGaugeVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
+    config_reloads: IntCounterVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -117,6 +122,12 @@ impl Metrics {
             "Values seen, by state.",
             &with_pair(&["detector", "state"]),
         )?;
+        let turned = counter(
+            r,
+            "verdicts_corrected_total",
+            "Values about which policy says something else since their ends are known better.",
+            &["before", "after"],
+        )?;
         let build = gauge(r, "build_info", "Always 1.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let scan_seconds = Histogram::with_opts(
@@ -153,6 +164,7 @@ impl Metrics {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
             last_leak: Family::new(last_leak, 4, series, dropped("last_leak_timestamp_seconds")),
             values: Family::new(values, 2, series, dropped("values_total")),
+            turned: values::born_at_zero(turned),
             bytes: counter(
                 r,
                 "bytes_total",
@@ -189,6 +201,12 @@ impl Metrics {
                 "other_operations_total",
                 "Values reported under {other}, as their service has too many operations.",
                 &[],
+            )?,
+            merged: counter(
+                r,
+                "merged_sightings_total",
+                "Sightings of values that count once with another one: at the other end, or passed on by a proxy.",
+                &["by"],
             )?,
             descriptors: counter(
                 r,
@@ -230,7 +248,32 @@ impl Metrics {
             sink_dropped: counter(
                 r,
                 "sink_dropped_total",
-                "Findings a sink could not write.",
+                "Findings a sink could not write, had no room for, or that its receiver refused.",
+                &["sink"],
+            )?,
+            sink_delivered: counter(
+                r,
+                "sink_delivered_total",
+                "Findings that a receiver said it has.",
+                &["sink"],
+            )?,
+            sink_replaced: counter(
+                r,
+                "sink_replaced_total",
+                "Revisions that were not sent because a newer one of the same finding was there first.",
+                &["sink"],
+            )?,
+            sink_failures: counter(
+                r,
+                "sink_failures_total",
+                "Attempts to send that failed and are repeated (transport, status, timeout), and findings that a receiver refused.",
+                &["sink", "reason"],
+            )?,
+            sink_waiting: gauge(r, "sink_waiting", "Findings that wait to be sent.", &["sink"])?,
+            sink_waiting_bytes: gauge(
+                r,
+                "sink_waiting_bytes",
+                "Bytes of findings that wait to be sent.",
                 &["sink"],
             )?,
             map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
@@ -240,6 +283,12 @@ impl Metrics {
                 "policy_loaded",
                 "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
                 &["policy", "state"],
+            )?,
+            config_reloads: counter(
+                r,
+                "config_reloads_total",
+                "Times the configuration was read again: loaded, or refused when it could not be used.",
+                &["result"],
             )?,
             watcher_age: gauge(
                 r,
@@ -297,7 +346,7 @@ impl Metrics {
             runtime_up: gauge(
                 r,
                 "runtime_up",
-                "Whether a container runtime answered when it was last asked.",
+                "Whether a container runtime that was asked answers.",
                 &["socket"],
             )?,
             names_pending: gauge(r, "names_pending", "Containers whose names are waited for.", &[])?,
@@ -317,38 +366,6 @@ impl Metrics {
             ledger,
             registry,
         })
-    }
-
-    /// Counts a value. The leak counter of a detector on a pair of workloads is born at 0 with the
-    /// first value in any state: an increase over a counter born at 1 would be 0.
-    pub fn value(&self, observation: &Observation, admission: Admission, reporter: Reporter) {
-        let now = Instant::now();
-        let pair = pair(observation);
-        let pair = pair.each_ref().map(String::as_str);
-        let detector = observation.detection.detector;
-        let verdict = match admission {
-            Admission::LowConfidence => return,
-            Admission::NotClear => Verdict::Violation,
-            Admission::Clear(verdict) => verdict,
-        };
-        let state = state_name(observation.detection.state);
-        if let Some(values) = self.values.with(&join([detector, state], pair), now) {
-            values.inc();
-        }
-        let reporter = match reporter {
-            Reporter::Source => "source",
-            Reporter::Destination => "destination",
-        };
-        let labels = join([detector, observation.category, verdict.name(), reporter], pair);
-        let Some(leaks) = self.leaks.with(&labels, now) else {
-            return;
-        };
-        if matches!(admission, Admission::Clear(_)) {
-            leaks.inc();
-            if let Some(last) = self.last_leak.with(&labels, now) {
-                last.set(observation.time.as_second());
-            }
-        }
     }
 
     /// How long a watch has not been right.
@@ -401,6 +418,12 @@ impl Metrics {
         raise(&self.other_operations, &[], total);
     }
 
+    /// Sightings so far that count once with another one (`other_end`, `passed_on`).
+    pub fn merged_so_far(&self, by: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.merged, &[by], total);
+    }
+
     /// Descriptors of protobuf messages that became this so far (`learnt`, `ambiguous`, `refused`, `no_room`).
     pub fn descriptors_so_far(&self, result: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
@@ -448,6 +471,33 @@ impl Metrics {
         raise(&self.sink_dropped, &[sink], total);
     }
 
+    /// What a remote sink has delivered so far.
+    pub fn sink_delivered_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_delivered, &[sink], total);
+    }
+
+    /// Revisions that a newer one replaced so far before they were sent.
+    pub fn sink_replaced_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_replaced, &[sink], total);
+    }
+
+    /// Attempts of a remote sink that failed so far, by reason.
+    pub fn sink_failures_so_far(&self, sink: &'static str, reason: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_failures, &[sink, reason], total);
+    }
+
+    /// What waits to be sent.
+    pub fn set_sink_waiting(&self, sink: &'static str, findings: u64, bytes: u64) {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.sink_waiting.with_label_values(&[sink]).set(gauge(findings));
+        self.sink_waiting_bytes
+            .with_label_values(&[sink])
+            .set(gauge(bytes));
+    }
+
     /// How full a kernel map is.
     pub fn set_map(&self, map: &'static str, entries: u64, capacity: u64) {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -468,6 +518,11 @@ impl Metrics {
                     .set(value);
             }
         }
+    }
+
+    /// The configuration was read again, with this result: `loaded` or `refused`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.with_label_values(&[result]).inc();
     }
 
     /// Time one document took to scan.
@@ -540,25 +595,6 @@ impl Metrics {
 fn raise(counter: &IntCounterVec, labels: &[&str], total: u64) {
     let counter = counter.with_label_values(labels);
     counter.inc_by(total.saturating_sub(counter.get()));
-}
-
-fn pair(observation: &Observation) -> [String; 6] {
-    let [s, d] = [&observation.source, &observation.destination].map(|end| {
-        let name = Name::of(Some(end));
-        let of_workload = end.workload.is_some() || end.host.is_some() || named(&name);
-        let workload = match name.kind.as_str() {
-            _ if !of_workload => "unresolved".to_owned(),
-            "Process" => name.short(),
-            _ => name.name,
-        };
-        (name.namespace, workload, name.kind)
-    });
-    [s.0, s.1, s.2, d.0, d.1, d.2]
-}
-
-/// True for an executable or command name; an address or a process id is no workload.
-fn named(name: &Name) -> bool {
-    name.kind == "Process" && !name.name.starts_with("pid ")
 }
 
 fn join<'a, const N: usize>(first: [&'a str; N], pair: [&'a str; 6]) -> Vec<&'a str> {

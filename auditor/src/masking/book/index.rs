@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use super::{Names, TEXT_LIMIT, cut};
+use super::names::{Names, TEXT_LIMIT, cut};
 use crate::masking::Party;
 use crate::masking::row::{Field, Row};
 use crate::report::observation::Observation;

@@ -1,8 +1,10 @@
+use super::table::{WIDEST, percent, short};
 use super::*;
 use crate::detect::State;
 use crate::masking::store::Bytes;
 use crate::masking::tests::{Bench, seen};
 use crate::report::finding::Verdict;
+use crate::report::table::escape;
 
 /// Two senders: `checkout` leaks in one field of two, `billing` sends a clear value that is allowed.
 pub(crate) fn snapshot() -> Snapshot {

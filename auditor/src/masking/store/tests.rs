@@ -113,8 +113,28 @@ fn with_less_room_than_before_no_count_is_lost() {
     assert_eq!(small.book.totals(small.now).observed, 150);
 }
 
+/// Makes the file that the test of a format reads, once, when the format is released:
+/// `UPDATE_FORMAT=path cargo test -p auditor --lib format_1`.
+fn make_a_file_of_this_format(target: &std::ffi::OsStr) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("masking.redb");
+    let mut bench = filled();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store
+        .write(&bench.book.take_batch(bench.now), &traffic())
+        .unwrap();
+    store.compact().unwrap();
+    drop(store);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&std::fs::read(path).unwrap()).unwrap();
+    std::fs::write(target, packed.finish().unwrap()).unwrap();
+}
+
 #[test]
 fn format_1_can_be_read() {
+    if let Some(target) = std::env::var_os("UPDATE_FORMAT") {
+        make_a_file_of_this_format(&target);
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("masking.redb");
     let mut bytes = Vec::new();
@@ -145,25 +165,6 @@ fn format_1_can_be_read() {
     store.write(&next.book.take_batch(next.now), &traffic()).unwrap();
     drop(store);
     assert_eq!(counts(&read(&path).unwrap().rows), counts(&expected_rows));
-}
-
-/// Writes the file that the test of a format reads: once, when the format is released.
-#[test]
-#[ignore = "it makes a fixture: UPDATE_FORMAT is the file"]
-fn the_file_of_the_current_format_can_be_made() {
-    let target = std::env::var_os("UPDATE_FORMAT").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("masking.redb");
-    let mut bench = filled();
-    let (mut store, _) = Store::open(&path).unwrap();
-    store
-        .write(&bench.book.take_batch(bench.now), &traffic())
-        .unwrap();
-    store.compact().unwrap();
-    drop(store);
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packed.write_all(&std::fs::read(path).unwrap()).unwrap();
-    std::fs::write(target, packed.finish().unwrap()).unwrap();
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn any_data() -> impl Strategy<Value = Data> {
 
 fn any_rule() -> impl Strategy<Value = Rule> {
     let pattern = |texts: &'static [&'static str], dialect| {
-        prop::collection::vec(prop::sample::select(texts), 0..2).prop_map(move |texts| {
+        prop::collection::vec(prop::sample::select(texts), 0..3).prop_map(move |texts| {
             texts
                 .iter()
                 .map(|text| Glob::parse(text, dialect).unwrap())
@@ -55,7 +55,10 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         any_selector(),
         any_selector(),
         pattern(&["GET *", "* /a", "GET /a", "*"], Dialect::Text),
-        pattern(&["$.*", "$.a.**", "$.**", "$.*.b"], Dialect::Path),
+        pattern(
+            &["$.*", "$.a.**", "$.**", "$.*.b", "**", "$.a.b", "*"],
+            Dialect::Path,
+        ),
         states,
         (encrypted, action, severity),
     )
@@ -185,10 +188,19 @@ proptest! {
 
     #[test]
     fn what_is_remembered_is_what_would_be_judged(
-        rules in prop::collection::vec(any_rule(), 1..8),
+        rules in prop::collection::vec((any_rule(), prop::option::of(prop::sample::select(&["2026-06-01", "2026-07-01"][..]))), 1..8),
         flows in prop::collection::vec(any_flow(), 30),
     ) {
-        let policies = policies(rules);
+        let ending = |(rule, until): (Rule, Option<&str>)| match until {
+            None => rule,
+            Some(until) => Rule {
+                action: Action::Ignore,
+                until: Some(until.parse().unwrap()),
+                reason: Some("r".to_owned()),
+                ..rule
+            },
+        };
+        let policies = policies(rules.into_iter().map(ending).collect());
         let mut remembering = Judge::new(Live::new(policies.clone()).into());
         for flow in flows.iter().chain(&flows) {
             let mut observation = card();

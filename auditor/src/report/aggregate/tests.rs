@@ -223,7 +223,11 @@ fn a_finding_that_went_out_without_a_name_is_corrected_once_and_counts_on() {
         aggregator.correct(|_| (), at(1)).is_empty(),
         "nothing is known yet"
     );
-    let update = aggregator.correct(|end| named(end, "app"), at(2)).pop().unwrap();
+    let update = aggregator
+        .correct(|end| named(end, "app"), at(2))
+        .pop()
+        .unwrap()
+        .update;
     assert_eq!(
         (update.kind, update.revision, &update.id),
         (Kind::Update, 2, &first.id)
@@ -261,7 +265,11 @@ fn a_finding_whose_right_name_has_one_already_is_corrected_and_ends() {
         .findings
         .pop()
         .unwrap();
-    let update = aggregator.correct(|end| named(end, "app"), at(2)).pop().unwrap();
+    let update = aggregator
+        .correct(|end| named(end, "app"), at(2))
+        .pop()
+        .unwrap()
+        .update;
     assert_eq!((&update.id, update.count), (&early.id, 2));
     assert_eq!(aggregator.live(), 1);
     aggregator.offer(to_container(Some("app")), at(3));
@@ -283,7 +291,7 @@ fn from_proxy() -> Observation {
 fn a_value_that_turns_out_to_be_anothers_is_corrected_under_its_id_and_counts_on() {
     let mut aggregator = aggregator(Settings::default());
     let first = aggregator.offer(from_proxy(), at(0)).findings.pop().unwrap();
-    let update = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap();
+    let update = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap().findings;
     let [update] = <[Finding; 1]>::try_from(update).unwrap();
     assert_eq!((update.kind, update.revision, update.count), (Kind::Update, 2, 1));
     assert_eq!(update.id, first.id);
@@ -299,7 +307,7 @@ fn one_of_several_values_leaves_the_finding_that_keeps_the_others() {
     let mut aggregator = aggregator(Settings::default());
     let first = aggregator.offer(from_proxy(), at(0)).findings.pop().unwrap();
     aggregator.offer(from_proxy(), at(0));
-    let opened = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap();
+    let opened = aggregator.amend(&from_proxy(), &card(), at(1)).unwrap().findings;
     assert_eq!(
         (opened[0].count, opened[0].source.clone()),
         (1, Some(card().source))
@@ -314,8 +322,32 @@ fn one_of_several_values_leaves_the_finding_that_keeps_the_others() {
 }
 
 #[test]
-fn what_is_in_no_finding_is_not_amended() {
+fn what_is_in_no_finding_is_amended_without_being_counted_twice() {
     let mut aggregator = aggregator(Settings::default());
-    assert!(aggregator.amend(&from_proxy(), &card(), at(0)).is_none());
-    assert_eq!(aggregator.live(), 0);
+    let mut masked = [from_proxy(), card()];
+    for observation in &mut masked {
+        observation.detection.state = State::Masked;
+    }
+    aggregator.offer(masked[0].clone(), at(0));
+    let amended = aggregator.amend(&masked[0], &masked[1], at(1)).unwrap();
+    assert!(amended.findings.is_empty() && amended.turned.is_none());
+    let counted: u64 = aggregator.values().iter().map(|tally| tally.values).sum();
+    assert_eq!((aggregator.live(), counted), (0, 1));
+}
+
+#[test]
+fn times_follow_a_clock_that_is_set_back_and_not_what_comes_late() {
+    let mut aggregator = aggregator(Settings::default());
+    let mut see = |second: i64| {
+        let mut observation = card();
+        observation.time = at(second);
+        aggregator.offer(observation, at(second));
+        let finding = aggregator.finish().pop();
+        finding.map(|finding| (finding.first_seen, finding.last_seen))
+    };
+    let year = 31_536_000;
+    see(year);
+    assert_eq!(see(year - 5), Some((rfc3339(at(year)), rfc3339(at(year)))));
+    assert_eq!(see(0), Some((rfc3339(at(0)), rfc3339(at(0)))));
+    assert_eq!(see(9), Some((rfc3339(at(0)), rfc3339(at(9)))));
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::detect::State;
+use crate::report::aggregate::Admission;
+use crate::report::finding::Verdict;
 use crate::report::observation::tests::card;
 
 pub(crate) fn metrics(series: usize) -> Metrics {

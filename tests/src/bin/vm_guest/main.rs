@@ -5,11 +5,13 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod clocks;
 mod cost;
 mod kernel_bytes;
 mod messages;
 mod platform;
 mod program;
+mod scope;
 mod sockets;
 mod tls;
 
@@ -59,6 +61,7 @@ const SCENARIOS: &[Scenario] = &[
     ("kernel_io_uring", kernel_bytes::io_uring),
     ("unix_stream", messages::unix_stream),
     ("unix_messages", messages::unix_messages),
+    ("scope_chosen_by_cgroup", scope::chosen_by_cgroup),
     (
         "auditor_finds_a_card_in_python_tls",
         capture::finds_a_card_in_python_tls,
@@ -67,6 +70,7 @@ const SCENARIOS: &[Scenario] = &[
         "auditor_names_the_peer_of_tls_in_memory",
         capture::names_the_peer_of_tls_in_memory,
     ),
+    ("masking_clock_jumps", clocks::masking_clock_jumps),
     ("tls_go", tls::go),
     ("tls_rustls", tls::rustls),
 ];
