@@ -17,7 +17,10 @@ use auditor::capture::clock::monotonic_ns;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{CALLERS, Caller, Crowd, Size, behind, lock, objects, objects::Placed, slices};
+use super::{CALLERS, Caller, Crowd, Size, behind, each, lock, objects, objects::Placed, slices};
+
+/// Places whose pods are replaced, again and again.
+const PLACES: usize = 200;
 
 /// Of what is done over and over, with the number of its writes.
 const ROUND: [(Deed, u64); 15] = {
@@ -129,11 +132,19 @@ impl Crowd {
             }
             anyhow::Ok(())
         })?;
+        let took = work.start.elapsed();
+        // As what keeps the slices does in the end.
+        let last = work.replaced.load(Ordering::Relaxed).min(PLACES);
+        let told = Arc::clone(&work);
+        self.runtime.block_on(each(last, move |number| {
+            let work = Arc::clone(&told);
+            async move { work.slice_of(number).await }
+        }))?;
         let sights = std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Churned {
             writes: work.due.load(Ordering::Relaxed),
             replaced: work.replaced.load(Ordering::Relaxed) as u64,
-            took: work.start.elapsed(),
+            took,
             sights,
         })
     }
@@ -175,10 +186,10 @@ impl Work {
             .await
     }
 
-    /// Some hundred places, again and again.
+    /// The same places, again and again.
     async fn replace(&self, first: u64) -> anyhow::Result<()> {
         let number = self.replaced.fetch_add(1, Ordering::Relaxed);
-        let place = number % 200 * 2 % self.pods.len();
+        let place = number % PLACES * 2 % self.pods.len();
         let before = lock(&self.pods[place]).clone();
         (self.sights)(sight(&before, None));
         let path = format!("/api/v1/namespaces/{}/pods/{}", before.namespace(), before.name());
@@ -203,12 +214,12 @@ impl Work {
 
     /// Who was replaced is not behind its service any more.
     async fn slice(&self) -> anyhow::Result<()> {
-        let number = self.slices.fetch_add(1, Ordering::Relaxed);
-        let service = (number % 200 * 2 / objects::BEHIND) % self.size.services;
-        self.tell(service).await
+        self.slice_of(self.slices.fetch_add(1, Ordering::Relaxed)).await
     }
 
-    async fn tell(&self, service: usize) -> anyhow::Result<()> {
+    /// Tells the service of a place which pods are behind it now.
+    async fn slice_of(&self, number: usize) -> anyhow::Result<()> {
+        let service = (number % PLACES * 2 / objects::BEHIND) % self.size.services;
         let path = format!("{}/{}-x", slices(service), objects::service_name(service));
         let endpoints = objects::endpoints(&behind(&self.pods, service));
         self.caller.patch(&path, &json!({"endpoints": endpoints})).await

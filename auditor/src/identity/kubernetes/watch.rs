@@ -41,7 +41,7 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// How long after the server should have ended a watch it is given up.
 const OVERDUE: Duration = Duration::from_secs(5);
 
-/// A watch that ends sooner, without a word, is not asked for again at once.
+/// A watch that ends sooner, without a word, and again when it is asked for at once, has failed.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// A pod that has finished has no address. The server sends its end as if it were deleted.
@@ -183,6 +183,7 @@ async fn follow_until<K: Watched>(source: &Source<K>, sink: &Sink, ends: impl Fn
     let mut pauses = DefaultBackoff::default();
     // What is known is the state of, once there is a list.
     let mut version = None;
+    let mut shorts = 0_u32;
     loop {
         let done = match &mut version {
             None => listed(source, sink).await.map(|known| {
@@ -192,11 +193,15 @@ async fn follow_until<K: Watched>(source: &Source<K>, sink: &Sink, ends: impl Fn
             Some(version) => {
                 let start = time::Instant::now();
                 let mut has_heard = false;
-                let ended = watched(source, sink, version, &mut has_heard).await;
+                let mut ended = watched(source, sink, version, &mut has_heard).await;
+                let is_short = ended.is_ok() && !has_heard && start.elapsed() < SHORT;
+                shorts = if is_short { shorts + 1 } else { 0 };
+                if shorts > 1 {
+                    let end = std::io::ErrorKind::UnexpectedEof;
+                    ended = Err(Error::WatchFailed(kube::Error::ReadEvents(end.into())));
+                }
                 if has_heard {
                     pauses.reset();
-                } else if ended.is_ok() && start.elapsed() < SHORT {
-                    time::sleep(pauses.next().unwrap_or(SHORT)).await;
                 }
                 ended
             }

@@ -282,6 +282,24 @@ fn a_watch_that_came_too_late_lists_again() {
 }
 
 #[test]
+fn a_watch_that_ends_at_once_again_and_again_has_failed() {
+    let ended = || ("/api/v1/pods", StatusCode::OK, String::new());
+    let script = Script {
+        lists: vec![("/api/v1/pods", json!([pod("a", "10.1.0.1", 1)]))],
+        watches: Mutex::new(vec![ended(), ended()]),
+        ..Script::default()
+    };
+    let (sink, script) = run_until(script, |sink| !sink.status.failures().is_empty());
+    assert_eq!(sink.status.failures(), [("pods", "unreachable", 1)]);
+    // The list and both watches, one right after the other.
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked.iter().filter(|path| *path == "/api/v1/pods").count(), 3);
+    // Who had an address before is not known to have it still.
+    assert_eq!(name(&sink, "10.1.0.1:1"), None);
+    assert!(at(&sink, "10.1.0.1:1").is_some());
+}
+
+#[test]
 fn rubbish_is_a_failure_and_not_the_end() {
     let script = Script {
         lists: vec![("/api/v1/pods", json!("no list"))],
