@@ -119,6 +119,19 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    /// The release is the shell's child, and outlives it.
+    fn drop(&mut self) {
+        let releases = children(self.shell.pid());
+        let _ = self.shell.signal(Signal::KILL);
+        for release in releases {
+            if let Some(pid) = i32::try_from(release).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
 /// `auditor coverage` of what the gateway sends to nginx: exit code, and its JSON.
 fn coverage(daemon: &Daemon, more: &[&str]) -> anyhow::Result<(i32, Value)> {
     let mut command = Command::new(process::auditor()?);
