@@ -243,11 +243,11 @@ assert keys == {
     "masking": ["max_age_days", "max_bytes", "max_fields", "path"],
     "drift": ["enabled", "learning_seconds", "rate_factor"],
     "policy": ["files", "presets"],
-    "report": ["interval_seconds", "journal", "max_live"],
+    "report": ["cluster", "interval_seconds", "journal", "max_live", "otlp", "queue_bytes", "stdout", "webhook"],
     "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",
 }, keys
-assert sorted(full["report"]["journal"]) == ["enabled", "keep", "max_bytes", "path"], full["report"]
+assert sorted(full["report"]["journal"]) == ["enabled", "format", "keep", "max_bytes", "path", "sync"], full["report"]
 
 # What is commented out shows the default that docs/configuration.md names, and nothing is missing. A unit
 # test of the auditor crate compares that table with the code.
@@ -260,7 +260,9 @@ derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/v
            "masking.path": "/var/lib/auditor/masking.redb"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.select", "scope.except", "scope.exclude",
             "capture.leave_out", "content.descriptors", "identity.sockets", "identity.labels", "identity.trust_domain",
-            "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name"}
+            "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name", "report.cluster", "report.otlp.endpoint", "report.webhook.url",
+            "report.webhook.secret_file",
+            *(f"report.{sink}.{file}_file" for sink in ("otlp", "webhook") for file in ("headers", "ca", "cert", "key"))}
 def flat(value, path=()):
     for name, inner in value.items():
         if isinstance(inner, dict):

@@ -9,6 +9,7 @@
 mod identity;
 pub mod keys;
 mod masking;
+mod sinks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,12 @@ use crate::identity::selector::{
     Selector,
     choice::{Choice, ChoiceError},
 };
+use crate::report::sinks::format::Format;
+use crate::report::sinks::journal::Sync;
 pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
-use keys::{KEYS, Key, Kind};
+use keys::{Key, Kind};
 pub use masking::{Drift, Masking};
+pub use sinks::{Otlp, Stdout, Webhook};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -155,7 +159,14 @@ pub enum States {
 pub struct Report {
     pub interval_seconds: u32,
     pub max_live: usize,
+    /// Name of the cluster, in findings.
+    pub cluster: Option<String>,
     pub journal: Journal,
+    pub stdout: Stdout,
+    /// Most bytes that wait for one remote sink.
+    pub queue_bytes: u64,
+    pub otlp: Otlp,
+    pub webhook: Webhook,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -166,6 +177,8 @@ pub struct Journal {
     pub path: Option<PathBuf>,
     pub max_bytes: u64,
     pub keep: u32,
+    pub format: Format,
+    pub sync: Sync,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -245,15 +258,7 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[(&str, String)],
     ) -> Result<Self, ConfigError> {
-        let mut values = Values::default();
-        if let Some(path) = file {
-            values.file(&path.display().to_string(), &read(path)?)?;
-        }
-        values.environment(environment)?;
-        for (key, value) in flags {
-            values.set(&format!("the flag for {key}"), key, value)?;
-        }
-        values.into_config()
+        Effective::load(file, environment, flags).map(|effective| effective.config)
     }
 
     /// The key of the fingerprints: `detect.key_file`, or `key` in the state directory.
@@ -327,12 +332,84 @@ fn definitions(origin: &str, list: Value) -> Result<Vec<Definition>, ConfigError
     })
 }
 
+/// A configuration with where each of its values is from.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// All keys, in the order they are documented.
+    pub entries: Vec<Entry>,
+    pub config: Config,
+}
+
+/// The value of a key.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: &'static Key,
+    pub value: Value,
+    /// The file, variable or flag that set it; none for the default.
+    pub origin: Option<String>,
+}
+
+impl Effective {
+    /// As [`Config::load`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[(&str, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        if let Some(path) = file {
+            values.file(&path.display().to_string(), &read(path)?)?;
+        }
+        values.environment(environment)?;
+        for (key, value) in flags {
+            values.set(&format!("the flag for {key}"), key, value)?;
+        }
+        let entries = values.0.clone();
+        let config = values.into_config()?;
+        Ok(Self { entries, config })
+    }
+
+    /// Takes over the values of these keys.
+    pub fn take(&mut self, other: &Self, paths: &[&str]) {
+        for (own, other) in self.entries.iter_mut().zip(&other.entries) {
+            if paths.contains(&own.key.path) {
+                own.clone_from(other);
+            }
+        }
+    }
+
+    /// Such entries as a file has them, in sections.
+    pub fn nested(&self, entries: &[&Entry]) -> Value {
+        let mut root = Mapping::new();
+        for entry in entries {
+            insert(&mut root, entry.key.path, entry.value.clone());
+        }
+        Value::Mapping(root)
+    }
+
+    /// The keys whose values are others there, in their order.
+    pub fn differences(&self, other: &Self) -> Vec<&'static Key> {
+        let both = self.entries.iter().zip(&other.entries);
+        both.filter(|(own, other)| own.value != other.value)
+            .map(|(own, _)| own.key)
+            .collect()
+    }
+}
+
 /// Values by key, each checked when it is set.
-struct Values(Vec<(&'static Key, Value)>);
+struct Values(Vec<Entry>);
 
 impl Default for Values {
     fn default() -> Self {
-        Self(KEYS.iter().map(|key| (key, key.default_value())).collect())
+        let entry = |key: &'static Key| Entry {
+            key,
+            value: key.default_value(),
+            origin: None,
+        };
+        Self(keys::all().map(entry).collect())
     }
 }
 
@@ -365,7 +442,7 @@ impl Values {
             } else {
                 format!("{prefix}.{name}")
             };
-            let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
+            let is_section = keys::all().any(|key| key.path.starts_with(&format!("{path}.")));
             match value {
                 Value::Mapping(inner) if is_section => self.section(origin, &path, inner)?,
                 Value::Null if is_section => (),
@@ -449,19 +526,17 @@ impl Values {
             expected: key.expected(),
             found,
         })?;
-        for (known, current) in &mut self.0 {
-            if known.path == path {
-                *current = value;
-                break;
-            }
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.key.path == path) {
+            entry.value = value;
+            entry.origin = Some(origin.to_owned());
         }
         Ok(())
     }
 
     fn into_config(self) -> Result<Config, ConfigError> {
         let mut root = Mapping::new();
-        for (key, value) in self.0 {
-            insert(&mut root, key.path, value);
+        for entry in self.0 {
+            insert(&mut root, entry.key.path, entry.value);
         }
         // Every value was checked against its key, so this fails only where the table of keys and
         // the types disagree, which a test excludes.

@@ -109,6 +109,37 @@ impl Daemon {
         Ok(page)
     }
 
+    /// Waits until every byte that moved has gone somewhere, for sockets and for TLS.
+    ///
+    /// # Errors
+    /// When one has not, or the page can not be read.
+    pub fn balanced(&self) -> anyhow::Result<()> {
+        let sum = |page: &str, metric: &str, ledger: &str| -> anyhow::Result<f64> {
+            let ledger = format!("ledger=\"{ledger}\"");
+            let is_its = |line: &&str| line.starts_with(metric) && line.contains(&ledger);
+            let numbers = page
+                .lines()
+                .filter(is_its)
+                .filter_map(|line| line.rsplit(' ').next());
+            let numbers: Vec<f64> = numbers.map(str::parse).collect::<Result<_, _>>()?;
+            Ok(numbers.iter().sum())
+        };
+        let mut account = String::new();
+        wait_for("the account to balance", LIMIT, || {
+            let page = self.page("/metrics")?;
+            let mut is_balanced = true;
+            account.clear();
+            for ledger in ["socket", "tls"] {
+                let moved = sum(&page, "auditor_bytes_moved_total{", ledger)?;
+                let settled = sum(&page, "auditor_bytes_total{", ledger)?;
+                is_balanced &= moved == settled;
+                account += &format!("{ledger}: {moved} moved, {settled} settled; ");
+            }
+            Ok(is_balanced.then_some(()))
+        })
+        .context(account)
+    }
+
     /// Findings the socket remembers, one a line.
     ///
     /// # Errors

@@ -222,6 +222,18 @@ impl<'a> Cluster<'a> {
         let path = format!("/api/v1/namespaces/auditor/serviceaccounts/{ACCOUNT}/token");
         let answer = self.create(&path, &json!({"spec": {"expirationSeconds": 3600}}))?;
         let token = answer["status"]["token"].as_str().context("no token")?;
+        self.configuration("kubeconfig", token)
+    }
+
+    /// A kubeconfig for who may do everything.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn administrator(&self) -> anyhow::Result<PathBuf> {
+        self.configuration("administrator", ADMIN)
+    }
+
+    fn configuration(&self, name: &str, token: &str) -> anyhow::Result<PathBuf> {
         let configuration = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {
@@ -231,7 +243,7 @@ impl<'a> Cluster<'a> {
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         });
-        self.scratch.file("kubeconfig", configuration.to_string())
+        self.scratch.file(name, configuration.to_string())
     }
 
     /// # Errors

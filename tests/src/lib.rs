@@ -5,9 +5,11 @@
 //! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
 
 pub mod attached;
+pub mod cable;
 pub mod calls;
 pub mod cgroups;
 pub mod cri;
+pub mod crowd;
 pub mod cycles;
 pub mod daemon;
 pub mod ends;
@@ -37,5 +39,6 @@ pub mod sent;
 pub mod servers;
 pub mod shop;
 pub mod support;
+pub mod systemd;
 pub mod values;
 pub mod watch;

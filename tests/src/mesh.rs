@@ -22,6 +22,8 @@ pub const PROXY: &str = "1337";
 pub const SERVICE: &str = "10.96.1.1";
 /// The port of the service and of the server.
 pub const PORT: u16 = 8080;
+/// Where the client's sidecar listens, and the server's.
+pub const SIDECARS: [u16; 2] = [15_001, 15_006];
 /// A port of the server's pod that goes around the mesh.
 pub const AROUND: u16 = 9090;
 /// Who the client is, as the server's sidecar says.
@@ -60,23 +62,15 @@ impl Mesh {
             ip(&format!("-n {name} link set eth0 up"))?;
             ip(&format!("-n {name} route add default dev eth0"))?;
         }
-        mesh.rules(
-            0,
-            &format!("type nat hook output priority -100; meta skuid {PROXY} return; tcp dport {PORT} redirect to :15001;"),
-        )?;
-        mesh.rules(
-            1,
-            &format!(
-                "type nat hook prerouting priority -100; iifname eth0 tcp dport {PORT} redirect to :15006;"
-            ),
-        )?;
+        for (pod, rules) in redirections().iter().enumerate() {
+            mesh.rules(pod, rules)?;
+        }
         Ok(mesh)
     }
 
-    fn rules(&self, pod: usize, chain: &str) -> anyhow::Result<()> {
+    fn rules(&self, pod: usize, rules: &str) -> anyhow::Result<()> {
         let mut command = self.within(pod, &["nft"]);
-        command.arg(format!("table ip mesh {{ chain through {{ {chain} }}; }}"));
-        Running::start(&mut command)?.succeed().map(drop)
+        Running::start(command.arg(rules))?.succeed().map(drop)
     }
 
     /// A command in a pod's network.
@@ -93,37 +87,14 @@ impl Mesh {
     /// # Errors
     /// When they do not.
     pub fn start_sidecars(&mut self, scratch: &Scratch) -> anyhow::Result<Vec<u32>> {
-        let pem = scratch.certificate()?.display().to_string();
         let [_, server] = ADDRESSES;
-        let outbound =
-            format!("listen 127.0.0.1:15001; location / {{ proxy_pass https://{server}:{PORT}; }}");
-        let inbound = format!(
-            "listen {server}:15006 ssl; ssl_certificate {pem}; ssl_certificate_key {pem};
-             location / {{ proxy_bind 127.0.0.6; proxy_pass http://{server}:{PORT};
-             proxy_set_header X-Forwarded-Client-Cert 'By=spiffe://cluster.local/ns/shop/sa/till;Hash=00;Subject=\"\";URI={CLIENT}'; }}"
-        );
-        for (pod, (server, port)) in [(outbound, 15_001), (inbound, 15_006)].into_iter().enumerate() {
-            let folder = scratch.path(&format!("sidecar-{pod}"));
-            fs::create_dir(&folder)?;
-            fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
-            let shown = folder.display();
-            let configuration = format!(
-                "daemon off; master_process off; pid {shown}/pid; error_log stderr; events {{}}
-                 http {{ access_log off; client_body_temp_path {shown}/body; proxy_temp_path {shown}/proxy;
-                 fastcgi_temp_path {shown}/fastcgi; uwsgi_temp_path {shown}/uwsgi; scgi_temp_path {shown}/scgi;
-                 proxy_http_version 1.1; proxy_set_header Host $host; server {{ {server} }} }}"
-            );
-            let file = scratch.file(&format!("sidecar-{pod}.conf"), configuration)?;
-            let mut command = self.within(
-                pod,
-                &["setpriv", "--reuid", PROXY, "--regid", PROXY, "--clear-groups"],
-            );
-            command
-                .args(["nginx", "-e", "stderr", "-p"])
-                .arg(&folder)
-                .arg("-c")
-                .arg(file);
-            self.sidecars.push(Running::start(&mut command)?);
+        for (pod, (sidecar, port)) in sidecars(scratch, server, CLIENT)?
+            .iter()
+            .zip(SIDECARS)
+            .enumerate()
+        {
+            let words: Vec<&str> = sidecar.iter().map(String::as_str).collect();
+            self.sidecars.push(Running::start(&mut self.within(pod, &words))?);
             listens(&mut self.sidecars[pod], port)?;
         }
         Ok(self.sidecars.iter().map(Running::pid).collect())
@@ -211,6 +182,63 @@ impl Drop for Mesh {
             let _ = ip(&format!("netns delete {name}"));
         }
     }
+}
+
+/// What `nft` is told in the network of each pod: to whom the client sends, and what the server gets, goes through the
+/// sidecar, unless the sidecar itself sends it.
+pub fn redirections() -> [String; 2] {
+    let [outbound, inbound] = SIDECARS;
+    [
+        format!(
+            "type nat hook output priority -100; meta skuid {PROXY} return; tcp dport {PORT} redirect to :{outbound};"
+        ),
+        format!(
+            "type nat hook prerouting priority -100; iifname eth0 tcp dport {PORT} redirect to :{inbound};"
+        ),
+    ]
+    .map(|chain| format!("table ip mesh {{ chain through {{ {chain} }}; }}"))
+}
+
+/// The command of each sidecar, the client's first: it sends to the pod behind the service, with TLS. The other one says
+/// that this is the client's id.
+///
+/// # Errors
+/// When their configuration can not be written.
+pub fn sidecars(scratch: &Scratch, server: &str, client: &str) -> anyhow::Result<[Vec<String>; 2]> {
+    let pem = scratch.certificate()?.display().to_string();
+    let [outbound, inbound] = SIDECARS;
+    let outbound =
+        format!("listen 127.0.0.1:{outbound}; location / {{ proxy_pass https://{server}:{PORT}; }}");
+    let inbound = format!(
+        "listen {server}:{inbound} ssl; ssl_certificate {pem}; ssl_certificate_key {pem};
+         location / {{ proxy_bind 127.0.0.6; proxy_pass http://{server}:{PORT};
+         proxy_set_header X-Forwarded-Client-Cert 'By=spiffe://cluster.local/ns/shop/sa/till;Hash=00;Subject=\"\";URI={client}'; }}"
+    );
+    Ok([
+        sidecar(scratch, "sidecar-0", &outbound)?,
+        sidecar(scratch, "sidecar-1", &inbound)?,
+    ])
+}
+
+/// nginx under the proxy's user.
+fn sidecar(scratch: &Scratch, name: &str, server: &str) -> anyhow::Result<Vec<String>> {
+    let folder = scratch.path(name);
+    fs::create_dir(&folder)?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
+    let folder = folder.display().to_string();
+    let configuration = format!(
+        "daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
+         http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+         fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+         proxy_http_version 1.1; proxy_set_header Host $host; server {{ {server} }} }}"
+    );
+    let file = scratch.file(&format!("{name}.conf"), configuration)?;
+    let file = file.display().to_string();
+    let words = [
+        &["setpriv", "--reuid", PROXY, "--regid", PROXY, "--clear-groups"][..],
+        &["/usr/sbin/nginx", "-e", "stderr", "-p", &folder, "-c", &file],
+    ];
+    Ok(words.concat().into_iter().map(str::to_owned).collect())
 }
 
 /// The path of a copy of Python's executable, made once, by which programs are told apart.

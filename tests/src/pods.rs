@@ -1,5 +1,5 @@
 //! Pods made by a real containerd and runc, in a root, a state folder and on a socket of the test's own, in the cgroups
-//! and with the labels that the kubelet gives them. They share the host's network.
+//! and with the labels that the kubelet gives them. They share the host's network, or have addresses of their own.
 //!
 //! The host's /usr is mounted into them, so that what runs there is what runs here.
 
@@ -56,8 +56,10 @@ pub struct Containerd {
 
 /// A pod that has to be removed.
 struct Made {
+    uid: String,
     sandbox: String,
     cgroup: String,
+    config: cri::PodSandboxConfig,
 }
 
 /// A pod, as its author describes it.
@@ -68,6 +70,7 @@ pub struct Pod<'a> {
     pub container: &'a str,
     /// Further labels of the container.
     pub labels: &'a [(&'a str, &'a str)],
+    /// What runs in the container.
     pub command: Vec<String>,
 }
 
@@ -151,19 +154,31 @@ impl Containerd {
     /// What containerd says.
     pub fn run(&mut self, scratch: &Scratch, pod: &Pod<'_>) -> anyhow::Result<Container> {
         let cgroup = format!("/kubepods/burstable/pod{}", pod.uid);
-        let sandbox = sandbox(scratch, pod, &cgroup, self.network);
+        let config = sandbox(scratch, pod, &cgroup, self.network);
         let request = cri::RunPodSandboxRequest {
-            config: Some(sandbox.clone()),
+            config: Some(config.clone()),
         };
-        let Id { id: sandbox_id } = self.client.call("RunPodSandbox", request)?;
+        let Id { id: sandbox } = self.client.call("RunPodSandbox", request)?;
         self.pods.push(Made {
-            sandbox: sandbox_id.clone(),
+            uid: pod.uid.to_owned(),
+            sandbox,
             cgroup,
+            config,
         });
+        self.run_beside(scratch, pod)
+    }
+
+    /// Runs another container in a pod that runs: the one with the same uid.
+    ///
+    /// # Errors
+    /// What containerd says, or when there is no such pod.
+    pub fn run_beside(&mut self, scratch: &Scratch, pod: &Pod<'_>) -> anyhow::Result<Container> {
+        let made = self.pods.iter().find(|made| made.uid == pod.uid);
+        let made = made.context("the pod does not run")?;
         let request = cri::CreateContainerRequest {
-            pod_sandbox_id: sandbox_id,
+            pod_sandbox_id: made.sandbox.clone(),
             config: Some(container(scratch, pod, self.network)),
-            sandbox_config: Some(sandbox),
+            sandbox_config: Some(made.config.clone()),
         };
         let Id { id } = self.client.call("CreateContainer", request)?;
         let Nothing {} = self.client.call("StartContainer", Id { id: id.clone() })?;
@@ -240,7 +255,7 @@ fn container(scratch: &Scratch, pod: &Pod<'_>, network: i32) -> cri::ContainerCo
             mount(&programs, true),
         ],
         labels: labels(pod, &[&own, pod.labels].concat()),
-        log_path: format!("{}.log", pod.name),
+        log_path: format!("{}-{}.log", pod.name, pod.container),
         linux: Some(cri::LinuxContainerConfig {
             security_context: Some(cri::ContainerSecurityContext {
                 namespace_options: Some(cri::NamespaceOption { network }),

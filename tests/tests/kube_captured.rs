@@ -3,77 +3,17 @@
 //! The pods are processes in network namespaces and cgroups of their own, as a kubelet would make them; their addresses
 //! are registered in a real API server. What is watched is one of them, by its process id.
 
-use std::{fs, path::PathBuf, process::Command};
-
 use anyhow::ensure;
 use auditor_tests::{
+    cable::{Network, Pods},
     cgroups::PodCgroup,
     daemon::Daemon,
     ends::shown,
     kube::{Cluster, Pod},
-    peers::program,
-    process::{LIMIT, Running, wait_for},
+    process::{LIMIT, wait_for},
     scratch::Scratch,
-    values,
 };
 use serde_json::{Value, json};
-
-const PORT: &str = "8080";
-
-/// Two network namespaces with a cable between them.
-struct Network {
-    names: [String; 2],
-}
-
-impl Network {
-    /// The first has 10.111.0.1; the second 10.111.0.2, and the address of a service, as kube-proxy gives it in its
-    /// IPVS mode.
-    fn new(name: &str) -> anyhow::Result<Self> {
-        let id = std::process::id();
-        let network = Self {
-            names: ["a", "b"].map(|end| format!("auditor-{id}-{name}-{end}")),
-        };
-        let [a, b] = &network.names;
-        for name in [a, b] {
-            ip(&format!("netns add {name}"))?;
-        }
-        ip(&format!(
-            "-n {a} link add eth0 type veth peer name eth0 netns {b}"
-        ))?;
-        ip(&format!("-n {a} address add 10.111.0.1/24 dev eth0"))?;
-        ip(&format!("-n {b} address add 10.111.0.2/24 dev eth0"))?;
-        ip(&format!("-n {b} address add 10.96.1.1/32 dev eth0"))?;
-        for name in [a, b] {
-            ip(&format!("-n {name} link set lo up"))?;
-            ip(&format!("-n {name} link set eth0 up"))?;
-        }
-        ip(&format!("-n {a} route add 10.96.0.0/16 dev eth0"))?;
-        Ok(network)
-    }
-
-    /// Starts a program in one of them.
-    fn run(&self, end: usize, words: &[&str]) -> anyhow::Result<Running> {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.names[end]));
-        command.arg("/usr/bin/python3").arg(program("pod.py")).args(words);
-        Running::start(&mut command)
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        for name in &self.names {
-            let _ = ip(&format!("netns delete {name}"));
-        }
-    }
-}
-
-fn ip(words: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("ip");
-    Running::start(command.args(words.split(' ')))?
-        .succeed()
-        .map(drop)
-}
 
 /// The first finding of an operation in a direction, once it is there.
 fn finding(daemon: &Daemon, operation: &str, part: &str) -> anyhow::Result<Value> {
@@ -93,36 +33,6 @@ fn identity_is(daemon: &Daemon, state: &str) -> anyhow::Result<()> {
     wait_for(&format!("/readyz to say {state}"), LIMIT, || {
         Ok(daemon.page("/readyz")?.contains(&wanted).then_some(()))
     })
-}
-
-/// A conversation of the pods `kiosk` and `till` in both of whose messages is a card.
-struct Pods {
-    kiosk: Running,
-    till: Running,
-    gates: PathBuf,
-}
-
-impl Pods {
-    fn start(
-        scratch: &Scratch,
-        network: &Network,
-        cgroups: [&PodCgroup; 2],
-        ip: &str,
-    ) -> anyhow::Result<Self> {
-        let body = json!({"card": {"number": values::card()}}).to_string();
-        let body = scratch.file("body.json", body)?.display().to_string();
-        let gates = scratch.path("gates");
-        fs::create_dir(&gates)?;
-        let till = network.run(1, &["serve", PORT, &body])?;
-        let kiosk = network.run(0, &["ask", ip, PORT, &gates.display().to_string(), &body])?;
-        cgroups[0].take(kiosk.pid())?;
-        cgroups[1].take(till.pid())?;
-        Ok(Self { kiosk, till, gates })
-    }
-
-    fn ask(&self, gate: &str) -> anyhow::Result<()> {
-        Ok(fs::write(self.gates.join(gate), "")?)
-    }
 }
 
 /// The two Deployments and the service, with the addresses of the network; returns the uids of the pods.
@@ -213,9 +123,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
         "{}",
         third["destination"]
     );
-    pods.ask("end")?;
-    pods.kiosk.end(LIMIT)?;
-    Ok(())
+    pods.end()
 }
 
 #[test]
@@ -243,7 +151,5 @@ fn a_card_sent_to_a_service_goes_to_the_workload_behind_it() -> anyhow::Result<(
     );
     ensure!(destination["service_account"] == "till", "{destination}");
     ensure!(destination["host"].is_null(), "{destination}");
-    pods.ask("end")?;
-    pods.kiosk.end(LIMIT)?;
-    Ok(())
+    pods.end()
 }

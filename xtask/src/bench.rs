@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, bail};
 
 use crate::build::{self, Profile};
-use crate::{process, setup};
+use crate::{kube, process, setup};
 
 const PACKAGE: &str = "auditor-bench";
 
@@ -52,6 +52,8 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// What following a cluster of 10,000 pods and 5,000 services costs, with a real API server, while it changes.
+    Cluster(Cluster),
     /// Judging by policies of up to 10,000 rules, and reading those.
     #[command(disable_help_flag = true)]
     Judge {
@@ -59,6 +61,25 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+}
+
+/// `cargo xtask bench cluster`.
+#[derive(clap::Args)]
+struct Cluster {
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(400..=60_000))]
+    pods: u32,
+    /// Each has two pods behind it, and an EndpointSlice.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=30_000))]
+    services: u32,
+    /// Writes a second.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rate: u32,
+    /// How long so much is written.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3_600))]
+    seconds: u32,
+    /// End with 1 when a goal is missed.
+    #[arg(long)]
+    check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -83,6 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             setup::ensure(&[setup::Needs::Bench])?;
             ("pipeline", rest)
         }
+        Subject::Cluster(cluster) => return follow(cluster),
     };
     let auditor = build::auditor(Profile::Release)?;
     process::run(process::cargo("build").args(["--package", PACKAGE, "--release"]))?;
@@ -96,4 +118,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bail!("{PACKAGE} ended with {status}");
     };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// It needs the servers of the tests, so it is theirs: tests/src/bin/cluster.
+fn follow(cluster: &Cluster) -> anyhow::Result<ExitCode> {
+    setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
+    let servers = kube::programs()?;
+    let auditor = build::auditor(Profile::Release)?;
+    let what = ["--package", "auditor-tests", "--bin", "cluster", "--release"];
+    process::run(process::cargo("build").args(what))?;
+    let mut bench = process::command(auditor.with_file_name("cluster"));
+    let numbers = [cluster.pods, cluster.services, cluster.rate, cluster.seconds];
+    bench.args(numbers.map(|number| number.to_string()));
+    bench.args(cluster.check.then_some("check"));
+    bench.env("AUDITOR", auditor).env("AUDITOR_KUBE", servers);
+    let status = bench.status().context("can not start it")?;
+    Ok(match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) => ExitCode::from(code),
+        None => bail!("it ended with {status}"),
+    })
 }

@@ -180,14 +180,19 @@ impl Attachments {
 
     /// Return probes are used only where they are known to hurt nobody.
     fn require_return_probes(&mut self, kernel: &mut Kernel) -> Result<(), String> {
+        self.try_return_probes(kernel);
+        match &self.return_probes {
+            Some(Verdict::Unsafe(why)) => Err(why.clone()),
+            Some(Verdict::Safe) | None => Ok(()),
+        }
+    }
+
+    /// Tries once, with a child process, whether return probes hurt anybody here.
+    pub fn try_return_probes(&mut self, kernel: &mut Kernel) {
         if self.return_probes.is_none() {
             let Kernel { probes, ebpf, .. } = kernel;
             let verdict = trial::return_probes(|path, place| probes.attach(ebpf, "tls_exit", path, &[place]));
             self.return_probes = Some(verdict);
-        }
-        match &self.return_probes {
-            Some(Verdict::Unsafe(why)) => Err(why.clone()),
-            Some(Verdict::Safe) | None => Ok(()),
         }
     }
 

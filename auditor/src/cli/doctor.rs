@@ -64,6 +64,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             env!("AUDITOR_EBPF_TOOLCHAIN")
         ),
     });
+    checks.push(Check {
+        name: "privileges",
+        ok: true,
+        detail: super::run::confine::outlook(),
+    });
     checks.extend(kernel_checks());
     checks.extend(library_checks());
     checks.extend(runtime_checks(&args.runtime_socket)?);

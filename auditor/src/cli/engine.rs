@@ -2,7 +2,9 @@
 //! summary.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,7 +25,8 @@ use crate::policy::compile::Policies;
 use crate::policy::load::Places;
 use crate::policy::{Judge, Live, names, source};
 use crate::report::summary::{
-    Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, ProtocolTally, SCHEMA, Summary,
+    Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, Merged, ProtocolTally, SCHEMA,
+    Summary,
 };
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
@@ -215,6 +218,10 @@ pub(super) fn summary(
             })
             .collect(),
         other_operations: reporter.aggregator().other_operations(),
+        merged: Merged {
+            other_end: Totals::get(&totals.other_end),
+            passed_on: Totals::get(&totals.passed_on),
+        },
         descriptors: Descriptors {
             types: descriptors.types,
             methods: descriptors.methods,
@@ -248,31 +255,51 @@ fn attached(hook: Hooked) -> Attached {
     }
 }
 
-/// Set by SIGINT and SIGTERM.
-pub(super) fn stop_signal() -> anyhow::Result<Arc<std::sync::atomic::AtomicBool>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
+/// True once the process was told to end (SIGINT, SIGTERM).
+///
+/// # Errors
+/// When signals cannot be waited for.
+pub(super) fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::SignalKind;
+    raised_by("signals", [SignalKind::interrupt(), SignalKind::terminate()])
+}
+
+/// True once the process was told to read its configuration again (SIGHUP); set it back to false.
+///
+/// # Errors
+/// When signals cannot be waited for.
+pub(super) fn reload_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    raised_by("hangup", [tokio::signal::unix::SignalKind::hangup()])
+}
+
+fn raised_by<const N: usize>(
+    thread: &str,
+    kinds: [tokio::signal::unix::SignalKind; N],
+) -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
         .context("cannot wait for signals")?;
-    let (mut interrupt, mut terminate) = {
+    let mut signals = Vec::with_capacity(N);
+    {
         let _guard = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
+        for kind in kinds {
+            signals.push(tokio::signal::unix::signal(kind)?);
+        }
+    }
     std::thread::Builder::new()
-        .name("signals".to_owned())
+        .name(thread.to_owned())
         .spawn(move || {
-            runtime.block_on(async {
-                loop {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
+            runtime.block_on(std::future::poll_fn(|context| {
+                for signal in &mut signals {
+                    while let Poll::Ready(Some(())) = signal.poll_recv(context) {
+                        raised.store(true, Ordering::Release);
                     }
-                    raised.store(true, Ordering::Release);
                 }
-            });
+                Poll::<()>::Pending
+            }));
         })?;
-    Ok(stop)
+    Ok(flag)
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod config;
 pub mod coverage;
 pub mod detectors;
 pub mod doctor;
@@ -49,6 +50,8 @@ enum Command {
     Who(who::Args),
     /// Say what can be detected, and why a value is or is not
     Detectors(detectors::Args),
+    /// Check the configuration, and show it with where each value is from
+    Config(config::Args),
     /// Check and test policies: what is allowed from whom to whom
     Policy(policy::Args),
 }
@@ -110,6 +113,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tail(args) => tail::run(args),
         Command::Coverage(args) => coverage::run(&args),
         Command::Detectors(args) => detectors::run(args),
+        Command::Config(args) => config::run(&args),
         Command::Policy(args) => policy::run(args),
     }
 }

@@ -4,13 +4,16 @@
 //! health. It ends on SIGINT or SIGTERM: probes are detached first, then everything that was
 //! captured is reported.
 
+pub(super) mod confine;
 mod keep;
 mod masking;
 mod policies;
+mod reload;
+mod sinks;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
@@ -20,10 +23,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use self::reload::Reload;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
-use crate::config::{Config, DEFAULT_FILE, Enabled, Runtimes, States};
+use crate::config::{Config, DEFAULT_FILE, Effective, Enabled, Runtimes, States};
 use crate::identity::{
     self,
     container::{ANSWERS, Containers},
@@ -37,7 +41,6 @@ use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
 use crate::policy::Judge;
 use crate::report::aggregate::Settings;
 use crate::report::finding::Finding;
-use crate::report::sinks::{Queued, Sink as _, journal};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
@@ -49,11 +52,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often metrics that are totals elsewhere are brought up to date.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// How long the journal may take to write what waits at the end.
+/// How long sinks may take to write what waits at the end.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Findings that may wait for the journal.
-const JOURNAL_QUEUE: usize = 4096;
 
 /// Arguments of `auditor run`.
 #[derive(clap::Args, Debug)]
@@ -74,9 +74,13 @@ pub struct Args {
 /// # Errors
 /// A bad configuration, an address or socket in use, missing privileges.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = load_config(&args)?;
+    let (effective, file) = load_config(args.config.as_deref(), &args.set)?;
+    let config = effective.config.clone();
     engine::forbid_core_dumps()?;
+    let confined = confine::give_up();
+    tracing::info!(%confined, "privileges that are not needed are given up");
     let stop = engine::stop_signal()?;
+    let mut reload = Reload::new(file, args.set.clone(), effective, engine::reload_signal()?);
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -92,7 +96,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..hub::Limits::default()
     }));
     let server = Server::start(&config, &metrics, &health, &hub)?;
-    let mut journal = open_journal(&config)?;
+    let mut sinks = sinks::Sinks::start(&config)?;
     let judge = Judge::new(policies::follow(&config, &metrics, &health, &stop)?);
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
@@ -127,44 +131,45 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ledger,
         metrics: Arc::clone(&metrics),
     })?;
+    session.start_no_more_children();
+    if let Err(error) = confine::refuse_system_calls() {
+        tracing::warn!(%error, "system calls that are not needed stay possible");
+    }
     health.set_attached(true);
     tracing::info!(socket_hook = session.tier.name(), "watching");
     if let Some(path) = &args.ready_file {
         std::fs::write(path, "").with_context(|| format!("cannot create {}", path.display()))?;
     }
 
-    let settings = Settings {
-        min_confidence: config.detect.min_confidence.into(),
-        all_states: config.detect.states == States::All,
-        max_live: config.report.max_live,
-        interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
-    };
-    let mut reporter = Reporter::new(settings, judge, Arc::clone(&session.shared));
+    let mut reporter = Reporter::new(settings(&config), judge, Arc::clone(&session.shared));
     let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
     reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
     let mut refreshed: Option<Instant> = None;
-    let publish = |findings: Vec<Finding>, journal: &mut Option<Queued>| {
-        for finding in findings {
-            if let Some(journal) = journal {
-                journal.write(&finding);
-            }
+    let publish = |findings: Vec<Finding>, sinks: &mut sinks::Sinks| {
+        for mut finding in findings {
+            sinks.sign(&mut finding);
+            sinks.write(&finding);
             hub.publish(finding);
         }
     };
     while !stop.load(Ordering::Acquire) && session.is_healthy() {
         if let Ok(seen) = session.observations.recv_timeout(TICK) {
-            publish(reporter.take(seen), &mut journal);
+            publish(reporter.take(seen), &mut sinks);
             while let Ok(seen) = session.observations.try_recv() {
-                publish(reporter.take(seen), &mut journal);
+                publish(reporter.take(seen), &mut sinks);
             }
         }
-        publish(reporter.due(), &mut journal);
+        publish(reporter.due(), &mut sinks);
         keeper.due(&reporter);
         health.beat();
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
-            refresh(&metrics, &session, journal.as_ref());
+            if let Some(config) = reload.due(&metrics, &health) {
+                reporter.set(settings(&config));
+            }
+            refresh(&metrics, &session);
+            sinks.show(&metrics);
             masking.show(&metrics, &health);
             identity(
                 cluster.as_ref().map(|(kubernetes, _)| &**kubernetes),
@@ -183,12 +188,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let healthy = session.is_healthy();
     health.set_attached(false);
     let blind_since = Timestamp::now();
-    let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut journal));
-    let last = reporter.finish();
-    for finding in &last {
+    let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
+    let mut last = reporter.finish();
+    for finding in &mut last {
+        sinks.sign(finding);
         hub.publish(finding.clone());
     }
-    let written = journal.is_none_or(|journal| journal.close(last, PATIENCE));
+    let written = sinks.close(&last, PATIENCE);
     keeper.finish(&reporter);
     masking.finish();
     server.stop();
@@ -198,23 +204,36 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("a capture thread failed; what it had not read is not in the account (see the log)");
     }
     if !written {
-        bail!("the journal did not take the last findings (see the log)");
+        bail!("a sink did not take the last findings (see the log)");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn load_config(args: &Args) -> anyhow::Result<Config> {
-    let default = PathBuf::from(DEFAULT_FILE);
-    let file = args
-        .config
-        .clone()
-        .or_else(|| default.exists().then_some(default));
-    let flags: Vec<(&str, String)> = args
-        .set
+/// Of this file, or else of the usual one if it is there.
+pub(super) fn load_config(
+    file: Option<&Path>,
+    set: &[(String, String)],
+) -> anyhow::Result<(Effective, Option<PathBuf>)> {
+    let default = Path::new(DEFAULT_FILE);
+    let file = file.or_else(|| default.exists().then_some(default));
+    let flags: Vec<(&str, String)> = set
         .iter()
         .map(|(key, value)| (key.as_str(), value.clone()))
         .collect();
-    Ok(Config::load(file.as_deref(), std::env::vars(), &flags)?)
+    Ok((
+        Effective::load(file, std::env::vars(), &flags)?,
+        file.map(Path::to_owned),
+    ))
+}
+
+/// Of the reporter.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        min_confidence: config.detect.min_confidence.into(),
+        all_states: config.detect.states == States::All,
+        max_live: config.report.max_live,
+        interval: SignedDuration::from_secs(i64::from(config.report.interval_seconds)),
+    }
 }
 
 /// The names of the cluster that this host is part of, if it is.
@@ -285,13 +304,13 @@ fn identity(
 }
 
 /// The rules of `capture.leave_out`.
-fn selection(rules: &[String]) -> anyhow::Result<Selection> {
+pub(super) fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
     Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
 /// The rules of `identity.mesh.proxies`.
-fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
+pub(super) fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
     let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
     Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
 }
@@ -315,21 +334,7 @@ fn naming(config: &Config, kubernetes: Option<Arc<Kubernetes>>) -> anyhow::Resul
     )
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<Option<Queued>> {
-    if !config.report.journal.enabled {
-        return Ok(None);
-    }
-    let journal = journal::Journal::open(journal::Settings {
-        path: config.journal_path(),
-        max_bytes: config.report.journal.max_bytes,
-        keep: config.report.journal.keep,
-    })?;
-    Ok(Some(
-        Queued::new(Box::new(journal), JOURNAL_QUEUE).context("cannot start the journal's thread")?,
-    ))
-}
-
-fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
+fn refresh(metrics: &Metrics, session: &Session) {
     let totals = &session.shared.totals;
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
@@ -366,9 +371,6 @@ fn refresh(metrics: &Metrics, session: &Session, journal: Option<&Queued>) {
     for library in crate::capture::tls::Library::ALL {
         let count = files.iter().filter(|(name, _)| *name == library.name()).count();
         metrics.set_attached(library.name(), count);
-    }
-    if let Some(journal) = journal {
-        metrics.sink_dropped_so_far("journal", journal.dropped().load(Ordering::Relaxed));
     }
 }
 
@@ -418,7 +420,7 @@ impl Server {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
         None => Err("it must be KEY=VALUE".to_owned()),

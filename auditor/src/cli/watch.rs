@@ -30,6 +30,7 @@ use crate::pipeline::reporter::Reporter;
 use crate::pipeline::{By, Exclusion, Options, Rule, Selection, Session};
 use crate::report::aggregate::Settings;
 use crate::report::finding::{Finding, Verdict};
+use crate::report::sinks::format::Format as Shape;
 use crate::report::sinks::{Sink as _, stdout};
 use crate::report::summary::CommandStatus;
 use crate::report::table::Table;
@@ -408,7 +409,7 @@ impl Output {
             None => Box::new(BufWriter::new(std::io::stdout())),
         };
         let format = match args.format {
-            Format::Json => stdout::Format::Json,
+            Format::Json => stdout::Format::Json(Shape::Auditor),
             Format::Text if args.output.is_some() => stdout::Format::Text(Table::plain()),
             Format::Text => stdout::Format::Text(Table::for_stdout()),
         };

@@ -50,18 +50,24 @@ pub enum Kind {
     Detectors,
 }
 
+mod sinks;
+
 const MAX_PID: u64 = 4_194_304;
 /// Longest list and longest text.
 const LENGTH_LIMIT: usize = 4096;
 
 /// All keys, in the order they are documented.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(sinks::KEYS)
+}
+
+const KEYS: &[Key] = &[
     Key {
         path: "state_dir",
         kind: Kind::Path,
         default: "/var/lib/auditor",
         unit: "",
-        meaning: "Folder of the journal, the fingerprint key, the sketches of fields and the masking ledger.",
+        meaning: "Folder of the journal, the fingerprint key, the sketches of fields, the masking ledger and the queues of sinks.",
     },
     Key {
         path: "scope.node",
@@ -401,9 +407,17 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// Keys that a running daemon takes another value of, without a restart.
+pub const LIVE: &[&str] = &[
+    "detect.min_confidence",
+    "detect.states",
+    "report.interval_seconds",
+    "report.max_live",
+];
+
 /// The key with this path.
 pub fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
+    all().find(|key| key.path == path)
 }
 
 /// The key or section that was probably meant.
@@ -412,7 +426,7 @@ pub fn nearest(path: &str) -> Option<&'static str> {
         return None;
     }
     let levels = path.matches('.').count();
-    let candidates = KEYS.iter().flat_map(|key| {
+    let candidates = all().flat_map(|key| {
         // The key, and every section it is in.
         let ends = key
             .path
@@ -449,7 +463,10 @@ impl Key {
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::OptionalPath | Kind::OptionalText => Value::Null,
-            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => Value::Sequence(Vec::new()),
+            // A test reads all of them.
+            Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => {
+                serde_norway::from_str(self.default).unwrap_or_default()
+            }
             Kind::Flag => Value::Bool(self.default == "true"),
             Kind::Number(..) | Kind::PowerOfTwo(..) => {
                 self.default.parse::<u64>().map_or(Value::Null, Value::from)
@@ -483,6 +500,11 @@ impl Key {
             _ => false,
         };
         if fits { Ok(value) } else { Err(shown(&value)) }
+    }
+
+    /// Whether a running daemon takes another value at once, see [`LIVE`].
+    pub fn is_live(&self) -> bool {
+        LIVE.contains(&self.path)
     }
 
     /// What the key takes, for people.

@@ -127,17 +127,27 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn proxies_of_meshes_are_known_without_a_word_of_configuration() {
+    let config = load("scope: {pids: [1]}", &[], &[]).unwrap();
+    assert_eq!(config.identity.mesh.proxies, crate::identity::mesh::DEFAULT);
+    let config = load("{scope: {pids: [1]}, identity: {mesh: {proxies: []}}}", &[], &[]).unwrap();
+    assert!(config.identity.mesh.proxies.is_empty());
+}
+
+#[test]
 fn every_key_takes_its_default_and_reaches_the_config() {
-    for key in KEYS {
+    for key in keys::all() {
         assert!(key.checked(key.default_value()).is_ok(), "{}", key.path);
     }
-    assert!(load("scope: {node: true}", &[], &[]).is_ok());
+    let config = load("scope: {node: true}", &[], &[]).unwrap();
+    assert_eq!(config.identity.mesh.proxies, crate::identity::mesh::DEFAULT);
+    assert_eq!(config.policy.files, Vec::<PathBuf>::new());
 }
 
 #[test]
 fn the_documentation_lists_every_key_with_default_unit_and_bounds() {
     let doc = include_str!("../../../docs/configuration.md");
-    let rows: Vec<String> = KEYS.iter().map(Key::row).collect();
+    let rows: Vec<String> = keys::all().map(Key::row).collect();
     let documented: Vec<&str> = doc.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(documented, rows, "the table must read:\n{}", rows.join("\n"));
 }
@@ -147,7 +157,7 @@ proptest::proptest! {
     fn no_file_and_no_variable_panics(yaml in "\\PC{0,200}|[a-z:{}\\[\\], \\n0-9-]{0,100}", value in "\\PC{0,50}") {
         let mut values = Values::default();
         let _ = values.file("file", &yaml);
-        for key in KEYS {
+        for key in keys::all() {
             let _ = values.set("variable", key.path, &value);
         }
         let _ = values.into_config();

@@ -10,6 +10,10 @@
 //! (`user@UID.service`) is not proved by its name, and says so: [`CgroupIdentity::is_vouched_for`].
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests;
 
 use std::{fs::File, io::Read as _};
@@ -186,6 +190,10 @@ struct Found {
 fn container_at(components: &[&str], at: usize) -> Option<Found> {
     let part = components[at];
     let parent = at.checked_sub(1).map(|above| components[above]);
+    if parent == Some("libpod_parent") && part.len() == ID_LEN {
+        // A pod of Podman's, which has its containers below it.
+        return None;
+    }
     if let Some((id, runtime)) = id_of(part) {
         return Some(Found {
             at,
@@ -241,7 +249,6 @@ fn runtime_above(above: &[&str]) -> Option<Runtime> {
     match *above.last()? {
         "docker" => Some(Runtime::Docker),
         "k8s.io" => Some(Runtime::Containerd),
-        "libpod_parent" => Some(Runtime::Podman),
         _ => None,
     }
 }

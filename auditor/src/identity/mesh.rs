@@ -4,6 +4,7 @@
 //! which network namespaces proxies have sockets ([`Mesh`]). A process is a proxy by its own container, executable and
 //! user, never by the namespace in which its sockets are: those of a proxy for a whole node are in the pods'.
 
+mod candidates;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +12,17 @@ use std::{
     collections::HashMap,
     fmt::{self, Write as _},
     str::FromStr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use thiserror::Error;
 
-use super::process::ProcessInfo;
+use self::candidates::{Candidate, Candidates};
+use super::{
+    container::{Containers, Look},
+    process::ProcessInfo,
+};
 use crate::report::finding::{End, Hop};
 
 /// What is taken for a proxy where nothing else is configured: Istio's sidecar (by the name of its container, or by what
@@ -115,6 +120,11 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
+    /// True for who is told by the name of a container, and has this executable and user.
+    fn asks_for_container(&self, exe: Option<&str>, uid: Option<u32>) -> bool {
+        self.container.is_some() && self.is(self.container.as_deref(), exe, uid)
+    }
+
     /// A container counts in a pod only: elsewhere anybody chooses its name.
     fn is(&self, container: Option<&str>, exe: Option<&str>, uid: Option<u32>) -> bool {
         let names = |wanted: &Option<String>, found: Option<&str>| {
@@ -129,9 +139,13 @@ impl Proxy {
 }
 
 /// The rules, and where proxies are. Shared by all threads.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Mesh {
     proxies: Vec<Proxy>,
+    /// Who knows the names of containers.
+    containers: Option<Arc<Containers>>,
+    /// Processes that are proxies if their containers have such names, which are asked for.
+    candidates: Candidates,
     /// Inode numbers of network namespaces in which a proxy has a socket, and the last sign of one.
     namespaces: Mutex<HashMap<u32, Instant>>,
 }
@@ -141,8 +155,15 @@ impl Mesh {
     pub fn new(proxies: impl IntoIterator<Item = Proxy>) -> Self {
         Self {
             proxies: proxies.into_iter().collect(),
-            namespaces: Mutex::default(),
+            ..Self::default()
         }
+    }
+
+    /// With who knows the names of containers.
+    #[must_use]
+    pub fn asking(mut self, containers: Option<Arc<Containers>>) -> Self {
+        self.containers = containers;
+        self
     }
 
     /// Marks an end that is a proxy.
@@ -162,6 +183,41 @@ impl Mesh {
         let (exe, uid) = (process.exe.as_deref(), process.uid);
         if self.proxies.iter().any(|proxy| proxy.is(None, exe, uid)) {
             self.has_proxy(netns);
+        } else if let Some(id) = process.cgroup.runtime_id()
+            && process.cgroup.pod_uid.is_some()
+            && self
+                .proxies
+                .iter()
+                .any(|proxy| proxy.asks_for_container(exe, uid))
+        {
+            let candidate = Candidate {
+                netns,
+                container: id.to_owned(),
+                exe: process.exe.clone(),
+                uid,
+            };
+            if self.may_be(&candidate) {
+                self.candidates.add(candidate);
+            }
+        }
+    }
+
+    /// True while the name of its container is waited for; a proxy is noted.
+    fn may_be(&self, candidate: &Candidate) -> bool {
+        let Some(containers) = &self.containers else {
+            return false;
+        };
+        match containers.look(&candidate.container) {
+            Look::Pending => true,
+            Look::Unnamed(_) => false,
+            Look::Known(facts) => {
+                let (name, exe) = (facts.name.as_deref(), candidate.exe.as_deref());
+                let mut rules = self.proxies.iter();
+                if rules.any(|proxy| proxy.is(name, exe, candidate.uid)) {
+                    self.has_proxy(candidate.netns);
+                }
+                false
+            }
         }
     }
 
@@ -179,16 +235,23 @@ impl Mesh {
         }
     }
 
-    /// True when a proxy may pass on what is sent and received in this network namespace.
+    /// True when a proxy may pass on what is sent and received in this network namespace: one that is there, or who may
+    /// turn out to be one.
     pub fn is_in(&self, netns: u32) -> bool {
+        if self.candidates.are_in(netns, |candidate| self.may_be(candidate)) {
+            return true;
+        }
         let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         namespaces
             .get(&netns)
             .is_some_and(|seen| seen.elapsed() < REMEMBERED)
     }
 
-    /// True once a proxy was seen anywhere on this node.
+    /// True once a proxy was seen anywhere on this node, or who may be one.
     pub fn is_active(&self) -> bool {
+        if !self.candidates.is_empty() {
+            return true;
+        }
         let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         !namespaces.is_empty()
     }

@@ -51,7 +51,7 @@ impl Names {
     /// With who is a proxy of a mesh.
     #[must_use]
     pub fn with_mesh(mut self, mesh: Mesh) -> Self {
-        self.mesh = Arc::new(mesh);
+        self.mesh = Arc::new(mesh.asking(self.containers.clone()));
         self
     }
 

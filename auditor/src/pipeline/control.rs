@@ -79,6 +79,7 @@ pub(super) enum Command {
     Watch(u32, Sender<Result<(), ScopeError>>),
     Hooked(Sender<Vec<Hooked>>),
     AnyAlive(Sender<bool>),
+    TryReturnProbes(Sender<()>),
     /// Detach, let the workers end, and say when done.
     Stop(Sender<()>),
 }
@@ -282,6 +283,9 @@ impl Control {
                     let _ = reply.send(self.maps.watch_process(pid));
                 }
                 Ok(Command::Hooked(reply)) => drop(self.hooks.order.send(Order::Hooked(reply))),
+                Ok(Command::TryReturnProbes(done)) => {
+                    drop(self.hooks.order.send(Order::TryReturnProbes(done)))
+                }
                 Ok(Command::AnyAlive(reply)) => {
                     let _ = reply.send(self.node || self.chooser.is_some() || !self.watched.is_empty());
                 }

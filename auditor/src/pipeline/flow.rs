@@ -406,7 +406,7 @@ impl DocumentSink<'_> {
     }
 
     fn ends(&self, origin: &Origin<'_>, ingress: bool) -> (End, End) {
-        let local = self.connection.local_end(&self.shared.peers);
+        let local = self.connection.local_end();
         let authority = origin.exchange.authority.as_deref();
         let remote = self.connection.remote_end(&self.shared.peers, authority);
         if ingress { (remote, local) } else { (local, remote) }

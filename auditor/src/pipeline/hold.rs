@@ -81,7 +81,7 @@ impl Hold {
                 authority,
             } = waiting;
             let (local, remote) = (
-                connection.local_end(peers),
+                connection.local_end(),
                 connection.remote_end(peers, authority.as_deref()),
             );
             let addressed = connection.addressed_end(peers, authority.as_deref());

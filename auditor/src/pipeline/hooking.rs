@@ -29,6 +29,8 @@ pub(super) enum Order {
     InUse(HashSet<FileId>),
     /// A watched program moves several messages in one call: see where such calls end.
     SeeMessagesEnd,
+    /// See whether return probes are safe here, which takes a child: later there may be none.
+    TryReturnProbes(Sender<()>),
     /// Gives back what loading and hooking needed for a moment.
     TrimMemory,
     /// Detach everything, say when done, and end.
@@ -65,6 +67,10 @@ impl Hooking {
                         self.detach(&mut attachments, &used);
                     }
                     Ok(Order::SeeMessagesEnd) => self.see_messages_end(),
+                    Ok(Order::TryReturnProbes(done)) => {
+                        attachments.try_return_probes(&mut self.kernel);
+                        let _ = done.send(());
+                    }
                     Ok(Order::TrimMemory) => self.kernel.trim_memory(),
                     Ok(Order::Detach(done)) => {
                         self.count_left_out();

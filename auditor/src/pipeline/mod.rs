@@ -156,7 +156,8 @@ pub struct Totals {
     pub bind_conflict: AtomicU64,
     /// Streams that ended without a socket.
     pub unbound: AtomicU64,
-    pub duplicates: AtomicU64,
+    /// Sightings of values at the other end of a connection, beside the one that is reported.
+    pub other_end: AtomicU64,
     /// Sightings of values that proxies passed on, beside the one that is reported.
     pub passed_on: AtomicU64,
 }
@@ -448,6 +449,11 @@ impl Session {
     /// Every function hooked so far.
     pub fn hooked(&self) -> Vec<Hooked> {
         self.ask(control::Command::Hooked).unwrap_or_default()
+    }
+
+    /// Sees now what takes a child process to see; from here on none is started.
+    pub fn start_no_more_children(&self) {
+        let _: Option<()> = self.ask(control::Command::TryReturnProbes);
     }
 
     /// True while any watched process (other than by node or cgroup scope) is alive.

@@ -25,6 +25,7 @@ use crate::{
         sketch::{self, Candidate, FieldRef, Limits, ScanSuspects as _, Sketches, Spot, Verdict},
     },
     identity::{
+        self,
         pairs::AddressPair,
         translations::{Translation, Translations},
     },
@@ -67,6 +68,15 @@ struct Sighting {
     fingerprint: String,
 }
 
+/// Whoever asks for unsure findings gets them at once.
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    if settings.min_confidence == Confidence::Low {
+        limits.held_per_field = 0;
+    }
+    limits
+}
+
 /// Turns what the sessions see into findings.
 pub struct Reporter {
     aggregator: Aggregator,
@@ -84,11 +94,7 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter for one session.
     pub fn new(settings: Settings, judge: Judge, shared: Arc<Shared>) -> Self {
-        let mut limits = Limits::default();
-        if settings.min_confidence == Confidence::Low {
-            // Whoever asks for unsure findings gets them at once.
-            limits.held_per_field = 0;
-        }
+        let limits = limits(&settings);
         Self {
             aggregator: Aggregator::new(settings, judge),
             late: Late::new(shared.naming.clone(), Arc::clone(&shared.peers)),
@@ -101,6 +107,12 @@ impl Reporter {
             sent: HashMap::new(),
             sent_order: VecDeque::new(),
         }
+    }
+
+    /// Other bounds and filters from now on.
+    pub fn set(&mut self, settings: Settings) {
+        self.sketches.set_limits(limits(&settings));
+        self.aggregator.set(settings);
     }
 
     /// Counts every value in this ledger too, and reports drift.
@@ -251,7 +263,7 @@ impl Reporter {
             && *count > 0
         {
             *count -= 1;
-            self.shared.totals.duplicates.fetch_add(1, Ordering::Relaxed);
+            self.shared.totals.other_end.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
         let observation = &mut seen.observation;
@@ -366,7 +378,7 @@ impl Reporter {
         {
             let process = peers.processes.of(tgid);
             let address = peers.pairs.other(pair).local;
-            *remote = peers.local_end(&process, Some(address), IdentifiedBy::SocketPair);
+            *remote = identity::local_end(&process, Some(address), IdentifiedBy::SocketPair);
         }
     }
 

@@ -125,6 +125,11 @@ struct Key {
 }
 
 impl Aggregator {
+    /// Other bounds and filters from now on. Findings that are above a lower bound stay until they end.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// An empty aggregator that judges with `judge`.
     pub fn new(settings: Settings, judge: Judge) -> Self {
         Self {

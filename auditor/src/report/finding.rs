@@ -60,6 +60,23 @@ pub struct Finding {
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// `run` only: the same on all nodes that see the same leak, see [`super::group`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `run` only: who says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observer: Option<Observer>,
+}
+
+/// The agent that reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Observer {
+    /// The node's name in its cluster, else the name of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// As the configuration calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
 
 /// What a finding says.

@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod finding;
+pub mod group;
 pub mod json;
 pub mod naming;
 pub mod observation;

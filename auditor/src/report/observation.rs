@@ -109,6 +109,8 @@ impl Observation {
             before: None,
             after: None,
             path: None,
+            group: None,
+            observer: None,
         }
     }
 

@@ -40,6 +40,11 @@ fn full() -> Finding {
     finding.declared_masked = true;
     finding.under_masked = true;
     finding.path = Some("a/b".into());
+    finding.group = Some(super::group::of(&finding));
+    finding.observer = Some(Observer {
+        node: Some("n1".into()),
+        cluster: Some("east".into()),
+    });
     finding.location.line = Some(1);
     finding.flow.as_mut().unwrap().status = Some(200);
     finding.flow.as_mut().unwrap().hops = 2;
@@ -88,6 +93,15 @@ fn full() -> Finding {
         certainty: Certainty::Likely,
     });
     finding
+}
+
+/// A finding with what only `run` knows.
+fn of_a_daemon() -> Finding {
+    Finding {
+        group: full().group,
+        observer: full().observer,
+        ..finding()
+    }
 }
 
 /// A finding of this kind, with everything that drift may say.
@@ -213,7 +227,7 @@ fn findings_of_every_shape_validate() {
 #[test]
 fn findings_that_break_the_contract_do_not_validate() {
     let validator = findings();
-    let cases: [(&str, Value); 14] = [
+    let cases: [(&str, Value); 16] = [
         ("/schema", json!("auditor.finding/v2")),
         ("/id", json!("7")),
         ("/time", json!("yesterday")),
@@ -228,14 +242,24 @@ fn findings_that_break_the_contract_do_not_validate() {
         ("/flow/encrypted", json!("yes")),
         ("/source/certainty", json!(null)),
         ("/policy/verdict", json!("fine")),
+        ("/group", json!("of shop")),
+        ("/observer/node", json!(1)),
     ];
     for (pointer, wrong) in cases {
-        let mut value = serde_json::to_value(finding()).unwrap();
+        let mut value = serde_json::to_value(of_a_daemon()).unwrap();
         *value.pointer_mut(pointer).unwrap() = wrong;
         assert!(!validator.is_valid(&value), "{pointer}");
     }
-    for object in ["", "/location", "/flow", "/source", "/source/process", "/policy"] {
-        let mut value = serde_json::to_value(finding()).unwrap();
+    for object in [
+        "",
+        "/location",
+        "/flow",
+        "/source",
+        "/source/process",
+        "/policy",
+        "/observer",
+    ] {
+        let mut value = serde_json::to_value(of_a_daemon()).unwrap();
         value
             .pointer_mut(object)
             .unwrap()

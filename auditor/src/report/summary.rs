@@ -37,6 +37,8 @@ pub struct Summary {
     pub protocols: Vec<ProtocolTally>,
     /// Values reported under `{other}`, as their service has too many operations.
     pub other_operations: u64,
+    /// Sightings of values that count once with another one.
+    pub merged: Merged,
     /// What is known of the fields of protobuf messages.
     pub descriptors: Descriptors,
     /// What selectors chose, where they do.
@@ -131,6 +133,15 @@ pub struct Loss {
     pub stage: String,
     pub reason: String,
     pub count: u64,
+}
+
+/// Sightings of a value beside the one that is counted, by what they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Merged {
+    /// The same bytes at the other end of their connection.
+    pub other_end: u64,
+    /// The same message before or after a proxy of a mesh passed it on.
+    pub passed_on: u64,
 }
 
 /// What one protocol came to.
@@ -232,6 +243,13 @@ impl Summary {
                 let _ = write!(out, ", place lost {lost_sync} times");
             }
             out.push('\n');
+        }
+        if self.merged != Merged::default() {
+            let Merged { other_end, passed_on } = self.merged;
+            let _ = writeln!(
+                out,
+                "  counted once: {other_end} values seen at both ends, {passed_on} passed on by proxies"
+            );
         }
         self.write_descriptors(&mut out);
         if self.other_operations > 0 {
@@ -443,6 +461,10 @@ pub(crate) mod tests {
                 },
             ],
             other_operations: 3,
+            merged: Merged {
+                other_end: 5,
+                passed_on: 8,
+            },
             descriptors: Descriptors {
                 types: 12,
                 methods: 4,
@@ -479,6 +501,7 @@ pub(crate) mod tests {
           bindings 4 nested, 3 adjacent, 2 by descriptor, 0 unbound
           spoke http/2                     2.0 KiB
           spoke text                          10 B, place lost 2 times
+          counted once: 5 values seen at both ends, 8 passed on by proxies
           descriptors of 12 types and 4 methods, 2 files learnt
           descriptors not used: 1 ambiguous, 0 refused, 0 without room
           3 values in operations beyond the bound of their service

@@ -32,6 +32,8 @@ struct State {
     policy_version: String,
     masking: &'static str,
     masking_error: Option<String>,
+    config: &'static str,
+    config_waits: Vec<&'static str>,
 }
 
 /// Body of `/readyz`.
@@ -44,7 +46,7 @@ pub struct Readiness {
     /// In a cluster, the state of each watch of the API server.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub watches: BTreeMap<&'static str, &'static str>,
-    /// How each container runtime answered when it was last asked, by its socket.
+    /// How each container runtime that was asked answers, by its socket.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runtimes: BTreeMap<String, &'static str>,
     /// Containers whose names are waited for.
@@ -58,6 +60,11 @@ pub struct Readiness {
     /// Why it is not written, or where a file that could not be used is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masking_error: Option<String>,
+    /// `loaded`, or `stale` when what was read last is refused.
+    pub config: &'static str,
+    /// Keys that have another value since the start, which takes a restart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_waits: Vec<&'static str>,
 }
 
 impl Default for Health {
@@ -75,6 +82,8 @@ impl Default for Health {
                 policy_version: String::new(),
                 masking: "off",
                 masking_error: None,
+                config: "loaded",
+                config_waits: Vec::new(),
             }),
         }
     }
@@ -122,6 +131,11 @@ impl Health {
         self.with_state(|state| (state.masking, state.masking_error) = (masking, error));
     }
 
+    /// Whether the configuration could be read again, and the keys that need a restart.
+    pub fn set_config(&self, config: &'static str, waits: Vec<&'static str>) {
+        self.with_state(|state| (state.config, state.config_waits) = (config, waits));
+    }
+
     /// True while the last beat is less than ten seconds ago.
     pub fn healthy(&self, now: Instant) -> bool {
         self.since_beat(now) < FRESH
@@ -149,6 +163,8 @@ impl Health {
             policy_version: state.policy_version,
             masking: state.masking,
             masking_error: state.masking_error,
+            config: state.config,
+            config_waits: state.config_waits,
         }
     }
 

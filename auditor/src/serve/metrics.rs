@@ -55,6 +55,7 @@ pub struct Metrics {
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
     other_operations: IntCounterVec,
+    merged: IntCounterVec,
     descriptors: IntCounterVec,
     attach: IntCounterVec,
     attached: IntGaugeVec,
@@ -63,9 +64,15 @@ pub struct Metrics {
     container_lookups: IntCounterVec,
     conntrack_lookups: IntCounterVec,
     sink_dropped: IntCounterVec,
+    sink_delivered: IntCounterVec,
+    sink_replaced: IntCounterVec,
+    sink_failures: IntCounterVec,
+    sink_waiting: IntGaugeVec,
+    sink_waiting_bytes: IntGaugeVec,
     map_entries: IntGaugeVec,
     map_capacity: IntGaugeVec,
     policy_loaded: IntGaugeVec,
+    config_reloads: IntCounterVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -195,6 +202,12 @@ impl Metrics {
                 "Values reported under {other}, as their service has too many operations.",
                 &[],
             )?,
+            merged: counter(
+                r,
+                "merged_sightings_total",
+                "Sightings of values that count once with another one: at the other end, or passed on by a proxy.",
+                &["by"],
+            )?,
             descriptors: counter(
                 r,
                 "descriptors_total",
@@ -235,7 +248,32 @@ impl Metrics {
             sink_dropped: counter(
                 r,
                 "sink_dropped_total",
-                "Findings a sink could not write.",
+                "Findings a sink could not write, had no room for, or that its receiver refused.",
+                &["sink"],
+            )?,
+            sink_delivered: counter(
+                r,
+                "sink_delivered_total",
+                "Findings that a receiver said it has.",
+                &["sink"],
+            )?,
+            sink_replaced: counter(
+                r,
+                "sink_replaced_total",
+                "Revisions that were not sent because a newer one of the same finding was there first.",
+                &["sink"],
+            )?,
+            sink_failures: counter(
+                r,
+                "sink_failures_total",
+                "Attempts to send that failed and are repeated (transport, status, timeout), and findings that a receiver refused.",
+                &["sink", "reason"],
+            )?,
+            sink_waiting: gauge(r, "sink_waiting", "Findings that wait to be sent.", &["sink"])?,
+            sink_waiting_bytes: gauge(
+                r,
+                "sink_waiting_bytes",
+                "Bytes of findings that wait to be sent.",
                 &["sink"],
             )?,
             map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
@@ -245,6 +283,12 @@ impl Metrics {
                 "policy_loaded",
                 "1 for the state a policy in force is in: loaded, or stale when what was read last is refused.",
                 &["policy", "state"],
+            )?,
+            config_reloads: counter(
+                r,
+                "config_reloads_total",
+                "Times the configuration was read again: loaded, or refused when it could not be used.",
+                &["result"],
             )?,
             watcher_age: gauge(
                 r,
@@ -302,7 +346,7 @@ impl Metrics {
             runtime_up: gauge(
                 r,
                 "runtime_up",
-                "Whether a container runtime answered when it was last asked.",
+                "Whether a container runtime that was asked answers.",
                 &["socket"],
             )?,
             names_pending: gauge(r, "names_pending", "Containers whose names are waited for.", &[])?,
@@ -374,6 +418,12 @@ impl Metrics {
         raise(&self.other_operations, &[], total);
     }
 
+    /// Sightings so far that count once with another one (`other_end`, `passed_on`).
+    pub fn merged_so_far(&self, by: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.merged, &[by], total);
+    }
+
     /// Descriptors of protobuf messages that became this so far (`learnt`, `ambiguous`, `refused`, `no_room`).
     pub fn descriptors_so_far(&self, result: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
@@ -421,6 +471,33 @@ impl Metrics {
         raise(&self.sink_dropped, &[sink], total);
     }
 
+    /// What a remote sink has delivered so far.
+    pub fn sink_delivered_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_delivered, &[sink], total);
+    }
+
+    /// Revisions that a newer one replaced so far before they were sent.
+    pub fn sink_replaced_so_far(&self, sink: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_replaced, &[sink], total);
+    }
+
+    /// Attempts of a remote sink that failed so far, by reason.
+    pub fn sink_failures_so_far(&self, sink: &'static str, reason: &'static str, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.sink_failures, &[sink, reason], total);
+    }
+
+    /// What waits to be sent.
+    pub fn set_sink_waiting(&self, sink: &'static str, findings: u64, bytes: u64) {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.sink_waiting.with_label_values(&[sink]).set(gauge(findings));
+        self.sink_waiting_bytes
+            .with_label_values(&[sink])
+            .set(gauge(bytes));
+    }
+
     /// How full a kernel map is.
     pub fn set_map(&self, map: &'static str, entries: u64, capacity: u64) {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -441,6 +518,11 @@ impl Metrics {
                     .set(value);
             }
         }
+    }
+
+    /// The configuration was read again, with this result: `loaded` or `refused`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.with_label_values(&[result]).inc();
     }
 
     /// Time one document took to scan.

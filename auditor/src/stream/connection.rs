@@ -99,15 +99,6 @@ impl Peers {
         self.mesh.saw(&process, netns.unwrap_or(0));
     }
 
-    /// An end that is a process of this host, with what is known of its pod.
-    pub fn local_end(&self, process: &ProcessInfo, address: Option<SocketAddr>, by: IdentifiedBy) -> End {
-        let mut end = identity::local_end(process, address, by);
-        if let (Some(kubernetes), Some(uid)) = (&self.kubernetes, &process.cgroup.pod_uid) {
-            kubernetes.enrich(&mut end, uid);
-        }
-        end
-    }
-
     pub(super) fn opened(&self, connection: &Connection) {
         self.mesh.saw(&connection.local, connection.netns);
         if let Some(pair) = connection.pair {
@@ -391,9 +382,9 @@ impl Connection {
     }
 
     /// The watched process's end.
-    pub fn local_end(&self, peers: &Peers) -> End {
+    pub fn local_end(&self) -> End {
         let address = self.pair.filter(|_| self.unix.is_none()).map(|pair| pair.local);
-        peers.local_end(&self.local, address, IdentifiedBy::Cgroup)
+        identity::local_end(&self.local, address, IdentifiedBy::Cgroup)
     }
 
     /// The other end. `host` is the name the client asked for, if it did.
@@ -404,7 +395,7 @@ impl Connection {
         };
         if let Some(tgid) = self.peer {
             let process = peers.processes.of(tgid);
-            return peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
         if let Some((inode, tgid)) = self.unix {
             return self.unix_end(peers, inode, tgid);
@@ -413,7 +404,7 @@ impl Connection {
             && let Some(tgid) = peers.pairs.bound(pair)
         {
             let process = peers.processes.of(tgid);
-            return peers.local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
+            return identity::local_end(&process, Some(pair.remote), IdentifiedBy::SocketPair);
         }
         let seen = peers
             .pairs
@@ -427,7 +418,7 @@ impl Connection {
         let end = |tgid| {
             let process = peers.processes.of(tgid);
             let address = peers.pairs.other(pair).local;
-            peers.local_end(&process, Some(address), IdentifiedBy::SocketPair)
+            identity::local_end(&process, Some(address), IdentifiedBy::SocketPair)
         };
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
@@ -482,7 +473,7 @@ impl Connection {
                 .map(peer::Found::Socket)
                 .or_else(|| (tgid != 0).then_some(peer::Found::Listener(tgid)))
         });
-        let end = |tgid| peers.local_end(&peers.processes.of(tgid), None, IdentifiedBy::SocketPair);
+        let end = |tgid| identity::local_end(&peers.processes.of(tgid), None, IdentifiedBy::SocketPair);
         match found {
             Some(peer::Found::Socket(tgid)) => end(tgid),
             Some(peer::Found::Listener(tgid)) => End {

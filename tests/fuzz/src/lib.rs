@@ -8,6 +8,7 @@ pub mod cbor;
 pub mod charset;
 pub mod checks;
 pub mod cluster;
+pub mod cluster_list;
 pub mod config;
 pub mod conntrack;
 pub mod content;
@@ -58,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("charset", charset::run),
     ("checks", checks::run),
     ("cluster", cluster::run),
+    ("cluster_list", cluster_list::run),
     ("config", config::run),
     ("conntrack", conntrack::run),
     ("content", content::run),

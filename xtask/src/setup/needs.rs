@@ -91,6 +91,7 @@ const TEST: &[Need] = &[
     need("haproxy", "haproxy"),
     // Containers and pods, in roots of their own.
     need("containerd", "containerd"),
+    need("/lib/systemd/systemd", "systemd"),
     need("runc", "runc"),
     need("podman", "podman"),
     need(

@@ -93,6 +93,8 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         before: None,
         after: None,
         path: Some(path.to_owned()),
+        group: None,
+        observer: None,
     }
 }
 

@@ -192,6 +192,11 @@ impl<T> Sketches<T> {
         }
     }
 
+    /// Other limits from now on; what is over them goes with the next that comes.
+    pub const fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// For the fields of one file, whose failures are looked for right behind the value that draws
     /// attention to them.
     pub fn of_file() -> Self {

@@ -5,6 +5,7 @@
 //! answer and a memory of what was answered, also of what was not. A runtime that hangs or lies costs a name, and
 //! nothing else. It only ever reads: no request here changes anything.
 
+mod answering;
 pub mod cri;
 pub mod engine;
 mod memory;
@@ -16,7 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -25,6 +26,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 
+pub use answering::ANSWERS;
+use answering::Answering;
 pub use memory::Look;
 use memory::Memory;
 pub use socket::{Socket, Speaks};
@@ -38,8 +41,8 @@ const AT_ONCE: usize = 8;
 /// How long one runtime has to answer.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The state of a runtime that knows a container, or says that it does not.
-pub const ANSWERS: &str = "answers";
+/// How often runtimes that were asked are asked whether they are still there.
+const CHECK: Duration = Duration::from_secs(15);
 
 /// Longest name, image, label or value kept, bytes. A Kubernetes label has at most 63 characters, a name 253.
 const TEXT_LIMIT: usize = 512;
@@ -168,6 +171,10 @@ impl Containers {
     /// # Errors
     /// When there can be no thread.
     pub fn start(settings: Settings) -> io::Result<Self> {
+        Self::start_checking(settings, CHECK)
+    }
+
+    fn start_checking(settings: Settings, check: Duration) -> io::Result<Self> {
         let memory = Arc::new(Memory::default());
         let totals = Arc::new(Totals::default());
         let answering = Arc::new(Answering::default());
@@ -183,7 +190,11 @@ impl Containers {
         };
         std::thread::Builder::new()
             .name("identity".to_owned())
-            .spawn(move || runtime.block_on(asking.run(asked)))?;
+            .spawn(move || {
+                let checks = Arc::clone(&asking.answering);
+                runtime.spawn(async move { checks.keep_current(check).await });
+                runtime.block_on(asking.run(asked));
+            })?;
         Ok(Self {
             memory,
             answering,
@@ -212,9 +223,9 @@ impl Containers {
         self.memory.answers()
     }
 
-    /// How each runtime answered when it was last asked, by its socket.
+    /// How each runtime that was ever asked answers, as of the last seconds, by its socket.
     pub fn runtimes(&self) -> BTreeMap<String, &'static str> {
-        self.answering.lock().clone()
+        self.answering.states()
     }
 
     /// Containers that were asked about and of which nothing is known yet.
@@ -229,27 +240,6 @@ impl Containers {
 
     pub fn totals(&self) -> &Totals {
         &self.totals
-    }
-}
-
-/// `answers`, or why it does not, of each runtime that was asked.
-#[derive(Default)]
-struct Answering(Mutex<BTreeMap<String, &'static str>>);
-
-impl Answering {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, &'static str>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn heard(&self, socket: &Socket, answer: &Answer) {
-        let state = match answer {
-            Ok(_) | Err(Failure::Unknown) => ANSWERS,
-            Err(Failure::NotPermitted(_)) => "not_permitted",
-            Err(Failure::Unreachable(_)) => "unreachable",
-            Err(Failure::Late) => "hanging",
-            Err(Failure::Broken(_)) => "broken",
-        };
-        self.lock().insert(socket.path.display().to_string(), state);
     }
 }
 
@@ -295,7 +285,7 @@ async fn name(settings: &Settings, answering: &Answering, id: &str) -> Result<Fa
     let mut why = Unnamed::NoRuntime;
     for socket in sockets {
         let answer = ask(&socket, id, &settings.labels).await;
-        answering.heard(&socket, &answer);
+        answering.heard(&socket, answer.as_ref().err());
         match answer {
             Ok(facts) => return Ok(facts),
             Err(failure) => {

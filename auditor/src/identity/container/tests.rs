@@ -228,3 +228,43 @@ fn how_each_runtime_answers_is_told_and_a_name_is_pending_meanwhile() {
     assert_eq!(told, ["hanging", "broken", ANSWERS, "unreachable"]);
     assert_eq!(containers.look(ID), Look::Unnamed(Unnamed::NoAnswer));
 }
+
+/// Waits for the state of the only runtime.
+fn becomes(containers: &Containers, wanted: &str) {
+    let deadline = Instant::now() + 10 * PATIENCE;
+    let states = || containers.runtimes().into_values().collect::<Vec<_>>();
+    while states() != [wanted] && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(states(), [wanted]);
+}
+
+#[test]
+fn a_runtime_that_dies_or_comes_back_is_noticed_without_another_container() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker.sock");
+    let sockets = vec![format!("docker:{}", path.display()).parse().unwrap()];
+    let settings = Settings {
+        sockets: Some(sockets),
+        ..Settings::default()
+    };
+    let containers = Containers::start_checking(settings, Duration::from_millis(20)).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(
+        containers.runtimes().is_empty(),
+        "who was never asked is left alone"
+    );
+    containers.ask(ID);
+    becomes(&containers, "unreachable");
+    let body = br#"{"Version":"1"}"#;
+    for _ in 0..2 {
+        // It takes four connections and is gone.
+        serve(&path, |mut stream| {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            http(&mut stream, &head, body);
+        });
+        becomes(&containers, ANSWERS);
+        becomes(&containers, "unreachable");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

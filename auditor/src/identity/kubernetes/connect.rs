@@ -1,7 +1,7 @@
 //! A client of the API server, and when its watches are open.
 //!
 //! Goes in: a kubeconfig, or what Kubernetes puts into a pod. Comes out: a client that calls back when the server has
-//! taken a watch: kube's watcher does not say that it goes on after a failure, and nothing may change for hours.
+//! taken a watch: nothing may change for hours, and that it goes on has to be known.
 
 use std::{
     path::{Path, PathBuf},

@@ -6,6 +6,7 @@
 
 mod connect;
 pub mod directory;
+pub mod list;
 pub mod objects;
 pub mod owners;
 pub mod services;
@@ -31,6 +32,10 @@ use self::{
 };
 use super::names::{Named as Answer, Pods};
 use crate::report::finding::{End, Pod, SpiffeSource};
+
+/// How long what a busy cluster tells is left to gather. An event comes in several pieces, and to be woken for each costs
+/// more than to read it. Far below what news may be late.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// What to connect to, and what findings say.
 #[derive(Clone, Debug, Default)]
@@ -86,8 +91,16 @@ impl Kubernetes {
             directory: Arc::clone(&kubernetes.directory),
             status: Arc::clone(&kubernetes.status),
         };
+        let status = Arc::clone(&kubernetes.status);
+        let gather = move || {
+            // Lists are taken as fast as they come.
+            if status.is_whole() {
+                std::thread::sleep(GATHERING);
+            }
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_park(gather)
             .build()
             .map_err(ConnectError::Thread)?;
         let client = runtime.block_on(async {

@@ -1,6 +1,6 @@
 //! The objects of the API server, with the fields that names are made of and no more.
 //!
-//! Goes in: JSON. Comes out: structs for [`kube`]'s watcher. A full `Pod` is some 30 times as large, and a field that is
+//! Goes in: JSON. Comes out: structs for lists and watches. A full `Pod` is some 30 times as large, and a field that is
 //! unknown here can not make a list fail.
 
 use std::{borrow::Cow, collections::BTreeMap};

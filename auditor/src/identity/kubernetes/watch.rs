@@ -4,22 +4,26 @@
 //! the server does, the watches go on trying, with growing pauses of up to half a minute; nobody waits for them.
 
 mod pulse;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use kube::{
-    Api, Client,
-    core::PartialObjectMeta,
+    Client, Resource,
+    core::{PartialObjectMeta, WatchEvent},
     runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Config, Error, Event, watcher},
+        utils::Backoff as _,
+        watcher::{DefaultBackoff, Error},
     },
 };
+use serde::de::DeserializeOwned;
+use tokio::time;
 
+use self::source::{Source, WATCH};
 use super::{
     directory::{Directory, Kind},
     objects::{Discovery, EndpointSlice, Namespace, Node, Pod, Service},
@@ -27,14 +31,17 @@ use super::{
 };
 use crate::capture::clock::monotonic_ns;
 
-/// Objects of one page of a list.
-const PAGE: u32 = 500;
-
 /// How often what is long gone is forgotten.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// How long after the server takes a watch up again what was missed comes in.
 const SETTLING: Duration = Duration::from_secs(1);
+
+/// How long after the server should have ended a watch it is given up.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// A watch that ends sooner, without a word, is not asked for again at once.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// A pod that has finished has no address. The server sends its end as if it were deleted.
 const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
@@ -51,7 +58,7 @@ impl Sink {
     pub(super) fn opened(&self, kind: Kind) {
         let (sink, losses) = (self.clone(), self.status.losses(kind));
         tokio::spawn(async move {
-            tokio::time::sleep(SETTLING).await;
+            time::sleep(SETTLING).await;
             if sink.status.resumed(kind, losses) {
                 sink.directory.resumed(kind, now());
                 tracing::info!(kind = kind.name(), "the watch of the API server goes on");
@@ -104,16 +111,15 @@ pub(super) async fn run(client: Client, sink: Sink) {
 }
 
 async fn follow_all(client: &Client, sink: &Sink) {
-    let all = || Config::default().any_semantic().page_size(PAGE);
-    let pods = watcher(Api::<Pod>::all(client.clone()), all().fields(UNFINISHED));
-    let services = watcher(Api::<Service>::all(client.clone()), all());
-    let nodes = watcher(Api::<Node>::all(client.clone()), all());
-    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), all());
+    let pods = Source::<Pod>::of::<Pod>(client, &()).fields(UNFINISHED);
+    let services = Source::<Service>::of::<Service>(client, &());
+    let nodes = Source::<Node>::of::<Node>(client, &());
+    let namespaces = Source::<PartialObjectMeta<Namespace>>::of::<Namespace>(client, &()).metadata();
     tokio::join!(
-        follow(pods, sink),
-        follow(services, sink),
-        follow(nodes, sink),
-        follow(namespaces, sink),
+        follow(&pods, sink),
+        follow(&services, sink),
+        follow(&nodes, sink),
+        follow(&namespaces, sink),
         follow_slices(client, sink),
         sweep(&sink.directory),
     );
@@ -123,12 +129,8 @@ async fn follow_all(client: &Client, sink: &Sink) {
 async fn follow_slices(client: &Client, sink: &Sink) {
     let mut discovery = Discovery::V1;
     loop {
-        let api = Api::<EndpointSlice>::all_with(client.clone(), &discovery);
-        let config = Config::default().any_semantic().page_size(PAGE);
-        let missing = |failure| failure == Failure::Missing;
-        let Some(error) = follow_until(watcher(api, config), sink, missing).await else {
-            continue;
-        };
+        let source = Source::<EndpointSlice>::of::<EndpointSlice>(client, &discovery);
+        let error = follow_until(&source, sink, |failure| failure == Failure::Missing).await;
         discovery = match discovery {
             Discovery::V1 => {
                 sink.looks_elsewhere(Kind::EndpointSlices);
@@ -137,7 +139,7 @@ async fn follow_slices(client: &Client, sink: &Sink) {
             Discovery::V1Beta1 => {
                 sink.failed(Kind::EndpointSlices, &error);
                 // Neither: look again, as a server may be replaced by a newer one.
-                tokio::time::sleep(SWEEP).await;
+                time::sleep(SWEEP).await;
                 Discovery::V1
             }
         };
@@ -146,39 +148,93 @@ async fn follow_slices(client: &Client, sink: &Sink) {
 
 async fn sweep(directory: &Directory) {
     loop {
-        tokio::time::sleep(SWEEP).await;
+        time::sleep(SWEEP).await;
         directory.sweep(now());
     }
 }
 
-async fn follow<K: Watched>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send, sink: &Sink) {
-    let _: Option<Error> = follow_until(events, sink, |_| false).await;
+async fn follow<K: Watched>(source: &Source<K>, sink: &Sink) {
+    follow_until(source, sink, |_| false).await;
 }
 
-/// Takes the events of one kind, until a failure of which `ends` is true: that is the caller's to tell.
-async fn follow_until<K: Watched>(
-    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
-    sink: &Sink,
-    ends: impl Fn(Failure) -> bool,
-) -> Option<Error> {
-    let mut events = std::pin::pin!(events.default_backoff());
-    let Sink { directory, status } = sink;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => directory.list_begins(K::KIND, now()),
-            Ok(Event::InitApply(object) | Event::Apply(object)) => object.seen(directory),
-            Ok(Event::InitDone) => {
-                directory.list_ends(K::KIND, now());
-                status.listed(K::KIND);
-                let count = directory.count(K::KIND);
-                tracing::info!(kind = K::KIND.name(), count, "listed from the API server");
+/// Follows one kind, until a failure of which `ends` is true: that is the caller's to tell.
+async fn follow_until<K: Watched>(source: &Source<K>, sink: &Sink, ends: impl Fn(Failure) -> bool) -> Error {
+    let mut pauses = DefaultBackoff::default();
+    // What is known is the state of, once there is a list.
+    let mut version = None;
+    loop {
+        let done = match &mut version {
+            None => listed(source, sink).await.map(|known| {
+                version = Some(known);
+                pauses.reset();
+            }),
+            Some(version) => {
+                let start = time::Instant::now();
+                let mut has_heard = false;
+                let ended = watched(source, sink, version, &mut has_heard).await;
+                if has_heard {
+                    pauses.reset();
+                } else if ended.is_ok() && start.elapsed() < SHORT {
+                    time::sleep(pauses.next().unwrap_or(SHORT)).await;
+                }
+                ended
             }
-            Ok(Event::Delete(object)) => object.deleted(directory),
-            Err(error) if ends(failure(&error)) => return Some(error),
-            Err(error) => sink.failed(K::KIND, &error),
+        };
+        let Err(error) = done else { continue };
+        let failure = failure(&error);
+        if ends(failure) {
+            return error;
         }
+        if matches!(failure, Failure::Gone) || matches!(error, Error::NoResourceVersion) {
+            version = None;
+        }
+        sink.failed(K::KIND, &error);
+        time::sleep(pauses.next().unwrap_or(SHORT)).await;
     }
-    None
+}
+
+/// Lists one kind anew; what the list is the state of.
+async fn listed<K: Watched>(source: &Source<K>, sink: &Sink) -> Result<String, Error> {
+    let Sink { directory, status } = sink;
+    directory.list_begins(K::KIND, now());
+    let version = source.list(|object: K| object.seen(directory)).await;
+    let version = version.map_err(Error::InitialListFailed)?;
+    let version = version.ok_or(Error::NoResourceVersion)?;
+    directory.list_ends(K::KIND, now());
+    status.listed(K::KIND);
+    let count = directory.count(K::KIND);
+    tracing::info!(kind = K::KIND.name(), count, "listed from the API server");
+    Ok(version)
+}
+
+/// Takes what changes from `version` on, which goes along, until the server ends the watch.
+async fn watched<K: Watched>(
+    source: &Source<K>,
+    sink: &Sink,
+    version: &mut String,
+    has_heard: &mut bool,
+) -> Result<(), Error> {
+    let events = source.watch(version).await.map_err(Error::WatchStartFailed)?;
+    let mut events = pin!(events);
+    while let Ok(Some(event)) = time::timeout(WATCH + OVERDUE, events.next()).await {
+        let known = match event.map_err(Error::WatchFailed)? {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                object.seen(&sink.directory);
+                object.meta().resource_version.clone()
+            }
+            WatchEvent::Deleted(object) => {
+                object.deleted(&sink.directory);
+                object.meta().resource_version.clone()
+            }
+            WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
+            WatchEvent::Error(status) => return Err(Error::WatchError(status.boxed())),
+        };
+        *version = known
+            .filter(|known| !known.is_empty())
+            .ok_or(Error::NoResourceVersion)?;
+        *has_heard = true;
+    }
+    Ok(())
 }
 
 /// Milliseconds on the clock of records.
@@ -209,7 +265,7 @@ fn failure(error: &Error) -> Failure {
 }
 
 /// An object that the directory follows.
-trait Watched: Debug + Send {
+trait Watched: Resource + DeserializeOwned + Clone {
     const KIND: Kind;
     fn seen(&self, directory: &Directory);
     fn deleted(&self, directory: &Directory);

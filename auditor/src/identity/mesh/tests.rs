@@ -1,5 +1,14 @@
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixListener,
+    thread,
+};
+
 use super::*;
-use crate::report::finding::{Container, Pod, Process};
+use crate::{
+    identity::{cgroup, container::Settings},
+    report::finding::{Container, Pod, Process},
+};
 
 fn mesh(rules: &[&str]) -> Mesh {
     Mesh::new(rules.iter().map(|rule| rule.parse().unwrap()))
@@ -102,4 +111,59 @@ fn a_namespace_has_a_proxy_once_one_has_a_socket_there_wherever_it_lives() {
     assert!(!mesh.is_in(1), "its own namespace is not where it works");
     mesh.has_proxy(0);
     assert!(!mesh.is_in(0), "a namespace that is not known is none");
+}
+
+#[test]
+fn who_is_told_by_the_name_of_a_container_may_be_a_proxy_until_that_is_known() {
+    let [sidecar, app] = ['a', 'b'].map(|digit| String::from(digit).repeat(64));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let is_sidecar = String::from_utf8_lossy(&request[..length]).contains("aaaa");
+            let _ = wait.recv();
+            let name = if is_sidecar { "istio-proxy" } else { "app" };
+            let body = format!(r#"{{"Name":"/{name}","Config":{{}}}}"#);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    let settings = Settings {
+        sockets: Some(vec![path.to_str().unwrap().parse().unwrap()]),
+        ..Settings::default()
+    };
+    let mesh = mesh(&DEFAULT).asking(Some(Arc::new(Containers::start(settings).unwrap())));
+    let process = |folder: &str, id: &str| ProcessInfo {
+        exe: Some("/usr/sbin/nginx".into()),
+        cgroup: cgroup::parse(&format!("{folder}/{id}")),
+        ..ProcessInfo::default()
+    };
+    const POD: &str = "/kubepods/pod12345678-90ab-cdef-1234-567890abcdef";
+    // Outside of pods anybody chooses a container's name.
+    mesh.saw(&process("/docker", &sidecar), 3);
+    assert!(!mesh.is_in(3) && !mesh.is_active());
+    mesh.saw(&process(POD, &app), 2);
+    mesh.saw(&process(POD, &sidecar), 1);
+    assert!(mesh.is_in(1) && mesh.is_in(2) && mesh.is_active() && !mesh.is_in(3));
+    for _ in 0..2 {
+        go_on.send(()).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while mesh.is_in(2) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!mesh.is_in(2), "an application");
+    while !mesh.candidates.is_empty() && Instant::now() < deadline {
+        assert!(mesh.is_in(1));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(mesh.is_in(1) && mesh.is_active(), "a sidecar");
+    // What is known is said at once.
+    mesh.saw(&process(POD, &sidecar), 4);
+    mesh.saw(&process(POD, &app), 5);
+    assert!(mesh.is_in(4) && !mesh.is_in(5));
 }

@@ -1,7 +1,7 @@
 //! A chain of sightings as one observation.
 //!
 //! Goes in: sightings from the first sender to the last receiver. Comes out: the application's own record, with the ends
-//! that are known best, whether it was encrypted where it left a host, and how many proxies passed it on.
+//! that are known best, whether it was encrypted where it left a pod, and how many proxies passed it on.
 
 use std::collections::HashSet;
 
@@ -172,14 +172,18 @@ fn proxies(ends: &[[End; 2]], source: &End, destination: &End) -> u8 {
     u8::try_from(between.len()).unwrap_or(u8::MAX)
 }
 
-/// Whether it was encrypted wherever it left a host; `None` where it was not seen to leave one.
+/// Whether it was encrypted wherever it left a pod, or a host; `None` where it was not seen to leave one.
 fn encrypted(values: &[(Box<Seen>, Side, bool)]) -> Option<bool> {
     let leaves = values.iter().filter(|(seen, ..)| {
         let Seen {
             observation, pair, ..
         } = &**seen;
-        let is_inside = pair.is_some_and(|pair| pair.is_within_host());
-        !is_inside && !naming::same_host(&observation.source, &observation.destination)
+        let (source, destination) = (&observation.source, &observation.destination);
+        let is_inside = match (&source.pod, &destination.pod) {
+            (Some(source), Some(destination)) => source.uid == destination.uid,
+            _ => naming::same_host(source, destination),
+        };
+        !is_inside && !pair.is_some_and(|pair| pair.is_within_host())
     });
     // The application's own record of a connection that is redirected has an address far away.
     let redirected = |seen: &Seen| {

@@ -5,7 +5,7 @@ use crate::{
     identity::pairs::AddressPair,
     protocol::Direction,
     report::{
-        finding::{Certainty, End, Hop, IdentifiedBy, Process, SpiffeSource},
+        finding::{Certainty, End, Hop, IdentifiedBy, Pod, Process, SpiffeSource},
         observation::tests::card,
     },
 };
@@ -128,6 +128,42 @@ fn values(outcomes: Vec<Outcome>) -> Vec<Seen> {
             _ => panic!("no value"),
         })
         .collect()
+}
+
+#[test]
+fn between_two_pods_of_one_node_it_is_encrypted_as_between_nodes() {
+    let pods = [
+        ("a", None),
+        ("a", Some("a")),
+        ("a", Some("b")),
+        ("a", Some("b")),
+        ("b", Some("b")),
+    ];
+    for encrypted in [true, false] {
+        let mut hops = hops();
+        for (observed, (source, destination)) in way().into_iter().zip(pods) {
+            let Observed::Value(mut seen) = observed else {
+                panic!("a value")
+            };
+            let observation = &mut seen.observation;
+            observation.flow.encrypted &= encrypted;
+            for (end, uid) in [
+                (&mut observation.source, Some(source)),
+                (&mut observation.destination, destination),
+            ] {
+                end.node = uid.map(|_| "node-1".to_owned());
+                end.pod = uid.map(|uid| Pod {
+                    uid: uid.to_owned(),
+                    name: None,
+                });
+            }
+            assert!(hops.take(Observed::Value(seen), Side::Source).is_empty());
+        }
+        let [seen] = &values(hops.finish())[..] else {
+            panic!("one")
+        };
+        assert_eq!(seen.observation.flow.encrypted, encrypted);
+    }
 }
 
 #[test]

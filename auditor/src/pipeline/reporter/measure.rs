@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Reporter;
+use crate::pipeline::Totals;
 
 impl Reporter {
     pub(super) fn measure(&self) {
@@ -11,6 +12,9 @@ impl Reporter {
         metrics.set_map("sketches", entries, capacity);
         metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
         metrics.other_operations_so_far(self.aggregator.other_operations());
+        let totals = &self.shared.totals;
+        metrics.merged_so_far("other_end", Totals::get(&totals.other_end));
+        metrics.merged_so_far("passed_on", Totals::get(&totals.passed_on));
         let known = self.shared.descriptors.tally();
         for (result, total) in [
             ("learnt", known.files),

@@ -1,7 +1,7 @@
 //! The journal: one finding a line, in a file that only the daemon's user reads.
 //!
 //! Goes in: [`Finding`]s. Comes out: `findings.jsonl`, and older `findings.jsonl.1`, `.2`, … It
-//! syncs on rotation and on close, not after each line. A disk that fails is reported once and
+//! syncs on rotation, on close, and as often as it is told to. A disk that fails is reported once and
 //! every finding it costs is counted; writing goes on when the disk does.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,8 +10,12 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, Per
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 use super::Sink;
+use super::format::Format;
 use crate::report::finding::Finding;
 
 /// Where the journal is and how large it grows.
@@ -22,7 +26,24 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Rotated files kept beside the current one; 0 keeps none.
     pub keep: u32,
+    pub format: Format,
+    pub sync: Sync,
 }
+
+/// When what was written is certain to be on the disk, besides on rotation and on close.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sync {
+    Close,
+    /// At most a second after it was written.
+    #[default]
+    Second,
+    /// Before the next finding is written.
+    Each,
+}
+
+/// See [`Sync::Second`].
+const SECOND: Duration = Duration::from_secs(1);
 
 /// An open journal.
 pub struct Journal {
@@ -33,6 +54,8 @@ pub struct Journal {
     failing: bool,
     dropped: Arc<AtomicU64>,
     line: Vec<u8>,
+    /// When the oldest line was written that is not synced.
+    unsynced: Option<Instant>,
 }
 
 /// Why the journal cannot be opened.
@@ -60,12 +83,15 @@ impl Journal {
             failing: false,
             dropped: Arc::default(),
             line: Vec::new(),
+            unsynced: None,
         })
     }
 
     fn append(&mut self, finding: &Finding) -> io::Result<()> {
         self.line.clear();
-        self.line.extend(crate::report::json::line(finding)?.bytes());
+        let line = crate::report::json::line(finding)?;
+        self.line
+            .extend(self.settings.format.line(line.as_bytes())?.bytes());
         self.line.push(b'\n');
         let length = self.line.len() as u64;
         if self.size > 0 && self.size.saturating_add(length) > self.settings.max_bytes {
@@ -85,7 +111,16 @@ impl Journal {
             return Err(error);
         }
         self.size += length;
+        self.unsynced.get_or_insert_with(Instant::now);
+        if self.settings.sync == Sync::Each {
+            self.sync()?;
+        }
         Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.unsynced = None;
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
     /// Shifts `journal.n` to `journal.n+1` and starts a new file. While it fails, findings are
@@ -94,6 +129,7 @@ impl Journal {
         if let Some(file) = self.file.take() {
             file.sync_data()?;
         }
+        self.unsynced = None;
         let path = &self.settings.path;
         if self.settings.keep == 0 {
             ignore_missing(fs::remove_file(path))?;
@@ -141,6 +177,17 @@ impl Sink for Journal {
         if self.file.as_ref().is_some_and(removed) {
             self.file = None;
             self.size = 0;
+        }
+        self.tick();
+    }
+
+    fn tick(&mut self) {
+        let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= SECOND);
+        if self.settings.sync == Sync::Second
+            && is_due
+            && let Err(error) = self.sync()
+        {
+            tracing::error!(path = %self.settings.path.display(), %error, "cannot sync the journal");
         }
     }
 
@@ -216,6 +263,8 @@ mod tests {
             path,
             max_bytes,
             keep,
+            format: Format::Auditor,
+            sync: Sync::Second,
         })
         .unwrap()
     }
@@ -311,6 +360,8 @@ mod tests {
                 path,
                 max_bytes: 1,
                 keep: 1,
+                format: Format::Auditor,
+                sync: Sync::Close,
             })
             .err()
             .unwrap()
@@ -327,12 +378,15 @@ mod tests {
                     path: "/dev/full".into(),
                     max_bytes: u64::MAX,
                     keep: 1,
+                    format: Format::Auditor,
+                    sync: Sync::Each,
                 },
                 file: Some(OpenOptions::new().write(true).open("/dev/full").unwrap()),
                 size: 0,
                 failing: false,
                 dropped: Arc::default(),
                 line: Vec::new(),
+                unsynced: None,
             };
             full.write(&finding());
             full.dropped()

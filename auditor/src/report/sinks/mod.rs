@@ -1,10 +1,18 @@
 //! Where findings go.
 //!
-//! Goes in: [`Finding`]s. Comes out: lines in a file or on standard output. A sink never stops or
-//! slows the capture: what cannot be written is counted and reported once, not once a finding.
+//! Goes in: [`Finding`]s. Comes out: lines in a file or on standard output, and what goes over a network.
+//! A sink never stops or slows the capture: what cannot be written is counted and reported once, not once
+//! a finding.
 
+pub mod format;
 pub mod journal;
+mod ocsf;
+pub mod otlp;
+pub mod remote;
+mod spool;
 pub mod stdout;
+pub mod tls;
+pub mod webhook;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,6 +26,9 @@ use super::finding::Finding;
 /// How long a sink that is dropped may take to write what waits.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a sink's thread waits for the next finding.
+const TICK: Duration = Duration::from_millis(500);
+
 /// A place findings are written to.
 pub trait Sink: Send {
     /// Value of the label `sink` in metrics.
@@ -26,6 +37,8 @@ pub trait Sink: Send {
     fn write(&mut self, finding: &Finding);
     /// Makes what was written visible to readers (not necessarily durable).
     fn flush(&mut self);
+    /// Called every [`TICK`] in which nothing came.
+    fn tick(&mut self) {}
     /// Findings dropped so far; a counter that outlives the sink.
     fn dropped(&self) -> Arc<AtomicU64>;
     /// True when nobody reads any more (a closed pipe): further writes are pointless.
@@ -56,10 +69,16 @@ impl Queued {
         std::thread::Builder::new()
             .name(format!("sink-{name}"))
             .spawn(move || {
-                while let Ok(finding) = receiver.recv() {
-                    sink.write(&finding);
-                    if receiver.is_empty() {
-                        sink.flush();
+                loop {
+                    match receiver.recv_timeout(TICK) {
+                        Ok(finding) => {
+                            sink.write(&finding);
+                            if receiver.is_empty() {
+                                sink.flush();
+                            }
+                        }
+                        Err(RecvTimeoutError::Timeout) => sink.tick(),
+                        Err(RecvTimeoutError::Disconnected) => break,
                     }
                 }
                 sink.flush();
@@ -194,6 +213,8 @@ mod tests {
             path: path.clone(),
             max_bytes: 1 << 30,
             keep: 1,
+            format: format::Format::Auditor,
+            sync: journal::Sync::Second,
         };
         let journal = Box::new(journal::Journal::open(settings).unwrap());
         let sink = Queued::new(journal, 1).unwrap();

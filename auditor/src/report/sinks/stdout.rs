@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Sink;
+use super::format::Format as Shape;
 use crate::report::finding::Finding;
 use crate::report::table::{Row, Table};
 
 /// How a finding is written.
 #[derive(Clone, Debug)]
 pub enum Format {
-    /// One JSON object a line, per docs/finding.schema.json.
-    Json,
+    /// One JSON object a line.
+    Json(Shape),
     /// One line a person reads.
     Text(Table),
 }
@@ -51,7 +52,7 @@ impl<W: Write + Send> Writer<W> {
 
     fn line(&self, finding: &Finding) -> io::Result<String> {
         Ok(match &self.format {
-            Format::Json => crate::report::json::line(finding)?,
+            Format::Json(format) => format.line(crate::report::json::line(finding)?.as_bytes())?,
             Format::Text(table) => table.line(&Row::of(finding)),
         })
     }
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn each_finding_is_one_line_in_either_format() {
         let finding = card().into_finding("id".into(), None, jiff::Timestamp::UNIX_EPOCH);
-        for format in [Format::Json, Format::Text(Table::plain())] {
+        for format in [Format::Json(Shape::Auditor), Format::Text(Table::plain())] {
             let mut out = Vec::new();
             let mut sink = Writer::new(&mut out, format);
             sink.write(&finding);
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_went_away_breaks_the_sink_and_nothing_else() {
-        let mut sink = Writer::new(Closed, Format::Json);
+        let mut sink = Writer::new(Closed, Format::Json(Shape::Auditor));
         sink.write(&card().into_finding("id".into(), None, jiff::Timestamp::UNIX_EPOCH));
         assert!(sink.broken());
         assert_eq!(sink.dropped().load(Ordering::Relaxed), 1);

@@ -82,7 +82,7 @@ impl Peers {
         let address = beyond.pair.local;
         if let Some(owner) = self.pairs.peer(pair) {
             let process = self.processes.of(owner.tgid);
-            *end = self.local_end(&process, Some(address), IdentifiedBy::SocketPair);
+            *end = identity::local_end(&process, Some(address), IdentifiedBy::SocketPair);
             return Named::Done;
         }
         let in_cluster = self

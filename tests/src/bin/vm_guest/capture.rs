@@ -119,7 +119,12 @@ pub(crate) fn finds_a_card(options: &[&str], command: &[&str]) -> anyhow::Result
         ended.code,
         ended.stderr
     );
-    let mut lines = objects(&ended.stdout)?;
+    captured(&ended.stdout).with_context(|| ended.stderr)
+}
+
+/// What `auditor watch` has written.
+pub(crate) fn captured(text: &str) -> anyhow::Result<Captured> {
+    let mut lines = objects(text)?;
     let findings: Vec<Value> = lines
         .iter()
         .filter(|line| {
@@ -132,7 +137,7 @@ pub(crate) fn finds_a_card(options: &[&str], command: &[&str]) -> anyhow::Result
     let finding = findings
         .first()
         .cloned()
-        .with_context(|| format!("no payment_card was found: {} {}", ended.stdout, ended.stderr))?;
+        .with_context(|| format!("no payment_card was found: {text}"))?;
     let summary = lines
         .pop()
         .filter(|line| line["schema"] == "auditor.summary/v1")

@@ -13,6 +13,7 @@ mod masking;
 mod messages;
 mod platform;
 mod program;
+mod scope;
 mod sockets;
 mod tls;
 
@@ -62,6 +63,7 @@ const SCENARIOS: &[Scenario] = &[
     ("kernel_io_uring", kernel_bytes::io_uring),
     ("unix_stream", messages::unix_stream),
     ("unix_messages", messages::unix_messages),
+    ("scope_chosen_by_cgroup", scope::chosen_by_cgroup),
     (
         "auditor_finds_a_card_in_python_tls",
         capture::finds_a_card_in_python_tls,

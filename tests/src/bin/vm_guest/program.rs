@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(20);
@@ -113,7 +114,26 @@ impl Running {
         Ok(server)
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn is_running(&mut self) -> anyhow::Result<bool> {
+        Ok(self.0.try_wait()?.is_none())
+    }
+
+    /// Tells it to end, and waits until it has ended well.
+    pub(crate) fn interrupt(mut self, limit: Duration) -> anyhow::Result<()> {
+        let pid = Pid::from_child(&self.0);
+        kill_process(pid, Signal::INT)?;
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if let Some(status) = self.0.try_wait()? {
+                ensure!(status.success(), "it ended with {status}");
+                return Ok(());
+            }
+            thread::sleep(POLL);
+        }
+        bail!("it did not end within {} s", limit.as_secs())
+    }
+
+    pub(crate) fn stop(&mut self) {
         // Fails only when the program has ended already.
         let _: io::Result<()> = self.0.kill();
         let _ = self.0.wait();

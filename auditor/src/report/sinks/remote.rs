@@ -1,0 +1,315 @@
+//! Sinks at the other end of a network: what they are given is on disk first, and stays there until the
+//! other side said that it has it.
+//!
+//! Goes in: [`Finding`]s. Comes out: each at least once, in batches, in the order they came, with the id
+//! and revision by which a receiver tells repetitions. A receiver that refuses, hangs or is away is tried
+//! again with growing pauses; what it says it will never take is dropped and counted. Nothing here holds up
+//! the pipeline.
+
+mod pause;
+mod waiting;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+
+use super::Sink;
+use super::spool::{Record, SpoolError};
+use crate::detect::Severity;
+use crate::report::finding::Finding;
+use pause::Pause;
+use waiting::Waiting;
+
+/// Most findings sent at once.
+const MOST_RECORDS: usize = 256;
+/// Most bytes of findings sent at once.
+const MOST_BYTES: usize = 1 << 20;
+/// What waits in memory is written to the disk so often.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+
+/// How a remote sink waits and what it takes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Value of the label `sink` in metrics.
+    pub name: &'static str,
+    /// The queue on disk.
+    pub queue: PathBuf,
+    /// Most bytes that wait.
+    pub max_bytes: u64,
+    /// Findings below this are not for this sink.
+    pub min_severity: Severity,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+/// Why a batch did not arrive.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It may arrive later.
+    Again {
+        /// Value of the label `reason`.
+        reason: &'static str,
+        why: String,
+        /// As the receiver asks.
+        after: Option<Duration>,
+    },
+    /// It never will.
+    Never { why: String },
+    /// It is too much at once.
+    TooLarge { why: String },
+}
+
+impl Failure {
+    /// Something between here and there.
+    pub fn transport(why: impl ToString) -> Self {
+        Self::Again {
+            reason: "transport",
+            why: why.to_string(),
+            after: None,
+        }
+    }
+}
+
+/// What came of a batch that arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Records of it that the receiver did not take, and will not.
+    pub refused: u64,
+}
+
+/// A receiver.
+pub trait Target: Send + 'static {
+    /// Sends a batch and waits for the answer.
+    fn send(&mut self, batch: &[Record]) -> impl Future<Output = Result<Accepted, Failure>> + Send;
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Never arrive: no room on disk, or refused.
+    pub dropped: Arc<AtomicU64>,
+    pub delivered: AtomicU64,
+    /// Older revisions that a newer one replaced before they were sent.
+    pub replaced: AtomicU64,
+    pub failed_transport: AtomicU64,
+    pub failed_status: AtomicU64,
+    pub failed_timeout: AtomicU64,
+    pub refused: AtomicU64,
+}
+
+impl Counts {
+    /// Attempts that failed, by reason.
+    pub fn failures(&self) -> [(&'static str, u64); 4] {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [
+            ("transport", of(&self.failed_transport)),
+            ("status", of(&self.failed_status)),
+            ("timeout", of(&self.failed_timeout)),
+            ("refused", of(&self.refused)),
+        ]
+    }
+
+    fn failed(&self, reason: &'static str) {
+        let count = match reason {
+            "timeout" => &self.failed_timeout,
+            "status" => &self.failed_status,
+            _ => &self.failed_transport,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the thread that accepts and the task that sends share.
+pub struct Shared {
+    pub settings: Settings,
+    pub counts: Counts,
+    waiting: Mutex<Waiting>,
+    more: Notify,
+}
+
+impl Shared {
+    /// Findings that wait, and their bytes.
+    pub fn waiting(&self) -> (u64, u64) {
+        self.lock().size()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The accepting side, for [`super::Queued`].
+pub struct Remote {
+    shared: Arc<Shared>,
+    written: Timestamp,
+}
+
+impl Remote {
+    /// Opens the queue. The second value is for [`deliver`].
+    ///
+    /// # Errors
+    /// When the queue can not be opened.
+    pub fn open(settings: Settings) -> Result<(Self, Arc<Shared>), SpoolError> {
+        let counts = Counts::default();
+        let waiting = Waiting::open(&settings, &counts.dropped)?;
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(waiting),
+            counts,
+            settings,
+            more: Notify::new(),
+        });
+        let sink = Self {
+            shared: Arc::clone(&shared),
+            written: Timestamp::UNIX_EPOCH,
+        };
+        Ok((sink, shared))
+    }
+
+    fn store(&mut self) {
+        let replaced = self.shared.lock().store();
+        self.shared.counts.replaced.fetch_add(replaced, Ordering::Relaxed);
+        self.written = Timestamp::now();
+        self.shared.more.notify_one();
+    }
+}
+
+impl Sink for Remote {
+    fn name(&self) -> &'static str {
+        self.shared.settings.name
+    }
+
+    fn write(&mut self, finding: &Finding) {
+        if finding.severity < self.shared.settings.min_severity {
+            return;
+        }
+        let is_full = match crate::report::json::line(finding) {
+            Ok(line) => self.shared.lock().push(finding.id.clone(), line.into_bytes()),
+            Err(error) => {
+                tracing::error!(sink = self.name(), %error, "a finding has no JSON");
+                self.shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        };
+        if is_full {
+            self.store();
+        }
+    }
+
+    /// Many findings share one write to the disk: the rest of a moment waits for [`Sink::tick`].
+    fn flush(&mut self) {
+        let since = Timestamp::now().duration_since(self.written);
+        if since.is_negative() || since.unsigned_abs() >= WRITE_EVERY {
+            self.store();
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.shared.lock().has_unstored() {
+            self.store();
+        }
+    }
+
+    fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.counts.dropped)
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.store();
+    }
+}
+
+/// Sends what waits, until `closing` is true and nothing waits, or the receiver fails then.
+pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: watch::Receiver<bool>) {
+    let mut pause = Pause::default();
+    // Fewer after a batch that the receiver does not take: one of it may be at fault.
+    let mut most = MOST_RECORDS;
+    loop {
+        let batch = shared.lock().oldest(most, MOST_BYTES);
+        if batch.is_empty() {
+            if *closing.borrow() {
+                return;
+            }
+            tokio::select! {
+                () = shared.more.notified() => (),
+                _ = closing.changed() => (),
+            }
+            continue;
+        }
+        let sending = tokio::time::timeout(shared.settings.timeout, target.send(&batch));
+        let result = sending.await.unwrap_or_else(|_| {
+            Err(Failure::Again {
+                reason: "timeout",
+                why: format!("no answer within {} s", shared.settings.timeout.as_secs()),
+                after: None,
+            })
+        });
+        let wait = match result {
+            Ok(accepted) => {
+                arrived(&shared, &batch, accepted, &mut pause);
+                most = (most * 2).min(MOST_RECORDS);
+                continue;
+            }
+            Err(Failure::Never { why } | Failure::TooLarge { why }) => {
+                if batch.len() == 1 {
+                    refused(&shared, &batch, &why);
+                }
+                most = (batch.len() / 2).max(1);
+                continue;
+            }
+            Err(Failure::Again { reason, why, after }) => {
+                shared.counts.failed(reason);
+                pause.failed(shared.settings.name, &why, after)
+            }
+        };
+        if *closing.borrow() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => (),
+            // One last attempt.
+            _ = closing.changed() => (),
+        }
+    }
+}
+
+fn arrived(shared: &Shared, batch: &[Record], accepted: Accepted, pause: &mut Pause) {
+    shared.lock().remove(batch);
+    let count = (batch.len() as u64).saturating_sub(accepted.refused);
+    shared.counts.delivered.fetch_add(count, Ordering::Relaxed);
+    shared
+        .counts
+        .refused
+        .fetch_add(accepted.refused, Ordering::Relaxed);
+    shared
+        .counts
+        .dropped
+        .fetch_add(accepted.refused, Ordering::Relaxed);
+    if accepted.refused > 0 {
+        tracing::error!(
+            sink = shared.settings.name,
+            findings = accepted.refused,
+            "the receiver took a batch but for some findings, which are dropped"
+        );
+    }
+    pause.over(shared.settings.name);
+}
+
+fn refused(shared: &Shared, batch: &[Record], why: &str) {
+    shared.lock().remove(batch);
+    shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+    shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(
+        sink = shared.settings.name,
+        why,
+        "the receiver refuses a finding, which is dropped"
+    );
+}
+
+#[cfg(test)]
+mod tests;

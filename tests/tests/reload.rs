@@ -1,0 +1,184 @@
+//! The configuration while the daemon runs: what is taken at once, what waits for a restart, what is refused.
+
+use anyhow::{Context as _, ensure};
+use auditor_tests::{
+    daemon::Daemon,
+    message,
+    peers::{Client, Server},
+    process::{self, LIMIT, wait_for},
+    scratch::Scratch,
+    values,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::process::Command;
+
+fn readiness(daemon: &Daemon) -> anyhow::Result<Value> {
+    let page = daemon.page("/readyz")?;
+    let body = page.split("\r\n\r\n").nth(1).context("a body")?;
+    Ok(serde_json::from_str(body)?)
+}
+
+/// How often the configuration was read again with this result.
+fn reloads(daemon: &Daemon, result: &str) -> anyhow::Result<u64> {
+    let line = format!("auditor_config_reloads_total{{result=\"{result}\"}} ");
+    let metrics = daemon.page("/metrics")?;
+    let found = metrics.lines().find_map(|text| text.strip_prefix(&line));
+    Ok(found.map_or(Ok(0), str::parse)?)
+}
+
+/// States of the card that was sent to this operation.
+fn states(daemon: &Daemon, operation: &str) -> anyhow::Result<Vec<String>> {
+    let mut states = Vec::new();
+    for line in daemon.remembered()? {
+        let finding: Value = serde_json::from_str(&line)?;
+        if finding["flow"]["operation"] == format!("POST /v1/{operation}") {
+            states.push(finding["state"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(states)
+}
+
+#[test]
+fn a_change_is_taken_over_or_waits_or_is_refused_and_the_daemon_goes_on() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    let sample = values::card_sample(&values::card());
+    let client = |name: &str, card: &str| {
+        let gate = scratch.path(&format!("{name}.go")).display().to_string();
+        let order = message::post_json(&format!("/v1/{name}"), &format!(r#"{{"card_number":"{card}"}}"#));
+        Client::start(&scratch, name, server.port, &[order], &["--gate", &gate])
+    };
+    let go = |client: Client, name: &str| -> anyhow::Result<()> {
+        std::fs::write(scratch.path(&format!("{name}.go")), "")?;
+        client.counts().map(drop)
+    };
+    let clients = [
+        client("before", &sample)?,
+        client("marker", &values::card())?,
+        client("after", &sample)?,
+        client("last", &values::card())?,
+    ];
+    let pids = clients.each_ref().map(Client::pid);
+    let daemon = Daemon::start(&scratch, &pids, &[])?;
+    let file = scratch.path("daemon.yaml");
+    let written = std::fs::read_to_string(&file)?;
+    let put = |text: &str| std::fs::write(&file, text);
+    let [before, marker, after, last] = clients;
+
+    // Without a signal: the content is another one. The harness's file asks for all states.
+    put(&written.replace("states: all", "states: clear"))?;
+    wait_for("the change to be seen", LIMIT, || {
+        Ok((reloads(&daemon, "loaded")? == 1).then_some(()))
+    })?;
+    go(before, "before")?;
+    go(marker, "marker")?;
+    wait_for("the clear value", LIMIT, || {
+        Ok((states(&daemon, "marker")? == ["clear"]).then_some(()))
+    })?;
+    ensure!(
+        states(&daemon, "before")?.is_empty(),
+        "a masked value is not asked for"
+    );
+
+    // With a signal, and with a key that takes a restart.
+    put(&format!("{written}report:\n  journal:\n    keep: 9\n"))?;
+    kill_process(
+        Pid::from_raw(daemon.pid().cast_signed()).context("a pid")?,
+        Signal::HUP,
+    )?;
+    wait_for("the signal to be heard", LIMIT, || {
+        Ok((reloads(&daemon, "loaded")? == 2).then_some(()))
+    })?;
+    let ready = readiness(&daemon)?;
+    ensure!(
+        ready["config_waits"] == serde_json::json!(["report.journal.keep"]),
+        "{ready}"
+    );
+    go(after, "after")?;
+    wait_for("the masked value", LIMIT, || {
+        Ok((states(&daemon, "after")? == ["masked"]).then_some(()))
+    })?;
+
+    // A mistake changes nothing, and does not go unnoticed.
+    put(&written.replace("states: all", "states: everything"))?;
+    wait_for("the mistake to be told", LIMIT, || {
+        Ok((readiness(&daemon)?["config"] == "stale").then_some(()))
+    })?;
+    ensure!(reloads(&daemon, "refused")? == 1);
+    go(last, "last")?;
+    wait_for("capture to go on", LIMIT, || {
+        Ok((states(&daemon, "last")? == ["clear"]).then_some(()))
+    })?;
+    put(&written)?;
+    wait_for("the repair to be seen", LIMIT, || {
+        let ready = readiness(&daemon)?;
+        Ok((ready["config"] == "loaded" && ready.get("config_waits").is_none()).then_some(()))
+    })?;
+    let ended = daemon.stop()?;
+    ensure!(ended.status.success(), "{}", ended.stderr);
+    ensure!(
+        ended.stderr.contains("detect.states") && ended.stderr.contains("report.journal.keep"),
+        "{}",
+        ended.stderr
+    );
+    Ok(())
+}
+
+#[test]
+fn what_the_daemon_would_run_with_is_shown_with_where_it_is_from() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let file = scratch.file("a.yaml", "scope: {pids: [1]}\nreport: {journal: {keep: 7}}\n")?;
+    let run = |words: &[&str], variables: &[(&str, &str)]| -> anyhow::Result<(Option<i32>, String, String)> {
+        let mut command = Command::new(process::auditor()?);
+        command.args(["config"]).args(words).arg("--config").arg(&file);
+        command.envs(variables.iter().copied());
+        let output = command.output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    };
+    let (code, said, _) = run(&["check"], &[])?;
+    ensure!(code == Some(0) && said.contains("a.yaml, 2 of "), "{said}");
+
+    let (code, shown, _) = run(&["show"], &[("AUDITOR_REPORT__JOURNAL__KEEP", "8")])?;
+    let lines: Vec<&str> = shown.lines().collect();
+    ensure!(code == Some(0) && lines.len() == 2, "{shown}");
+    ensure!(
+        lines[0].starts_with("scope.pids") && lines[0].ends_with("a.yaml"),
+        "{shown}"
+    );
+    ensure!(
+        lines[1].starts_with("report.journal.keep")
+            && lines[1].ends_with("the variable AUDITOR_REPORT__JOURNAL__KEEP"),
+        "{shown}"
+    );
+
+    // All of it is a file that says the same.
+    let (_, yaml, _) = run(&["show", "--effective", "--format", "yaml"], &[])?;
+    let whole = scratch.file("whole.yaml", &yaml)?;
+    let (_, json, _) = run(&["show", "--effective", "--format", "json"], &[])?;
+    let output = Command::new(process::auditor()?)
+        .args(["config", "show", "--effective", "--format", "json", "--config"])
+        .arg(whole)
+        .output()?;
+    let values = |text: &[u8]| -> anyhow::Result<Vec<(Value, Value)>> {
+        let document: Value = serde_json::from_slice(text)?;
+        let keys = document["keys"].as_array().context("keys")?;
+        Ok(keys
+            .iter()
+            .map(|key| (key["key"].clone(), key["value"].clone()))
+            .collect())
+    };
+    let all = values(json.as_bytes())?;
+    ensure!(all.len() > 40 && all == values(&output.stdout)?, "{json}");
+
+    for (word, why) in [
+        ("report.jurnal.keep=1", "did you mean report.journal.keep"),
+        ("policy.files=[/no/such/policy.yaml]", "/no/such/policy.yaml"),
+        ("capture.leave_out=[nonsense]", "capture.leave_out"),
+    ] {
+        let (code, _, error) = run(&["check", "--set", word], &[])?;
+        ensure!(code == Some(2) && error.contains(why), "{word}: {error}");
+    }
+    Ok(())
+}
