@@ -80,11 +80,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             rows[0], rows[1], rows[2]
         );
         if rules == 1000 {
-            met = rows[0] < JUDGE_GOAL && reload < RELOAD_GOAL;
+            met = rows[0].max(rows[1]) < JUDGE_GOAL && reload < RELOAD_GOAL;
         }
     }
     println!(
-        "goals with 1000 rules, under {JUDGE_GOAL} ns a detection and {RELOAD_GOAL} ms to read: {}",
+        "goals with 1000 rules, under {JUDGE_GOAL} ns a detection, of fields that come again and new ones, and {RELOAD_GOAL} ms to read: {}",
         if met { "met" } else { "MISSED" }
     );
     Ok(ExitCode::from(u8::from(arguments.check && !met)))

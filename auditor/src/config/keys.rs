@@ -305,7 +305,7 @@ const KEYS: &[Key] = &[
         kind: Kind::Flag,
         default: "true",
         unit: "",
-        meaning: "Report what changes: lost masks, new kinds of data, new flows, lost encryption, bursts.",
+        meaning: "Report what changes: lost masks, new kinds of data, new flows, lost encryption, bursts, flows that stop.",
     },
     Key {
         path: "drift.learning_seconds",
@@ -319,7 +319,7 @@ const KEYS: &[Key] = &[
         kind: Kind::Number(2, 1_000_000),
         default: "10",
         unit: "",
-        meaning: "So many times the usual number of values within five seconds are a burst.",
+        meaning: "So many times the usual number of values within five seconds are a burst, and so many times the longest wait a fall.",
     },
     Key {
         path: "policy.files",

@@ -16,8 +16,13 @@ use super::Book;
 use super::store::{self, Store, StoreError, Stored, Traffic};
 use crate::ledger::ByteLedger;
 
-/// Between two transactions: with the time that one takes, less than a second is lost.
-pub const EVERY: Duration = Duration::from_millis(700);
+/// Between the starts of two transactions. What was counted since the last one began is lost with a daemon that is killed
+/// before this one is whole: this time and that which a transaction takes, which together are to be less than [`MOST`].
+pub const EVERY: Duration = Duration::from_millis(500);
+/// Least time between the end of a transaction and the next one.
+const BREATH: Duration = Duration::from_millis(50);
+/// Most that is lost.
+const MOST: Duration = Duration::from_secs(1);
 /// Between two attempts to write what could not be written.
 const RETRY: Duration = Duration::from_secs(2);
 /// With nothing new, time alone is written so often.
@@ -178,7 +183,12 @@ impl Work {
             if is_last {
                 return;
             }
-            let pause = if self.store.is_some() { EVERY } else { RETRY };
+            let took = began.elapsed();
+            let pause = match self.store {
+                // On a slow disk the next one begins earlier, but others may write in between.
+                Some(_) => EVERY.min(MOST.saturating_sub(2 * took)).max(took + BREATH),
+                None => RETRY,
+            };
             next = began + pause;
         }
     }

@@ -381,31 +381,3 @@ proptest::proptest! {
         proptest::prop_assert!(bench.book.fields() <= fields);
     }
 }
-
-#[test]
-fn a_kind_of_data_that_stops_is_told_with_its_last_value_and_as_low() {
-    let settings = Settings {
-        learning: Duration::from_secs(600),
-        ..Settings::default()
-    };
-    let mut bench = Bench::with(Limits::default(), settings);
-    for _ in 0..700 {
-        bench.see(&seen("$.card", State::Masked));
-        bench.pass(1);
-        assert!(bench.book.falls(bench.now).is_empty());
-    }
-    bench.pass(599);
-    assert!(bench.book.falls(bench.now).is_empty());
-    bench.pass(3);
-    let falls = bench.book.falls(bench.now);
-    let [(last, fall)] = falls.as_slice() else {
-        panic!("{falls:?}")
-    };
-    assert_eq!(last.detection.field.path.as_deref(), Some("$.card"));
-    assert_eq!(fall.kind, Kind::RateChange);
-    assert_eq!(fall.severity, Some(crate::detect::Severity::Low));
-    assert_eq!((fall.before.values, fall.after.values), (Some(20), Some(0)));
-    assert!(fall.after.seconds > fall.before.seconds.map(|usual| 10 * usual));
-    bench.pass(100_000);
-    assert!(bench.book.falls(bench.now).is_empty(), "it was told");
-}

@@ -7,7 +7,9 @@
 mod capture;
 mod clocks;
 mod cost;
+mod disks;
 mod kernel_bytes;
+mod masking;
 mod messages;
 mod platform;
 mod program;
@@ -71,6 +73,7 @@ const SCENARIOS: &[Scenario] = &[
         capture::names_the_peer_of_tls_in_memory,
     ),
     ("masking_clock_jumps", clocks::masking_clock_jumps),
+    ("masking_on_bad_disks", disks::masking_on_bad_disks),
     ("tls_go", tls::go),
     ("tls_rustls", tls::rustls),
 ];
