@@ -103,7 +103,7 @@ render() {
 
 manifests=
 if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1; }; then
-    for kustomization in base overlays/minimal overlays/conntrack; do
+    for kustomization in base overlays/minimal overlays/conntrack overlays/events; do
         rendered=$work/$(basename "$kustomization").yaml
         check "kustomize builds $kustomization" render "kubernetes/$kustomization" "$rendered"
         manifests="$manifests $rendered"
@@ -164,6 +164,16 @@ privileges() {
     conntrack=$(capabilities "$work/conntrack.yaml")
     [ "$conntrack" = "BPF DAC_READ_SEARCH NET_ADMIN PERFMON SYS_ADMIN SYS_PTRACE SYS_RESOURCE " ] || {
         echo "conntrack adds: $conntrack"
+        status=1
+    }
+    [ "$(capabilities "$work/events.yaml")" = "$base" ] || {
+        echo "events adds other capabilities than the base"
+        status=1
+    }
+    # Its one further role makes Events and changes them.
+    more=$(sed -n '/^  name: auditor-events$/,/^---$/p' "$work/events.yaml" | sed -n '/^rules:$/,/^---$/p' | tr -d ' \n')
+    [ "$more" = "rules:-apiGroups:-events.k8s.ioresources:-eventsverbs:-create-patch---" ] || {
+        echo "the role of events: $more"
         status=1
     }
     for rendered in "$work/base.yaml" "$work/minimal.yaml" "$work/conntrack.yaml"; do
@@ -243,7 +253,7 @@ assert keys == {
     "masking": ["max_age_days", "max_bytes", "max_fields", "path"],
     "drift": ["enabled", "learning_seconds", "rate_factor"],
     "policy": ["files", "kubernetes", "presets"],
-    "report": ["cluster", "interval_seconds", "journal", "max_live", "otlp", "queue_bytes", "stdout", "webhook"],
+    "report": ["cluster", "events", "interval_seconds", "journal", "max_live", "otlp", "queue_bytes", "stdout", "webhook"],
     "serve": ["history", "http", "max_series", "socket"],
     "state_dir": "/var/lib/auditor",
 }, keys

@@ -27,7 +27,7 @@ use crate::report::sinks::journal::Sync;
 pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes, Tracking};
 use keys::{Key, Kind};
 pub use masking::{Drift, Masking};
-pub use sinks::{Otlp, Stdout, Webhook};
+pub use sinks::{Events, Otlp, Stdout, Webhook};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -167,6 +167,7 @@ pub struct Report {
     pub queue_bytes: u64,
     pub otlp: Otlp,
     pub webhook: Webhook,
+    pub events: Events,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -93,6 +93,28 @@ impl Daemon {
         self.running.pid()
     }
 
+    /// The series of `/metrics` that begin with this, added up.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metric(&self, series: &str) -> anyhow::Result<f64> {
+        let page = self.page("/metrics")?;
+        let of = page.lines().filter(|line| line.starts_with(series));
+        Ok(of
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
+    }
+
+    /// Ends it as a power cut does.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.running.signal(Signal::KILL)?;
+        self.running.end(LIMIT)?;
+        Ok(())
+    }
+
     /// A page of its HTTP server, with status and headers.
     ///
     /// # Errors

@@ -204,8 +204,16 @@ impl<'a> Cluster<'a> {
         self.namespace(ACCOUNT, &json!({}))?;
         let account = json!({"metadata": {"name": ACCOUNT}});
         self.create("/api/v1/namespaces/auditor/serviceaccounts", &account)?;
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/kubernetes/base/rbac.yaml");
-        let manifest = fs::read_to_string(file)?;
+        self.apply("base/rbac.yaml")
+    }
+
+    /// Makes the roles of a file of deploy/kubernetes, and binds them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn apply(&self, name: &str) -> anyhow::Result<()> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/kubernetes");
+        let manifest = fs::read_to_string(PathBuf::from(folder).join(name))?;
         for document in manifest.split("\n---\n") {
             let kind = if document.contains("kind: ClusterRoleBinding") {
                 "clusterrolebindings"

@@ -49,6 +49,16 @@ pub struct Webhook {
     pub format: Format,
 }
 
+/// Events of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    pub enabled: bool,
+    /// Requests.
+    pub per_minute: u32,
+    pub min_severity: Least,
+}
+
 /// The lowest severity that a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

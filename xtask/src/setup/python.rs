@@ -1,6 +1,6 @@
 //! Python environments in the cache, each of exactly what its requirements pin: what the detectors' evaluation is made
 //! with, and packages that bring TLS libraries of their own, old ones of them in folders beside, and packages that speak
-//! protocols.
+//! protocols or receive findings.
 
 use std::{
     fs,
@@ -80,8 +80,14 @@ const PROTOCOLS: Environment = Environment {
     kind: Kind::Packages(&[]),
 };
 
+const SINKS: Environment = Environment {
+    folder: "python-sinks",
+    requirements: "tests/programs/requirements-sinks.txt",
+    kind: Kind::Packages(&[]),
+};
+
 /// Packages without an interpreter come behind the one whose pip installs them.
-const ALL: [Environment; 7] = [
+const ALL: [Environment; 8] = [
     EVALUATION,
     PEERS,
     OPENSSL_1_1_1,
@@ -89,6 +95,7 @@ const ALL: [Environment; 7] = [
     OPENSSL_1_0_2,
     S2N,
     PROTOCOLS,
+    SINKS,
 ];
 
 /// The interpreter of the detectors' evaluation.

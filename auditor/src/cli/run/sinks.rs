@@ -12,13 +12,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::detect::Severity;
+use crate::identity::kubernetes;
 use crate::report::finding::{Finding, Observer};
 use crate::report::group;
+use crate::report::sinks::events::{self, Events};
 use crate::report::sinks::otlp::{self, Otlp};
 use crate::report::sinks::remote::{self, Remote, Shared, Target, deliver};
 use crate::report::sinks::webhook::{self, Webhook};
@@ -27,6 +30,12 @@ use crate::serve::metrics::Metrics;
 
 /// Findings that may wait for a sink's thread.
 const QUEUE: usize = 4096;
+
+/// Most bytes of findings that wait to become Events: nobody wants to be told hours later.
+const MOST_EVENTS: u64 = 1 << 20;
+
+/// How long the API server may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// All sinks.
 pub(super) struct Sinks {
@@ -105,13 +114,8 @@ impl Sinks {
                     cluster: report.cluster.clone(),
                 },
             };
-            sinks.add_remote(
-                config,
-                "otlp",
-                wanted.min_severity.into(),
-                wanted.timeout(),
-                || Ok(Otlp::new(settings)?),
-            )?;
+            let queue = queue(config, "otlp", wanted.min_severity.into(), wanted.timeout());
+            sinks.add_remote(queue, || Ok(Otlp::new(settings)?))?;
         }
         if let Some(url) = &report.webhook.url {
             let wanted = &report.webhook;
@@ -123,13 +127,21 @@ impl Sinks {
                 format: wanted.format,
                 timeout: wanted.timeout(),
             };
-            sinks.add_remote(
-                config,
-                "webhook",
-                wanted.min_severity.into(),
-                wanted.timeout(),
-                || Ok(Webhook::new(&settings)?),
-            )?;
+            let queue = queue(config, "webhook", wanted.min_severity.into(), wanted.timeout());
+            sinks.add_remote(queue, || Ok(Webhook::new(&settings)?))?;
+        }
+        if report.events.enabled {
+            let wanted = &report.events;
+            let queue = remote::Settings {
+                max_bytes: report.queue_bytes.min(MOST_EVENTS),
+                wants: events::is_told,
+                ..queue(config, "events", wanted.min_severity.into(), ANSWER)
+            };
+            sinks.add_remote(queue, || {
+                let kubeconfig = config.identity.kubernetes.kubeconfig.as_deref();
+                let client = Handle::current().block_on(kubernetes::client(kubeconfig))?;
+                Ok(Events::new(client, wanted.per_minute))
+            })?;
         }
         Ok(sinks)
     }
@@ -144,18 +156,16 @@ impl Sinks {
 
     fn add_remote<T: Target>(
         &mut self,
-        config: &Config,
-        name: &'static str,
-        min_severity: crate::detect::Severity,
-        timeout: Duration,
+        settings: remote::Settings,
         target: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<()> {
-        let folder = config.state_dir.join("queue");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        if let Some(folder) = settings.queue.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
         let deliveries = match &mut self.deliveries {
             Some(deliveries) => deliveries,
             none => none.insert(Deliveries::start()?),
@@ -164,13 +174,7 @@ impl Sinks {
             let _inside = deliveries.runtime.enter();
             target()?
         };
-        let (sink, shared) = Remote::open(remote::Settings {
-            name,
-            queue: folder.join(format!("{name}.redb")),
-            max_bytes: config.report.queue_bytes,
-            min_severity,
-            timeout,
-        })?;
+        let (sink, shared) = Remote::open(settings)?;
         let closing = deliveries.closing.subscribe();
         let delivery = deliver(Arc::clone(&shared), target, closing);
         deliveries.tasks.spawn_on(delivery, deliveries.runtime.handle());
@@ -236,6 +240,18 @@ impl Sinks {
             deliveries.runtime.shutdown_timeout(Duration::from_secs(1));
         }
         all
+    }
+}
+
+/// A queue in the state folder, for everything from this severity on.
+fn queue(config: &Config, name: &'static str, min_severity: Severity, timeout: Duration) -> remote::Settings {
+    remote::Settings {
+        name,
+        queue: config.state_dir.join("queue").join(format!("{name}.redb")),
+        max_bytes: config.report.queue_bytes,
+        min_severity,
+        wants: |_| true,
+        timeout,
     }
 }
 

@@ -171,4 +171,25 @@ pub(super) const KEYS: &[Key] = &[
         unit: "",
         meaning: "The same as `report.journal.format`.",
     },
+    Key {
+        path: "report.events.enabled",
+        kind: Kind::Flag,
+        default: "false",
+        unit: "",
+        meaning: "Tell of leaks as Events of Kubernetes, beside the pod that sends them. Takes a role of its own; see sinks.md.",
+    },
+    Key {
+        path: "report.events.per_minute",
+        kind: Kind::Number(1, 6000),
+        default: "30",
+        unit: "requests",
+        meaning: "Most that the API server is asked for Events; what is beyond waits.",
+    },
+    Key {
+        path: "report.events.min_severity",
+        kind: Kind::Choice(&["low", "medium", "high", "critical"]),
+        default: "low",
+        unit: "",
+        meaning: "No Events of findings below this.",
+    },
 ];

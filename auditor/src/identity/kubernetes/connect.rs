@@ -35,7 +35,7 @@ pub enum ConnectError {
         source: Box<kube::config::KubeconfigError>,
     },
     #[error(
-        "identity.kubernetes.enabled is true, and this is no pod with a service account ({0}): set identity.kubernetes.kubeconfig, or mount the token"
+        "the API server is asked for, and this is no pod with a service account ({0}): set identity.kubernetes.kubeconfig, or mount the token"
     )]
     NoPod(Box<kube::config::InClusterError>),
     #[error("cannot make a client of the API server: {0}")]
@@ -83,6 +83,16 @@ pub(super) fn client(
 ) -> Result<Client, ConnectError> {
     let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client(Box::new(source)))?;
     Ok(builder.with_layer(&Notice { opened }).build())
+}
+
+/// A client for what is not watched, to be made inside of the runtime that uses it.
+///
+/// # Errors
+/// When it is not known where the server is, or the configuration can not be used.
+pub async fn plain(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    let config = configuration(kubeconfig).await?;
+    let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client(Box::new(source)))?;
+    Ok(builder.build())
 }
 
 #[derive(Clone)]

@@ -25,7 +25,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-pub use connect::ConnectError;
+pub use connect::{ConnectError, plain as client};
 
 use self::{
     directory::{Directory, Kind, Named},

@@ -4,6 +4,7 @@
 //! A sink never stops or slows the capture: what cannot be written is counted and reported once, not once
 //! a finding.
 
+pub mod events;
 pub mod format;
 pub mod journal;
 mod ocsf;

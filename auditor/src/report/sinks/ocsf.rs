@@ -87,6 +87,9 @@ fn metadata(finding: &Value, revision: u64) -> Value {
         "log_name": "findings",
         "sequence": revision,
     }));
+    if finding.pointer("/source/container").is_some() && finding.pointer("/source/process").is_some() {
+        put(&mut metadata, "profiles", Some(["container"]));
+    }
     let id = finding.get("id").and_then(Value::as_str).unwrap_or_default();
     put(&mut metadata, "uid", Some(format!("{id}.{revision}")));
     put(&mut metadata, "correlation_uid", finding.get("group").cloned());
@@ -215,7 +218,7 @@ fn endpoint(end: &Value) -> Option<Value> {
             put(&mut of, "port", Some(address.port()));
         }
         // A UNIX socket.
-        Some(Err(_)) => put(&mut of, "interface_name", text("/address")),
+        Some(Err(_)) => put(&mut of, "uid", text("/address")),
         None => (),
     }
     put(&mut of, "hostname", text("/host").or_else(|| text("/node")));

@@ -164,12 +164,16 @@ impl Target for Otlp {
                 answer(response).await?
             }
         };
-        let partial = answer.partial_success.unwrap_or_default();
-        Ok(Accepted {
-            refused: u64::try_from(partial.rejected_log_records)
-                .unwrap_or(0)
-                .min(batch.len() as u64),
-        })
+        Ok(accepted(answer, batch.len()))
+    }
+}
+
+/// What a collector says it rejects of a batch, which is no more than was in it.
+fn accepted(answer: ExportLogsServiceResponse, sent: usize) -> Accepted {
+    let partial = answer.partial_success.unwrap_or_default();
+    let refused = u64::try_from(partial.rejected_log_records).unwrap_or(0);
+    Accepted {
+        refused: refused.min(sent as u64),
     }
 }
 
@@ -195,7 +199,7 @@ fn failure(status: &Status) -> Failure {
     let why = format!(
         "the collector answers {:?}: {}",
         status.code(),
-        shown(status.message())
+        tls::shown(status.message())
     );
     match status.code() {
         Code::InvalidArgument => Failure::Never { why },
@@ -215,11 +219,6 @@ fn failure(status: &Status) -> Failure {
     }
 }
 
-/// What another program says, short and without what steers a terminal.
-fn shown(message: &str) -> String {
-    message.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +232,31 @@ mod tests {
             ("https://x/otlp/v1/logs", "https://x/otlp/v1/logs"),
         ] {
             assert_eq!(logs_of(given.parse().unwrap()).as_str(), wanted);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_of_a_collector_panics_or_refuses_more_than_was_sent(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            rejected in proptest::prelude::any::<i64>(),
+            message in "\\PC{0,40}",
+            sent in 0_usize..300,
+        ) {
+            use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+            let told = ExportLogsServiceResponse {
+                partial_success: Some(ExportLogsPartialSuccess {
+                    rejected_log_records: rejected,
+                    error_message: message,
+                }),
+            };
+            let whole = told.encode_to_vec();
+            for answer in [bytes.as_slice(), &whole, &whole[..whole.len() / 2], &[&whole[..], &bytes].concat()] {
+                let answer = ExportLogsServiceResponse::decode(answer).unwrap_or_default();
+                proptest::prop_assert!(accepted(answer, sent).refused <= sent as u64);
+            }
+            let refused = u64::try_from(rejected).unwrap_or(0).min(sent as u64);
+            proptest::prop_assert_eq!(accepted(told, sent).refused, refused);
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Findings below this are not for this sink.
     pub min_severity: Severity,
+    /// Nor are those of which this says no.
+    pub wants: fn(&Finding) -> bool,
     /// How long one attempt may take.
     pub timeout: Duration,
 }
@@ -83,6 +85,16 @@ pub struct Accepted {
 
 /// A receiver.
 pub trait Target: Send + 'static {
+    /// Most findings that it takes at once.
+    fn most(&self) -> usize {
+        MOST_RECORDS
+    }
+
+    /// How long it is to be left alone before the next batch.
+    fn rest(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Sends a batch and waits for the answer.
     fn send(&mut self, batch: &[Record]) -> impl Future<Output = Result<Accepted, Failure>> + Send;
 }
@@ -183,7 +195,8 @@ impl Sink for Remote {
     }
 
     fn write(&mut self, finding: &Finding) {
-        if finding.severity < self.shared.settings.min_severity {
+        let settings = &self.shared.settings;
+        if finding.severity < settings.min_severity || !(settings.wants)(finding) {
             return;
         }
         let is_full = match crate::report::json::line(finding) {
@@ -228,7 +241,7 @@ impl Drop for Remote {
 pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: watch::Receiver<bool>) {
     let mut pause = Pause::default();
     // Fewer after a batch that the receiver does not take: one of it may be at fault.
-    let mut most = MOST_RECORDS;
+    let mut most = target.most();
     loop {
         let batch = shared.lock().oldest(most, MOST_BYTES);
         if batch.is_empty() {
@@ -237,6 +250,18 @@ pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: 
             }
             tokio::select! {
                 () = shared.more.notified() => (),
+                _ = closing.changed() => (),
+            }
+            continue;
+        }
+        let rest = target.rest();
+        if !rest.is_zero() {
+            if *closing.borrow() {
+                return;
+            }
+            // What comes meanwhile may take the place of what waits.
+            tokio::select! {
+                () = tokio::time::sleep(rest) => (),
                 _ = closing.changed() => (),
             }
             continue;
@@ -252,7 +277,7 @@ pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: 
         let wait = match result {
             Ok(accepted) => {
                 arrived(&shared, &batch, accepted, &mut pause);
-                most = (most * 2).min(MOST_RECORDS);
+                most = (most * 2).min(target.most());
                 continue;
             }
             Err(Failure::Never { why } | Failure::TooLarge { why }) => {

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Response, StatusCode, Url};
 
 use super::remote::Failure;
+use crate::report::table::steers;
 
 /// Files of certificates, PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,6 +173,11 @@ pub(super) fn said(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// What another program says, short and without what steers a terminal.
+pub(super) fn shown(message: &str) -> String {
+    message.chars().filter(|c| !steers(*c)).take(200).collect()
+}
+
 /// What the status of an answer means for the batch. What a human has to repair there (a wrong token, a
 /// wrong path) does not cost findings; only what is wrong with the batch itself does.
 pub(super) fn judged(response: &Response) -> Result<(), Failure> {
@@ -197,4 +203,52 @@ pub(super) fn judged(response: &Response) -> Result<(), Failure> {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(value: &[u8]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(reqwest::header::RETRY_AFTER, HeaderValue::from_bytes(value).ok()?);
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn a_receiver_asks_for_a_pause_in_seconds() {
+        for (text, wanted) in [
+            ("7", Some(7)),
+            (" 120 ", Some(120)),
+            ("0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("-1", None),
+            ("1.5", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                asked(text.as_bytes()),
+                wanted.map(Duration::from_secs),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_another_program_says_is_short_and_steers_nothing() {
+        assert_eq!(shown("no\u{1b}[31m\r\nroom\u{202e}"), "no[31mroom");
+        assert_eq!(shown(&"x".repeat(5000)).len(), 200);
+    }
+
+    proptest::proptest! {
+        /// [`super::super::remote`] bounds what it waits.
+        #[test]
+        fn any_header_is_a_pause_or_none(value in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40)) {
+            let digits: String = String::from_utf8_lossy(&value).trim().to_owned();
+            let wanted = digits.parse::<u64>().ok().filter(|_| HeaderValue::from_bytes(&value).is_ok());
+            proptest::prop_assert_eq!(asked(&value), wanted.map(Duration::from_secs));
+        }
+    }
 }

@@ -82,6 +82,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         queue: folder.join("scripted.redb"),
         max_bytes: 1 << 24,
         min_severity: Severity::Low,
+        wants: |_| true,
         timeout: Duration::from_secs(5),
     }
 }
