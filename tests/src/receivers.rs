@@ -219,7 +219,7 @@ pub fn both(scratch: &Scratch) -> anyhow::Result<(Receiver, Receiver, Variables)
 }
 
 /// As a daemon takes them.
-pub fn given<'a>(variables: &'a Variables) -> Vec<(&'static str, &'a str)> {
+pub fn given(variables: &Variables) -> Vec<(&'static str, &str)> {
     variables
         .iter()
         .map(|(name, value)| (*name, value.as_str()))

@@ -218,7 +218,7 @@ fn events_of_every_shape_fit_the_schema_of_ocsf() -> anyhow::Result<()> {
     );
     let categories: BTreeSet<&str> = auditor::detect::catalogue::all()
         .iter()
-        .map(|row| row.category.name())
+        .map(|row| row.category)
         .collect();
     ensure!(categories.len() > 4, "{categories:?}");
     with(

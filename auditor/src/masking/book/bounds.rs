@@ -57,7 +57,7 @@ mod tests {
         let start = Instant::now();
         let mut book = Book::new(Limits::default(), drift::Settings::default(), start);
         let observation = seen("$.card", State::Masked);
-        let mut see = |book: &mut Book, after: Duration, wall: Timestamp| {
+        let see = |book: &mut Book, after: Duration, wall: Timestamp| {
             let sighting = Sighting {
                 observation: &observation,
                 verdict: None,
