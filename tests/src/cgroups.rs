@@ -1,11 +1,18 @@
 //! Cgroups of pods, as a kubelet makes them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyhow::Context as _;
 
 /// The cgroup of a container in a pod, where a kubelet would make it; removed when dropped.
 pub struct PodCgroup(Vec<PathBuf>);
+
+/// How many were made by this process.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 impl PodCgroup {
     /// For the pod with this uid; the container's id is this hex digit again and again, which no other in the test has.
@@ -22,7 +29,12 @@ impl PodCgroup {
         let mut made = Vec::new();
         let container = String::from(digit).repeat(64);
         let names = [
-            format!("kubepods-{}-{digit}", std::process::id()),
+            // Tests of one process run side by side.
+            format!(
+                "kubepods-{}-{}",
+                std::process::id(),
+                MADE.fetch_add(1, Ordering::Relaxed)
+            ),
             format!("pod{uid}"),
             container,
         ];

@@ -86,11 +86,6 @@ impl Running {
         self.0.id()
     }
 
-    /// Whether it has ended by itself.
-    pub(crate) fn has_ended(&mut self) -> anyhow::Result<bool> {
-        Ok(self.0.try_wait()?.is_some())
-    }
-
     /// Starts a server and waits until it listens.
     pub(crate) fn server(
         command: &mut Command,
