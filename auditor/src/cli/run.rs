@@ -105,7 +105,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .clone()
         .filter(|kubernetes| kubernetes.status.has_policies());
     let api = api.map(|kubernetes| policies::Api { objects, kubernetes });
-    let judge = Judge::new(policies::follow(&config, api, &metrics, &health, &stop)?);
+    let policies = policies::follow(&config, api, &metrics, &health, &stop)?;
+    let judge = Judge::new(Arc::clone(&policies.live));
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
@@ -173,6 +174,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             refreshed = Some(Instant::now());
             if let Some(config) = reload.due(&metrics, &health) {
                 reporter.set(settings(&config));
+                policies.set(&config);
+                masking.set(&config);
             }
             refresh(&metrics, &session);
             sinks.show(&metrics);
@@ -213,6 +216,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("a sink did not take the last findings (see the log)");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what sending findings takes can be used.
+pub(super) fn check_sinks(config: &Config) -> anyhow::Result<()> {
+    sinks::check(config)
 }
 
 /// Of this file, or else of the usual one if it is there.

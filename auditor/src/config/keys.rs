@@ -418,6 +418,11 @@ const KEYS: &[Key] = &[
 pub const LIVE: &[&str] = &[
     "detect.min_confidence",
     "detect.states",
+    "drift.enabled",
+    "drift.learning_seconds",
+    "drift.rate_factor",
+    "policy.files",
+    "policy.presets",
     "report.interval_seconds",
     "report.max_live",
 ];

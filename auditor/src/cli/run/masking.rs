@@ -53,6 +53,12 @@ impl Masking {
         Arc::clone(&self.book)
     }
 
+    /// Takes over what the configuration says now of drift.
+    pub(super) fn set(&self, config: &Config) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.set_drift((&config.drift).into());
+    }
+
     /// Brings metrics and health up to date.
     pub(super) fn show(&self, metrics: &Metrics, health: &Health) {
         let (fresh, fields, totals) = {
