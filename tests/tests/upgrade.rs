@@ -120,7 +120,7 @@ fn a_restart_misses_only_what_it_says(tls: bool) -> anyhow::Result<()> {
     };
     let [gate, stop, out] = ["gate", "stop", "out"].map(|name| scratch.path(name));
     let mut command = Command::new(PYTHON);
-    command.arg(program("steady.py")).arg(server.port.to_string());
+    command.arg(program("orders.py")).arg(server.port.to_string());
     command.arg(orders(&scratch)?);
     command.args([&gate, &stop, &out]).args(tls.then_some("tls"));
     let client = Running::start(&mut command)?;
