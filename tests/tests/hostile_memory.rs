@@ -45,23 +45,20 @@ fn sink() -> anyhow::Result<(u16, thread::JoinHandle<std::io::Result<u64>>)> {
 /// Runs the program, watched or not; what it says and what was seen.
 fn run(
     scratch: &Scratch,
-    name: &str,
+    server: u16,
     order: &Path,
     watched: bool,
 ) -> anyhow::Result<(Value, Option<Report>)> {
-    let server = Server::plain(scratch)?;
     let (port, sink) = sink()?;
-    let (out, gate) = (
-        scratch.path(&format!("{name}.out")),
-        if watched {
-            scratch.ready()
-        } else {
-            order.to_owned()
-        },
-    );
+    let out = scratch.path(if watched { "watched.out" } else { "alone.out" });
+    let gate = if watched {
+        scratch.ready()
+    } else {
+        order.to_owned()
+    };
     let mut command = Command::new(PYTHON);
     command.arg(program("bad_memory.py"));
-    command.args([port.to_string(), server.port.to_string()]);
+    command.args([port.to_string(), server.to_string()]);
     command.arg(order).arg(&out).arg(gate);
     let running = Running::start(&mut command)?;
     let watch = watched
@@ -86,12 +83,13 @@ fn pointers_and_lengths_that_are_lies_change_nothing_and_hide_nothing() -> anyho
     let card = values::card();
     let order = message::post_json("/v1/orders", &format!(r#"{{"card_number":"{card}"}}"#));
     let order = scratch.file("order.http", order)?;
-    let (alone, _) = run(&scratch, "alone", &order, false)?;
+    let server = Server::plain(&scratch)?;
+    let (alone, _) = run(&scratch, server.port, &order, false)?;
     let refused = alone["results"].as_array().into_iter().flatten();
     let refused = refused.filter(|result| result[1] == -1).count();
     ensure!(refused > 50, "only {refused} calls were refused: {alone}");
 
-    let (watched, report) = run(&scratch, "watched", &order, true)?;
+    let (watched, report) = run(&scratch, server.port, &order, true)?;
     ensure!(
         watched["results"] == alone["results"],
         "{watched:#} is not {alone:#}"

@@ -1,6 +1,6 @@
 """Sends one order after the other over TLS or plain TCP until it is told to stop, and notes when.
 
-steady.py PORT ORDERS GATE STOP OUT [tls]
+orders.py PORT ORDERS GATE STOP OUT [tls]
 
 ORDERS is a folder with files 0, 1, 2, …: requests. Waits for GATE, then sends one after the other, every eighth on a new
 connection, until STOP is there or they are used up. Writes for each, to OUT, its number and the time before and after, in
@@ -38,7 +38,7 @@ with open(OUT, "w", buffering=1) as out:
         while not answer.endswith(b'"accepted"}'):
             more = stream.recv(65536)
             if not more:
-                sys.exit("steady.py: the connection was closed before the answer was complete")
+                sys.exit("orders.py: the connection was closed before the answer was complete")
             answer += more
         out.write("%d %d %d\n" % (number, before, time.time_ns()))
         number += 1
