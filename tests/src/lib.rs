@@ -25,6 +25,7 @@ pub mod masking;
 pub mod mesh;
 pub mod message;
 pub mod messages;
+pub mod metrics_page;
 pub mod mixed;
 pub mod node;
 pub mod peers;

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cache;
+mod deb;
 mod demo;
 mod deny;
 #[path = "../../auditor/build/toolchain.rs"]
@@ -15,6 +16,7 @@ mod packages;
 mod process;
 mod protocols;
 mod proved;
+mod sbom;
 mod setup;
 mod soak;
 mod test;
@@ -64,6 +66,10 @@ enum Task {
     Protocols(proved::Arguments),
     /// Check licences, bans and sources of the dependencies.
     Deny(deny::Arguments),
+    /// Build the Debian package.
+    Deb(deb::Arguments),
+    /// Write a CycloneDX list of every crate the binary is made of.
+    Sbom(sbom::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +88,8 @@ fn main() -> ExitCode {
         Task::TlsSupport(arguments) => tls_support::PAGE.run(&arguments),
         Task::Protocols(arguments) => protocols::PAGE.run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
+        Task::Deb(arguments) => deb::run(&arguments),
+        Task::Sbom(arguments) => sbom::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -11,6 +11,8 @@ mod policies;
 mod reload;
 mod sinks;
 
+pub(super) use masking::targets as masking_targets;
+
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -293,9 +295,10 @@ fn identity(
 ) {
     let runtimes = containers.map(Containers::runtimes).unwrap_or_default();
     let pending = containers.map_or(0, Containers::pending);
-    for (socket, state) in &runtimes {
-        metrics.set_runtime(socket, *state == ANSWERS);
-    }
+    let answers = runtimes
+        .iter()
+        .map(|(socket, state)| (&**socket, *state == ANSWERS));
+    metrics.set_runtimes(answers);
     metrics.set_names_pending(pending);
     let is_whole = runtimes.values().all(|state| *state == ANSWERS)
         && kubernetes.is_none_or(|kubernetes| kubernetes.status.is_whole());

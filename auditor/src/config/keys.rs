@@ -301,6 +301,13 @@ const KEYS: &[Key] = &[
         meaning: "A larger ledger is compacted; one that is larger even then loses rows, those with clear values last.",
     },
     Key {
+        path: "masking.targets",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "What masking coverage has to be between two ends, such as `payment_card masked >= 99% in namespace shop`: a metric, and an alert below it. See masking.md.",
+    },
+    Key {
         path: "drift.enabled",
         kind: Kind::Flag,
         default: "true",

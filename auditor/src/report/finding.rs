@@ -310,6 +310,20 @@ pub enum IdentifiedBy {
 }
 
 impl IdentifiedBy {
+    pub const ALL: [Self; 11] = [
+        Self::Cgroup,
+        Self::SocketPair,
+        Self::PodIp,
+        Self::Service,
+        Self::Conntrack,
+        Self::Node,
+        Self::Dns,
+        Self::Sni,
+        Self::Host,
+        Self::Unresolved,
+        Self::Ambiguous,
+    ];
+
     /// The name in findings and metric labels.
     pub const fn name(self) -> &'static str {
         match self {
