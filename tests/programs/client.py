@@ -17,6 +17,7 @@ parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--counts", required=True)
 parser.add_argument("--gate")
 parser.add_argument("--tls", action="store_true")
+parser.add_argument("--first-gate", help="file to wait for before anything else")
 parser.add_argument("--early", help="file to send before the gate")
 parser.add_argument("--opened", help="file to make once --early is answered")
 parser.add_argument("--send", action="append", default=[], help="file to send after the gate")
@@ -95,8 +96,8 @@ def connect():
     return context.wrap_socket(stream, server_hostname="localhost")
 
 
-def wait_for_gate():
-    while options.gate and not os.path.exists(options.gate):
+def wait_for_gate(gate):
+    while gate and not os.path.exists(gate):
         time.sleep(0.005)
 
 
@@ -113,12 +114,13 @@ context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
 stream = None
+wait_for_gate(options.first_gate)
 if options.early:
     stream = connect()
     send(options.early, 1)
     with open(options.opened, "w"):
         pass
-wait_for_gate()
+wait_for_gate(options.gate)
 stream = stream or connect()
 rounds = 0
 while options.forever or rounds < options.repeat:
