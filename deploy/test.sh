@@ -286,6 +286,7 @@ keys = {section: sorted(value) if isinstance(value, dict) else value for section
 assert keys == {
     "scope": ["cgroups", "containers", "except", "exclude", "node", "pids", "select"],
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
+    "limits": ["cpu_percent"],
     "content": ["descriptors", "reflection"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],

@@ -44,6 +44,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub scope: Scope,
     pub capture: Capture,
+    pub limits: Limits,
     pub content: Content,
     pub detect: Detect,
     pub identity: Identity,
@@ -106,6 +107,14 @@ pub struct Capture {
     pub detach_after_seconds: u64,
     /// Rules: connections that are not read, or not whole.
     pub leave_out: Vec<String>,
+}
+
+/// What the daemon may use.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Of a processor; 0: no ceiling.
+    pub cpu_percent: u32,
 }
 
 /// How messages are read.

@@ -17,6 +17,7 @@ parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--counts", required=True)
 parser.add_argument("--gate")
 parser.add_argument("--tls", action="store_true")
+parser.add_argument("--first-gate", help="file to wait for before anything else")
 parser.add_argument("--early", help="file to send before the gate")
 parser.add_argument("--opened", help="file to make once --early is answered")
 parser.add_argument("--send", action="append", default=[], help="file to send after the gate")
@@ -114,6 +115,7 @@ context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
 stream = None
+wait_for(options.first_gate)
 if options.early:
     stream = connect()
     send(options.early, 1)

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use auditor_tests::{
     cable::{Network, Pods},
     cgroups::PodCgroup,
@@ -28,6 +28,9 @@ const SIZE: Size = Size {
 
 /// Questions that are asked while the server is away.
 const QUESTIONS: u32 = 20;
+
+/// Pauses between attempts grow to half a minute, and each kind of object has its own.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What trying again may take of a core, and grow the daemon by.
 const PROCESSOR: f64 = 0.05;
@@ -63,9 +66,12 @@ impl Held {
 
 fn identity_is(daemon: &Daemon, state: &str) -> anyhow::Result<()> {
     let wanted = format!("\"identity\":\"{state}\"");
-    wait_for(&format!("/readyz to say {state}"), LIMIT, || {
-        Ok(daemon.page("/readyz")?.contains(&wanted).then_some(()))
+    let mut last = String::new();
+    wait_for(&format!("/readyz to say {state}"), PATIENCE, || {
+        last = daemon.page("/readyz")?;
+        Ok(last.contains(&wanted).then_some(()))
     })
+    .with_context(|| last.clone())
 }
 
 /// Has the kiosk ask, and returns who is said to have sent the card, in the newest revision.

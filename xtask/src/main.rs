@@ -56,7 +56,7 @@ enum Task {
     Kube(kube::Arguments),
     /// Measure: the scanner against regex engines.
     Bench(bench::Arguments),
-    /// Attach auditor to servers under load and take it away, thousands of times.
+    /// Let everything around the daemon go wrong for half an hour; or attach it and take it away, thousands of times.
     Soak(soak::Arguments),
     /// Watch all servers of the tests at once, under load, and account for every byte.
     Mixed(mixed::Arguments),

@@ -39,11 +39,12 @@ use crate::identity::{
 };
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
+use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Shared, Totals};
 use crate::policy::Judge;
 use crate::policy::objects::Objects;
 use crate::report::aggregate::Settings;
-use crate::report::finding::Finding;
+use crate::report::finding::{End, Finding, IdentifiedBy};
+use crate::report::shortfall::{Counted, Shortfall};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
@@ -130,6 +131,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         placement: Placement::Chosen,
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
         selection: selection(&config.capture.leave_out)?,
+        live: Arc::clone(&policies.live),
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         naming: naming(&config, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
@@ -139,6 +141,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         descriptors,
         ledger,
         metrics: Arc::clone(&metrics),
+        cpu_percent: config.limits.cpu_percent,
     })?;
     session.start_no_more_children();
     if let Err(error) = confine::refuse_system_calls() {
@@ -154,6 +157,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
     reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
+    let mut shortfall = Shortfall::default();
+    let mut interval = Duration::from_secs(u64::from(config.report.interval_seconds));
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, sinks: &mut sinks::Sinks| {
         for mut finding in findings {
@@ -178,8 +183,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 reporter.set(settings(&config));
                 policies.set(&config);
                 masking.set(&config);
+                interval = Duration::from_secs(u64::from(config.report.interval_seconds));
+                session.shared.ceiling.set(config.limits.cpu_percent);
             }
             refresh(&metrics, &session);
+            let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));
+            publish(told.into_iter().collect(), &mut sinks);
             sinks.show(&metrics);
             masking.show(&metrics, &health);
             identity(
@@ -201,6 +210,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let blind_since = Timestamp::now();
     let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
     let mut last = reporter.finish();
+    last.extend(shortfall.finish(left_out(&shared), || shedding(&shared)));
     for finding in &mut last {
         sinks.sign(finding);
         hub.publish(finding.clone());
@@ -223,6 +233,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Whether what sending findings takes can be used.
 pub(super) fn check_sinks(config: &Config) -> anyhow::Result<()> {
     sinks::check(config)
+}
+
+/// What there was no room for so far.
+fn left_out(shared: &Shared) -> Counted {
+    Counted::of(&shared.ledger, shared.ceiling.rested())
+}
+
+/// Who sent or received most of it.
+fn shedding(shared: &Shared) -> Option<End> {
+    let process = shared.peers.processes.of(shared.shed.most()?);
+    let mut end = identity::local_end(&process, None, IdentifiedBy::Cgroup);
+    shared.naming.names.name(&mut end);
+    Some(end)
 }
 
 /// Of this file, or else of the usual one if it is there.
@@ -361,6 +384,8 @@ fn refresh(metrics: &Metrics, session: &Session) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.ahead_so_far(Totals::get(&totals.ahead));
+    metrics.rested_so_far(session.shared.ceiling.rested());
     metrics.undecided_bytes_so_far(Totals::get(&totals.undecided_bytes));
     metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));

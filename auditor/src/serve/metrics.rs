@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::series::{Family, label};
@@ -92,6 +92,8 @@ pub struct Metrics {
     scan_seconds: Histogram,
     hook_seconds: Histogram,
     choose_seconds: Histogram,
+    rested: Counter,
+    ahead: IntCounterVec,
     runtime_up: IntGaugeVec,
     names_pending: IntGaugeVec,
     scope_processes: IntGaugeVec,
@@ -157,6 +159,11 @@ impl Metrics {
             .buckets(vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
         )?;
         r.register(Box::new(choose_seconds.clone()))?;
+        let rested = Counter::with_opts(Opts::new(
+            "auditor_rested_seconds_total",
+            "Time that readers of rings rested to keep to limits.cpu_percent, together.",
+        ))?;
+        r.register(Box::new(rested.clone()))?;
         let coverage = ratio(
             r,
             "masking_coverage_ratio",
@@ -363,6 +370,13 @@ impl Metrics {
             scan_seconds,
             hook_seconds,
             choose_seconds,
+            rested,
+            ahead: counter(
+                r,
+                "critical_connections_total",
+                "Connections that go ahead of others when there is little room, as a rule of policy is critical.",
+                &[],
+            )?,
             runtime_up: gauge(
                 r,
                 "runtime_up",
@@ -598,6 +612,18 @@ impl Metrics {
     pub fn set_scope_processes(&self, state: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.scope_processes.with_label_values(&[state]).set(count);
+    }
+
+    /// Connections that went ahead of others so far.
+    pub fn ahead_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.ahead, &[], total);
+    }
+
+    /// How long readers rested so far.
+    pub fn rested_so_far(&self, total: Duration) {
+        let more = total.as_secs_f64() - self.rested.get();
+        self.rested.inc_by(more.max(0.0));
     }
 
     /// Bytes that undecided processes moved so far.
