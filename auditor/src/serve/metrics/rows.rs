@@ -197,6 +197,8 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
                 "files",
                 &[("result", Of(|| vec!["learnt", "ambiguous", "refused", "no_room"]))],
             ),
+            row("rested_seconds_total", "seconds", &[]),
+            row("critical_connections_total", "connections", &[]),
         ],
     ),
     (
