@@ -29,9 +29,13 @@ const RENEWED: u64 = 1_000_000_000;
 const WINDOW: u64 = 25;
 
 /// The part of what is free that one connection may have put into a ring that is short of space, for a message that
-/// begins and for one that goes on. For a connection that goes ahead it is a half, and all.
+/// begins and for one that goes on.
 const TO_BEGIN: u64 = 8;
 const TO_GO_ON: u64 = 2;
+
+/// The same for a connection that goes ahead.
+const AHEAD_TO_BEGIN: u64 = 2;
+const AHEAD_TO_GO_ON: u64 = 1;
 
 /// The part of a ring that only those may fill, once there is one.
 const RESERVED: u64 = 8;
@@ -72,14 +76,11 @@ pub const MUTED: u64 = u64::MAX - 1;
 #[inline(always)]
 pub fn room<const DATAGRAM: bool>(call: &Call, now: u64, waiting: u64) -> u64 {
     let wanted = wanted(call.stream);
-    if wanted == NOTHING {
-        return MUTED;
-    }
-    let ahead = ahead(wanted);
-    let most = if wanted >= AHEAD {
-        u64::from(MAX_MESSAGE_BYTES.load())
-    } else {
-        u64::from(wanted)
+    let ahead = wanted == AHEAD;
+    let most = match wanted {
+        NOTHING => return MUTED,
+        FULL | AHEAD => u64::from(MAX_MESSAGE_BYTES.load()),
+        first => u64::from(first),
     };
     let Some(budget) = budget_of(call) else {
         return if most == 0 || call.total < most {
@@ -91,12 +92,12 @@ pub fn room<const DATAGRAM: bool>(call: &Call, now: u64, waiting: u64) -> u64 {
     // SAFETY: a map value; no other reference is made in this program.
     let budget = unsafe { &mut *budget };
     let way = call.way();
-    let mut part = TO_GO_ON >> ahead;
+    let mut part = if ahead { AHEAD_TO_GO_ON } else { TO_GO_ON };
     if DATAGRAM || budget.used[way] == 0 || now.wrapping_sub(budget.since[way]) > RENEWED {
         budget.used[way] = 0;
         budget.since[way] = now;
         budget.skipped[way] = 0;
-        part = TO_BEGIN >> (2 * ahead);
+        part = if ahead { AHEAD_TO_BEGIN } else { TO_BEGIN };
     }
     if is_short(budget, call.total, waiting, now, part, ahead) {
         budget.skipped[way] = 1;
@@ -151,15 +152,9 @@ fn said() -> u32 {
     }
 }
 
-/// 1 for a connection that goes ahead, else 0. Without a branch, as the verifier would walk through all that follows twice.
-#[inline(always)]
-fn ahead(wanted: u32) -> u64 {
-    u64::from((wanted >> 31) & !wanted & 1)
-}
-
 /// Whether a call's bytes are more than its share of what is free; keeps up what its connection put into the ring lately.
 #[inline(always)]
-fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64, ahead: u64) -> bool {
+fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64, ahead: bool) -> bool {
     let window = now >> WINDOW;
     if window != budget.window {
         let next = budget.window + 1 == window;
@@ -170,9 +165,11 @@ fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64, 
     if waiting <= ring - ring / 4 {
         return false;
     }
-    let is_reserved = u64::from((said() & ANY_AHEAD) >> 1) & (ahead ^ 1);
-    let taken = waiting + ring / RESERVED * is_reserved;
-    let free = if taken < ring { ring - taken } else { 0 };
+    let mut free = if waiting < ring { ring - waiting } else { 0 };
+    if !ahead && said() & ANY_AHEAD != 0 {
+        let reserved = ring / RESERVED;
+        free = if free > reserved { free - reserved } else { 0 };
+    }
     budget.recent + total > free / part
 }
 
