@@ -66,7 +66,7 @@ impl FromStr for Rule {
                 "exe" if value.starts_with('/') => rule.exe = Some(value.to_owned()),
                 "exe" => return Err(wrong("the absolute path of an executable")),
                 "first" => {
-                    let bytes = value.parse().ok().filter(|bytes| (1..u32::MAX).contains(bytes));
+                    let bytes = value.parse().ok().filter(|bytes| (1..1 << 31).contains(bytes));
                     rule.reading = Reading::First(bytes.ok_or_else(|| wrong("a number of bytes from 1 on"))?);
                 }
                 _ => return Err(RuleError::Unknown(part.to_owned())),
