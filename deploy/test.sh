@@ -5,7 +5,7 @@
 # (and pip to its cache).
 #
 #   KUBERNETES_VALIDATE=path deploy/test.sh    uses this instead of installing one from PyPI
-#   AUDITOR=path deploy/test.sh                builds an image of this binary and runs it (needs buildah)
+#   AUDITOR=path deploy/test.sh                builds an image (needs buildah) and a Debian package of this binary, and tries both
 
 set -u
 # A path is meant from where the script is called.
@@ -45,24 +45,10 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 if have promtool; then
     check "alert rules are valid" promtool check rules --lint=all --lint-fatal prometheus/rules.yaml
-    check "alert rules pass their tests" promtool test rules prometheus/rules.test.yaml
+    check "alert rules pass their tests" promtool test rules prometheus/rules.test.yaml prometheus/restart.test.yaml
 else
     skip "alert rules" "promtool is not installed (Debian: apt-get install prometheus)"
 fi
-
-# Every metric that a rule asks for is registered by the daemon. Whether it is fed is not known here.
-every_metric() {
-    status=0
-    metrics=../auditor/src/serve/metrics.rs
-    for metric in $(grep -o 'auditor_[a-z_]*' prometheus/rules.yaml | sort -u); do
-        grep -q "\"${metric#auditor_}\"" $metrics || grep -q "\"$metric\"" $metrics || {
-            echo "$metric: not registered in $metrics"
-            status=1
-        }
-    done
-    return $status
-}
-check "every metric in the rules is one of the daemon's" every_metric
 
 # Every alert has a test and a section in docs/operations.md.
 every_alert() {
@@ -74,6 +60,10 @@ every_alert() {
         }
         grep -q "alertname: $alert, .*exp_alerts: \[\]" prometheus/rules.test.yaml || {
             echo "$alert: no test in which it stays silent"
+            status=1
+        }
+        grep -q "alertname=\"$alert\"" prometheus/restart.test.yaml || {
+            echo "$alert: no test across a restart of an agent"
             status=1
         }
         grep -q "^## $alert\$" ../docs/operations.md || {
@@ -103,7 +93,8 @@ render() {
 
 manifests=
 if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1; }; then
-    for kustomization in base overlays/minimal overlays/conntrack overlays/events; do
+    for kustomization in base overlays/minimal overlays/patched-kernel overlays/conntrack overlays/events \
+        overlays/one-namespace overlays/monitoring overlays/openshift; do
         rendered=$work/$(basename "$kustomization").yaml
         check "kustomize builds $kustomization" render "kubernetes/$kustomization" "$rendered"
         manifests="$manifests $rendered"
@@ -131,6 +122,33 @@ elif [ -z "$validator" ]; then
     else
         validator=$work/venv/bin/kubernetes-validate
     fi
+fi
+
+# A python3 that reads YAML: the one that pip installed the validator for, or the system's.
+yaml=
+for candidate in "$work/venv/bin/python" python3 /usr/bin/python3; do
+    "$candidate" -c 'import yaml' >/dev/null 2>&1 && yaml=$candidate && break
+done
+
+# Kinds that the validator has no schema for are checked by ours, and taken out of what it reads.
+foreign=
+others() {
+    status=0
+    for file in $manifests; do
+        "$yaml" manifests.py split "$file" "$file.known" || status=1
+    done
+    return $status
+}
+if [ -n "$yaml" ] && [ -f "$work/base.yaml" ]; then
+    check "kinds of the Prometheus Operator and of OpenShift have known fields only" others
+    for file in $manifests; do
+        foreign="$foreign $file.known"
+    done
+    manifests=$foreign
+    check "the PrometheusRule is what prometheus/rules.yaml says" "$yaml" manifests.py rule
+else
+    skip "kinds of the Prometheus Operator and of OpenShift" "no python3 with PyYAML, or the manifests were not rendered"
+    manifests=$(echo "$manifests" | tr ' ' '\n' | grep -v -e monitoring -e openshift | tr '\n' ' ')
 fi
 if [ -n "$validator" ]; then
     # The oldest release with appArmorProfile as a field, and the newest the validator knows.
@@ -166,8 +184,21 @@ privileges() {
         echo "conntrack adds: $conntrack"
         status=1
     }
-    [ "$(capabilities "$work/events.yaml")" = "$base" ] || {
-        echo "events adds other capabilities than the base"
+    for overlay in events monitoring one-namespace openshift patched-kernel; do
+        [ "$(capabilities "$work/$overlay.yaml")" = "$base" ] || {
+            echo "$overlay adds other capabilities than the base"
+            status=1
+        }
+    done
+    # OpenShift admits exactly those, and exactly the account of the agent.
+    admitted=$(sed -n '/^allowedCapabilities:$/,/^[^-]*:$/s/^- \([A-Z_]*\)$/\1/p' "$work/openshift.yaml" | sort | tr '\n' ' ')
+    accounts=$(sed -n '/^users:$/,/^volumes:$/s/^- //p' "$work/openshift.yaml")
+    [ "$admitted" = "$base" ] && [ "$accounts" = system:serviceaccount:auditor:auditor ] || {
+        echo "the constraints of OpenShift admit $accounts with $admitted"
+        status=1
+    }
+    grep -q 'node: true' "$work/one-namespace.yaml" && {
+        echo "one-namespace watches the whole node"
         status=1
     }
     # Its one further role makes Events and changes them.
@@ -176,7 +207,8 @@ privileges() {
         echo "the role of events: $more"
         status=1
     }
-    for rendered in "$work/base.yaml" "$work/minimal.yaml" "$work/conntrack.yaml"; do
+    for rendered in "$work/base.yaml" "$work/minimal.yaml" "$work/conntrack.yaml" "$work/monitoring.yaml" \
+        "$work/one-namespace.yaml" "$work/openshift.yaml" "$work/patched-kernel.yaml"; do
         for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
             "automountServiceAccountToken: true" "type: RuntimeDefault" "- ALL"; do
             grep -q -- "^ *$line\$" "$rendered" || {
@@ -199,6 +231,14 @@ if [ -f "$work/base.yaml" ] && [ -f "$work/minimal.yaml" ]; then
     check "the DaemonSet has the documented privileges and no others" privileges
 else
     skip "privileges of the DaemonSet" "the manifests were not rendered"
+fi
+
+# Every query of the rules and of grafana/ parses, and names nothing that docs/metrics.md does not have.
+if [ -n "$yaml" ] && have promtool; then
+    check "the check of queries finds mistakes" "$yaml" queries.py --self-test
+    check "queries of rules and dashboards parse and name what there is" "$yaml" queries.py "$work"
+else
+    skip "queries of rules and dashboards" "no promtool, or no python3 with PyYAML"
 fi
 
 # --- systemd
@@ -246,11 +286,12 @@ keys = {section: sorted(value) if isinstance(value, dict) else value for section
 assert keys == {
     "scope": ["cgroups", "containers", "except", "exclude", "node", "pids", "select"],
     "capture": ["detach_after_seconds", "leave_out", "max_call_bytes", "max_message_bytes", "ring_bytes", "socket_hook"],
+    "limits": ["cpu_percent"],
     "content": ["descriptors", "reflection"],
     "detect": ["key_file", "min_confidence", "states"],
     "detectors": [],
     "identity": ["conntrack", "kubernetes", "labels", "mesh", "runtimes", "sockets", "trust_domain", "wait_seconds"],
-    "masking": ["max_age_days", "max_bytes", "max_fields", "path"],
+    "masking": ["max_age_days", "max_bytes", "max_fields", "path", "targets"],
     "drift": ["enabled", "learning_seconds", "rate_factor"],
     "policy": ["files", "kubernetes", "presets"],
     "report": ["cluster", "events", "interval_seconds", "journal", "max_live", "otlp", "queue_bytes", "stdout", "webhook"],
@@ -269,7 +310,7 @@ for line in open("../docs/configuration.md"):
 derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/var/lib/auditor/findings.jsonl",
            "masking.path": "/var/lib/auditor/masking.redb"}
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.select", "scope.except", "scope.exclude",
-            "capture.leave_out", "content.descriptors", "identity.sockets", "identity.labels", "identity.trust_domain",
+            "capture.leave_out", "content.descriptors", "masking.targets", "identity.sockets", "identity.labels", "identity.trust_domain",
             "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name", "report.cluster", "report.otlp.endpoint", "report.webhook.url",
             "report.webhook.secret_file",
             *(f"report.{sink}.{file}_file" for sink in ("otlp", "webhook") for file in ("headers", "ca", "cert", "key"))}
@@ -287,10 +328,6 @@ for key, value in shown.items():
     assert key in examples or text == expected, f"{key}: {text} is shown, {expected} is the default"
 PYTHON
 }
-yaml=
-for candidate in "$work/venv/bin/python" python3 /usr/bin/python3; do
-    "$candidate" -c 'import yaml' >/dev/null 2>&1 && yaml=$candidate && break
-done
 if [ -n "$yaml" ]; then
     check "the configuration files are YAML with the documented sections" configuration
 else
@@ -335,6 +372,32 @@ elif [ -z "${AUDITOR:-}" ]; then
     skip "the image" "AUDITOR does not name a binary to put into it"
 else
     check "an image of $(basename "$AUDITOR") is built and runs" image
+fi
+
+# --- Debian package
+
+# Builds the package of $AUDITOR twice, compares the two, and installs it on a throw-away copy of this system.
+package() {
+    SOURCE_DATE_EPOCH=1700000000 DPKG_DEB_COMPRESSOR_TYPE=gzip DPKG_DEB_COMPRESSOR_LEVEL=1
+    export SOURCE_DATE_EPOCH DPKG_DEB_COMPRESSOR_TYPE DPKG_DEB_COMPRESSOR_LEVEL
+    first=$(debian/build.sh "$AUDITOR" "$work/first") || return 1
+    second=$(debian/build.sh "$AUDITOR" "$work/second") || return 1
+    cmp "$first" "$second" && ./package-test.sh "$first"
+}
+if [ -z "${AUDITOR:-}" ]; then
+    skip "the Debian package" "AUDITOR does not name a binary to put into it"
+elif ! have dpkg-deb || ! have dpkg-shlibdeps || ! have strip; then
+    skip "the Debian package" "dpkg-dev or binutils is not installed (Debian: apt-get install dpkg-dev binutils)"
+elif [ "$(id -u)" != 0 ]; then
+    skip "the Debian package" "to install it on a copy of this system takes root"
+elif ! unshare --mount --propagation private sh -c 'mount -t tmpfs t "$1" && mkdir "$1/a" "$1/b" "$1/c" &&
+    mount -t overlay -o "lowerdir=/,upperdir=$1/a,workdir=$1/b" t "$1/c"' sh "$work" 2>/dev/null; then
+    skip "the Debian package" "this kernel mounts no overlay here, so there is no copy of this system to install it on"
+else
+    check "the Debian package is reproducible; it is installed, upgraded, removed and purged" package
+fi
+if [ -n "${AUDITOR:-}" ] && have lintian && [ -n "${first:-}" ]; then
+    check "lintian finds nothing in the Debian package" lintian --allow-root --fail-on error,warning "$first"
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

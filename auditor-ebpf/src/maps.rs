@@ -118,9 +118,9 @@ pub static GO_WRITES: LruHashMap<TlsKey, GoWrite> = LruHashMap::with_max_entries
 #[map]
 pub static CLIENT_SOCKETS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16_384, 0);
 
-/// Streams by the addresses of an open TCP socket, its own first, hashed.
+/// Streams of open TCP connections by the hash of both addresses.
 #[map]
-pub static LOCAL_ENDS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32_768, 0);
+pub static LOCAL_STREAMS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32_768, 0);
 
 /// What connections have used of the budget of a message, by socket or TLS stream.
 #[map]

@@ -59,7 +59,7 @@ pub struct SocketState {
     pub cookie: u64,
     /// The stream its bytes belong to: the connection's other end may have begun it.
     pub stream: u64,
-    /// Its key in `LOCAL_ENDS`.
+    /// Its key in `LOCAL_STREAMS`.
     pub key: u64,
     /// Next offset, egress and ingress.
     pub offset: [u64; 2],

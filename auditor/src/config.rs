@@ -44,6 +44,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub scope: Scope,
     pub capture: Capture,
+    pub limits: Limits,
     pub content: Content,
     pub detect: Detect,
     pub identity: Identity,
@@ -106,6 +107,14 @@ pub struct Capture {
     pub detach_after_seconds: u64,
     /// Rules: connections that are not read, or not whole.
     pub leave_out: Vec<String>,
+}
+
+/// What the daemon may use.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Of a processor; 0: no ceiling.
+    pub cpu_percent: u32,
 }
 
 /// How messages are read.
@@ -212,6 +221,8 @@ pub enum ConfigError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("the configuration {} is larger than 1 MiB: it is no configuration of auditor", .0.display())]
     TooLarge(PathBuf),
+    #[error("everybody may change the configuration {}, and so what is watched and who is told: chmod o-w", .0.display())]
+    Writable(PathBuf),
     #[error("{origin} is not YAML: {source}")]
     Syntax {
         origin: String,
@@ -574,13 +585,17 @@ fn find(origin: &str, path: &str) -> Result<&'static Key, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    use std::io::Read as _;
+    use std::{io::Read as _, os::unix::fs::PermissionsExt as _};
     let failed = |source| ConfigError::Read {
         path: path.to_owned(),
         source,
     };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 {
+        return Err(ConfigError::Writable(path.to_owned()));
+    }
     file.take(FILE_LIMIT + 1)
         .read_to_string(&mut text)
         .map_err(failed)?;

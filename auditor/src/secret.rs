@@ -111,4 +111,42 @@ mod tests {
         assert_eq!(secret.len(), 1000);
         assert!(secret.expose().chunks(10).all(|c| c == b"0123456789"));
     }
+
+    /// Reads this process's memory as the kernel shows it, wherever the allocator has it.
+    fn memory(start: usize, length: usize) -> Vec<u8> {
+        use std::os::unix::fs::FileExt as _;
+        let mut bytes = vec![0; length];
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        memory.read_exact_at(&mut bytes, start as u64).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_was_dropped_cleared_or_left_behind_in_growing_is_overwritten() {
+        const LENGTH: usize = 4096;
+        // Not a constant in the program, so that what is found is what was written here.
+        let mark = std::process::id().to_le_bytes().repeat(LENGTH / 4);
+        let holds = |start: usize| {
+            memory(start, LENGTH)
+                .windows(16)
+                .any(|found| found == &mark[..16])
+        };
+        let start = |secret: &Secret| secret.expose().as_ptr() as usize;
+
+        let dropped = Secret::copy_of(&mark);
+        let place = start(&dropped);
+        assert!(holds(place), "the search finds what is there");
+        drop(dropped);
+        assert!(!holds(place));
+
+        let mut cleared = Secret::copy_of(&mark);
+        cleared.clear();
+        assert!(!holds(start(&cleared)));
+
+        let mut grown = Secret::copy_of(&mark);
+        let (before, room) = (start(&grown), grown.0.capacity());
+        grown.extend(&vec![0; room + 1]);
+        assert!(start(&grown) == before || !holds(before));
+        assert!(holds(start(&grown)));
+    }
 }

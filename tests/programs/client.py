@@ -17,12 +17,14 @@ parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--counts", required=True)
 parser.add_argument("--gate")
 parser.add_argument("--tls", action="store_true")
+parser.add_argument("--first-gate", help="file to wait for before anything else")
 parser.add_argument("--early", help="file to send before the gate")
 parser.add_argument("--opened", help="file to make once --early is answered")
 parser.add_argument("--send", action="append", default=[], help="file to send after the gate")
 parser.add_argument("--write", type=int, default=0, help="bytes of one write; 0: each file in one")
 parser.add_argument("--answers", type=int, default=1, help="answers to read after each file")
 parser.add_argument("--close-early", action="store_true", help="reset the connection after the last write")
+parser.add_argument("--stay", help="file to wait for, with the connection open, before the end")
 parser.add_argument("--forever", action="store_true", help="send the files again and again, and count in between")
 parser.add_argument("--repeat", type=int, default=1, help="times to send the files")
 parser.add_argument("--limit", type=int, default=100, help="seconds until it is killed by SIGALRM")
@@ -95,8 +97,8 @@ def connect():
     return context.wrap_socket(stream, server_hostname="localhost")
 
 
-def wait_for_gate():
-    while options.gate and not os.path.exists(options.gate):
+def wait_for(path):
+    while path and not os.path.exists(path):
         time.sleep(0.005)
 
 
@@ -113,12 +115,13 @@ context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
 stream = None
+wait_for(options.first_gate)
 if options.early:
     stream = connect()
     send(options.early, 1)
     with open(options.opened, "w"):
         pass
-wait_for_gate()
+wait_for(options.gate)
 stream = stream or connect()
 rounds = 0
 while options.forever or rounds < options.repeat:
@@ -127,6 +130,9 @@ while options.forever or rounds < options.repeat:
     rounds += 1
     if options.forever:
         write_counts()
+if options.stay:
+    write_counts()
+    wait_for(options.stay)
 if options.close_early:
     # SO_LINGER of 0 s: a reset instead of an orderly end.
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

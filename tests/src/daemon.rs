@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
-use rustix::process::Signal;
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     process::{self, Ended, LIMIT, Running, wait_for},
@@ -54,21 +54,7 @@ impl Daemon {
     /// # Errors
     /// When it ends, or is not ready in time.
     pub fn start(scratch: &Scratch, pids: &[u32], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let port = free_port()?;
-        let (file, socket, state) = configuration(scratch, "daemon", pids, port)?;
-        let mut command = Command::new(process::auditor()?);
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(file)
-            .envs(environment.iter().copied());
-        let running = Running::start(&mut command)?;
-        let mut daemon = Self {
-            running,
-            port,
-            socket,
-            state,
-        };
+        let mut daemon = Self::started(scratch, pids, environment)?;
         let ended = wait_for("auditor run to be ready", LIMIT, || {
             if let Some(status) = daemon.running.status()? {
                 return Ok(Some(Some(status)));
@@ -89,6 +75,39 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// One that is killed after this time, whatever it is doing then.
+    ///
+    /// # Errors
+    /// When it can not be started, or ended before.
+    pub fn killed_after(
+        scratch: &Scratch,
+        pids: &[u32],
+        environment: &[(&str, &str)],
+        time: Duration,
+    ) -> anyhow::Result<()> {
+        let mut daemon = Self::started(scratch, pids, environment)?;
+        std::thread::sleep(time);
+        ensure!(daemon.lives()?, "auditor run ended: {}", daemon.kill()?.stderr);
+        daemon.kill().map(drop)
+    }
+
+    fn started(scratch: &Scratch, pids: &[u32], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let (file, socket, state) = configuration(scratch, "daemon", pids, port)?;
+        let mut command = Command::new(process::auditor()?);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(file)
+            .envs(environment.iter().copied());
+        Ok(Self {
+            running: Running::start(&mut command)?,
+            port,
+            socket,
+            state,
+        })
+    }
+
     pub fn pid(&self) -> u32 {
         self.running.pid()
     }
@@ -105,14 +124,38 @@ impl Daemon {
             .sum())
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+        self.running.signal(signal)
+    }
+
+    /// Asks it to read its configuration again.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("a process id")?, Signal::HUP)?)
+    }
+
+    /// Whether it has not ended by itself.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn lives(&mut self) -> anyhow::Result<bool> {
+        Ok(self.running.status()?.is_none())
+    }
+
     /// Ends it as a power cut does.
     ///
     /// # Errors
     /// When it does not end.
-    pub fn kill(mut self) -> anyhow::Result<()> {
+    pub fn kill(mut self) -> anyhow::Result<Ended> {
         self.running.signal(Signal::KILL)?;
-        self.running.end(LIMIT)?;
-        Ok(())
+        self.running.end(LIMIT)
     }
 
     /// A page of its HTTP server, with status and headers.

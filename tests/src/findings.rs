@@ -20,6 +20,9 @@ pub struct Traffic<'a> {
     scratch: &'a Scratch,
     server: Server,
     clients: Vec<Client>,
+    /// Those that have sent and stay, with their connections open.
+    staying: Vec<Client>,
+    stays: bool,
     turn: usize,
     sent: usize,
     counts: Vec<usize>,
@@ -32,6 +35,18 @@ impl<'a> Traffic<'a> {
     /// # Errors
     /// When a program can not be started.
     pub fn new(scratch: &'a Scratch, counts: &[usize]) -> anyhow::Result<Self> {
+        Self::start(scratch, counts, false)
+    }
+
+    /// The same, and clients stay when they have sent: whoever looks them up later finds them.
+    ///
+    /// # Errors
+    /// When a program can not be started.
+    pub fn that_stays(scratch: &'a Scratch, counts: &[usize]) -> anyhow::Result<Self> {
+        Self::start(scratch, counts, true)
+    }
+
+    fn start(scratch: &'a Scratch, counts: &[usize], stays: bool) -> anyhow::Result<Self> {
         let server = Server::plain(scratch)?;
         let (mut clients, mut cards) = (Vec::new(), Vec::new());
         for (turn, count) in counts.iter().enumerate() {
@@ -44,7 +59,11 @@ impl<'a> Traffic<'a> {
                 .collect();
             let order = message::post_json("/v1/orders", &format!("{{{}}}", body.join(",")));
             let gate = gate(scratch, turn).display().to_string();
-            let more = ["--gate", gate.as_str(), "--limit", "300"];
+            let mut more = vec!["--gate", gate.as_str(), "--limit", "300"];
+            let end = scratch.path("clients.end").display().to_string();
+            if stays {
+                more.extend(["--stay", end.as_str()]);
+            }
             clients.push(Client::start(
                 scratch,
                 &format!("client{turn}"),
@@ -59,6 +78,8 @@ impl<'a> Traffic<'a> {
             scratch,
             server,
             clients,
+            staying: Vec::new(),
+            stays,
             turn: 0,
             sent: 0,
             counts: counts.to_vec(),
@@ -97,7 +118,12 @@ impl<'a> Traffic<'a> {
     pub fn sends(&mut self) -> anyhow::Result<()> {
         let client = self.clients.pop().context("all clients have sent")?;
         fs::write(gate(self.scratch, self.turn), "")?;
-        client.counts()?;
+        if self.stays {
+            client.has_sent(1)?;
+            self.staying.push(client);
+        } else {
+            client.counts()?;
+        }
         self.sent += self.counts[self.turn];
         self.turn += 1;
         Ok(())

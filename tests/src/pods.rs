@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
@@ -48,6 +49,7 @@ pub fn image(scratch: &Scratch) -> anyhow::Result<PathBuf> {
 pub struct Containerd {
     /// Network of its pods.
     network: i32,
+    config: PathBuf,
     running: Option<Running>,
     client: Client,
     pub socket: PathBuf,
@@ -116,12 +118,7 @@ impl Containerd {
     fn start_in(scratch: &Scratch, folder: &Path, network: i32) -> anyhow::Result<Self> {
         let socket = folder.join("containerd.sock");
         let config = scratch.file("containerd.toml", configuration(folder, &socket))?;
-        let running = Running::start(Command::new("containerd").arg("--config").arg(config))?;
-        let client = wait_for(
-            "containerd to listen",
-            LIMIT,
-            || Ok(Client::connect(&socket).ok()),
-        )?;
+        let (running, client) = listening(&config, &socket)?;
         let archive = image(scratch)?;
         let mut import = Command::new("ctr");
         import.arg("--address").arg(&socket);
@@ -136,11 +133,34 @@ impl Containerd {
         Running::start(import.arg(archive))?.succeed()?;
         Ok(Self {
             network,
+            config,
             running: Some(running),
             client,
             socket,
             pods: Vec::new(),
         })
+    }
+
+    /// Ends containerd; its pods run on, as they do when it crashes.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn pause(&mut self) -> anyhow::Result<()> {
+        if let Some(mut running) = self.running.take() {
+            running.signal(Signal::KILL)?;
+            running.end(LIMIT)?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again, at the same place.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn resume(&mut self) -> anyhow::Result<()> {
+        let (running, client) = listening(&self.config, &self.socket)?;
+        (self.running, self.client) = (Some(running), client);
+        Ok(())
     }
 
     /// How `--runtime-socket` names it.
@@ -213,6 +233,13 @@ impl Drop for Containerd {
         }
         drop(self.running.take());
     }
+}
+
+/// Starts containerd, and connects to it.
+fn listening(config: &Path, socket: &Path) -> anyhow::Result<(Running, Client)> {
+    let running = Running::start(Command::new("containerd").arg("--config").arg(config))?;
+    let client = wait_for("containerd to listen", LIMIT, || Ok(Client::connect(socket).ok()))?;
+    Ok((running, client))
 }
 
 fn sandbox(scratch: &Scratch, pod: &Pod<'_>, cgroup: &str, network: i32) -> cri::PodSandboxConfig {

@@ -268,6 +268,14 @@ fn latest(lines: Vec<Value>) -> Vec<Value> {
     order.iter().filter_map(|id| by_id.remove(id)).collect()
 }
 
+/// Holds a finding against its schema.
+///
+/// # Errors
+/// When it does not validate.
+pub fn is_valid(finding: &Value) -> anyhow::Result<()> {
+    valid(finding, include_str!("../../docs/finding.schema.json"))
+}
+
 fn valid(line: &Value, schema: &str) -> anyhow::Result<()> {
     let schema = serde_json::from_str(schema)?;
     jsonschema::validate(&schema, line).map_err(|error| anyhow::anyhow!("{error}: {line}"))

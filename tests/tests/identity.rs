@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
+    daemon::Daemon,
+    gated::Gated,
     message,
     peers::{self, Client, Server, client_words},
     podman::Podman,
@@ -271,6 +273,83 @@ fn a_finding_that_went_out_without_names_is_corrected_when_the_runtime_answers()
         "{finding}"
     );
     has(&finding["destination"], &pod_end(&pod, &server), "destination")
+}
+
+/// The finding of an order, in its newest revision, once the end it went to has these.
+fn order_goes_to(daemon: &Daemon, name: &str, wanted: &Value) -> anyhow::Result<Value> {
+    let operation = format!("POST /v1/{name}");
+    let mut last = None;
+    let found = wait_for(&format!("a finding in {operation}"), LIMIT, || {
+        for line in daemon.remembered()? {
+            let finding: Value = serde_json::from_str(&line)?;
+            if finding["flow"]["operation"] == operation.as_str() && finding["detector"] == "payment_card" {
+                last = Some(finding);
+            }
+        }
+        let fits = last
+            .as_ref()
+            .is_some_and(|finding| has(&finding["destination"], wanted, name).is_ok());
+        Ok(fits.then(|| last.take()).flatten())
+    });
+    found.with_context(|| format!("the last: {last:#?}"))
+}
+
+#[test]
+fn a_runtime_that_ends_is_said_by_readyz_and_what_it_told_stays_known() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let mut containerd = Containerd::start(&scratch)?;
+    let (command, port) = server_words(&scratch, None)?;
+    let pod = Pod {
+        namespace: "shop",
+        name: "checkout-2",
+        uid: "5e7e7000-0000-4000-8000-00000000000e",
+        container: "app",
+        labels: &[],
+        command,
+    };
+    let server = containerd.run(&scratch, &pod)?;
+    let port = port_in(&port)?;
+    let gated = |name: &str| Gated::start(&scratch, name, Path::new(peers::PYTHON), port);
+    let [before, during, after] = [gated("before")?, gated("during")?, gated("after")?];
+    let socket = containerd.runtime_socket();
+    let pids = [before.pid(), during.pid(), after.pid(), server.pid];
+    let daemon = Daemon::start(&scratch, &pids, &[("AUDITOR_IDENTITY__SOCKETS", &socket)])?;
+    let ready = |identity: &str, state: &str| {
+        wait_for(&format!("/readyz to say {identity}"), LIMIT, || {
+            let page = daemon.page("/readyz")?;
+            let body = page.split_once("\r\n\r\n").context("no body")?.1;
+            let said: Value = serde_json::from_str(body)?;
+            let runtimes = said["runtimes"].as_object().context("no runtimes")?;
+            let is_so = said["identity"] == identity && runtimes.values().eq([state]);
+            Ok(is_so.then_some(()))
+        })
+    };
+    let whole = pod_end(&pod, &server);
+    before.go()?;
+    order_goes_to(&daemon, "before", &whole)?;
+    ready("local", "answers")?;
+
+    containerd.pause()?;
+    ready("degraded", "unreachable")?;
+    ensure!(
+        daemon.metric("auditor_runtime_up")? == 0.0,
+        "the runtime is said to be up"
+    );
+    during.go()?;
+    order_goes_to(&daemon, "during", &whole)?;
+
+    containerd.resume()?;
+    ready("local", "answers")?;
+    ensure!(
+        daemon.metric("auditor_runtime_up")? == 1.0,
+        "the runtime is said to be down"
+    );
+    after.go()?;
+    order_goes_to(&daemon, "after", &whole)?;
+    daemon.balanced()?;
+    let ended = daemon.stop()?;
+    ensure!(ended.status.success(), "{}", ended.stderr);
+    Ok(())
 }
 
 /// A cgroup of v2 that systemd would have made for a unit; systemd itself does not run on every machine.

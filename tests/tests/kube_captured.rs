@@ -10,6 +10,7 @@ use auditor_tests::{
     daemon::Daemon,
     ends::shown,
     kube::{Cluster, Pod},
+    metrics_page,
     process::{LIMIT, wait_for},
     scratch::Scratch,
 };
@@ -98,6 +99,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
     ] {
         ensure!(metrics.contains(line), "no {line} in {metrics}");
     }
+    metrics_page::check(&metrics)?;
 
     // Without the API server capture goes on, the own pod keeps its name, and the other end is not guessed.
     cluster.pause()?;

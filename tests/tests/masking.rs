@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     daemon::Daemon,
-    message,
+    message, metrics_page,
     peers::{children, listening_nginx, nginx, program},
     process::{self, LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
@@ -325,6 +325,7 @@ fn a_release_that_forgets_to_mask_a_field_is_told_within_five_seconds() -> anyho
         "{metrics}"
     );
     ensure!(metrics.contains("auditor_masking_coverage_ratio{"), "{metrics}");
+    metrics_page::check(&metrics)?;
     ensure!(daemon.page("/readyz")?.contains("\"masking\":\"kept\""));
     daemon.stop()?;
     let mut offline = Command::new(process::auditor()?);

@@ -39,6 +39,17 @@ fn states(daemon: &Daemon, operation: &str) -> anyhow::Result<Vec<String>> {
     Ok(states)
 }
 
+/// What policy says of the card that was sent to this operation, once it was found.
+fn verdict_of(daemon: &Daemon, operation: &str) -> anyhow::Result<Option<String>> {
+    for line in daemon.remembered()? {
+        let finding: Value = serde_json::from_str(&line)?;
+        if finding["flow"]["operation"] == format!("POST /v1/{operation}") {
+            return Ok(finding["policy"]["verdict"].as_str().map(str::to_owned));
+        }
+    }
+    Ok(None)
+}
+
 #[test]
 fn a_change_is_taken_over_or_waits_or_is_refused_and_the_daemon_goes_on() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
@@ -58,13 +69,15 @@ fn a_change_is_taken_over_or_waits_or_is_refused_and_the_daemon_goes_on() -> any
         client("marker", &values::card())?,
         client("after", &sample)?,
         client("last", &values::card())?,
+        client("allowed", &values::card())?,
+        client("forbidden", &values::card())?,
     ];
     let pids = clients.each_ref().map(Client::pid);
     let daemon = Daemon::start(&scratch, &pids, &[])?;
     let file = scratch.path("daemon.yaml");
     let written = std::fs::read_to_string(&file)?;
     let put = |text: &str| std::fs::write(&file, text);
-    let [before, marker, after, last] = clients;
+    let [before, marker, after, last, allowed, forbidden] = clients;
 
     // Without a signal: the content is another one. The harness's file asks for all states.
     put(&written.replace("states: all", "states: clear"))?;
@@ -114,6 +127,40 @@ fn a_change_is_taken_over_or_waits_or_is_refused_and_the_daemon_goes_on() -> any
     wait_for("the repair to be seen", LIMIT, || {
         let ready = readiness(&daemon)?;
         Ok((ready["config"] == "loaded" && ready.get("config_waits").is_none()).then_some(()))
+    })?;
+
+    // Policies: where they are may change, and where there are none those of before stay.
+    let policy = |name: &str, action: &str| {
+        scratch.file(
+            &format!("{name}.policy.yaml"),
+            format!(
+                "apiVersion: auditor.dev/v1alpha1\nkind: ClusterDataFlowPolicy\nmetadata: {{name: {name}}}\n\
+                 spec: {{rules: [{{name: cards, data: {{detectors: [payment_card]}}, action: {action}}}]}}\n"
+            ),
+        )
+    };
+    for (client, name, action, verdict) in [
+        (allowed, "allowed", "allow", "allowed"),
+        (forbidden, "forbidden", "report", "violation"),
+    ] {
+        let file = policy(name, action)?;
+        put(&format!("{written}policy:\n  files: [{}]\n", file.display()))?;
+        let metric = format!("auditor_policy_loaded{{policy=\"{name}\",source=\"file\"");
+        wait_for("the policy to be in force", LIMIT, || {
+            Ok((daemon.metric(&metric)? == 1.0).then_some(()))
+        })?;
+        go(client, name)?;
+        let judged = wait_for("the verdict", LIMIT, || verdict_of(&daemon, name))?;
+        ensure!(judged == verdict, "{name}: {judged}");
+    }
+    put(&format!("{written}policy:\n  files: [/nowhere/policy.yaml]\n"))?;
+    wait_for("the mistake to be told", LIMIT, || {
+        Ok((readiness(&daemon)?["policy"] == "stale").then_some(()))
+    })?;
+    ensure!(daemon.page("/metrics")?.contains("policy=\"forbidden\""));
+    put(&written)?;
+    wait_for("no policy", LIMIT, || {
+        Ok((readiness(&daemon)?["policy"] == "none").then_some(()))
     })?;
     let ended = daemon.stop()?;
     ensure!(ended.status.success(), "{}", ended.stderr);
@@ -176,9 +223,22 @@ fn what_the_daemon_would_run_with_is_shown_with_where_it_is_from() -> anyhow::Re
         ("report.jurnal.keep=1", "did you mean report.journal.keep"),
         ("policy.files=[/no/such/policy.yaml]", "/no/such/policy.yaml"),
         ("capture.leave_out=[nonsense]", "capture.leave_out"),
+        ("report.otlp.endpoint=ftp://collector", "report.otlp.endpoint"),
+        ("report.webhook.url=https://me:password@receiver/", "headers_file"),
     ] {
         let (code, _, error) = run(&["check", "--set", word], &[])?;
         ensure!(code == Some(2) && error.contains(why), "{word}: {error}");
+    }
+    for (variable, why) in [
+        ("AUDITOR_REPORT__WEBHOOK__SECRET_FILE", "/no/such/file"),
+        ("AUDITOR_REPORT__WEBHOOK__CA_FILE", "/no/such/file"),
+    ] {
+        let variables = [
+            ("AUDITOR_REPORT__WEBHOOK__URL", "https://receiver.example/"),
+            (variable, why),
+        ];
+        let (code, _, error) = run(&["check"], &variables)?;
+        ensure!(code == Some(2) && error.contains(why), "{variable}: {error}");
     }
     Ok(())
 }

@@ -92,7 +92,6 @@ fn fit(files: Vec<PathBuf>) -> anyhow::Result<()> {
 
 /// The question of docs/fleet.md, asked of what both agents of a flow sent.
 #[test]
-#[ignore = "the agent of the receiving end looks its peer up when that has ended already, and names it by its address"]
 fn what_two_nodes_saw_of_one_flow_is_one_leak() -> anyhow::Result<()> {
     let (here, there) = (Scratch::new()?, Scratch::new()?);
     let mut receiver = Receiver::new(&here, Kind::Otlp, "fleet", "")?;
@@ -109,7 +108,7 @@ fn what_two_nodes_saw_of_one_flow_is_one_leak() -> anyhow::Result<()> {
             ("NODE_NAME", name),
         ]
     };
-    let mut traffic = Traffic::new(&here, &[6])?;
+    let mut traffic = Traffic::that_stays(&here, &[6])?;
     let sender = traffic.daemon(&node("node-1"))?;
     let answerer = Daemon::start(&there, &[traffic.server_pid()], &node("node-2"))?;
     traffic.go(&sender)?;

@@ -45,6 +45,8 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// nginx at saturation under wrk, plain and with TLS, watched on the processors that they share.
+    Load(Load),
     /// The masking ledger: values counted a second, next to a plain hash map.
     #[command(disable_help_flag = true)]
     Masking {
@@ -61,6 +63,14 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+}
+
+/// `cargo xtask bench load`.
+#[derive(clap::Args)]
+struct Load {
+    /// How long, half of it with TLS.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    minutes: u64,
 }
 
 /// `cargo xtask bench cluster`.
@@ -105,6 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             ("pipeline", rest)
         }
         Subject::Cluster(cluster) => return follow(cluster),
+        Subject::Load(load) => return saturate(load),
     };
     let auditor = build::auditor(Profile::Release)?;
     process::run(process::cargo("build").args(["--package", PACKAGE, "--release"]))?;
@@ -118,6 +129,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bail!("{PACKAGE} ended with {status}");
     };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// It is a test that takes longer: tests/src/bin/load.rs.
+fn saturate(load: &Load) -> anyhow::Result<ExitCode> {
+    setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
+    let auditor = build::auditor(Profile::Release)?;
+    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "load"]))?;
+    let mut bench = process::command(build::target_directory().join("debug/load"));
+    bench.arg(load.minutes.to_string()).env("AUDITOR", auditor);
+    Ok(if process::succeeds(&mut bench)? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// It needs the servers of the tests, so it is theirs: tests/src/bin/cluster.

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cache;
+mod deb;
 mod demo;
 mod deny;
 #[path = "../../auditor/build/toolchain.rs"]
@@ -15,6 +16,7 @@ mod packages;
 mod process;
 mod protocols;
 mod proved;
+mod sbom;
 mod setup;
 mod soak;
 mod test;
@@ -54,7 +56,7 @@ enum Task {
     Kube(kube::Arguments),
     /// Measure: the scanner against regex engines.
     Bench(bench::Arguments),
-    /// Attach auditor to servers under load and take it away, thousands of times.
+    /// Let everything around the daemon go wrong for half an hour; or attach it and take it away, thousands of times.
     Soak(soak::Arguments),
     /// Watch all servers of the tests at once, under load, and account for every byte.
     Mixed(mixed::Arguments),
@@ -64,6 +66,10 @@ enum Task {
     Protocols(proved::Arguments),
     /// Check licences, bans and sources of the dependencies.
     Deny(deny::Arguments),
+    /// Build the Debian package.
+    Deb(deb::Arguments),
+    /// Write a CycloneDX list of every crate the binary is made of.
+    Sbom(sbom::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +88,8 @@ fn main() -> ExitCode {
         Task::TlsSupport(arguments) => tls_support::PAGE.run(&arguments),
         Task::Protocols(arguments) => protocols::PAGE.run(&arguments),
         Task::Deny(arguments) => deny::run(&arguments),
+        Task::Deb(arguments) => deb::run(&arguments),
+        Task::Sbom(arguments) => sbom::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -1,6 +1,8 @@
-//! `cargo xtask soak`: auditor comes to servers under load and goes again, thousands of times.
+//! `cargo xtask soak`: half an hour in which everything around the daemon goes wrong; or, with `--cycles`, auditor comes to
+//! servers under load and goes again, thousands of times.
 //!
-//! The cycles are those of tests/tests/harmless.rs; tests/src/bin/soak.rs runs them and judges memory.
+//! What goes wrong is in tests/src/chaos, and the cycles are those of tests/tests/harmless.rs; tests/src/bin/chaos.rs and
+//! tests/src/bin/soak.rs run them.
 
 use std::process::ExitCode;
 
@@ -11,21 +13,28 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Times auditor is attached and taken away.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(21..))]
-    cycles: u64,
-    /// End after this time, however many cycles that was.
-    #[arg(long)]
+    /// How long; of cycles: end after this time, however many that was.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(3..))]
     minutes: Option<u64>,
+    /// Attach auditor and take it away so often, instead.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(21..))]
+    cycles: Option<u64>,
 }
+
+/// Minutes of a soak, unless it is said.
+const MINUTES: u64 = 30;
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
     let auditor = build::auditor(Profile::Dev)?;
-    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "soak"]))?;
-    let mut soak = process::command(build::target_directory().join("debug/soak"));
-    soak.arg(arguments.cycles.to_string()).env("AUDITOR", auditor);
-    soak.args(arguments.minutes.map(|minutes| minutes.to_string()));
+    let (name, numbers) = match arguments.cycles {
+        Some(cycles) => ("soak", [Some(cycles), arguments.minutes]),
+        None => ("chaos", [Some(arguments.minutes.unwrap_or(MINUTES)), None]),
+    };
+    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", name]))?;
+    let mut soak = process::command(build::target_directory().join("debug").join(name));
+    soak.args(numbers.into_iter().flatten().map(|number| number.to_string()));
+    soak.env("AUDITOR", auditor);
     Ok(if process::succeeds(&mut soak)? {
         ExitCode::SUCCESS
     } else {

@@ -8,9 +8,11 @@
 //! lately than an eighth of what is free, and goes on as long as that is less than half: whole messages are left out, of
 //! those that send most, and a connection that says little beside a flood is read as before. A message that has lost a
 //! part is left out to its end.
+//!
+//! Connections that go ahead of others may have an eighth of the ring for themselves, and more of what is free.
 
 use auditor_common::{
-    policy::{FULL, NOTHING},
+    policy::{AHEAD, ANY_AHEAD, FULL, NOTHING},
     record::Source,
 };
 
@@ -30,6 +32,13 @@ const WINDOW: u64 = 25;
 /// begins and for one that goes on.
 const TO_BEGIN: u64 = 8;
 const TO_GO_ON: u64 = 2;
+
+/// The same for a connection that goes ahead.
+const AHEAD_TO_BEGIN: u64 = 2;
+const AHEAD_TO_GO_ON: u64 = 1;
+
+/// The part of a ring that only those may fill, once there is one.
+const RESERVED: u64 = 8;
 
 /// What one end of a connection has used, by direction.
 #[repr(C)]
@@ -66,9 +75,11 @@ pub const MUTED: u64 = u64::MAX - 1;
 /// A plain number, because the verifier does not follow the compiler's layout of a choice.
 #[inline(always)]
 pub fn room<const DATAGRAM: bool>(call: &Call, now: u64, waiting: u64) -> u64 {
-    let most = match wanted(call.stream) {
+    let wanted = wanted(call.stream);
+    let ahead = wanted == AHEAD;
+    let most = match wanted {
         NOTHING => return MUTED,
-        FULL => u64::from(MAX_MESSAGE_BYTES.load()),
+        FULL | AHEAD => u64::from(MAX_MESSAGE_BYTES.load()),
         first => u64::from(first),
     };
     let Some(budget) = budget_of(call) else {
@@ -81,14 +92,14 @@ pub fn room<const DATAGRAM: bool>(call: &Call, now: u64, waiting: u64) -> u64 {
     // SAFETY: a map value; no other reference is made in this program.
     let budget = unsafe { &mut *budget };
     let way = call.way();
-    let mut part = TO_GO_ON;
+    let mut part = if ahead { AHEAD_TO_GO_ON } else { TO_GO_ON };
     if DATAGRAM || budget.used[way] == 0 || now.wrapping_sub(budget.since[way]) > RENEWED {
         budget.used[way] = 0;
         budget.since[way] = now;
         budget.skipped[way] = 0;
-        part = TO_BEGIN;
+        part = if ahead { AHEAD_TO_BEGIN } else { TO_BEGIN };
     }
-    if is_short(budget, call.total, waiting, now, part) {
+    if is_short(budget, call.total, waiting, now, part, ahead) {
         budget.skipped[way] = 1;
     }
     budget.used[way ^ 1] = 0;
@@ -121,12 +132,7 @@ pub fn lost(call: &Call) {
 /// Bytes the daemon wants of each message of a stream.
 #[inline(always)]
 fn wanted(stream: u64) -> u32 {
-    let set = match POLICIES_SET.get_ptr(0) {
-        // SAFETY: a map value.
-        Some(set) => unsafe { *set },
-        None => 0,
-    };
-    if set == 0 {
+    if said() == 0 {
         return FULL;
     }
     match POLICIES.get_ptr(&stream) {
@@ -136,9 +142,19 @@ fn wanted(stream: u64) -> u32 {
     }
 }
 
+/// What the daemon said of any stream, see [`auditor_common::policy`].
+#[inline(always)]
+fn said() -> u32 {
+    match POLICIES_SET.get_ptr(0) {
+        // SAFETY: a map value.
+        Some(said) => unsafe { *said },
+        None => 0,
+    }
+}
+
 /// Whether a call's bytes are more than its share of what is free; keeps up what its connection put into the ring lately.
 #[inline(always)]
-fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64) -> bool {
+fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64, ahead: bool) -> bool {
     let window = now >> WINDOW;
     if window != budget.window {
         let next = budget.window + 1 == window;
@@ -149,7 +165,11 @@ fn is_short(budget: &mut Budget, total: u64, waiting: u64, now: u64, part: u64) 
     if waiting <= ring - ring / 4 {
         return false;
     }
-    let free = if waiting < ring { ring - waiting } else { 0 };
+    let mut free = if waiting < ring { ring - waiting } else { 0 };
+    if !ahead && said() & ANY_AHEAD != 0 {
+        let reserved = ring / RESERVED;
+        free = if free > reserved { free - reserved } else { 0 };
+    }
     budget.recent + total > free / part
 }
 

@@ -1,44 +1,50 @@
 //! Connections whose both ends are on this host and watched: both sockets feed one stream.
 //!
-//! The end that is seen first gives the stream its id; the other finds it by the same addresses, reversed. Positions are
-//! TCP sequence numbers, which both ends share, so the daemon sees which bytes came twice and scans them once.
+//! The end that is seen first gives the stream its id; the other finds it by the addresses, whichever end has which.
+//! Both may be seen at the same moment on two CPUs: the map lets one of them in. Positions are TCP sequence numbers, which
+//! both ends share, so the daemon sees which bytes came twice and scans them once.
 
 use auditor_common::record::{AF_INET, Endpoint};
+use aya_ebpf::bindings::BPF_NOEXIST;
 
-use crate::{maps::LOCAL_ENDS, socket_state::SocketState};
+use crate::{maps::LOCAL_STREAMS, socket_state::SocketState};
 
-/// Finds the stream of a connection, or begins one under the socket's own id. Registers this end.
+/// Finds the stream of a connection, or begins one under the socket's own id.
 #[inline(always)]
 pub fn join(endpoint: &Endpoint, state: &mut SocketState) {
-    let mut keys = Keys { own: 0, other: 0 };
-    keys_of(endpoint, &mut keys);
-    state.key = keys.own;
     // Kernel 6.1 takes keys and values of maps from the stack or from maps alone, not from behind a pointer that a global
     // function was given.
+    let key = key_of(endpoint);
     let mut stream = state.cookie;
-    if let Some(joined) = LOCAL_ENDS.get_ptr(&keys.other) {
+    state.key = key;
+    if LOCAL_STREAMS
+        .insert(&key, &stream, u64::from(BPF_NOEXIST))
+        .is_err()
+        && let Some(joined) = LOCAL_STREAMS.get_ptr(&key)
+    {
         // SAFETY: a map value.
         stream = unsafe { *joined };
-        state.is_peer = 1;
+        state.is_peer = u8::from(stream != state.cookie);
     }
     state.stream = stream;
-    let _ = LOCAL_ENDS.insert(&keys.own, &stream, 0);
 }
 
-/// The socket closed.
+/// The socket closed. Another connection may have the addresses already.
 #[inline(always)]
 pub fn leave(state: &SocketState) {
-    let _ = LOCAL_ENDS.remove(&state.key);
+    let key = state.key;
+    // SAFETY: a map value.
+    if LOCAL_STREAMS
+        .get_ptr(&key)
+        .is_some_and(|stream| unsafe { *stream } == state.stream)
+    {
+        let _ = LOCAL_STREAMS.remove(&key);
+    }
 }
 
-struct Keys {
-    own: u64,
-    other: u64,
-}
-
-/// Hashes of both addresses, this end's first and the other's first. A function of its own for its stack.
+/// A hash of both addresses that is the same for both ends. A function of its own for its stack.
 #[inline(never)]
-fn keys_of(endpoint: &Endpoint, keys: &mut Keys) {
+fn key_of(endpoint: &Endpoint) -> u64 {
     let local = address(&endpoint.local, endpoint.family);
     let remote = address(&endpoint.remote, endpoint.family);
     // A loopback address is another host in each network namespace; others are the same in all. A proxy may connect to
@@ -50,8 +56,7 @@ fn keys_of(endpoint: &Endpoint, keys: &mut Keys) {
     };
     let here = hash(local, u64::from(endpoint.local_port) | space << 16);
     let there = hash(remote, u64::from(endpoint.remote_port) | space << 16);
-    keys.own = mix(here, there);
-    keys.other = mix(there, here);
+    mix(here.min(there), here.max(there))
 }
 
 /// An address as two words; IPv4 is the IPv6 address that maps it.

@@ -150,6 +150,7 @@ impl Kernel {
             policies: Policies {
                 streams: typed(&mut ebpf, "POLICIES", HashMap::try_from)?,
                 set: typed(&mut ebpf, "POLICIES_SET", Array::try_from)?,
+                said: 0,
             },
         };
 

@@ -8,6 +8,8 @@ use aya::maps::{Array, HashMap, MapData, MapError};
 pub enum Reading {
     /// As much as of any other.
     Full,
+    /// The same, and before others when a ring is short of space.
+    Ahead,
     /// So many bytes of each message, at least one.
     First(u32),
     /// Nothing.
@@ -17,8 +19,10 @@ pub enum Reading {
 /// The maps that say it.
 pub struct Policies {
     pub(super) streams: HashMap<MapData, u64, u32>,
-    /// 1 once there is one: until then the kernel side looks nothing up.
+    /// [`policy::ANYTHING`] once there is one: until then the kernel side looks nothing up.
     pub(super) set: Array<MapData, u32>,
+    /// What it holds.
+    pub(super) said: u32,
 }
 
 impl Policies {
@@ -29,10 +33,15 @@ impl Policies {
     pub fn set(&mut self, stream: u64, reading: Reading) -> Result<(), MapError> {
         let bytes = match reading {
             Reading::Full => policy::FULL,
+            Reading::Ahead => policy::AHEAD,
             Reading::First(bytes) => bytes,
             Reading::Nothing => policy::NOTHING,
         };
         self.streams.insert(stream, bytes, 0)?;
-        self.set.set(0, 1, 0)
+        self.said |= policy::ANYTHING;
+        if reading == Reading::Ahead {
+            self.said |= policy::ANY_AHEAD;
+        }
+        self.set.set(0, self.said, 0)
     }
 }

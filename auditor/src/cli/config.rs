@@ -122,6 +122,8 @@ fn usable(config: &Config) -> anyhow::Result<()> {
     super::engine::descriptors(&config.content.descriptors, false)?;
     super::run::selection(&config.capture.leave_out)?;
     super::run::mesh(&config.identity.mesh.proxies)?;
+    super::run::check_sinks(config)?;
+    super::run::masking_targets(config)?;
     super::engine::scanner(None, false, &config.detectors).context("detectors")?;
     if let Some(kubeconfig) = &config.identity.kubernetes.kubeconfig {
         std::fs::read(kubeconfig)

@@ -8,6 +8,7 @@ mod engine;
 pub mod policy;
 pub mod run;
 pub mod scan;
+pub mod shipped;
 pub mod tail;
 pub mod watch;
 pub mod who;
@@ -54,6 +55,10 @@ enum Command {
     Config(config::Args),
     /// Check and test policies: what is allowed from whom to whom
     Policy(policy::Args),
+    /// Write completions for a shell to standard output
+    Completions(shipped::Completions),
+    /// Write the manual pages to a folder
+    Man(shipped::Man),
 }
 
 /// Parses the command line, runs the command and returns its exit code: 2 for every error.
@@ -115,6 +120,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Detectors(args) => detectors::run(args),
         Command::Config(args) => config::run(&args),
         Command::Policy(args) => policy::run(args),
+        Command::Completions(args) => shipped::completions(&args),
+        Command::Man(args) => shipped::man(&args),
     }
 }
 

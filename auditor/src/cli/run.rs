@@ -11,6 +11,8 @@ mod policies;
 mod reload;
 mod sinks;
 
+pub(super) use masking::targets as masking_targets;
+
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -37,11 +39,12 @@ use crate::identity::{
 };
 use crate::ledger::ByteLedger;
 use crate::pipeline::reporter::Reporter;
-use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Totals};
+use crate::pipeline::{Exclusion, Naming, Options, Selection, Session, Shared, Totals};
 use crate::policy::Judge;
 use crate::policy::objects::Objects;
 use crate::report::aggregate::Settings;
-use crate::report::finding::Finding;
+use crate::report::finding::{End, Finding, IdentifiedBy};
+use crate::report::shortfall::{Counted, Shortfall};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
@@ -105,7 +108,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .clone()
         .filter(|kubernetes| kubernetes.status.has_policies());
     let api = api.map(|kubernetes| policies::Api { objects, kubernetes });
-    let judge = Judge::new(policies::follow(&config, api, &metrics, &health, &stop)?);
+    let policies = policies::follow(&config, api, &metrics, &health, &stop)?;
+    let judge = Judge::new(Arc::clone(&policies.live));
     let scanner = engine::scanner(Some(&config.key_file()), true, &config.detectors)?;
     let descriptors = engine::descriptors(&config.content.descriptors, config.content.reflection)?;
 
@@ -127,6 +131,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         placement: Placement::Chosen,
         exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
         selection: selection(&config.capture.leave_out)?,
+        live: Arc::clone(&policies.live),
         programs: Vec::new(),
         detach_after: Duration::from_secs(config.capture.detach_after_seconds),
         naming: naming(&config, kubernetes.clone())?.with_mesh(mesh(&config.identity.mesh.proxies)?),
@@ -136,6 +141,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         descriptors,
         ledger,
         metrics: Arc::clone(&metrics),
+        cpu_percent: config.limits.cpu_percent,
     })?;
     session.start_no_more_children();
     if let Err(error) = confine::refuse_system_calls() {
@@ -151,6 +157,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let masking = masking::Masking::start(&config, &session.shared.ledger, &hub)?;
     reporter.count_in(masking.book());
     let mut keeper = keep::Keeper::load(config.state_dir.join("sketches"), &mut reporter);
+    let mut shortfall = Shortfall::default();
+    let mut interval = Duration::from_secs(u64::from(config.report.interval_seconds));
     let mut refreshed: Option<Instant> = None;
     let publish = |findings: Vec<Finding>, sinks: &mut sinks::Sinks| {
         for mut finding in findings {
@@ -173,8 +181,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             refreshed = Some(Instant::now());
             if let Some(config) = reload.due(&metrics, &health) {
                 reporter.set(settings(&config));
+                policies.set(&config);
+                masking.set(&config);
+                interval = Duration::from_secs(u64::from(config.report.interval_seconds));
+                session.shared.ceiling.set(config.limits.cpu_percent);
             }
             refresh(&metrics, &session);
+            let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));
+            publish(told.into_iter().collect(), &mut sinks);
             sinks.show(&metrics);
             masking.show(&metrics, &health);
             identity(
@@ -196,6 +210,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let blind_since = Timestamp::now();
     let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
     let mut last = reporter.finish();
+    last.extend(shortfall.finish(left_out(&shared), || shedding(&shared)));
     for finding in &mut last {
         sinks.sign(finding);
         hub.publish(finding.clone());
@@ -213,6 +228,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("a sink did not take the last findings (see the log)");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what sending findings takes can be used.
+pub(super) fn check_sinks(config: &Config) -> anyhow::Result<()> {
+    sinks::check(config)
+}
+
+/// What there was no room for so far.
+fn left_out(shared: &Shared) -> Counted {
+    Counted::of(&shared.ledger, shared.ceiling.rested())
+}
+
+/// Who sent or received most of it.
+fn shedding(shared: &Shared) -> Option<End> {
+    let process = shared.peers.processes.of(shared.shed.most()?);
+    let mut end = identity::local_end(&process, None, IdentifiedBy::Cgroup);
+    shared.naming.names.name(&mut end);
+    Some(end)
 }
 
 /// Of this file, or else of the usual one if it is there.
@@ -285,9 +318,10 @@ fn identity(
 ) {
     let runtimes = containers.map(Containers::runtimes).unwrap_or_default();
     let pending = containers.map_or(0, Containers::pending);
-    for (socket, state) in &runtimes {
-        metrics.set_runtime(socket, *state == ANSWERS);
-    }
+    let answers = runtimes
+        .iter()
+        .map(|(socket, state)| (&**socket, *state == ANSWERS));
+    metrics.set_runtimes(answers);
     metrics.set_names_pending(pending);
     let is_whole = runtimes.values().all(|state| *state == ANSWERS)
         && kubernetes.is_none_or(|kubernetes| kubernetes.status.is_whole());
@@ -350,6 +384,8 @@ fn refresh(metrics: &Metrics, session: &Session) {
     metrics.lost_so_far("ring", "control_record", Totals::get(&totals.control_lost));
     metrics.lost_so_far("tls", "call_without_entry", Totals::get(&totals.tls_calls_lost));
     metrics.lost_so_far("kernel", "map_full", Totals::get(&totals.map_full));
+    metrics.ahead_so_far(Totals::get(&totals.ahead));
+    metrics.rested_so_far(session.shared.ceiling.rested());
     metrics.undecided_bytes_so_far(Totals::get(&totals.undecided_bytes));
     metrics.lost_so_far("kernel", "program_busy", Totals::get(&totals.left_out));
     metrics.events_so_far("capture", Totals::get(&totals.records));

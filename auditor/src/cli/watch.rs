@@ -262,6 +262,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
+        live: Arc::default(),
         detach_after: DETACH_AFTER,
         naming: engine::naming(
             args.runtime_socket.clone(),
@@ -276,6 +277,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         descriptors,
         ledger,
         metrics,
+        cpu_percent: 0,
     })?;
     let settings = Settings {
         min_confidence: args.min_confidence.into(),

@@ -161,6 +161,13 @@ const KEYS: &[Key] = &[
         meaning: "Connections whose bytes are not read and accounted as `muted`: rules of `peer=ADDRESS[/BITS]`, `peer_port=N`, `own_port=N` and `exe=PATH` with spaces between them, all of which have to be true. With `first=BYTES` so much of each message is read.",
     },
     Key {
+        path: "limits.cpu_percent",
+        kind: Kind::Number(0, 100_000),
+        default: "0",
+        unit: "percent of a processor",
+        meaning: "Processor time that the daemon keeps to, by reading less: what it does not read is accounted as `ring_full`. 0 is no ceiling; see overload.md.",
+    },
+    Key {
         path: "content.descriptors",
         kind: Kind::Texts,
         default: "[]",
@@ -301,6 +308,13 @@ const KEYS: &[Key] = &[
         meaning: "A larger ledger is compacted; one that is larger even then loses rows, those with clear values last.",
     },
     Key {
+        path: "masking.targets",
+        kind: Kind::Texts,
+        default: "[]",
+        unit: "",
+        meaning: "What masking coverage has to be between two ends, such as `payment_card masked >= 99% in namespace shop`: a metric, and an alert below it. See masking.md.",
+    },
+    Key {
         path: "drift.enabled",
         kind: Kind::Flag,
         default: "true",
@@ -418,6 +432,12 @@ const KEYS: &[Key] = &[
 pub const LIVE: &[&str] = &[
     "detect.min_confidence",
     "detect.states",
+    "drift.enabled",
+    "drift.learning_seconds",
+    "drift.rate_factor",
+    "limits.cpu_percent",
+    "policy.files",
+    "policy.presets",
     "report.interval_seconds",
     "report.max_live",
 ];

@@ -14,6 +14,8 @@ pub struct Masking {
     pub max_fields: usize,
     pub max_age_days: u64,
     pub max_bytes: u64,
+    /// Sentences of [`crate::masking::target::Targets`].
+    pub targets: Vec<String>,
 }
 
 impl Masking {

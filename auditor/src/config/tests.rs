@@ -221,3 +221,18 @@ fn kubernetes_is_used_if_it_is_there_or_as_the_configuration_says() {
         "{wrong}"
     );
 }
+
+#[test]
+fn a_file_that_everybody_may_change_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    std::fs::write(&path, "scope: {node: true}").unwrap();
+    let load_with = |mode| {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        Config::load(Some(&path), [], &[]).map_err(|error| error.to_string())
+    };
+    assert!(load_with(0o644).is_ok());
+    let error = load_with(0o646).unwrap_err();
+    assert!(error.contains("chmod o-w"), "{error}");
+}

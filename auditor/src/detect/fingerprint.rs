@@ -1,7 +1,7 @@
 //! Keyed fingerprints: the same value gives the same fingerprint, and nobody without the key can
 //! try values against it.
 //!
-//! Goes in: a normalised value. Comes out: `k1:<32 hex>`, HMAC-SHA256 truncated to 128 bits
+//! Goes in: a normalised value. Comes out: `k<8 hex>:<32 hex>`, what names the key, and HMAC-SHA256 truncated to 128 bits
 //! (FIPS 198-1, NIST SP 800-107). The key never comes out and is zeroed on drop.
 
 use std::fs::File;
@@ -38,16 +38,20 @@ pub enum FingerprintError {
 /// Makes fingerprints under one key.
 pub struct Fingerprinter {
     key: Zeroizing<[u8; KEY]>,
-    id: &'static str,
+    /// Names the key, so that fingerprints under another one are not compared.
+    id: String,
 }
 
 impl Fingerprinter {
-    /// Uses `key`, named `k1` in fingerprints.
+    /// Uses `key`.
     pub fn new(key: [u8; KEY]) -> Self {
-        Self {
-            key: Zeroizing::new(key),
-            id: "k1",
-        }
+        Self::of(Zeroizing::new(key))
+    }
+
+    fn of(key: Zeroizing<[u8; KEY]>) -> Self {
+        let mut id = String::from("k");
+        write_hex(&mut id, &tag(&key, NAME)[..4]);
+        Self { key, id }
     }
 
     /// A key that lives as long as this process: fingerprints compare within one run only.
@@ -59,7 +63,7 @@ impl Fingerprinter {
         File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut *key))
             .map_err(FingerprintError::Random)?;
-        Ok(Self { key, id: "k1" })
+        Ok(Self::of(key))
     }
 
     /// Reads the key from `path` (32 bytes, or 64 hexadecimal digits). With `create`, a missing
@@ -87,7 +91,7 @@ impl Fingerprinter {
                     path: path.to_owned(),
                     length: content.len(),
                 })?;
-                Ok(Self { key, id: "k1" })
+                Ok(Self::of(key))
             }
             Err(error) if create && error.kind() == ErrorKind::NotFound => {
                 let made = Self::random()?;
@@ -112,21 +116,34 @@ impl Fingerprinter {
 
     /// The fingerprint of an already normalised value.
     pub fn fingerprint(&self, normalised: &[u8]) -> String {
-        // Invariant: HMAC takes keys of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else {
-            return String::new();
-        };
-        mac.update(normalised);
-        let mut tag = mac.finalize().into_bytes();
+        let tag = tag(&self.key, normalised);
         let mut out = String::with_capacity(self.id.len() + 33);
-        out.push_str(self.id);
+        out.push_str(&self.id);
         out.push(':');
-        for byte in &tag[..16] {
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-        tag.as_mut_slice().zeroize();
+        write_hex(&mut out, &tag[..16]);
         out
+    }
+}
+
+/// What the id of a key is a tag of. Values are never empty, so it is none of them.
+const NAME: &[u8] = b"";
+
+fn tag(key: &[u8; KEY], message: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut tag = Zeroizing::new([0; 32]);
+    // Invariant: HMAC takes keys of any length, so this cannot fail.
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
+        mac.update(message);
+        let mut made = mac.finalize().into_bytes();
+        tag.copy_from_slice(&made);
+        made.as_mut_slice().zeroize();
+    }
+    tag
+}
+
+fn write_hex(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        out.push(char::from(HEX[usize::from(byte >> 4)]));
+        out.push(char::from(HEX[usize::from(byte & 15)]));
     }
 }
 
@@ -157,8 +174,22 @@ mod tests {
     #[test]
     fn a_fingerprint_is_the_truncated_hmac_of_the_value() {
         let made = Fingerprinter::new([0x0b; KEY]).fingerprint(b"Hi There");
-        assert_eq!(made, "k1:198a607eb44bfbc69903a0f1cf2bbdc5");
+        assert_eq!(
+            made.split_once(':').unwrap().1,
+            "198a607eb44bfbc69903a0f1cf2bbdc5"
+        );
         assert_ne!(made, Fingerprinter::random().unwrap().fingerprint(b"Hi There"));
+    }
+
+    #[test]
+    fn the_id_tells_keys_apart_and_stays_with_the_key() {
+        let id = |byte: u8, value: &[u8]| {
+            let made = Fingerprinter::new([byte; KEY]).fingerprint(value);
+            made.split_once(':').unwrap().0.to_owned()
+        };
+        assert_eq!(id(1, b"one"), id(1, b"two"));
+        assert_ne!(id(1, b"one"), id(2, b"one"));
+        assert_eq!(id(1, b"one").len(), 9);
     }
 
     #[test]

@@ -597,7 +597,7 @@ proptest! {
         let text = parts.concat();
         for found in scan(text.as_bytes(), format) {
             prop_assert!(found.range.end <= text.len());
-            prop_assert!(!found.evidence.is_empty() && found.fingerprint.len() == 35);
+            prop_assert!(!found.evidence.is_empty() && found.fingerprint.len() == 42);
         }
     }
 

@@ -55,6 +55,8 @@ struct Entry {
     /// The socket; 0 for one that is known from its other end alone.
     socket: u64,
     state: Translation,
+    /// Its own question is under way, and nothing was learnt from the other end since.
+    is_open: bool,
     /// Datagrams do not say when they end.
     is_datagram: bool,
     since: Instant,
@@ -74,6 +76,7 @@ impl Translations {
             let is_due = entry.is_datagram && entry.since.elapsed() >= DATAGRAMS;
             if is_due {
                 entry.since = Instant::now();
+                entry.is_open = true;
             }
             return is_due;
         }
@@ -86,6 +89,7 @@ impl Translations {
         let entry = Entry {
             socket,
             state: Translation::Asked,
+            is_open: true,
             is_datagram,
             since: Instant::now(),
             closed: None,
@@ -105,31 +109,16 @@ impl Translations {
         let mut sockets = self.lock();
         // Another has its addresses since, or it is not remembered any more.
         if let Some(entry) = sockets.get_mut(&pair).filter(|entry| entry.socket == socket) {
-            entry.state = beyond.map_or(Translation::None, Translation::To);
+            let is_open = std::mem::take(&mut entry.is_open);
             let (is_datagram, closed) = (entry.is_datagram, entry.closed);
-            if let Some(beyond) = beyond {
-                let back = Beyond {
-                    pair,
-                    is_server: !beyond.is_server,
-                };
-                // Whoever takes datagrams seldom knows to which of its addresses they came.
-                let other = is_datagram.then(|| beyond.pair.without_own());
-                for known in [Some(beyond.pair), other].into_iter().flatten() {
-                    if sockets.len() >= CAPACITY && !sockets.contains_key(&known) {
-                        continue;
-                    }
-                    let socket = sockets.get(&known).map_or(0, |entry| entry.socket);
-                    sockets.insert(
-                        known,
-                        Entry {
-                            socket,
-                            state: Translation::To(back),
-                            is_datagram,
-                            since: Instant::now(),
-                            closed,
-                        },
-                    );
+            match beyond {
+                Some(beyond) => {
+                    entry.state = Translation::To(beyond);
+                    tell_other(&mut sockets, pair, beyond, is_datagram, closed);
                 }
+                None if is_open => entry.state = Translation::None,
+                // The other end's answer came first, and said more.
+                None => {}
             }
         }
         self.answers.fetch_add(1, Ordering::Relaxed);
@@ -180,6 +169,41 @@ impl Translations {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AddressPair, Entry>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the answer about one end says of the other.
+fn tell_other(
+    sockets: &mut HashMap<AddressPair, Entry>,
+    pair: AddressPair,
+    beyond: Beyond,
+    is_datagram: bool,
+    closed: Option<Instant>,
+) {
+    // A socket that is bound to all addresses can not say which of them the other end speaks to. That one asks itself.
+    if pair.local.ip().is_unspecified() {
+        return;
+    }
+    let back = Beyond {
+        pair,
+        is_server: !beyond.is_server,
+    };
+    // Whoever takes datagrams seldom knows to which of its addresses they came.
+    let any = is_datagram.then(|| beyond.pair.without_own());
+    for known in [Some(beyond.pair), any].into_iter().flatten() {
+        if sockets.len() >= CAPACITY && !sockets.contains_key(&known) {
+            continue;
+        }
+        let socket = sockets.get(&known).map_or(0, |entry| entry.socket);
+        let entry = Entry {
+            socket,
+            state: Translation::To(back),
+            is_open: false,
+            is_datagram,
+            since: Instant::now(),
+            closed,
+        };
+        sockets.insert(known, entry);
     }
 }
 
@@ -259,6 +283,34 @@ mod tests {
         all.answered(client, 7, to_server(server));
         let any = pair("0.0.0.0:8443", "10.1.0.1:40000");
         assert_eq!(all.other(any), client);
+    }
+
+    #[test]
+    fn an_end_without_an_address_of_its_own_does_not_hide_the_others() {
+        let (client, server) = ends();
+        let any = pair("0.0.0.0:8443", "10.1.0.1:40000");
+        let to_client = Some(Beyond {
+            pair: client,
+            is_server: false,
+        });
+        let all = Translations::default();
+        all.begin(client, 7, true);
+        all.begin(any, 8, true);
+        all.answered(client, 7, to_server(server));
+        all.answered(any, 8, to_client);
+        assert_eq!(all.other(client), server);
+        assert_eq!(all.other(any), client);
+    }
+
+    #[test]
+    fn what_the_other_end_told_outlasts_an_own_question_without_an_answer() {
+        let (client, server) = ends();
+        let all = Translations::default();
+        all.begin(client, 7, false);
+        all.begin(server, 8, false);
+        all.answered(client, 7, to_server(server));
+        all.answered(server, 8, None);
+        assert_eq!(all.other(server), client);
     }
 
     #[test]

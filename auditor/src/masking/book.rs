@@ -150,6 +150,11 @@ impl Book {
         }
     }
 
+    /// What is drift from now on. What has begun goes on.
+    pub fn set_drift(&mut self, drift: drift::Settings) {
+        self.drift = drift;
+    }
+
     /// Counts a value; returns what begins with it.
     pub fn observe(&mut self, sighting: &Sighting<'_>, now: Instant, wall: Timestamp) -> Vec<Drift> {
         let watched = self.clock.watched(now);

@@ -22,6 +22,7 @@ mod room;
 mod row;
 pub mod snapshot;
 pub mod store;
+pub mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -17,6 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Party;
 use super::row::Row;
 use super::store::Traffic;
 use crate::detect::State;
@@ -219,14 +220,39 @@ impl Requirement {
                     || row.regulations.iter().any(|law| **law == **name)
             }
         };
-        let (source, destination) = (&row.field.source, &row.field.destination);
-        is_named
-            && self
-                .within
-                .as_ref()
-                .is_none_or(|within| source.is_meant(within) || destination.is_meant(within))
+        is_named && self.is_between(&row.field.source, &row.field.destination)
+    }
+
+    fn is_between(&self, source: &Party, destination: &Party) -> bool {
+        let within = self.within.as_ref();
+        within.is_none_or(|within| source.is_meant(within) || destination.is_meant(within))
             && self.from.as_ref().is_none_or(|from| source.is_meant(from))
             && self.to.as_ref().is_none_or(|to| destination.is_meant(to))
+    }
+
+    /// Whether it says a least share of protected values, whatever protects them.
+    pub(super) fn is_least_share(&self) -> bool {
+        matches!(self.subject, Subject::Data(_, None)) && self.operator == Operator::AtLeast
+    }
+
+    /// The share it names, from 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        let whole = 100 * 10_u64.pow(PLACES as u32);
+        self.share as f64 / whole as f64
+    }
+
+    /// Whether it is about this detector between these ends. An own detector is meant by its name, or by `everything`.
+    pub(super) fn is_about_ends(&self, detector: &str, source: &Party, destination: &Party) -> bool {
+        let is_named = match &self.subject {
+            Subject::Data(Data::Everything, _) => true,
+            Subject::Data(Data::Named(name), _) => {
+                let row = catalogue::all().iter().find(|row| row.id == detector);
+                detector == name
+                    || row.is_some_and(|row| row.category == name || row.regulations.contains(&&**name))
+            }
+            Subject::Traffic => false,
+        };
+        is_named && self.is_between(source, destination)
     }
 
     /// Whether it is about bytes.

@@ -317,9 +317,15 @@ impl Control {
             events.push((record.kind, header.tgid, header.total, header.time_ns));
         });
         for (stream, reading) in self.hooks.policies.try_iter() {
-            if let Err(error) = self.maps.policies.set(stream, reading) {
+            match self.maps.policies.set(stream, reading) {
+                Ok(()) if reading == Reading::Ahead => {
+                    self.shared.totals.ahead.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(()) => (),
                 // The stage settles as muted what comes all the same.
-                tracing::debug!(%error, "the kernel side can not be told how much of a connection is read");
+                Err(error) => {
+                    tracing::debug!(%error, "the kernel side can not be told how much of a connection is read");
+                }
             }
         }
         let now = Instant::now();

@@ -129,6 +129,7 @@ impl Flow for MessageFlow {
     }
 
     fn gap(&mut self, connection: &Connection, direction: Direction, bytes: u64) {
+        self.stages.shared.shed.add(connection.tgid, bytes);
         let mut sink = PartSink {
             stages: &mut self.stages,
             connection,

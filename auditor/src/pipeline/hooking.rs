@@ -117,7 +117,14 @@ impl Hooking {
                 }
             }
             Some(Outcome::Failed(why)) => {
-                self.shared.metrics.attach("unknown", "error");
+                let targets = found.targets.iter().flatten();
+                let mut libraries: BTreeSet<&str> = targets.map(|target| target.library.name()).collect();
+                if libraries.is_empty() {
+                    libraries.insert("unknown");
+                }
+                for library in libraries {
+                    self.shared.metrics.attach(library, "error");
+                }
                 tracing::warn!(path = %path.display(), %why, "not hooked");
             }
             Some(Outcome::NothingToHook) | None => {}

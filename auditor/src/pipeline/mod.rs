@@ -4,8 +4,10 @@
 //! detect; one thread serves the control ring, finds libraries and keeps the ledger; what they
 //! find comes out of [`Session::observations`] for the caller to aggregate and report.
 
+mod ceiling;
 mod choosing;
 mod control;
+mod critical;
 mod exclusion;
 mod flow;
 mod hold;
@@ -16,6 +18,7 @@ pub mod protocols;
 pub mod replay;
 pub mod reporter;
 mod selection;
+mod shed;
 #[cfg(test)]
 mod tests;
 mod watchlist;
@@ -35,6 +38,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use thiserror::Error;
 
+pub use ceiling::Ceiling;
 pub use choosing::By;
 pub use exclusion::Exclusion;
 pub use late::Naming;
@@ -55,6 +59,7 @@ use crate::{
     detect::{Scanner, sketch::Spot},
     identity::{conntrack::Conntrack, kubernetes::Kubernetes, pairs::AddressPair, selector::choice::Choice},
     ledger::ByteLedger,
+    policy::Live,
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
     stream::{Connection, Peers},
@@ -107,6 +112,8 @@ pub struct Options {
     pub exclusion: Exclusion,
     /// Connections that are not read, or not whole.
     pub selection: Selection,
+    /// The policies in force.
+    pub live: Arc<Live>,
     /// How long a library stays hooked that no watched process uses.
     pub detach_after: Duration,
     /// Who knows containers and pods.
@@ -120,6 +127,8 @@ pub struct Options {
     pub descriptors: Arc<Registry>,
     pub ledger: Arc<ByteLedger>,
     pub metrics: Arc<Metrics>,
+    /// Most processor time that the process uses, in percent of a processor; 0: as much as it takes.
+    pub cpu_percent: u32,
 }
 
 #[derive(Debug, Error)]
@@ -156,6 +165,8 @@ pub struct Totals {
     pub bind_conflict: AtomicU64,
     /// Streams that ended without a socket.
     pub unbound: AtomicU64,
+    /// Connections that go ahead of others, as a rule of policy is critical.
+    pub ahead: AtomicU64,
     /// Sightings of values at the other end of a connection, beside the one that is reported.
     pub other_end: AtomicU64,
     /// Sightings of values that proxies passed on, beside the one that is reported.
@@ -180,8 +191,11 @@ pub struct Shared {
     pub totals: Totals,
     pub protocols: protocols::Protocols,
     pub naming: Naming,
+    pub ceiling: Ceiling,
+    pub shed: shed::Shed,
     watchlist: watchlist::Watchlist,
     selection: Selection,
+    critical: critical::Critical,
     /// The way back to the kernel side: how much of a stream is read.
     policies: Sender<(u64, Reading)>,
     /// Room for what waits for a stream to be bound.
@@ -378,8 +392,11 @@ impl Session {
             totals: Totals::default(),
             protocols: protocols::Protocols::default(),
             naming: options.naming,
+            ceiling: Ceiling::of(options.cpu_percent),
+            shed: shed::Shed::default(),
             watchlist: watchlist::Watchlist::default(),
             selection: options.selection,
+            critical: critical::Critical::new(options.live),
             policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
@@ -394,6 +411,7 @@ impl Session {
                 ring,
                 exits: exit_receiver,
                 out: sender.clone(),
+                readers: u64::from(settings.rings),
                 shared: Arc::clone(&shared),
             };
             workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);

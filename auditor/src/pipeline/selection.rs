@@ -4,11 +4,15 @@
 //! goes to the kernel side, so that its bytes are not even copied; what was copied before it heard of it is settled as
 //! muted by the stage.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{
+    net::IpAddr,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use thiserror::Error;
 
-use super::Shared;
+use super::{Shared, critical::Answer};
 use crate::{
     capture::policy::Reading,
     stream::{Connection, Ends},
@@ -62,7 +66,7 @@ impl FromStr for Rule {
                 "exe" if value.starts_with('/') => rule.exe = Some(value.to_owned()),
                 "exe" => return Err(wrong("the absolute path of an executable")),
                 "first" => {
-                    let bytes = value.parse().ok().filter(|bytes| (1..u32::MAX).contains(bytes));
+                    let bytes = value.parse().ok().filter(|bytes| (1..1 << 31).contains(bytes));
                     rule.reading = Reading::First(bytes.ok_or_else(|| wrong("a number of bytes from 1 on"))?);
                 }
                 _ => return Err(RuleError::Unknown(part.to_owned())),
@@ -118,33 +122,48 @@ impl Selection {
     }
 }
 
+/// How often it is looked whether ends have got their names.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// What was decided of one stream.
 #[derive(Debug)]
 pub(super) struct Decision {
     reading: Reading,
-    /// What was known of its ends then.
-    knowing: Option<u8>,
+    /// What was known of its ends then, and which policies were in force.
+    knowing: Option<(u8, u64)>,
+    /// Since when it is open whether it is critical.
+    open: Option<Instant>,
 }
 
 impl Decision {
     pub(super) const NONE: Self = Self {
         reading: Reading::Full,
         knowing: None,
+        open: None,
     };
 
     /// True when nothing of the stream is read. Decides anew when more is known of its ends, and then tells the kernel
     /// side.
     pub(super) fn is_muted(&mut self, connection: &Connection, shared: &Shared) -> bool {
-        if shared.selection.is_empty() {
-            return false;
-        }
-        let knowing = Some(connection.known_ends());
+        let knowing = Some((connection.known_ends(), shared.critical.generation()));
+        let is_open = self.open.is_some_and(|since| since.elapsed() >= AGAIN);
         // Each datagram may have another peer, so its socket is never left out as a whole.
-        if self.knowing == knowing && !connection.is_datagram {
+        if self.knowing == knowing && !is_open && !connection.is_datagram {
             return self.reading == Reading::Nothing;
         }
         let before = self.reading;
-        self.reading = shared.selection.of(&connection.ends(&shared.peers));
+        self.reading = match shared.selection.is_empty() {
+            true => Reading::Full,
+            false => shared.selection.of(&connection.ends(&shared.peers)),
+        };
+        self.open = None;
+        if self.reading == Reading::Full && !connection.is_datagram {
+            match shared.critical.judge(connection, shared) {
+                Answer::Yes => self.reading = Reading::Ahead,
+                Answer::No => (),
+                Answer::Later => self.open = Some(Instant::now()),
+            }
+        }
         let told = connection.is_datagram
             || self.reading == before
             || shared

@@ -5,11 +5,17 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Observed, Shared, flow::MessageFlow};
+use super::{Observed, Shared, ceiling::used_by_thread, flow::MessageFlow};
 use crate::{capture::ring, stream::Streams};
 
 /// Records read before the thread looks at anything else.
 const BATCH: usize = 1024;
+
+/// The same while there is a ceiling, which is looked at in between.
+const SMALL_BATCH: usize = 16;
+
+/// How long the thread rests at once: then it looks whether it is to end.
+const REST: Duration = Duration::from_millis(50);
 
 /// How long the thread waits when its ring is empty. The rings do not wake their reader for every
 /// record, so this is also how late a lone record may be seen.
@@ -19,6 +25,8 @@ pub(super) struct Worker {
     pub(super) ring: RingBuf<MapData>,
     pub(super) exits: Receiver<u32>,
     pub(super) out: Sender<Observed>,
+    /// How many there are.
+    pub(super) readers: u64,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -30,9 +38,15 @@ impl Worker {
             Arc::clone(&self.shared.ledger),
             move |connection| MessageFlow::new(connection, Arc::clone(&shared), out.clone()),
         );
+        let mut used = used_by_thread();
         loop {
             let stopping = self.shared.stopping.load(Ordering::Acquire);
-            let read = ring::drain(&mut self.ring, BATCH, |record| streams.record(&record));
+            let batch = if self.shared.ceiling.is_set() {
+                SMALL_BATCH
+            } else {
+                BATCH
+            };
+            let read = ring::drain(&mut self.ring, batch, |record| streams.record(&record));
             self.shared
                 .totals
                 .records
@@ -41,8 +55,13 @@ impl Worker {
                 streams.exited(tgid);
             }
             streams.settle();
-            if read < BATCH {
+            if read < batch {
                 streams.idle();
+            }
+            if self.shared.ceiling.is_set() {
+                let now = used_by_thread();
+                self.rest(now.saturating_sub(used));
+                used = now;
             }
             if read == 0 {
                 // Everything was detached before `stopping` was set, so an empty ring stays empty.
@@ -53,5 +72,18 @@ impl Worker {
             }
         }
         streams.finish();
+    }
+
+    /// Rests as long as the ceiling asks after it used so much, unless the capture ends: what is in the rings is read then.
+    fn rest(&self, used: Duration) {
+        let Some(mut rest) = self.shared.ceiling.rest(used, self.readers) else {
+            return;
+        };
+        while !rest.is_zero() && !self.shared.stopping.load(Ordering::Acquire) {
+            let time = rest.min(REST);
+            std::thread::sleep(time);
+            self.shared.ceiling.has_rested(time);
+            rest -= time;
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
@@ -52,6 +53,8 @@ pub enum LoadError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} is larger than 8 MiB: it is no policy of auditor", .0.display())]
     TooLarge(PathBuf),
+    #[error("everybody may change the policy {}, and so what is reported: chmod o-w", .0.display())]
+    Writable(PathBuf),
     #[error("{} holds more than {MOST} files or documents", .0.display())]
     TooMany(PathBuf),
     #[error("{} holds no policy: a folder of policies has .yaml, .yml or .json files", .0.display())]
@@ -212,6 +215,10 @@ pub fn read(path: &Path) -> Result<String, LoadError> {
     };
     let mut text = String::new();
     let file = fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 {
+        return Err(LoadError::Writable(path.to_owned()));
+    }
     file.take(FILE_LIMIT + 1)
         .read_to_string(&mut text)
         .map_err(failed)?;

@@ -13,7 +13,7 @@ use super::compile::Policies;
 use super::query::Described;
 use super::{Flow, client, judge};
 use crate::detect::State;
-use crate::report::finding::{End, PolicyVerdict};
+use crate::report::finding::{End, Kind, PolicyVerdict};
 use crate::report::naming;
 
 /// Most findings that are compared; later ones are counted.
@@ -26,6 +26,8 @@ const LONGEST: u64 = 1 << 20;
 struct Line {
     id: String,
     revision: u32,
+    #[serde(default)]
+    kind: String,
     detector: String,
     #[serde(default)]
     regulations: Vec<String>,
@@ -122,6 +124,10 @@ pub fn replay(policies: &Policies, journal: impl BufRead, now: Timestamp) -> io:
             replay.unreadable += 1;
             continue;
         };
+        if finding.kind == Kind::CoverageGap.name() {
+            // It is about bytes in which nobody looked for anything.
+            continue;
+        }
         match last.get(&finding.id) {
             Some(known) if known.revision >= finding.revision => continue,
             None if last.len() >= MOST => {

@@ -210,7 +210,7 @@ impl CompiledRule {
     }
 
     /// Whether it is about these ends.
-    pub(super) fn is_between(&self, source: &Known<'_>, destination: &Known<'_>) -> bool {
+    pub fn is_between(&self, source: &Known<'_>, destination: &Known<'_>) -> bool {
         self.from.means(source) && self.to.means(destination)
     }
 

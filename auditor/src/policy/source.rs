@@ -234,6 +234,22 @@ impl Source {
         self.cluster.as_ref().map_or(0, |cluster| cluster.overflow)
     }
 
+    /// Policies are in other places from now on; true when something changed. Where these cannot be used, those of
+    /// before stay in force.
+    pub fn set_places(&mut self, places: Places) -> bool {
+        if self.places == places {
+            return false;
+        }
+        self.places = places;
+        self.seen = Err(String::new());
+        if !self.places.is_empty() {
+            return self.poll();
+        }
+        (self.base, self.base_state) = (Vec::new(), State::None);
+        self.decide();
+        true
+    }
+
     /// Reads the places again; true when something changed.
     pub fn poll(&mut self) -> bool {
         if self.places.is_empty() {

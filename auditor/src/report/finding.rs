@@ -57,6 +57,9 @@ pub struct Finding {
     /// The same: how it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Box<Facts>>,
+    /// Of a coverage gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
     /// `scan` only: the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -110,6 +113,18 @@ impl Kind {
             Self::Observation => "observation",
         }
     }
+}
+
+/// What was not read, since a coverage gap began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The account it is in.
+    pub reason: &'static str,
+    /// Bytes that moved, and those of them that were not read.
+    pub moved: u64,
+    pub bytes: u64,
+    /// Readers rested meanwhile to keep to a ceiling on CPU.
+    pub cpu_ceiling: bool,
 }
 
 /// How something was, or is. What does not matter to the kind of drift is left out.
@@ -310,6 +325,20 @@ pub enum IdentifiedBy {
 }
 
 impl IdentifiedBy {
+    pub const ALL: [Self; 11] = [
+        Self::Cgroup,
+        Self::SocketPair,
+        Self::PodIp,
+        Self::Service,
+        Self::Conntrack,
+        Self::Node,
+        Self::Dns,
+        Self::Sni,
+        Self::Host,
+        Self::Unresolved,
+        Self::Ambiguous,
+    ];
+
     /// The name in findings and metric labels.
     pub const fn name(self) -> &'static str {
         match self {

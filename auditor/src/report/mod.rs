@@ -10,6 +10,7 @@ pub mod json;
 pub mod naming;
 pub mod observation;
 pub mod operations;
+pub mod shortfall;
 pub mod sinks;
 pub mod summary;
 pub mod table;

@@ -108,6 +108,7 @@ impl Observation {
             policy,
             before: None,
             after: None,
+            gap: None,
             path: None,
             group: None,
             observer: None,

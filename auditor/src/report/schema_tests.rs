@@ -162,6 +162,13 @@ fn findings_of_every_shape_validate() {
         source: Some(End::default()),
         ..finding()
     });
+    let left_out = super::shortfall::Counted {
+        moved: 10,
+        left_out: 5,
+        rested: std::time::Duration::ZERO,
+    };
+    let gap = super::shortfall::Shortfall::default().look(left_out, std::time::Duration::ZERO, || None);
+    shapes.push(gap.unwrap());
     for kind in [Kind::PlaintextTransport, Kind::CoverageGap, Kind::Update] {
         shapes.push(Finding { kind, ..finding() });
     }

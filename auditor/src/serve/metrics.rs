@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::series::{Family, label};
 use crate::ledger::{Account, ByteLedger, Ledger};
 use crate::policy::admission::Reason;
+pub use masking::Covered;
 pub use values::Counted;
 
 /// Series a family may have unless configured otherwise.
@@ -24,6 +25,8 @@ pub const DEFAULT_SERIES: usize = 2000;
 
 /// Policies with series of their own.
 const MOST_POLICIES: usize = 200;
+/// Sockets of container runtimes with series of their own.
+const MOST_RUNTIMES: usize = 32;
 
 const PAIR: [&str; 6] = [
     "source_namespace",
@@ -43,7 +46,7 @@ pub enum Reporter {
 
 /// All metrics of the daemon. Every method is cheap, takes `&self` and never fails.
 pub struct Metrics {
-    registry: Registry,
+    registry: Families,
     ledger: Arc<ByteLedger>,
     leaks: Family<IntCounterVec>,
     last_leak: Family<IntGaugeVec>,
@@ -80,6 +83,7 @@ pub struct Metrics {
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
     masking_coverage: Family<GaugeVec>,
+    masking_target: Family<GaugeVec>,
     masking_fields: IntGaugeVec,
     masking_lost: IntCounterVec,
     masking_failing: IntGaugeVec,
@@ -90,6 +94,8 @@ pub struct Metrics {
     scan_seconds: Histogram,
     hook_seconds: Histogram,
     choose_seconds: Histogram,
+    rested: Counter,
+    ahead: IntCounterVec,
     runtime_up: IntGaugeVec,
     names_pending: IntGaugeVec,
     scope_processes: IntGaugeVec,
@@ -104,7 +110,7 @@ impl Metrics {
     /// # Errors
     /// When two metrics have one name: a mistake in this file.
     pub fn new(ledger: Arc<ByteLedger>, series: usize) -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        let registry = Families::default();
         let r = &registry;
         let overflow = counter(
             r,
@@ -155,14 +161,21 @@ impl Metrics {
             .buckets(vec![0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
         )?;
         r.register(Box::new(choose_seconds.clone()))?;
-        let coverage = GaugeVec::new(
-            Opts::new(
-                "auditor_masking_coverage_ratio",
-                "Protected / (protected + clear) of a kind of data between two workloads, in the last five to ten minutes with any.",
-            ),
-            &with_pair(&["detector"]),
+        let rested = Counter::with_opts(Opts::new(
+            "auditor_rested_seconds_total",
+            "Time that readers of rings rested to keep to limits.cpu_percent, together.",
+        ))?;
+        r.register(Box::new(rested.clone()))?;
+        let coverage = ratio(
+            r,
+            "masking_coverage_ratio",
+            "Protected / (protected + clear) of a kind of data between two workloads, in the last five to ten minutes with any.",
         )?;
-        r.register(Box::new(coverage.clone()))?;
+        let target = ratio(
+            r,
+            "masking_coverage_target_ratio",
+            "What that has to be at least, of pairs that a sentence of `masking.targets` is about.",
+        )?;
         let dropped = |name: &str| overflow.with_label_values(&[name]);
         Ok(Self {
             leaks: Family::new(leaks, 4, series, dropped("leaks_total")),
@@ -286,8 +299,13 @@ impl Metrics {
                 "Bytes of findings that wait to be sent.",
                 &["sink"],
             )?,
-            map_entries: gauge(r, "map_entries", "Entries in a kernel map.", &["map"])?,
-            map_capacity: gauge(r, "map_capacity", "Entries a kernel map can hold.", &["map"])?,
+            map_entries: gauge(
+                r,
+                "map_entries",
+                "Entries in a table of the kernel side or of the daemon.",
+                &["map"],
+            )?,
+            map_capacity: gauge(r, "map_capacity", "Entries such a table can hold.", &["map"])?,
             policy_loaded: gauge(
                 r,
                 "policy_loaded",
@@ -325,6 +343,7 @@ impl Metrics {
                 &["kind", "reason"],
             )?,
             masking_coverage: Family::new(coverage, 1, series, dropped("masking_coverage_ratio")),
+            masking_target: Family::new(target, 1, series, dropped("masking_coverage_target_ratio")),
             masking_fields: gauge(
                 r,
                 "masking_fields",
@@ -365,6 +384,13 @@ impl Metrics {
             scan_seconds,
             hook_seconds,
             choose_seconds,
+            rested,
+            ahead: counter(
+                r,
+                "critical_connections_total",
+                "Connections that go ahead of others when there is little room, as a rule of policy is critical.",
+                &[],
+            )?,
             runtime_up: gauge(
                 r,
                 "runtime_up",
@@ -415,16 +441,14 @@ impl Metrics {
     }
 
     /// `count` events were lost on the way to `stage`.
-    pub fn lost(&self, stage: &'static str, reason: &str, count: u64) {
-        self.events_lost
-            .with_label_values(&[stage, &label(reason)])
-            .inc_by(count);
+    pub fn lost(&self, stage: &'static str, reason: &'static str, count: u64) {
+        self.events_lost.with_label_values(&[stage, reason]).inc_by(count);
     }
 
     /// The same, where the count is a running total (of the kernel) and not a difference.
-    pub fn lost_so_far(&self, stage: &'static str, reason: &str, total: u64) {
+    pub fn lost_so_far(&self, stage: &'static str, reason: &'static str, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
-        raise(&self.events_lost, &[stage, &label(reason)], total);
+        raise(&self.events_lost, &[stage, reason], total);
     }
 
     /// What was spoken so far: running totals.
@@ -590,10 +614,12 @@ impl Metrics {
         self.choose_seconds.observe(took.as_secs_f64());
     }
 
-    /// Whether the runtime on a socket answers.
-    pub fn set_runtime(&self, socket: &str, answers: bool) {
-        let value = i64::from(answers);
-        self.runtime_up.with_label_values(&[&label(socket)]).set(value);
+    /// Whether the runtime on each socket answers; of more than [`MOST_RUNTIMES`], the rest is not named.
+    pub fn set_runtimes<'a>(&self, runtimes: impl Iterator<Item = (&'a str, bool)>) {
+        for (socket, answers) in runtimes.take(MOST_RUNTIMES) {
+            let value = i64::from(answers);
+            self.runtime_up.with_label_values(&[&label(socket)]).set(value);
+        }
     }
 
     /// Containers whose names are waited for.
@@ -606,6 +632,18 @@ impl Metrics {
     pub fn set_scope_processes(&self, state: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.scope_processes.with_label_values(&[state]).set(count);
+    }
+
+    /// Connections that went ahead of others so far.
+    pub fn ahead_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.ahead, &[], total);
+    }
+
+    /// How long readers rested so far.
+    pub fn rested_so_far(&self, total: Duration) {
+        let more = total.as_secs_f64() - self.rested.get();
+        self.rested.inc_by(more.max(0.0));
     }
 
     /// Bytes that undecided processes moved so far.
@@ -621,9 +659,10 @@ impl Metrics {
         self.last_leak.sweep(now);
         self.values.sweep(now);
         self.masking_coverage.sweep(now);
+        self.masking_target.sweep(now);
         self.draw_ledger();
         let mut out = String::new();
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut out) {
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.registry.gather(), &mut out) {
             tracing::error!(%error, "cannot encode the metrics");
         }
         out
@@ -656,7 +695,7 @@ fn with_pair(first: &[&'static str]) -> Vec<&'static str> {
 }
 
 fn counter(
-    registry: &Registry,
+    registry: &Families,
     name: &str,
     help: &str,
     labels: &[&str],
@@ -667,17 +706,46 @@ fn counter(
     )
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+fn gauge(registry: &Families, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
     register(
         registry,
         IntGaugeVec::new(Opts::new(format!("auditor_{name}"), help), labels)?,
     )
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+/// A share of a kind of data between two workloads.
+fn ratio(registry: &Families, name: &str, help: &str) -> prometheus::Result<GaugeVec> {
+    let options = Opts::new(format!("auditor_{name}"), help);
+    register(registry, GaugeVec::new(options, &with_pair(&["detector"]))?)
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Families, collector: C) -> prometheus::Result<C> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }
 
+/// The registry; in tests it also knows what was registered, as that has to be in docs/metrics.md.
+#[derive(Default)]
+struct Families {
+    registry: Registry,
+    #[cfg(test)]
+    known: Mutex<Vec<reference::Family>>,
+}
+
+impl Families {
+    fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+        #[cfg(test)]
+        self.known
+            .lock()
+            .unwrap()
+            .extend(reference::families(&*collector));
+        self.registry.register(collector)
+    }
+}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 pub(crate) mod tests;

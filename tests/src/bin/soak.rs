@@ -2,7 +2,7 @@
 //!
 //! Says once a minute how far it is and what memory is in use. Ends with an error when auditor, a server or a request
 //! fails, an account does not balance, something stays attached, or memory grows by more than [`GROWTH`] allows. Only
-//! what it started itself is watched. `cargo xtask soak` builds and runs it.
+//! what it started itself is watched. `cargo xtask soak --cycles` builds and runs it.
 
 use std::{
     env,

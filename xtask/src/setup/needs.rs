@@ -89,6 +89,7 @@ const TEST: &[Need] = &[
     need("mariadb", "mariadb-client"),
     need("redis-server", "redis-server"),
     need("haproxy", "haproxy"),
+    need("wrk", "wrk"),
     // Containers and pods, in roots of their own.
     need("containerd", "containerd"),
     need("/lib/systemd/systemd", "systemd"),

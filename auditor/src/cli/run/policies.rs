@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::config::Config;
 use crate::identity::kubernetes::Kubernetes;
@@ -47,6 +48,28 @@ impl Api {
     }
 }
 
+/// Where the configuration says that policies are.
+fn places(config: &Config) -> Places {
+    Places {
+        paths: config.policy.files.clone(),
+        presets: config.policy.presets.clone(),
+    }
+}
+
+/// Policies in force, and the way to the thread that reads them.
+pub(super) struct Followed {
+    pub live: Arc<Live>,
+    places: Sender<Places>,
+}
+
+impl Followed {
+    /// Takes over where the configuration says now that policies are.
+    pub(super) fn set(&self, config: &Config) {
+        // A thread that has ended reads no policies of before either, and said so.
+        let _ = self.places.send(places(config));
+    }
+}
+
 /// Reads the policies, and again and again until `stop`.
 ///
 /// # Errors
@@ -57,18 +80,13 @@ pub(super) fn follow(
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<Arc<Live>> {
-    let places = Places {
-        paths: config.policy.files.clone(),
-        presets: config.policy.presets.clone(),
-    };
-    let is_empty = places.is_empty() && cluster.is_none();
+) -> anyhow::Result<Followed> {
     let objects = cluster.as_ref().map(|cluster| {
         cluster.kubernetes.wait_for_policies(LISTS);
         (Arc::clone(&cluster.objects), cluster.told())
     });
     let mut source = Source::start(
-        places,
+        places(config),
         Names::new(&config.detectors),
         config.state_dir.join(KEPT),
         objects,
@@ -77,9 +95,7 @@ pub(super) fn follow(
     let live = Arc::clone(source.live());
     show(&source, metrics, health);
     count(cluster.as_ref(), metrics);
-    if is_empty {
-        return Ok(live);
-    }
+    let (sender, changed): (_, Receiver<Places>) = unbounded();
     let (metrics, health, stop) = (Arc::clone(metrics), Arc::clone(health), Arc::clone(stop));
     let watch = move || {
         let mut looked = Instant::now();
@@ -88,6 +104,9 @@ pub(super) fn follow(
             let mut is_new = cluster
                 .as_ref()
                 .is_some_and(|cluster| source.poll_objects(cluster.told()));
+            for places in changed.try_iter() {
+                is_new |= source.set_places(places);
+            }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 is_new |= source.poll();
@@ -102,7 +121,7 @@ pub(super) fn follow(
         .name("policy".to_owned())
         .spawn(watch)
         .context("cannot start the thread that reads policies")?;
-    Ok(live)
+    Ok(Followed { live, places: sender })
 }
 
 fn count(cluster: Option<&Api>, metrics: &Metrics) {

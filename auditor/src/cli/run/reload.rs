@@ -1,7 +1,7 @@
 //! The configuration of a running daemon, as its file changes.
 //!
-//! Goes in: SIGHUP, or another content of the file. Comes out: new settings of the reporter, for keys that a
-//! running daemon can take ([`LIVE`](crate::config::keys::LIVE)); the names of those that need a restart.
+//! Goes in: SIGHUP, or another content of the file. Comes out: a configuration in which keys changed that a running
+//! daemon can take ([`LIVE`](crate::config::keys::LIVE)); the names of those that need a restart.
 //! What can not be used changes nothing, and metrics and health say so until it can.
 
 use std::path::{Path, PathBuf};

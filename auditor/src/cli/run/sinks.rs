@@ -99,34 +99,13 @@ impl Sinks {
             let format = standard::Format::Json(report.stdout.format);
             sinks.add(Box::new(standard::Writer::new(BufWriter::new(stdout()), format)))?;
         }
-        if let Some(endpoint) = &report.otlp.endpoint {
+        if let Some(settings) = to_collector(config) {
             let wanted = &report.otlp;
-            let settings = otlp::Settings {
-                endpoint: endpoint.clone(),
-                protocol: wanted.protocol,
-                headers_file: wanted.headers_file.clone(),
-                tls: wanted.tls(),
-                format: wanted.format,
-                timeout: wanted.timeout(),
-                resource: otlp::Resource {
-                    host: host(),
-                    node: config.identity.kubernetes.node_name(),
-                    cluster: report.cluster.clone(),
-                },
-            };
             let queue = queue(config, "otlp", wanted.min_severity.into(), wanted.timeout());
             sinks.add_remote(queue, || Ok(Otlp::new(settings)?))?;
         }
-        if let Some(url) = &report.webhook.url {
+        if let Some(settings) = to_webhook(config) {
             let wanted = &report.webhook;
-            let settings = webhook::Settings {
-                url: url.clone(),
-                secret_file: wanted.secret_file.clone(),
-                headers_file: wanted.headers_file.clone(),
-                tls: wanted.tls(),
-                format: wanted.format,
-                timeout: wanted.timeout(),
-            };
             let queue = queue(config, "webhook", wanted.min_severity.into(), wanted.timeout());
             sinks.add_remote(queue, || Ok(Webhook::new(&settings)?))?;
         }
@@ -241,6 +220,53 @@ impl Sinks {
         }
         all
     }
+}
+
+/// Where OTLP goes, if it is wanted.
+fn to_collector(config: &Config) -> Option<otlp::Settings> {
+    let wanted = &config.report.otlp;
+    Some(otlp::Settings {
+        endpoint: wanted.endpoint.clone()?,
+        protocol: wanted.protocol,
+        headers_file: wanted.headers_file.clone(),
+        tls: wanted.tls(),
+        format: wanted.format,
+        timeout: wanted.timeout(),
+        resource: otlp::Resource {
+            host: host(),
+            node: config.identity.kubernetes.node_name(),
+            cluster: config.report.cluster.clone(),
+        },
+    })
+}
+
+/// Where webhooks go, if they are wanted.
+fn to_webhook(config: &Config) -> Option<webhook::Settings> {
+    let wanted = &config.report.webhook;
+    Some(webhook::Settings {
+        url: wanted.url.clone()?,
+        secret_file: wanted.secret_file.clone(),
+        headers_file: wanted.headers_file.clone(),
+        tls: wanted.tls(),
+        format: wanted.format,
+        timeout: wanted.timeout(),
+    })
+}
+
+/// Reads what sending takes, addresses, certificates, tokens and secrets, and connects to nobody.
+///
+/// # Errors
+/// What could not be used.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    let deliveries = Deliveries::start()?;
+    let _inside = deliveries.runtime.enter();
+    if let Some(settings) = to_collector(config) {
+        Otlp::new(settings)?;
+    }
+    if let Some(settings) = to_webhook(config) {
+        Webhook::new(&settings)?;
+    }
+    Ok(())
 }
 
 /// A queue in the state folder, for everything from this severity on.

@@ -93,6 +93,7 @@ pub(super) fn finding(path: &str, occurrence: Occurrence) -> Finding {
         policy: None,
         before: None,
         after: None,
+        gap: None,
         path: Some(path.to_owned()),
         group: None,
         observer: None,

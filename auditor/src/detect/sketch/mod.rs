@@ -411,7 +411,7 @@ pub fn is_counted(detector: &str) -> bool {
     odds::find(detector).is_some()
 }
 
-/// The number a fingerprint (`k1:<32 hex>`) writes; 0 for anything else.
+/// The number a fingerprint (`k<8 hex>:<32 hex>`) writes; 0 for anything else.
 fn number_of(fingerprint: &str) -> u128 {
     let hex = fingerprint.rsplit(':').next().unwrap_or_default();
     u128::from_str_radix(hex, 16).unwrap_or(0)

@@ -54,6 +54,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    pub const ALL: [Self; 7] = [
+        Self::Unreachable,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::Missing,
+        Self::Gone,
+        Self::Refused,
+        Self::Unreadable,
+    ];
+
     /// As in metrics and in the log.
     pub const fn name(self) -> &'static str {
         match self {

@@ -99,3 +99,16 @@ fn a_folder_that_is_swapped_by_a_symbolic_link_is_seen_to_change() {
     fs::create_dir(&empty).unwrap();
     assert!(start(&empty, folder.path()).is_ok(), "those of before are kept");
 }
+
+#[test]
+fn a_file_that_everybody_may_change_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let error = crate::policy::load::read(&file).unwrap_err().to_string();
+    assert!(error.contains("chmod o-w"), "{error}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+    assert!(crate::policy::load::read(&file).is_ok());
+}

@@ -6,21 +6,23 @@
 //! again with growing pauses; what it says it will never take is dropped and counted. Nothing here holds up
 //! the pipeline.
 
+mod fresh;
 mod pause;
 mod waiting;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::Sink;
 use super::spool::{Record, SpoolError};
 use crate::detect::Severity;
 use crate::report::finding::Finding;
+use fresh::Fresh;
 use pause::Pause;
 use waiting::Waiting;
 
@@ -28,7 +30,7 @@ use waiting::Waiting;
 const MOST_RECORDS: usize = 256;
 /// Most bytes of findings sent at once.
 const MOST_BYTES: usize = 1 << 20;
-/// What waits in memory is written to the disk so often.
+/// What was accepted is taken over into the queue so often.
 const WRITE_EVERY: Duration = Duration::from_millis(500);
 
 /// How a remote sink waits and what it takes.
@@ -135,10 +137,14 @@ impl Counts {
     }
 }
 
-/// What the thread that accepts and the task that sends share.
+/// What the threads that accept and store and the task that sends share.
 pub struct Shared {
     pub settings: Settings,
     pub counts: Counts,
+    fresh: Mutex<Fresh>,
+    /// Something was accepted, or the sink is closed.
+    news: Condvar,
+    closed: AtomicBool,
     waiting: Mutex<Waiting>,
     more: Notify,
 }
@@ -146,46 +152,109 @@ pub struct Shared {
 impl Shared {
     /// Findings that wait, and their bytes.
     pub fn waiting(&self) -> (u64, u64) {
-        self.lock().size()
+        let (fresh, stored) = (lock(&self.fresh).size(), lock(&self.waiting).size());
+        (fresh.0 + stored.0, fresh.1 + stored.1)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes over what was accepted into the queue.
+    fn store(&self) {
+        let records = lock(&self.fresh).take();
+        let mut waiting = lock(&self.waiting);
+        if records.is_empty() && !waiting.has_unstored() {
+            drop(waiting);
+            return lock(&self.fresh).are_stored();
+        }
+        for (id, json) in records {
+            waiting.push(id, json);
+        }
+        let replaced = waiting.store();
+        let is_stored = !waiting.has_unstored();
+        drop(waiting);
+        if is_stored {
+            lock(&self.fresh).are_stored();
+        }
+        self.counts.replaced.fetch_add(replaced, Ordering::Relaxed);
+        self.more.notify_one();
     }
+
+    /// Does so every moment in which something came, until the sink is closed. Many findings share one write to the
+    /// disk, which may take its time: nobody waits for this thread.
+    fn keep_storing(&self) {
+        let mut stored: Option<Instant> = None;
+        loop {
+            let mut fresh = lock(&self.fresh);
+            loop {
+                let since = stored.map_or(WRITE_EVERY, |at| at.elapsed());
+                let count = fresh.size().0;
+                let is_due = count > 0 && since >= WRITE_EVERY || count >= waiting::MANY as u64;
+                // What the disk did not take is tried again.
+                let is_late = since >= 2 * WRITE_EVERY;
+                if is_due || is_late || self.closed.load(Ordering::Acquire) {
+                    break;
+                }
+                let rest = (2 * WRITE_EVERY).saturating_sub(since);
+                let rest = if count > 0 { rest - WRITE_EVERY } else { rest };
+                let woken = self.news.wait_timeout(fresh, rest);
+                fresh = woken.map_or_else(|error| error.into_inner().0, |(fresh, _)| fresh);
+            }
+            drop(fresh);
+            let is_last = self.closed.load(Ordering::Acquire);
+            self.store();
+            stored = Some(Instant::now());
+            if is_last {
+                return;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The accepting side, for [`super::Queued`].
 pub struct Remote {
     shared: Arc<Shared>,
-    written: Timestamp,
+    storing: Option<JoinHandle<()>>,
+}
+
+/// Why a sink can not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 impl Remote {
     /// Opens the queue. The second value is for [`deliver`].
     ///
     /// # Errors
-    /// When the queue can not be opened.
-    pub fn open(settings: Settings) -> Result<(Self, Arc<Shared>), SpoolError> {
+    /// When the queue can not be opened, or no thread started.
+    pub fn open(settings: Settings) -> Result<(Self, Arc<Shared>), OpenError> {
         let counts = Counts::default();
         let waiting = Waiting::open(&settings, &counts.dropped)?;
+        let fresh = Fresh::open(&settings.queue, Arc::clone(&counts.dropped));
+        let name = format!("queue-{}", settings.name);
         let shared = Arc::new(Shared {
+            fresh: Mutex::new(fresh),
+            news: Condvar::new(),
+            closed: AtomicBool::new(false),
             waiting: Mutex::new(waiting),
             counts,
             settings,
             more: Notify::new(),
         });
+        let stored = Arc::clone(&shared);
+        let storing = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || stored.keep_storing())?;
         let sink = Self {
             shared: Arc::clone(&shared),
-            written: Timestamp::UNIX_EPOCH,
+            storing: Some(storing),
         };
         Ok((sink, shared))
-    }
-
-    fn store(&mut self) {
-        let replaced = self.shared.lock().store();
-        self.shared.counts.replaced.fetch_add(replaced, Ordering::Relaxed);
-        self.written = Timestamp::now();
-        self.shared.more.notify_one();
     }
 }
 
@@ -199,32 +268,20 @@ impl Sink for Remote {
         if finding.severity < settings.min_severity || !(settings.wants)(finding) {
             return;
         }
-        let is_full = match crate::report::json::line(finding) {
-            Ok(line) => self.shared.lock().push(finding.id.clone(), line.into_bytes()),
+        match crate::report::json::line(finding) {
+            Ok(line) => {
+                if lock(&self.shared.fresh).push(finding.id.clone(), line.into_bytes()) {
+                    self.shared.news.notify_one();
+                }
+            }
             Err(error) => {
                 tracing::error!(sink = self.name(), %error, "a finding has no JSON");
                 self.shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
-                false
             }
-        };
-        if is_full {
-            self.store();
         }
     }
 
-    /// Many findings share one write to the disk: the rest of a moment waits for [`Sink::tick`].
-    fn flush(&mut self) {
-        let since = Timestamp::now().duration_since(self.written);
-        if since.is_negative() || since.unsigned_abs() >= WRITE_EVERY {
-            self.store();
-        }
-    }
-
-    fn tick(&mut self) {
-        if self.shared.lock().has_unstored() {
-            self.store();
-        }
-    }
+    fn flush(&mut self) {}
 
     fn dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.counts.dropped)
@@ -232,8 +289,16 @@ impl Sink for Remote {
 }
 
 impl Drop for Remote {
+    /// All that was accepted is in the queue then.
     fn drop(&mut self) {
-        self.store();
+        {
+            let _fresh = lock(&self.shared.fresh);
+            self.shared.closed.store(true, Ordering::Release);
+        }
+        self.shared.news.notify_one();
+        if self.storing.take().is_some_and(|storing| storing.join().is_err()) {
+            tracing::error!(sink = self.name(), "the thread that stores ended by a panic");
+        }
     }
 }
 
@@ -243,7 +308,7 @@ pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: 
     // Fewer after a batch that the receiver does not take: one of it may be at fault.
     let mut most = target.most();
     loop {
-        let batch = shared.lock().oldest(most, MOST_BYTES);
+        let batch = lock(&shared.waiting).oldest(most, MOST_BYTES);
         if batch.is_empty() {
             if *closing.borrow() {
                 return;
@@ -304,7 +369,7 @@ pub async fn deliver(shared: Arc<Shared>, mut target: impl Target, mut closing: 
 }
 
 fn arrived(shared: &Shared, batch: &[Record], accepted: Accepted, pause: &mut Pause) {
-    shared.lock().remove(batch);
+    lock(&shared.waiting).remove(batch);
     let count = (batch.len() as u64).saturating_sub(accepted.refused);
     shared.counts.delivered.fetch_add(count, Ordering::Relaxed);
     shared
@@ -326,7 +391,7 @@ fn arrived(shared: &Shared, batch: &[Record], accepted: Accepted, pause: &mut Pa
 }
 
 fn refused(shared: &Shared, batch: &[Record], why: &str) {
-    shared.lock().remove(batch);
+    lock(&shared.waiting).remove(batch);
     shared.counts.refused.fetch_add(1, Ordering::Relaxed);
     shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
     tracing::error!(

@@ -74,8 +74,17 @@ pub struct Spool {
 
 /// What a record must have.
 #[derive(Deserialize)]
-struct Identified {
-    id: String,
+pub(super) struct Identified {
+    pub(super) id: String,
+}
+
+/// The revision of a record; 0 for one that has none.
+pub(super) fn revision(json: &[u8]) -> u32 {
+    #[derive(Deserialize)]
+    struct Revised {
+        revision: u32,
+    }
+    serde_json::from_slice::<Revised>(json).map_or(0, |record| record.revision)
 }
 
 impl Spool {
@@ -184,11 +193,19 @@ impl Spool {
                     .map(|&(_, number)| number)
                     .or(self.newest.get(&key).copied());
                 let old = match before {
-                    Some(number) => table.get(number)?.map(|old| (number, old.value().len() as u64)),
+                    Some(number) => table.get(number)?.map(|old| {
+                        let (old, is_newer) = (old.value(), revision(old.value()) > revision(json));
+                        (number, old.len() as u64, is_newer)
+                    }),
                     None => None,
                 };
+                if old.is_some_and(|(.., is_newer)| is_newer) {
+                    // What a kill left behind comes again.
+                    added.replaced += 1;
+                    continue;
+                }
                 bytes += json.len() as u64;
-                if let Some((number, length)) = old {
+                if let Some((number, length, _)) = old {
                     // In its place: what changes often must not wait for ever behind what does not.
                     table.insert(number, json.as_slice())?;
                     added.replaced += 1;

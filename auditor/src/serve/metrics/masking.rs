@@ -12,6 +12,17 @@ use crate::masking::store;
 use crate::masking::{Counts, Party};
 use crate::report::finding::Kind;
 
+/// Coverage of a kind of data between two ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Covered<'a> {
+    pub detector: &'a str,
+    pub source: &'a Party,
+    pub destination: &'a Party,
+    pub counts: &'a Counts,
+    /// What it has to be at least, from 0 to 1.
+    pub target: Option<f64>,
+}
+
 /// An increase over a counter born at 1 would be 0, and no alert.
 pub(super) fn born_at_zero(drifts: IntCounterVec) -> IntCounterVec {
     for kind in [
@@ -27,10 +38,17 @@ pub(super) fn born_at_zero(drifts: IntCounterVec) -> IntCounterVec {
 }
 
 impl Metrics {
-    /// Coverage of kinds of data between two ends, as far as they were seen since the last time.
-    pub fn set_coverage<'a>(&self, edges: impl Iterator<Item = (&'a str, &'a Party, &'a Party, &'a Counts)>) {
+    /// Coverage of kinds of data between two ends, as far as they were seen since the last time, and what it has to be.
+    pub fn set_coverage<'a>(&self, edges: impl Iterator<Item = Covered<'a>>) {
         let now = Instant::now();
-        for (detector, source, destination, counts) in edges {
+        for edge in edges {
+            let Covered {
+                detector,
+                source,
+                destination,
+                counts,
+                target,
+            } = edge;
             let Some(coverage) = counts.coverage() else {
                 continue;
             };
@@ -50,6 +68,12 @@ impl Metrics {
             ];
             if let Some(series) = self.masking_coverage.with(&labels, now) {
                 series.set(coverage);
+            }
+            let Some(target) = target else {
+                continue;
+            };
+            if let Some(series) = self.masking_target.with(&labels, now) {
+                series.set(target);
             }
         }
     }

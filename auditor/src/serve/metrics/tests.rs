@@ -174,10 +174,17 @@ fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
         ..Counts::default()
     };
     let none = Counts::default();
+    let covered = |detector, source, destination, counts, target| Covered {
+        detector,
+        source,
+        destination,
+        counts,
+        target,
+    };
     let edges = [
-        ("payment_card", &a, &b, &counts),
-        ("iban", &a, &b, &none),
-        ("iban", &b, &a, &counts),
+        covered("payment_card", &a, &b, &counts, Some(0.99)),
+        covered("iban", &a, &b, &none, Some(1.0)),
+        covered("iban", &b, &a, &counts, None),
     ];
     metrics.set_coverage(edges.into_iter());
     let status = Status {
@@ -196,6 +203,7 @@ fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
     for expected in [
         r#"auditor_masking_coverage_ratio{destination_kind="Deployment",destination_namespace="shop",destination_workload="b",detector="payment_card",source_kind="Deployment",source_namespace="shop",source_workload="a"} 0.75"#,
         r#"auditor_masking_coverage_ratio{destination_kind="other",destination_namespace="other",destination_workload="other",detector="iban",source_kind="other",source_namespace="other",source_workload="other"} 0.75"#,
+        r#"auditor_masking_coverage_target_ratio{destination_kind="Deployment",destination_namespace="shop",destination_workload="b",detector="payment_card",source_kind="Deployment",source_namespace="shop",source_workload="a"} 0.99"#,
         "auditor_masking_fields 5",
         "auditor_masking_failing 1",
         "auditor_masking_set_aside 0",
@@ -208,5 +216,83 @@ fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
         r#"auditor_drifts_total{kind="new_flow"} 0"#,
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let targets = line(&text, "auditor_masking_coverage_target_ratio{");
+    assert_eq!(
+        targets.len(),
+        1,
+        "no values and no target make no series: {targets:?}"
+    );
+}
+
+#[test]
+fn names_that_others_choose_fill_no_more_series_than_their_bounds() {
+    let metrics = metrics(3);
+    let names: Vec<String> = (0..1000).map(|number| format!("team-{number}/cards")).collect();
+    let policies = || names.iter().map(|name| (name.as_str(), "file", "loaded"));
+    for _ in 0..2 {
+        metrics.set_policies(policies());
+        metrics.set_runtimes(names.iter().map(|name| (name.as_str(), true)));
+    }
+    metrics.set_policies(policies().skip(500));
+    let text = metrics.render();
+    let loaded = line(&text, "auditor_policy_loaded{");
+    assert_eq!(loaded.len(), 2 * MOST_POLICIES);
+    let is_gone = |line: &&str| !line.contains("team-499/") && !line.contains("team-0/");
+    assert!(
+        loaded.iter().all(is_gone),
+        "those that are not in force any more go"
+    );
+    assert_eq!(line(&text, "auditor_runtime_up{").len(), MOST_RUNTIMES);
+}
+
+#[test]
+fn every_family_of_workloads_is_bounded_and_counts_what_found_no_room() {
+    use crate::masking::{Counts, Party};
+
+    let (metrics, most) = (metrics(3), 3);
+    let counts = Counts {
+        masked: 1,
+        ..Counts::default()
+    };
+    for number in 0..20 {
+        let mut observation = card();
+        observation.destination.workload.as_mut().unwrap().name = format!("shop-{number}");
+        metrics.value(
+            &observation,
+            Admission::Clear(Verdict::Violation),
+            Reporter::Source,
+        );
+        let party = Party {
+            namespace: "shop".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: format!("shop-{number}"),
+            external: false,
+        };
+        let covered = Covered {
+            detector: "iban",
+            source: &party,
+            destination: &party,
+            counts: &counts,
+            target: Some(0.9),
+        };
+        metrics.set_coverage([covered].into_iter());
+    }
+    let text = metrics.render();
+    for family in [
+        "leaks_total",
+        "last_leak_timestamp_seconds",
+        "values_total",
+        "masking_coverage_ratio",
+        "masking_coverage_target_ratio",
+    ] {
+        let series = line(&text, &format!("auditor_{family}{{"));
+        assert_eq!(series.len(), most + 1, "{text}");
+        let other = |line: &&&str| {
+            line.contains("source_workload=\"other\"") && line.contains("destination_workload=\"other\"")
+        };
+        assert_eq!(series.iter().filter(other).count(), 1, "{series:?}");
+        let overflow = format!("auditor_series_overflow_total{{metric=\"{family}\"}} 17");
+        assert_eq!(line(&text, &overflow).len(), 1, "{text}");
     }
 }

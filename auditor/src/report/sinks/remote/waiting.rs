@@ -7,7 +7,7 @@ use super::Settings;
 use crate::report::sinks::spool::{Record, Spool, SpoolError};
 
 /// Records in memory at which they are written without waiting for more.
-const MANY: usize = 256;
+pub(super) const MANY: usize = 256;
 /// Most records in memory, while the disk can not be written.
 const MOST: usize = 4096;
 /// Number of a record that is in memory only.
@@ -49,8 +49,8 @@ impl Waiting {
         })
     }
 
-    /// Takes one; true when it is time to [`Self::store`].
-    pub(super) fn push(&mut self, id: String, json: Vec<u8>) -> bool {
+    /// Takes one, to [`Self::store`] it.
+    pub(super) fn push(&mut self, id: String, json: Vec<u8>) {
         if let Some((_, waiting)) = self.unstored.iter_mut().find(|(other, _)| *other == id) {
             *waiting = json;
         } else if self.unstored.len() >= MOST {
@@ -58,7 +58,6 @@ impl Waiting {
         } else {
             self.unstored.push((id, json));
         }
-        self.unstored.len() >= MANY && !self.is_failing
     }
 
     pub(super) fn has_unstored(&self) -> bool {

@@ -140,7 +140,9 @@ proptest! {
             let mut replaced = 0;
             for (id, json) in &records {
                 if let Some((_, waiting)) = model.iter_mut().find(|(_, (other, _))| other == id) {
-                    waiting.1.clone_from(json);
+                    if revision(json) >= revision(&waiting.1) {
+                        waiting.1.clone_from(json);
+                    }
                     replaced += 1;
                 } else {
                     model.insert(next, (id.clone(), json.clone()));

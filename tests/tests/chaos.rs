@@ -1,0 +1,12 @@
+//! Three minutes in which everything around the daemon goes wrong.
+
+use std::time::Duration;
+
+use auditor_tests::chaos::Chaos;
+
+#[test]
+fn nothing_is_lost_doubled_or_leaked_while_everything_around_goes_wrong() -> anyhow::Result<()> {
+    let outcome = Chaos::start()?.run(Duration::from_secs(165), 3)?;
+    println!("{outcome}");
+    Ok(())
+}
