@@ -173,11 +173,10 @@ impl Glob {
         }
     }
 
-    /// A text that is in all that it matches; empty where there is none.
-    pub fn needle(&self) -> &str {
-        match &self.shape {
-            Shape::Exact(text) | Shape::Prefix(text) | Shape::Other(text) => text,
-        }
+    /// Texts each of which is in all that it matches: what is between wildcards.
+    pub fn needles(&self) -> Vec<String> {
+        let runs = self.tokens.split(|token| !matches!(token, Token::Literal(_)));
+        runs.map(literals).filter(|text| !text.is_empty()).collect()
     }
 
     /// How narrow it is.
@@ -279,12 +278,15 @@ impl fmt::Display for Glob {
 /// The longest run of characters that are given.
 fn longest(tokens: &[Token]) -> String {
     let runs = tokens.split(|token| !matches!(token, Token::Literal(_)));
-    let longest = runs.max_by_key(|run| run.len()).unwrap_or_default();
+    literals(runs.max_by_key(|run| run.len()).unwrap_or_default())
+}
+
+fn literals(tokens: &[Token]) -> String {
     let literal = |token: &Token| match token {
         Token::Literal(c) => Some(*c),
         _ => None,
     };
-    longest.iter().filter_map(literal).collect()
+    tokens.iter().filter_map(literal).collect()
 }
 
 fn is_separator(dialect: Dialect, c: char) -> bool {

@@ -55,8 +55,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "| rules | ns a detection, flows come again | each field is new | each sender is new | ms to read |"
     );
     println!("|---|---|---|---|---|");
-    for rules in [10, 100, 1000, 10_000] {
-        let text = policy(rules);
+    let mixed = [10, 100, 1000, 10_000].map(|rules| (rules, false));
+    for (rules, is_alike) in mixed.into_iter().chain([(1000, true)]) {
+        let text = policy(rules, is_alike);
         let mut reload = Vec::new();
         let mut policies = Policies::none();
         for _ in 0..arguments.repeat {
@@ -75,12 +76,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             rows.push(median(&mut times));
         }
         let reload = median(&mut reload);
+        let alike = if is_alike { " of fields that end alike" } else { "" };
         println!(
-            "| {rules} | {:.0} | {:.0} | {:.0} | {reload:.1} |",
+            "| {rules}{alike} | {:.0} | {:.0} | {:.0} | {reload:.1} |",
             rows[0], rows[1], rows[2]
         );
         if rules == 1000 {
-            met = rows[0].max(rows[1]) < JUDGE_GOAL && reload < RELOAD_GOAL;
+            met &= rows[0].max(rows[1]) < JUDGE_GOAL && (is_alike || reload < RELOAD_GOAL);
         }
     }
     println!(
@@ -137,8 +139,9 @@ fn read(text: &str) -> anyhow::Result<Policies> {
 }
 
 /// Rules as an installation has them: most about one workload, some about a namespace, a field or an
-/// operation, all about cards, so that the kind of data tells none apart.
-fn policy(rules: usize) -> String {
+/// operation, all about cards, so that the kind of data tells none apart. Or all about fields that end alike, which are those
+/// that are judged.
+fn policy(rules: usize, is_alike: bool) -> String {
     let mut text = String::from(
         "apiVersion: auditor.dev/v1alpha1\nkind: ClusterDataFlowPolicy\nmetadata: {name: made-up}\nspec:\n  rules:\n",
     );
@@ -147,6 +150,7 @@ fn policy(rules: usize) -> String {
         // Rules that are equally specific decide differently, so that conflicts have to be looked for.
         let action = if n / 10 % 2 == 0 { "allow" } else { "report" };
         let rule = match n % 10 {
+            _ if is_alike => format!("fields: ['$.new{n}*.card.number'], action: {action}"),
             0 => format!("from: namespace=team-{n}, action: {action}"),
             1 => format!("fields: ['$.*.debug{n}.**'], action: {action}"),
             2 => format!("to: 'external,host=*.partner{n}.example', action: {action}"),

@@ -172,7 +172,7 @@ impl Mounted {
 fn on_a_full_disk_counting_goes_on_and_all_is_written_once_there_is_room() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let disk = Mounted::start(&scratch, "size=4m")?;
-    disk.until("failing")?;
+    disk.until("full")?;
     let then = disk.counted();
     wait_for("counting to go on", PATIENCE, || {
         Ok((disk.counted() > then + RATE).then_some(()))
@@ -189,7 +189,7 @@ fn on_a_full_disk_counting_goes_on_and_all_is_written_once_there_is_room() -> an
 fn on_a_read_only_disk_counting_goes_on_and_all_is_written_afterwards() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let disk = Mounted::start(&scratch, "size=256m,ro")?;
-    disk.until("failing")?;
+    disk.until("read_only")?;
     let start = Instant::now();
     disk.remount("size=256m,rw")?;
     disk.until("kept")?;

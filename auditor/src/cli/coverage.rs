@@ -19,7 +19,7 @@ use crate::config::own_detectors;
 use crate::identity::selector::Selector;
 use crate::masking::coverage::{Coverage, Filter, View};
 use crate::masking::require::Requirement;
-use crate::masking::snapshot::Snapshot;
+use crate::masking::snapshot::{Merger, Snapshot, Twice};
 use crate::masking::{not_kept, store};
 
 /// How a redb database begins.
@@ -108,12 +108,34 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if inputs.is_empty() {
         inputs.push(&args.socket);
     }
-    let snapshots: Vec<Snapshot> = inputs.into_iter().map(read).collect::<Result<_, _>>()?;
-    let mut snapshot = Snapshot::merge(snapshots);
+    let mut snapshot = merged(&inputs)?;
     if let Some(earlier) = &args.since {
         snapshot = snapshot.since(&read(earlier)?);
     }
     show(args, &snapshot, &requirements, &mut io::stdout().lock())
+}
+
+/// All inputs as one.
+fn merged(inputs: &[&Path]) -> anyhow::Result<Snapshot> {
+    let mut merger = Merger::default();
+    for path in inputs {
+        let shown = path.display();
+        match merger.add(read(path)?) {
+            Ok(None) => (),
+            Ok(Some(other)) => {
+                let other = inputs[other].display();
+                let _ = writeln!(
+                    io::stderr(),
+                    "auditor coverage: {other} and {shown} are of one ledger: the newer counts"
+                );
+            }
+            Err(Twice { other }) => bail!(
+                "{} and {shown} hold the same ledger, and one of them others as well: leave one out",
+                inputs[other].display()
+            ),
+        }
+    }
+    Ok(merger.finish())
 }
 
 fn show(

@@ -219,6 +219,7 @@ pub(super) fn summary(
             })
             .collect(),
         other_operations: reporter.aggregator().other_operations(),
+        unknown_clients: reporter.aggregator().unknown_clients(),
         merged: Merged {
             other_end: Totals::get(&totals.other_end),
             passed_on: Totals::get(&totals.passed_on),

@@ -68,7 +68,7 @@ struct Check {
     #[command(flatten)]
     server: Server,
     /// Which rules match a flow, which decides and why: 'from=namespace=shop to=external
-    /// detector=payment_card', and if asked for operation=, field=, state=, encrypted=, same_host=
+    /// detector=payment_card', and if asked for operation=, field=, state=, encrypted=, same_host=, client=
     #[arg(long, value_name = "FLOW")]
     explain: Option<Query>,
     #[command(flatten)]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::Party;
 use super::clock::{Clock, later, millis};
@@ -68,6 +69,9 @@ pub struct Sighting<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Totals {
+    /// Of this ledger and no other, so that it counts once however often it is collected. Older files have none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// Watched time so far, ms.
     pub watched: u64,
     /// When the ledger began and was last written, Unix ms.
@@ -126,7 +130,10 @@ impl Book {
             limits,
             drift,
             clock: Clock::new(now),
-            totals: Totals::default(),
+            totals: Totals {
+                id: Uuid::now_v7().simple().to_string(),
+                ..Totals::default()
+            },
             index: Index::default(),
             slots: Vec::new(),
             free: Vec::new(),

@@ -48,13 +48,16 @@ pub struct Settings {
 pub struct Status {
     /// Why the ledger is not written now.
     pub failing: Option<String>,
+    /// The same in a word, as in the metric.
+    pub reason: Option<&'static str>,
     /// Where a file that could not be used went, in this run.
     pub set_aside: Option<PathBuf>,
     /// Failures so far, by their reason.
     pub failures: std::collections::BTreeMap<&'static str, u64>,
-    /// Transactions so far, and the size of the file, bytes.
+    /// Transactions so far, the size of the file, and what its disk has left, bytes.
     pub written: u64,
     pub bytes: u64,
+    pub room: Option<u64>,
 }
 
 impl Status {
@@ -257,11 +260,14 @@ impl Work {
 
     fn fails(&mut self, error: &StoreError) {
         self.store = None;
+        let room = store::room(&self.settings.path);
         let text = error.to_string();
         let mut is_new = false;
         self.status(|status| {
-            is_new = status.failing.as_ref() != Some(&text);
+            is_new = status.reason != Some(error.reason());
             status.failing = Some(text);
+            status.reason = Some(error.reason());
+            status.room = room;
             *status.failures.entry(error.reason()).or_default() += 1;
         });
         if is_new {
@@ -290,12 +296,13 @@ impl Work {
         match store.write(&batch, &traffic) {
             Ok(()) => {
                 self.wrote = Some(Instant::now());
-                let bytes = store.bytes();
+                let (bytes, room) = (store.bytes(), store::room(&self.settings.path));
                 let mut was_failing = false;
                 self.status(|status| {
                     was_failing = status.failing.take().is_some();
+                    status.reason = None;
                     status.written += 1;
-                    status.bytes = bytes;
+                    (status.bytes, status.room) = (bytes, room);
                 });
                 if was_failing {
                     tracing::warn!("the masking ledger is written again; nothing of it was lost");

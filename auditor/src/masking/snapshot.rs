@@ -5,6 +5,7 @@
 //! one that counts nothing twice.
 
 mod journal;
+mod merge;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _};
@@ -13,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Book;
 use super::book::Totals;
-use super::record::{Counts, Record};
+use super::record::Record;
 use super::row::{Field, Row};
 use super::store::{Stored, Traffic};
+pub use merge::{Merger, Twice};
 
 /// `schema` of the first line.
 pub const SCHEMA: &str = "auditor.masking/v1";
@@ -31,6 +33,9 @@ pub struct Header {
     pub schema: String,
     pub totals: Totals,
     pub traffic: Traffic,
+    /// Ids of the ledgers that it is made of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ledgers: Vec<String>,
     /// Of a journal: protected values are in it only where they were asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub journal: bool,
@@ -70,9 +75,11 @@ impl Snapshot {
     }
 
     fn with(totals: Totals, traffic: Traffic, rows: Vec<Row>) -> Self {
+        let id = Some(totals.id.clone()).filter(|id| !id.is_empty());
         Self {
             header: Header {
                 schema: SCHEMA.to_owned(),
+                ledgers: id.into_iter().collect(),
                 totals,
                 traffic,
                 journal: false,
@@ -142,58 +149,6 @@ impl Snapshot {
         self.header.traffic = self.header.traffic.beyond(&earlier.header.traffic);
         self
     }
-
-    /// Several nodes as one. What the receiver's node counts and the sender's may have counted, too,
-    /// is left out: of one node all counts, of several the sum of what senders' nodes count, with
-    /// what is beyond that of each receiver's.
-    pub fn merge(all: Vec<Self>) -> Self {
-        let mut merged = Self::with(Totals::default(), Traffic::default(), Vec::new());
-        let is_one = all.len() == 1;
-        let mut rows: HashMap<Field, Vec<Row>> = HashMap::new();
-        for snapshot in all {
-            let (totals, own) = (&mut merged.header.totals, &snapshot.header.totals);
-            totals.watched = totals.watched.max(own.watched);
-            totals.began = match totals.began {
-                0 => own.began,
-                began if own.began == 0 => began,
-                began => began.min(own.began),
-            };
-            totals.wall = totals.wall.max(own.wall);
-            totals.observed = totals.observed.saturating_add(own.observed);
-            totals.expired = totals.expired.saturating_add(own.expired);
-            totals.evicted = totals.evicted.saturating_add(own.evicted);
-            totals.edges_lost = totals.edges_lost.saturating_add(own.edges_lost);
-            totals.untold = totals.untold.saturating_add(own.untold);
-            merged.header.traffic.add(&snapshot.header.traffic);
-            merged.header.journal |= snapshot.header.journal;
-            for row in snapshot.rows {
-                rows.entry(row.field.clone()).or_default().push(row);
-            }
-        }
-        for (_, of_nodes) in rows {
-            merged.rows.extend(one(of_nodes, is_one));
-        }
-        merged.rows.sort_by(|a, b| a.field.cmp(&b.field));
-        merged
-    }
-}
-
-fn one(rows: Vec<Row>, is_one: bool) -> Option<Row> {
-    let mut sent = Counts::default();
-    rows.iter().for_each(|row| sent.add(&row.record.sent));
-    let mut received = Counts::default();
-    for row in &rows {
-        let elsewhere = sent.beyond(&row.record.sent);
-        let known = if is_one { Counts::default() } else { elsewhere };
-        received.add(&row.record.received.beyond(&known));
-    }
-    let mut rows = rows.into_iter();
-    let mut first = rows.next()?;
-    for row in rows {
-        first.record.stretch(&row.record);
-    }
-    (first.record.sent, first.record.received) = (sent, received);
-    Some(first)
 }
 
 /// The next line that is not empty; false at the end.

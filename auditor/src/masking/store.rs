@@ -10,6 +10,7 @@
 //! a row is left alone when it is read, and what is missing has its default, so that additions need no
 //! new format. An older format is read, and written as the current one with the first batch.
 
+mod error;
 mod traffic;
 
 use std::fs::{File, OpenOptions};
@@ -28,6 +29,7 @@ use serde::Serialize;
 use super::Row;
 use super::book::{Batch, Totals};
 use super::edge::Edge;
+pub use error::{REASONS, StoreError, room};
 pub use traffic::{Bytes, Traffic};
 
 /// The format that is written.
@@ -42,56 +44,6 @@ const LARGEST: u64 = 1 << 30;
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 const FIELDS: TableDefinition<'_, u64, &str> = TableDefinition::new("fields");
 const EDGES: TableDefinition<'_, u64, &str> = TableDefinition::new("edges");
-
-/// Why the file can not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("{0}: the file is damaged: {1}")]
-    Corrupt(PathBuf, String),
-    #[error("{0} is of format {1}, which a newer auditor wrote; this one reads up to {FORMAT}")]
-    Newer(PathBuf, u64),
-    #[error(
-        "{0} is in use by another process: ask the daemon through its socket, or copy the file once it ended"
-    )]
-    InUse(PathBuf),
-    #[error("{0}: {1}")]
-    Io(PathBuf, String),
-}
-
-impl StoreError {
-    /// Whether the file is to be set aside, as it will not get better.
-    pub const fn is_of_the_file(&self) -> bool {
-        matches!(self, Self::Corrupt(..) | Self::Newer(..))
-    }
-
-    /// For the metric.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Corrupt(..) => "corrupt",
-            Self::Newer(..) => "newer",
-            Self::InUse(..) => "in_use",
-            Self::Io(..) => "io",
-        }
-    }
-
-    fn of(path: &Path, error: redb::Error) -> Self {
-        let path = path.to_owned();
-        match error {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse(path),
-            redb::Error::Io(error) if is_about_content(&error) => Self::Corrupt(path, error.to_string()),
-            error @ (redb::Error::Io(_) | redb::Error::PreviousIo) => Self::Io(path, error.to_string()),
-            error => Self::Corrupt(path, error.to_string()),
-        }
-    }
-}
-
-/// A file that is too short, or whose beginning is no database's.
-fn is_about_content(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-    )
-}
 
 /// What a file holds.
 #[derive(Debug, Default)]
@@ -118,7 +70,7 @@ impl Store {
     /// # Errors
     /// When it can not be opened or written, is damaged, or of a newer format.
     pub fn open(path: &Path) -> Result<(Self, Stored), StoreError> {
-        let io = |error: &io::Error| StoreError::Io(path.to_owned(), error.to_string());
+        let io = |error: io::Error| StoreError::io(path, &error);
         guarded(path, || {
             let file = OpenOptions::new()
                 .read(true)
@@ -128,8 +80,8 @@ impl Store {
                 .mode(0o600)
                 .custom_flags(libc::O_NOFOLLOW)
                 .open(path)
-                .map_err(|error| io(&error))?;
-            let inode = file.metadata().map_err(|error| io(&error))?.ino();
+                .map_err(io)?;
+            let inode = file.metadata().map_err(io)?.ino();
             let backend = FileBackend::new(file).map_err(|error| StoreError::of(path, error.into()))?;
             let mut database = Database::builder()
                 .set_cache_size(CACHE)
@@ -221,7 +173,7 @@ impl Store {
 /// As [`Store::open`], and when there is no such file.
 pub fn read(path: &Path) -> Result<Stored, StoreError> {
     guarded(path, || {
-        let io = |error: io::Error| StoreError::Io(path.to_owned(), error.to_string());
+        let io = |error: io::Error| StoreError::io(path, &error);
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.len() == 0 {
             return Err(StoreError::Corrupt(path.to_owned(), "it is empty".to_owned()));
@@ -236,7 +188,7 @@ pub fn read(path: &Path) -> Result<Stored, StoreError> {
 }
 
 fn in_memory(path: &Path) -> Result<Database, StoreError> {
-    let io = |error: io::Error| StoreError::Io(path.to_owned(), error.to_string());
+    let io = |error: io::Error| StoreError::io(path, &error);
     let length = std::fs::metadata(path).map_err(io)?.len();
     if length > LARGEST {
         let why = format!("it has {length} bytes and was not closed: start the daemon with it once");

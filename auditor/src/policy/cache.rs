@@ -12,6 +12,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
+use super::client::is_asked;
 use super::compile::{Policies, is_claimed};
 use super::fields::{Found, Places};
 use super::{Flow, Judged, verdict};
@@ -88,6 +89,10 @@ impl Cache {
         write(&mut self.text, flow.operation);
         let place = self.text.len();
         write(&mut self.text, flow.field);
+        if policies.asks_client {
+            write(&mut self.text, flow.client);
+            self.text.push(u8::from(is_asked(flow)));
+        }
         let key = self.hash(self.text.len());
         if let Some(answer) = self.answers.get(&key) {
             return answer.clone();

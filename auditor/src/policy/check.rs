@@ -98,6 +98,11 @@ fn said(rule: &CompiledRule) -> String {
         super::model::Encrypted::Any => (),
         encrypted => text += &format!(" with encryption {}", encrypted.name()),
     }
+    if let Some(client) = &rule.client {
+        let ids: Vec<String> = client.ids.iter().map(ToString::to_string).collect();
+        let unknown = client.unknown.name();
+        text += &format!(" with client {} (if unknown: {unknown})", ids.join(" or "));
+    }
     text
 }
 

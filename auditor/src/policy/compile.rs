@@ -43,6 +43,8 @@ pub struct Policies {
     pub(super) asked: BTreeSet<(Key, String)>,
     /// Whether some rule asks for external ends.
     pub(super) asks_external: bool,
+    /// Whether some rule asks for the client's certificate.
+    pub(super) asks_client: bool,
     /// Whether some rule is of a namespace.
     pub(super) has_namespaces: bool,
     /// What holds where no rule decides: a violation, or nothing between ends that are one.
@@ -80,6 +82,7 @@ impl Policies {
             states: States::default(),
             asked: BTreeSet::new(),
             asks_external: false,
+            asks_client: false,
             has_namespaces: false,
             anchored: HashMap::new(),
             unanchored: Vec::new(),
@@ -189,6 +192,7 @@ impl Policies {
         self.fields = Fields::of(&self.rules);
         for (number, rule) in (0..).zip(&self.rules) {
             self.has_namespaces |= rule.namespace.is_some();
+            self.asks_client |= rule.client.is_some();
             for selector in [&rule.from, &rule.to] {
                 let asked = selector.asks().map(|(key, label)| (key, label.to_owned()));
                 self.asked.extend(asked);
@@ -308,6 +312,7 @@ fn version<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
             lists.into_iter().for_each(|list| list.sort());
             rule.operations.sort();
             rule.fields.sort();
+            rule.transport.client.sort();
             rule.states.sort();
         }
         serde_json::to_string(&document).unwrap_or_default()

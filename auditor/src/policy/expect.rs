@@ -14,7 +14,7 @@ use super::model::ApiVersion;
 use super::query::Query;
 use super::{Judged, judge};
 use crate::detect::Severity;
-use crate::report::finding::Verdict;
+use crate::report::finding::{ClientIdentity, Verdict};
 
 /// One test file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Expectation {
     pub rule: Option<String>,
     pub severity: Option<Severity>,
     pub kind: Option<ExpectedKind>,
+    /// What is known of a client that the rule asks for.
+    pub client: Option<ClientIdentity>,
     /// Whether it makes a finding.
     pub finding: Option<bool>,
 }
@@ -159,6 +161,11 @@ impl Expectation {
                 false => ExpectedKind::Leak,
             };
             differs("kind", lower(expected), lower(found));
+        }
+        if let Some(expected) = self.client {
+            let found = judged.and_then(|judged| judged.policy.client);
+            let found = found.map_or_else(|| "not asked for".to_owned(), lower);
+            differs("client", lower(expected), found);
         }
         if let Some(expected) = self.finding {
             let found = judged.is_some_and(|judged| !judged.silent);

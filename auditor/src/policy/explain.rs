@@ -11,7 +11,7 @@ use super::compile::Policies;
 use super::query::Query;
 use super::rule::{CompiledRule, Specificity};
 use super::{Judged, judge};
-use crate::report::finding::{Action, Verdict};
+use crate::report::finding::{Action, ClientIdentity, Verdict};
 
 /// The answer to one question.
 #[derive(Clone, Debug, Serialize)]
@@ -112,6 +112,14 @@ fn why(valid: &[&CompiledRule], judged: Option<&Judged>) -> String {
     if judged.plaintext {
         why += "; it requires encryption, which this flow lacks";
     }
+    why += match judged.policy.client {
+        None => "",
+        Some(ClientIdentity::Verified) => "; the client's certificate is one that it requires",
+        Some(ClientIdentity::Other) => "; it requires another client than the certificate names",
+        Some(ClientIdentity::Unknown) => {
+            "; it requires a client with a certificate, and who the client is, is not known (client= says it here)"
+        }
+    };
     why
 }
 

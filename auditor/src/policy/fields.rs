@@ -1,10 +1,12 @@
 //! Which rules are about a field, without asking each of them.
 //!
-//! Goes in: rules, and the path of a field. Comes out: the first rule of a [`Place`] that decides about it. Patterns of
-//! fields are known by the longest text that is in all they match. One pass over the path finds those texts, whatever
-//! their number, and only rules with one of them are asked. It decides nothing else than asking all would.
+//! Goes in: rules, and the path of a field. Comes out: the first rule of a [`Place`] that decides about it. A pattern of
+//! fields is known by a text that is in all it matches: of several the one that the fewest rules have, so that a text such
+//! as `.card` leads to no more of them than it must. One pass over the path finds those texts, whatever their number, and
+//! only rules with one of them are asked. It decides nothing else than asking all would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use super::Flow;
 use super::compile::Policies;
 use super::rule::CompiledRule;
+use crate::glob::Glob;
 
 /// Most bytes of all texts together; rules beyond are asked one by one.
 const MOST_BYTES: usize = 1 << 20;
@@ -71,18 +74,23 @@ impl Found {
 impl Fields {
     /// Rules are numbered from 0 on.
     pub(super) fn of(rules: &[CompiledRule]) -> Self {
-        let mut by_text: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        let mut by_text: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
         let mut told = Vec::new();
         let mut bytes = 0;
+        let shared = shared(rules);
         for (number, rule) in (0..).zip(rules) {
-            let texts = rule.fields.iter().map(|glob| glob.needle());
-            bytes += texts.clone().map(str::len).sum::<usize>();
-            let is_told = !rule.fields.is_empty() && texts.clone().all(|text| !text.is_empty());
-            if !is_told || bytes > MOST_BYTES {
+            let texts = rule.fields.iter().map(|glob| rarest(glob.needles(), &shared));
+            let Some(texts) = texts.collect::<Option<Vec<String>>>() else {
+                continue;
+            };
+            bytes += texts.iter().map(String::len).sum::<usize>();
+            if texts.is_empty() || bytes > MOST_BYTES {
                 continue;
             }
             told.push(number);
-            texts.for_each(|text| _ = by_text.entry(text).or_default().insert(number));
+            for text in texts {
+                by_text.entry(text).or_default().insert(number);
+            }
         }
         let kind = if bytes <= FEW_BYTES {
             AhoCorasickKind::DFA
@@ -140,6 +148,21 @@ impl Fields {
     }
 }
 
+/// By text between wildcards: how many patterns have it.
+fn shared(rules: &[CompiledRule]) -> HashMap<String, u32> {
+    let mut shared = HashMap::new();
+    for text in rules.iter().flat_map(|rule| &rule.fields).flat_map(Glob::needles) {
+        *shared.entry(text).or_default() += 1;
+    }
+    shared
+}
+
+/// That text which the fewest patterns have, of several the longest.
+fn rarest(texts: Vec<String>, shared: &HashMap<String, u32>) -> Option<String> {
+    let rank = |text: &String| (shared.get(text).copied(), Reverse(text.len()));
+    texts.into_iter().min_by_key(rank)
+}
+
 impl Places {
     /// The number of the rule that decides about a flow.
     pub(super) fn decide(
@@ -185,14 +208,14 @@ impl Place {
                 if !found.is_new(text) {
                     continue;
                 }
-                for &number in &rules[text] {
-                    if !can_win(number, first) {
-                        break;
-                    }
-                    if self.told.binary_search(&number).is_ok() && matches(number) {
-                        first = Some(number);
-                    }
-                }
+                // Those that are in both lists: the shorter one is gone through.
+                let (short, long) = match &rules[text] {
+                    rules if rules.len() < self.told.len() => (&**rules, &*self.told),
+                    rules => (&*self.told, &**rules),
+                };
+                let mut better = short.iter().copied().take_while(|number| can_win(*number, first));
+                let is_it = |number: &u32| long.binary_search(number).is_ok() && matches(*number);
+                first = better.find(is_it).or(first);
             }
         }
         first.map(|number| number as usize)

@@ -13,6 +13,7 @@
 pub mod admission;
 mod cache;
 pub mod check;
+pub(crate) mod client;
 pub mod compile;
 pub mod expect;
 pub mod explain;
@@ -59,6 +60,8 @@ pub struct Flow<'a> {
     pub encrypted: bool,
     /// The bytes did not leave the host.
     pub same_host: bool,
+    /// SPIFFE id of the client, of a certificate that was verified; `None` where that is not known.
+    pub client: Option<&'a str>,
 }
 
 /// What policy says about a value.
@@ -83,6 +86,7 @@ impl Judged {
                 rule: None,
                 action: None,
                 verdict,
+                client: None,
             },
             plaintext: false,
             silent: false,
@@ -123,6 +127,7 @@ impl Judge {
             state: observation.detection.state,
             encrypted,
             same_host: !encrypted && naming::same_host(&observation.source, &observation.destination),
+            client: client::verified(&observation.source, &observation.destination),
         };
         self.judge_flow(&flow, now)
     }

@@ -194,18 +194,47 @@ impl Data {
 
 /// What is asked of the connection. A value that a rule decides about is a violation where this
 /// does not hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transport {
     /// `required`: encrypted where the bytes may have left the host; `everywhere`: on one host, too.
     #[serde(default)]
     #[schemars(schema_with = "schema::encrypted")]
     pub encrypted: Encrypted,
+    /// Patterns of SPIFFE ids, one of which the certificate of the client has to have; encryption is required then, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "entries")]
+    #[schemars(schema_with = "schema::patterns")]
+    pub client: Vec<OperationPattern>,
+    /// Where it is not known who the client is: `allow`, if not given, or `report`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::unknown_client")]
+    pub unknown_client: Option<UnknownClient>,
 }
 
 impl Transport {
     fn is_free(&self) -> bool {
-        self.encrypted == Encrypted::Any
+        *self == Self::default()
+    }
+}
+
+/// What becomes of a value whose client is not known, where a rule asks for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownClient {
+    /// As the rule says, and it is counted.
+    #[default]
+    Allow,
+    /// It is a violation.
+    Report,
+}
+
+impl UnknownClient {
+    /// As in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Report => "report",
+        }
     }
 }
 

@@ -37,9 +37,12 @@ pub struct Query {
     /// The bytes do not leave the host.
     #[serde(default)]
     pub same_host: bool,
+    /// SPIFFE id of the client, of a certificate that was verified.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "detector",
     "from",
     "to",
@@ -48,6 +51,7 @@ const KEYS: [&str; 8] = [
     "state",
     "encrypted",
     "same_host",
+    "client",
 ];
 
 /// Why a question cannot be read.
@@ -81,6 +85,7 @@ impl Query {
             state: self.state,
             encrypted: self.encrypted,
             same_host: self.same_host || naming::same_host(&self.from, &self.to),
+            client: self.client.as_deref(),
         }
     }
 }
@@ -127,6 +132,7 @@ impl Query {
             state: State::Clear,
             encrypted: true,
             same_host: false,
+            client: None,
         };
         for (key, value) in parts {
             let wrong = |message: String| QueryError::Value { key, message };
@@ -140,6 +146,7 @@ impl Query {
                     query.state =
                         serde_json::from_value(value.into()).map_err(|error| wrong(error.to_string()))?;
                 }
+                "client" => query.client = Some(value),
                 "encrypted" => query.encrypted = flag(&value).map_err(wrong)?,
                 _ => query.same_host = flag(&value).map_err(wrong)?,
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compile::Policies;
 use super::query::Described;
-use super::{Flow, judge};
+use super::{Flow, client, judge};
 use crate::detect::State;
 use crate::report::finding::{End, Kind, PolicyVerdict};
 use crate::report::naming;
@@ -157,6 +157,7 @@ fn judged(policies: &Policies, finding: Line, now: Timestamp) -> Last {
         state: finding.state,
         encrypted,
         same_host: !encrypted && naming::same_host(&finding.source, &finding.destination),
+        client: client::verified(&finding.source, &finding.destination),
     };
     let after = judge(policies, &flow, now);
     let mut example = format!(
@@ -165,7 +166,11 @@ fn judged(policies: &Policies, finding: Line, now: Timestamp) -> Last {
         Described(&finding.destination),
         finding.detector
     );
-    for (key, value) in [("operation", flow.operation), ("field", flow.field)] {
+    for (key, value) in [
+        ("operation", flow.operation),
+        ("field", flow.field),
+        ("client", flow.client),
+    ] {
         if let Some(value) = value {
             example += &format!(" {key}={value}");
         }

@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 
-use super::model::{Action, Data, Encrypted, Rule};
+use super::client::{ClientRule, is_asked};
+use super::model::{Action, Data, Encrypted, Rule, UnknownClient};
 use super::names::{DetectorSet, Names};
 use super::{Flow, Judged};
 use crate::detect::{Severity, State};
@@ -55,6 +56,8 @@ pub struct CompiledRule {
     pub fields: Vec<Glob>,
     pub states: States,
     pub encrypted: Encrypted,
+    /// What it asks of the client's certificate.
+    pub(super) client: Option<ClientRule>,
     pub severity: Option<Severity>,
     pub action: Action,
     pub until: Option<Date>,
@@ -127,6 +130,12 @@ impl CompiledRule {
         }
         let states = States::of(&rule.states);
         check_action(rule, problems);
+        if rule.transport.unknown_client.is_some() && rule.transport.client.is_empty() {
+            problems.push(
+                "transport: unknown_client: belongs to client: with patterns of SPIFFE ids; [\"*\"] means any"
+                    .to_owned(),
+            );
+        }
         let from = match owner.namespace {
             Some(namespace) => rule.from.clone().within(namespace.clone()),
             None => rule.from.clone(),
@@ -138,7 +147,13 @@ impl CompiledRule {
             fields: widest(&fields),
             states: ALL_STATES.len() - states.each().count(),
         };
-        let outcomes = [false, true].map(|broken| Arc::new(judged(rule, owner, broken)));
+        let outcomes = [false, true].map(|plaintext| Arc::new(judged(rule, owner, plaintext, plaintext)));
+        let client = ClientRule::of(&rule.transport, |is_broken| judged(rule, owner, is_broken, false));
+        let encrypted = match rule.transport.encrypted {
+            // Nobody shows a certificate without.
+            Encrypted::Any if client.is_some() => Encrypted::Required,
+            encrypted => encrypted,
+        };
         Self {
             policy: owner.policy.to_owned(),
             name: rule.name.as_str().to_owned(),
@@ -152,7 +167,8 @@ impl CompiledRule {
             operations,
             fields,
             states,
-            encrypted: rule.transport.encrypted,
+            encrypted,
+            client,
             severity: rule.severity,
             action: rule.action,
             until: rule.until,
@@ -179,8 +195,9 @@ impl CompiledRule {
     }
 
     /// What it decides, apart from its name: two rules that differ in it can conflict.
-    pub fn outcome(&self) -> (Action, Option<Severity>, Encrypted) {
-        (self.action, self.severity, self.encrypted)
+    pub fn outcome(&self) -> Outcome<'_> {
+        let client = self.client.as_ref().map(|client| (&*client.ids, client.unknown));
+        (self.action, self.severity, self.encrypted, client)
     }
 
     /// Whether it is about this kind of data.
@@ -224,16 +241,28 @@ impl CompiledRule {
             Encrypted::Required => !flow.encrypted && !flow.same_host,
             Encrypted::Everywhere => !flow.encrypted,
         };
-        &self.outcomes[usize::from(broken)]
+        match &self.client {
+            Some(client) if !broken && is_asked(flow) => client.judge(flow.client),
+            _ => &self.outcomes[usize::from(broken)],
+        }
     }
 }
+
+/// What a rule decides: action, severity, encryption, and the ids that clients have to have.
+pub type Outcome<'a> = (
+    Action,
+    Option<Severity>,
+    Encrypted,
+    Option<(&'a [Glob], UnknownClient)>,
+);
 
 fn holds(patterns: &[Glob], text: Option<&str>) -> bool {
     patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|glob| glob.matches(text)))
 }
 
-fn judged(rule: &Rule, owner: &Owner<'_>, plaintext: bool) -> Judged {
-    let allowed = !plaintext && rule.action != Action::Report;
+/// `is_broken`: the transport is not as it asks for, `plaintext`: not encrypted.
+fn judged(rule: &Rule, owner: &Owner<'_>, is_broken: bool, plaintext: bool) -> Judged {
+    let allowed = !is_broken && rule.action != Action::Report;
     Judged {
         policy: PolicyVerdict {
             name: Some(owner.policy.to_owned()),
@@ -245,9 +274,10 @@ fn judged(rule: &Rule, owner: &Owner<'_>, plaintext: bool) -> Judged {
             } else {
                 Verdict::Violation
             },
+            client: None,
         },
         plaintext,
-        silent: rule.action == Action::Count && !plaintext,
+        silent: rule.action == Action::Count && !is_broken,
         severity: rule.severity,
     }
 }

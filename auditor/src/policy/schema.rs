@@ -14,7 +14,7 @@ use kube::{CustomResource, CustomResourceExt as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::model::{Encrypted, LONGEST_NAME, MOST_ENTRIES, Rule};
+use super::model::{Encrypted, LONGEST_NAME, MOST_ENTRIES, Rule, UnknownClient};
 use super::rule::ALL_STATES;
 use crate::glob;
 use crate::identity::selector;
@@ -191,6 +191,10 @@ pub(super) fn action(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn encrypted(_: &mut SchemaGenerator) -> Schema {
     one_of(&[Encrypted::Any, Encrypted::Required, Encrypted::Everywhere].map(Encrypted::name))
+}
+
+pub(super) fn unknown_client(_: &mut SchemaGenerator) -> Schema {
+    one_of(&[UnknownClient::Allow, UnknownClient::Report].map(UnknownClient::name))
 }
 
 pub(super) fn day(_: &mut SchemaGenerator) -> Schema {

@@ -1,4 +1,5 @@
 mod admitted;
+mod client;
 mod errors;
 mod order;
 mod reload;

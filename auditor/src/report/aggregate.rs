@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::finding::{End, Finding, Flow, Kind, Verdict};
+use super::finding::{ClientIdentity, End, Finding, Flow, Kind, Verdict};
 use super::naming::Name;
 use super::observation::{Observation, bounded, rfc3339};
 use super::operations::Operations;
@@ -95,6 +95,7 @@ pub struct Aggregator {
     unsent: usize,
     evicted: u64,
     low_confidence: u64,
+    unknown_clients: u64,
     values: BTreeMap<(&'static str, State), u64>,
     tallies: BTreeMap<(&'static str, &'static str), FindingTally>,
 }
@@ -122,6 +123,7 @@ struct Key {
     state: State,
     verdict: Option<Verdict>,
     plaintext: bool,
+    client: Option<ClientIdentity>,
 }
 
 impl Aggregator {
@@ -143,6 +145,7 @@ impl Aggregator {
             unsent: 0,
             evicted: 0,
             low_confidence: 0,
+            unknown_clients: 0,
             values: BTreeMap::new(),
             tallies: BTreeMap::new(),
         }
@@ -164,6 +167,10 @@ impl Aggregator {
             .entry((observation.detection.detector, state))
             .or_default() += 1;
         let judged = self.judge.judge(&observation, now);
+        let is_unknown = judged
+            .as_ref()
+            .is_some_and(|judged| judged.policy.client == Some(ClientIdentity::Unknown));
+        self.unknown_clients += u64::from(is_unknown);
         let verdict = judged.as_ref().map(|judged| judged.policy.verdict);
         let admission = match verdict {
             Some(verdict) if state == State::Clear => Admission::Clear(verdict),
@@ -214,6 +221,11 @@ impl Aggregator {
     /// Values reported under `{other}`, as their service has too many operations.
     pub fn other_operations(&self) -> u64 {
         self.operations.others()
+    }
+
+    /// Values of clients that were not known where a rule asks for one.
+    pub fn unknown_clients(&self) -> u64 {
+        self.unknown_clients
     }
 
     /// Detections dropped because they are below the confidence asked for.
@@ -411,6 +423,7 @@ impl Key {
             state: observation.detection.state,
             verdict: judged.map(|judged| judged.policy.verdict),
             plaintext: judged.is_some_and(|judged| judged.plaintext),
+            client: judged.and_then(|judged| judged.policy.client),
         }
     }
 }

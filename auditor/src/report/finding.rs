@@ -379,6 +379,21 @@ pub struct PolicyVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     pub verdict: Verdict,
+    /// Of a rule that asks for the client's certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientIdentity>,
+}
+
+/// What is known of a client that a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientIdentity {
+    /// A proxy verified a certificate with an id that the rule means.
+    Verified,
+    /// It verified one with another id.
+    Other,
+    /// Nobody said.
+    Unknown,
 }
 
 /// What a rule of policy says is to be done with a value.

@@ -30,6 +30,7 @@ fn finding() -> Finding {
         rule: None,
         action: None,
         verdict: Verdict::Violation,
+        client: None,
     };
     card().into_finding(id, Some(policy), Timestamp::now())
 }
@@ -54,6 +55,7 @@ fn full() -> Finding {
         rule: Some("r".into()),
         action: Some(Action::Allow),
         verdict: Verdict::Allowed,
+        client: Some(ClientIdentity::Unknown),
     });
     finding.source = Some(End {
         workload: Some(Workload {

@@ -37,6 +37,8 @@ pub struct Summary {
     pub protocols: Vec<ProtocolTally>,
     /// Values reported under `{other}`, as their service has too many operations.
     pub other_operations: u64,
+    /// Values of clients that were not known where a rule of policy requires a client's certificate.
+    pub unknown_clients: u64,
     /// Sightings of values that count once with another one.
     pub merged: Merged,
     /// What is known of the fields of protobuf messages.
@@ -259,6 +261,13 @@ impl Summary {
                 self.other_operations
             );
         }
+        if self.unknown_clients > 0 {
+            let _ = writeln!(
+                out,
+                "  {} values of clients that are not known, where policy requires their certificate",
+                self.unknown_clients
+            );
+        }
         for loss in &self.events_lost {
             let _ = writeln!(
                 out,
@@ -461,6 +470,7 @@ pub(crate) mod tests {
                 },
             ],
             other_operations: 3,
+            unknown_clients: 4,
             merged: Merged {
                 other_end: 5,
                 passed_on: 8,

@@ -59,6 +59,7 @@ pub struct Metrics {
     protocol_bytes: IntCounterVec,
     protocol_lost_sync: IntCounterVec,
     other_operations: IntCounterVec,
+    unknown_clients: IntCounterVec,
     merged: IntCounterVec,
     descriptors: IntCounterVec,
     attach: IntCounterVec,
@@ -87,6 +88,7 @@ pub struct Metrics {
     masking_lost: IntCounterVec,
     masking_failing: IntGaugeVec,
     masking_set_aside: IntGaugeVec,
+    masking_room: IntGaugeVec,
     masking_failures: IntCounterVec,
     drifts: IntCounterVec,
     scan_seconds: Histogram,
@@ -210,6 +212,12 @@ impl Metrics {
                 "protocol_lost_sync_total",
                 "Times the place in the messages of a protocol was lost.",
                 &["protocol"],
+            )?,
+            unknown_clients: counter(
+                r,
+                "policy_unknown_clients_total",
+                "Values of clients that were not known where a rule of policy requires a client's certificate.",
+                &[],
             )?,
             other_operations: counter(
                 r,
@@ -360,6 +368,12 @@ impl Metrics {
                 "1 when this run set aside a file of the masking ledger that could not be used.",
                 &[],
             )?,
+            masking_room: gauge(
+                r,
+                "masking_disk_free_bytes",
+                "What the disk of the masking ledger has left, when it was written or could not be.",
+                &[],
+            )?,
             masking_failures: counter(
                 r,
                 "masking_failures_total",
@@ -448,6 +462,12 @@ impl Metrics {
     pub fn other_operations_so_far(&self, total: u64) {
         let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
         raise(&self.other_operations, &[], total);
+    }
+
+    /// Values so far of clients that were not known where a rule asks for one.
+    pub fn unknown_clients_so_far(&self, total: u64) {
+        let _one_at_a_time = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        raise(&self.unknown_clients, &[], total);
     }
 
     /// Sightings so far that count once with another one (`other_end`, `passed_on`).

@@ -5,7 +5,7 @@
 
 use auditor::masking::coverage::{Coverage, Filter};
 use auditor::masking::require::Requirement;
-use auditor::masking::snapshot::Snapshot;
+use auditor::masking::snapshot::{Merger, Snapshot};
 
 pub fn run(input: &[u8]) {
     let cut = input.iter().position(|byte| *byte == 0).unwrap_or(input.len());
@@ -24,8 +24,14 @@ pub fn run(input: &[u8]) {
     };
     let mut written = Vec::new();
     snapshot.write(&mut written).unwrap();
-    let merged = Snapshot::merge(vec![snapshot.clone(), snapshot.clone()]);
-    let alone = Snapshot::merge(vec![snapshot]);
+    let merge = |all: &[&Snapshot]| {
+        let mut merger = Merger::default();
+        for one in all {
+            merger.add((*one).clone()).unwrap();
+        }
+        merger.finish()
+    };
+    let (merged, alone) = (merge(&[&snapshot, &snapshot]), merge(&[&snapshot]));
     assert!(merged.rows.len() == alone.rows.len());
     if let Ok(requirement) = requirement {
         let answer = requirement.judge(&alone.rows, &alone.header.traffic);

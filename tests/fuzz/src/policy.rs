@@ -42,6 +42,7 @@ pub fn run(input: &[u8]) {
             state: example.state,
             encrypted: true,
             same_host: false,
+            client: None,
         };
         // One of the two, or one that is more specific, decides.
         let decides = policies.decide(&flow, now).expect("two rules match");

@@ -1,7 +1,7 @@
 //! Fills a masking ledger as fast as it is told, for tests that kill it: masking_writer FILE FIELDS A_SECOND.
 //!
 //! Says ten times a second how many values it has counted in its life, after how many milliseconds, and how the file
-//! is kept. On a line of its input it writes for the last time, says "finished" and waits for the end of its input.
+//! is kept or why it is not. On a line of its input it writes for the last time, says "finished" and waits for the end of its input.
 
 use std::{
     io::{Write as _, stdin, stdout},
@@ -67,7 +67,8 @@ fn main() -> anyhow::Result<()> {
         drop(book);
         if said.elapsed() >= Duration::from_millis(100) {
             said = Instant::now();
-            let word = keeper.status().word();
+            let status = keeper.status();
+            let word = status.reason.unwrap_or(status.word());
             writeln!(stdout(), "{counted} {} {word}", start.elapsed().as_millis())?;
         }
         if counted >= due {

@@ -26,6 +26,7 @@ pub(super) fn judged(policies: &Policies, occurrence: &Occurrence) -> Option<Arc
         state: detection.state,
         encrypted: true,
         same_host: true,
+        client: None,
     };
     policy::judge(policies, &flow, Timestamp::now())
 }

@@ -70,6 +70,9 @@ impl Book {
     pub(in crate::masking) fn load(&mut self, rows: Vec<Row>, edges: Vec<Edge>, totals: Totals) {
         self.clock.resume(totals.watched, totals.wall);
         let own = &mut self.totals;
+        if !totals.id.is_empty() {
+            own.id = totals.id;
+        }
         if own.observed == 0 || totals.observed > 0 && totals.began < own.began {
             own.began = totals.began;
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::detect::State;
+use crate::masking::record::Counts;
 use crate::masking::tests::{Bench, seen};
 
 fn node(sent: u64, received: u64) -> Snapshot {
@@ -10,6 +11,14 @@ fn node(sent: u64, received: u64) -> Snapshot {
     record.sent.clear = sent;
     record.received.clear = received;
     snapshot
+}
+
+fn merge(all: Vec<Snapshot>) -> Snapshot {
+    let mut merger = Merger::default();
+    for snapshot in all {
+        assert_eq!(merger.add(snapshot), Ok(None));
+    }
+    merger.finish()
 }
 
 #[test]
@@ -28,7 +37,7 @@ fn what_is_written_is_read_again() {
 #[test]
 fn what_two_nodes_saw_of_one_value_counts_once() {
     let clear = |nodes: &[Snapshot]| {
-        let merged = Snapshot::merge(nodes.to_vec());
+        let merged = merge(nodes.to_vec());
         assert_eq!(merged.rows.len(), 1);
         merged.rows[0].record.counts().clear
     };
@@ -37,6 +46,41 @@ fn what_two_nodes_saw_of_one_value_counts_once() {
     assert_eq!(clear(&[node(10, 0), node(0, 14)]), 14, "four came from elsewhere");
     assert_eq!(clear(&[node(10, 3), node(4, 8)]), 14);
     assert_eq!(clear(&[node(0, 3), node(0, 4)]), 7);
+}
+
+#[test]
+fn a_ledger_that_is_given_twice_counts_once_as_it_is_now() {
+    let mut bench = Bench::new(10);
+    bench.see(&seen("$.card", State::Clear));
+    let before = Snapshot::of(&bench.book, Traffic::default(), bench.now);
+    bench.see(&seen("$.card", State::Clear));
+    bench.pass(5);
+    let now = Snapshot::of(&bench.book, Traffic::default(), bench.now);
+    let other = node(4, 0);
+    for inputs in [[&before, &other, &now], [&now, &other, &before]] {
+        let mut merger = Merger::default();
+        let told: Vec<_> = inputs.map(|one| merger.add(one.clone())).into();
+        assert_eq!(told, [Ok(None), Ok(None), Ok(Some(0))]);
+        let merged = merger.finish();
+        assert_eq!(merged.rows[0].record.counts().clear, 6);
+        assert_eq!(merged.header.totals.observed, 3);
+        assert_eq!(merged.header.ledgers.len(), 2);
+        // What holds both can be given again, but not beside one of them.
+        assert_eq!(merge(vec![merged.clone()]), merged);
+        let mut merger = Merger::default();
+        assert_eq!(merger.add(merged), Ok(None));
+        assert_eq!(merger.add(other.clone()), Err(Twice { other: 0 }));
+    }
+}
+
+#[test]
+fn a_fleet_counts_as_if_all_were_merged_in_any_order() {
+    let nodes: Vec<Snapshot> = (0..40).map(|n| node(n % 7, (n * 3) % 5)).collect();
+    let forth = merge(nodes.clone());
+    let back = merge(nodes.into_iter().rev().collect());
+    assert_eq!(forth.header.totals.observed, 40);
+    assert_eq!(forth.rows[0].record.counts(), back.rows[0].record.counts());
+    assert_eq!(forth.header.ledgers, back.header.ledgers);
 }
 
 #[test]

@@ -12,6 +12,7 @@ impl Reporter {
         metrics.set_map("sketches", entries, capacity);
         metrics.lost_so_far("sketches", "evicted", self.sketches.evicted());
         metrics.other_operations_so_far(self.aggregator.other_operations());
+        metrics.unknown_clients_so_far(self.aggregator.unknown_clients());
         let totals = &self.shared.totals;
         metrics.merged_so_far("other_end", Totals::get(&totals.other_end));
         metrics.merged_so_far("passed_on", Totals::get(&totals.passed_on));

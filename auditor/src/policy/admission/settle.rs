@@ -17,7 +17,7 @@ use crate::policy::model::{Document, Rule};
 use crate::policy::names::Names;
 use crate::policy::schema::MOST_RULES;
 
-/// Most characters of operations and fields in all objects of a namespace. Looking for conflicts takes time in
+/// Most characters of operations, fields and clients in all objects of a namespace. Looking for conflicts takes time in
 /// proportion to its square, on every node, and who writes it may be anybody.
 const MOST_CHARACTERS: usize = 32_768;
 /// Rounds in which older versions take the place of newer ones that conflict.
@@ -191,7 +191,7 @@ fn limit(base: &[Loaded], titles: &HashSet<String>, candidates: &mut [Candidate]
             one.refuse(
                 Reason::Limit,
                 format!(
-                    "{}: older objects leave no room for it; at most {MOST_RULES} rules and {MOST_CHARACTERS} characters of operations and fields in a namespace, and {} rules in all",
+                    "{}: older objects leave no room for it; at most {MOST_RULES} rules and {MOST_CHARACTERS} characters of operations, fields and clients in a namespace, and {} rules in all",
                     origin(&one.place),
                     compile::MOST_RULES
                 ),
@@ -205,6 +205,7 @@ fn characters(rules: &[Rule]) -> usize {
         let operations = rule.operations.iter().map(|pattern| pattern.0.length());
         operations
             .chain(rule.fields.iter().map(|pattern| pattern.0.length()))
+            .chain(rule.transport.client.iter().map(|pattern| pattern.0.length()))
             .sum::<usize>()
     };
     rules.iter().map(of_rule).sum()

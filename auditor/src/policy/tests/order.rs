@@ -12,7 +12,7 @@ use super::{loaded, now, policy};
 use crate::detect::{Severity, State};
 use crate::glob::{Dialect, Glob};
 use crate::identity::selector::tests::{any_end, any_selector};
-use crate::report::finding::End;
+use crate::report::finding::{End, SpiffeSource};
 use crate::report::observation::tests::card;
 
 const DETECTORS: [&str; 4] = ["payment_card", "iban", "jwt", "email_address"];
@@ -48,6 +48,13 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     };
     let states = prop::sample::subsequence(vec![State::Clear, State::Masked], 1..3);
     let encrypted = prop::sample::select(&[Encrypted::Any, Encrypted::Required][..]);
+    let client = pattern(&["spiffe://a/*", "spiffe://*/web"], Dialect::Text);
+    let unknown = prop::option::of(Just(UnknownClient::Report));
+    let transport = (encrypted, client, unknown).prop_map(|(encrypted, client, unknown)| Transport {
+        encrypted,
+        unknown_client: unknown.filter(|_| !client.is_empty()),
+        client: client.into_iter().map(OperationPattern).collect(),
+    });
     let action = prop::sample::select(&[Action::Report, Action::Allow, Action::Count][..]);
     let severity = prop::option::of(Just(Severity::Low));
     (
@@ -60,10 +67,10 @@ fn any_rule() -> impl Strategy<Value = Rule> {
             Dialect::Path,
         ),
         states,
-        (encrypted, action, severity),
+        (transport, action, severity),
     )
         .prop_map(
-            |(data, from, to, operations, fields, states, (encrypted, action, severity))| Rule {
+            |(data, from, to, operations, fields, states, (transport, action, severity))| Rule {
                 name: serde_json::from_str("\"r\"").unwrap(),
                 description: String::new(),
                 cites: Vec::new(),
@@ -73,7 +80,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
                 operations: operations.into_iter().map(OperationPattern).collect(),
                 fields: fields.into_iter().map(FieldPattern).collect(),
                 states,
-                transport: Transport { encrypted },
+                transport,
                 severity,
                 action,
                 until: None,
@@ -106,6 +113,7 @@ struct Sampled {
     field: Option<&'static str>,
     state: State,
     encrypted: bool,
+    client: Option<&'static str>,
 }
 
 impl Sampled {
@@ -124,6 +132,7 @@ impl Sampled {
             state: self.state,
             encrypted: self.encrypted,
             same_host: false,
+            client: self.client,
         }
     }
 }
@@ -140,9 +149,10 @@ fn any_flow() -> impl Strategy<Value = Sampled> {
         prop::option::of(prop::sample::select(fields)),
         prop::sample::select(&[State::Clear, State::Masked][..]),
         any::<bool>(),
+        prop::option::of(prop::sample::select(&["spiffe://a/web", "spiffe://b/web"][..])),
     )
         .prop_map(
-            |(detector, extra, from, to, operation, field, state, encrypted)| Sampled {
+            |(detector, extra, from, to, operation, field, state, encrypted, client)| Sampled {
                 detector,
                 extra,
                 from,
@@ -151,6 +161,7 @@ fn any_flow() -> impl Strategy<Value = Sampled> {
                 field,
                 state,
                 encrypted,
+                client,
             },
         )
 }
@@ -212,6 +223,9 @@ proptest! {
             observation.flow.encrypted = flow.encrypted;
             observation.source = flow.from.clone();
             observation.destination = flow.to.clone();
+            // What is derived is no certificate.
+            observation.source.spiffe_id_source = flow.client.map(|_| SpiffeSource::Xfcc);
+            observation.source.spiffe_id = flow.client.or(Some("spiffe://a/derived")).map(str::to_owned);
             let same_host = !flow.encrypted && crate::report::naming::same_host(&flow.from, &flow.to);
             let expected = judge(&policies, &Flow { same_host, ..flow.flow() }, now());
             prop_assert_eq!(remembering.judge(&observation, now()), expected);
@@ -281,6 +295,7 @@ fn flow_of<'a>(example: &'a Example, policies: &'a Policies, extra: &'a [&'a str
         state: example.state,
         encrypted: true,
         same_host: false,
+        client: None,
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Aggregator, Live};
 use crate::{
     detect::{Severity, State},
-    policy::{Flow, Judge, Judged},
+    policy::{Flow, Judge, Judged, client},
     report::{
         finding::{Facts, Finding, Kind, PolicyVerdict, Verdict},
         naming,
@@ -85,6 +85,7 @@ impl Live {
             state: finding.state,
             encrypted: flow.encrypted,
             same_host: !flow.encrypted && naming::same_host(source, destination),
+            client: client::verified(source, destination),
         };
         judge.judge_flow(&flow, now)
     }

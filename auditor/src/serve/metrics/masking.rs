@@ -8,6 +8,7 @@ use prometheus::IntCounterVec;
 use super::{Metrics, raise};
 use crate::masking::book::Totals;
 use crate::masking::keeper::Status;
+use crate::masking::store;
 use crate::masking::{Counts, Party};
 use crate::report::finding::Kind;
 
@@ -89,6 +90,11 @@ impl Metrics {
         self.masking_set_aside
             .with_label_values(&none)
             .set(i64::from(status.set_aside.is_some()));
+        if let Some(room) = status.room {
+            self.masking_room
+                .with_label_values(&none)
+                .set(i64::try_from(room).unwrap_or(i64::MAX));
+        }
         for (what, total) in [
             ("field", totals.evicted),
             ("edge", totals.edges_lost),
@@ -96,7 +102,7 @@ impl Metrics {
         ] {
             raise(&self.masking_lost, &[what], total);
         }
-        for reason in ["corrupt", "newer", "in_use", "io"] {
+        for reason in store::REASONS {
             let total = status.failures.get(reason).copied().unwrap_or(0);
             raise(&self.masking_failures, &[reason], total);
         }

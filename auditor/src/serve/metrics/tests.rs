@@ -189,7 +189,8 @@ fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
     metrics.set_coverage(edges.into_iter());
     let status = Status {
         failing: Some("no room".to_owned()),
-        failures: [("io", 3)].into(),
+        failures: [("io", 3), ("full", 2)].into(),
+        room: Some(4096),
         ..Status::default()
     };
     let totals = Totals {
@@ -207,6 +208,9 @@ fn masking_is_shown_by_workload_and_every_drift_is_born_at_zero() {
         "auditor_masking_failing 1",
         "auditor_masking_set_aside 0",
         r#"auditor_masking_failures_total{reason="io"} 3"#,
+        r#"auditor_masking_failures_total{reason="full"} 2"#,
+        r#"auditor_masking_failures_total{reason="read_only"} 0"#,
+        "auditor_masking_disk_free_bytes 4096",
         r#"auditor_masking_overflow_total{what="field"} 7"#,
         r#"auditor_drifts_total{kind="mask_drift"} 1"#,
         r#"auditor_drifts_total{kind="new_flow"} 0"#,

@@ -5,8 +5,11 @@
 //! `auditor.filter=WORD` on the kernel's command line runs only those whose name contains it.
 
 mod capture;
+mod clocks;
 mod cost;
+mod disks;
 mod kernel_bytes;
+mod masking;
 mod messages;
 mod platform;
 mod program;
@@ -69,6 +72,8 @@ const SCENARIOS: &[Scenario] = &[
         "auditor_names_the_peer_of_tls_in_memory",
         capture::names_the_peer_of_tls_in_memory,
     ),
+    ("masking_clock_jumps", clocks::masking_clock_jumps),
+    ("masking_on_bad_disks", disks::masking_on_bad_disks),
     ("tls_go", tls::go),
     ("tls_rustls", tls::rustls),
 ];

@@ -25,6 +25,7 @@ fn an_event_says_what_the_finding_says() {
             rule: Some("masked".into()),
             action: None,
             verdict: Verdict::Violation,
+            client: None,
         });
     });
     for (path, wanted) in [
@@ -59,6 +60,7 @@ fn what_is_allowed_or_protected_is_no_alert() {
             rule: None,
             action: None,
             verdict: Verdict::Allowed,
+            client: None,
         });
     });
     assert_eq!(allowed["is_alert"], json!(false));

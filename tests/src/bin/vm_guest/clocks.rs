@@ -1,0 +1,98 @@
+//! The daemon while somebody sets the clock: a year ahead, and back again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime, clock_settime};
+use serde_json::Value;
+
+use crate::{
+    Outcome,
+    masking::{Card, Shop, coverage, post, ready, values_of},
+};
+
+const LEARNING: Duration = Duration::from_secs(3);
+const DAY: i64 = 86_400;
+const STATE: &str = "/tmp/clocks/state";
+
+/// Masked values are counted on over each jump, nothing gets old by one, what turns clear is told with the time that the
+/// clock says then, and all of it is in the file.
+pub(crate) fn masking_clock_jumps() -> Outcome {
+    let shop = Shop::open("/tmp/clocks", STATE, LEARNING)?;
+    let daemon = shop.watch()?;
+    let mut sent = 0;
+    let began = Instant::now();
+    while sent < 8 || began.elapsed() < LEARNING + Duration::from_secs(2) {
+        post(Card::Masked)?;
+        sent += 1;
+    }
+    shop.counted(sent)?;
+
+    set(365 * DAY)?;
+    sent = follow(&shop, sent)?;
+    let drifts = shop.drifts()?;
+    ensure!(drifts.is_empty(), "a jump is no drift: {drifts:?}");
+    post(Card::Clear)?;
+    let told = shop.wait("the drift to be told", || Ok(shop.drifts()?.pop()))?;
+    let since = Instant::now();
+    is_now(&told)?;
+
+    set(-366 * DAY)?;
+    sent = follow(&shop, sent + 1)?;
+    post(Card::Clear)?;
+    sent += 1;
+    shop.counted(sent)?;
+    let leak = shop.wait("the leak to be counted on", || {
+        let mut found = shop.findings()?;
+        found.retain(|finding| finding["kind"] == "leak" && finding["count"] == 2);
+        Ok(found.pop())
+    })?;
+    is_now(&leak)?;
+    // It is told once, unless half a minute of the daemon's time passed in between.
+    let most = 1 + usize::from(since.elapsed() > Duration::from_secs(25));
+    let drifts = shop.drifts()?;
+    ensure!(drifts.len() <= most, "it is told again: {drifts:?}");
+    let page = ready()?;
+    ensure!(page["masking"] == "kept", "{page}");
+    shop.end(daemon)?;
+    set(DAY)?;
+    let kept = coverage(&format!("{STATE}/masking.redb"))?;
+    ensure!(values_of(&kept) == sent, "{sent} values sent: {}", kept["total"]);
+    Ok(format!("{sent} values in all, each once"))
+}
+
+/// Sets the wall clock by so many seconds.
+fn set(by: i64) -> anyhow::Result<()> {
+    let mut now = clock_gettime(ClockId::Realtime);
+    now.tv_sec += by;
+    clock_settime(ClockId::Realtime, now).context("cannot set the clock")
+}
+
+/// Sends masked values until one is counted under the time that the clock says now; how many were sent in all. The daemon
+/// looks at the clock once a second, and on a machine that is busy later.
+fn follow(shop: &Shop, before: u64) -> anyhow::Result<u64> {
+    let mut sent = before;
+    shop.wait("the clock to be followed", || {
+        post(Card::Masked)?;
+        sent += 1;
+        let coverage = shop.counted(sent)?;
+        Ok(is_of_now(&coverage["fields"][0]["last_seen"])?.then_some(()))
+    })?;
+    Ok(sent)
+}
+
+/// A time of the last two minutes, as the clock goes now.
+fn is_of_now(time: &Value) -> anyhow::Result<bool> {
+    let time: Timestamp = time.as_str().unwrap_or_default().parse()?;
+    let age = Timestamp::now().duration_since(time).as_secs();
+    Ok((-2..120).contains(&age))
+}
+
+/// So are all of a finding.
+fn is_now(finding: &Value) -> anyhow::Result<()> {
+    for name in ["time", "first_seen", "last_seen"] {
+        ensure!(is_of_now(&finding[name])?, "{name} is not of now: {finding}");
+    }
+    Ok(())
+}
