@@ -93,7 +93,7 @@ render() {
 
 manifests=
 if have kustomize || { have kubectl && kubectl kustomize --help >/dev/null 2>&1; }; then
-    for kustomization in base overlays/minimal overlays/patched-kernel overlays/conntrack overlays/events \
+    for kustomization in base overlays/minimal overlays/patched-kernel overlays/conntrack overlays/events overlays/tail \
         overlays/one-namespace overlays/monitoring overlays/openshift; do
         rendered=$work/$(basename "$kustomization").yaml
         check "kustomize builds $kustomization" render "kubernetes/$kustomization" "$rendered"
@@ -207,6 +207,36 @@ privileges() {
         echo "the role of events: $more"
         status=1
     }
+    [ "$(capabilities "$work/tail.yaml")" = "$base" ] || {
+        echo "tail adds other capabilities than the base"
+        status=1
+    }
+    # Its one further role of the agent asks who somebody is and what they may; the roles of users are bound to nobody.
+    for role in "auditor-tail=-apiGroups:-authentication.k8s.ioresources:-tokenreviewsverbs:-create-apiGroups:-authorization.k8s.ioresources:-subjectaccessreviewsverbs:-create---" \
+        "auditor-findings-viewer=-apiGroups:-auditor.devresources:-findingsverbs:-watch---" \
+        "auditor-agents-viewer=-apiGroups:-\"\"resources:-podsverbs:-list-watch---"; do
+        more=$(awk -v RS='---\n' -v name="  name: ${role%%=*}\n" '/kind: ClusterRole\n/ && index($0, name) {print $0 "---"}' "$work/tail.yaml" |
+            sed -n '/^rules:$/,/^---$/p' | sed 1d | tr -d ' \n')
+        [ "$more" = "${role#*=}" ] || {
+            echo "the role ${role%%=*}: $more"
+            status=1
+        }
+    done
+    [ "$(grep -c '^kind: ClusterRoleBinding$' "$work/tail.yaml")" -eq 2 ] && ! grep -q '^kind: RoleBinding$' "$work/tail.yaml" || {
+        echo "tail binds more than the roles of the agent"
+        status=1
+    }
+    # The key is not for everybody in the pod, and the port is the one that clients expect.
+    for line in "defaultMode: 256" "containerPort: 9479" "secretName: auditor-tail"; do
+        grep -q -- "^ *-* *$line\$" "$work/tail.yaml" || {
+            echo "tail has no line '$line'"
+            status=1
+        }
+    done
+    grep -q "pub const PORT: u16 = 9479;" ../auditor/src/serve/remote.rs || {
+        echo "the port of the agents is another one in the code"
+        status=1
+    }
     for rendered in "$work/base.yaml" "$work/minimal.yaml" "$work/conntrack.yaml" "$work/monitoring.yaml" \
         "$work/one-namespace.yaml" "$work/openshift.yaml" "$work/patched-kernel.yaml"; do
         for line in "privileged: false" "readOnlyRootFilesystem: true" "hostNetwork: false" \
@@ -296,6 +326,7 @@ assert keys == {
     "policy": ["files", "kubernetes", "presets"],
     "report": ["cluster", "events", "interval_seconds", "journal", "max_live", "otlp", "queue_bytes", "stdout", "webhook"],
     "serve": ["history", "http", "max_series", "socket"],
+    "tail": ["audience", "cert_file", "key_file", "listen", "max_streams", "recheck_seconds"],
     "state_dir": "/var/lib/auditor",
 }, keys
 assert sorted(full["report"]["journal"]) == ["enabled", "format", "keep", "max_bytes", "path", "sync"], full["report"]
@@ -312,7 +343,7 @@ derived = {"detect.key_file": "/var/lib/auditor/key", "report.journal.path": "/v
 examples = {"scope.node", "scope.pids", "scope.cgroups", "scope.containers", "scope.select", "scope.except", "scope.exclude",
             "capture.leave_out", "content.descriptors", "masking.targets", "identity.sockets", "identity.labels", "identity.trust_domain",
             "identity.kubernetes.kubeconfig", "identity.kubernetes.node_name", "report.cluster", "report.otlp.endpoint", "report.webhook.url",
-            "report.webhook.secret_file",
+            "report.webhook.secret_file", "tail.listen", "tail.cert_file", "tail.key_file", "tail.audience",
             *(f"report.{sink}.{file}_file" for sink in ("otlp", "webhook") for file in ("headers", "ca", "cert", "key"))}
 def flat(value, path=()):
     for name, inner in value.items():

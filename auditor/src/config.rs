@@ -10,6 +10,7 @@ mod identity;
 pub mod keys;
 mod masking;
 mod sinks;
+mod tail;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use identity::{Enabled, Identity, KubernetesIdentity, MeshIdentity, Runtimes
 use keys::{Key, Kind};
 pub use masking::{Drift, Masking};
 pub use sinks::{Events, Otlp, Stdout, Webhook};
+pub use tail::Tail;
 
 /// Where the configuration is looked for.
 pub const DEFAULT_FILE: &str = "/etc/auditor/config.yaml";
@@ -52,6 +54,7 @@ pub struct Config {
     pub masking: Masking,
     pub drift: Drift,
     pub serve: Serve,
+    pub tail: Tail,
     pub policy: Policy,
     /// The user's own, beside those of the catalogue.
     pub detectors: Vec<Definition>,
@@ -257,6 +260,10 @@ pub enum ConfigError {
     NodeAndMore(&'static str),
     #[error("scope.except leaves something out of scope.select or of scope.node: true, and neither is set")]
     ExceptAlone,
+    #[error(
+        "tail.listen is set, and tail.cert_file or tail.key_file is not: findings are served over TLS only"
+    )]
+    TailWithoutTls,
     #[error("scope.select and scope.except: {0}")]
     Choice(#[from] ChoiceError),
 }
@@ -310,6 +317,9 @@ impl Config {
             return Err(ConfigError::ExceptAlone);
         }
         scope.choice()?;
+        if self.tail.is_incomplete() {
+            return Err(ConfigError::TailWithoutTls);
+        }
         match named.iter().find(|(_, set)| *set) {
             Some((name, _)) if scope.node => Err(ConfigError::NodeAndMore(name)),
             None if !scope.node => Err(ConfigError::EmptyScope),
@@ -506,6 +516,7 @@ impl Values {
         let value = match key.kind {
             Kind::Text
             | Kind::OptionalText
+            | Kind::OptionalAddress
             | Kind::Path
             | Kind::OptionalPath
             | Kind::Address

@@ -4,6 +4,7 @@
 //! they would. Everything listens on loopback, and ends with [`Cluster`].
 
 mod policies;
+pub mod viewers;
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 

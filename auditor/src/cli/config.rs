@@ -129,6 +129,9 @@ fn usable(config: &Config) -> anyhow::Result<()> {
         std::fs::read(kubeconfig)
             .with_context(|| format!("identity.kubernetes.kubeconfig: {}", kubeconfig.display()))?;
     }
+    if let Some((_, cert_file, key_file)) = config.tail.served() {
+        crate::serve::remote::check(cert_file, key_file)?;
+    }
     let places = Places {
         paths: config.policy.files.clone(),
         presets: config.policy.presets.clone(),

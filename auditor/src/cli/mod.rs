@@ -125,10 +125,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Warnings and errors go to standard error; `RUST_LOG` asks for more. No stage logs a value.
+/// Warnings and errors go to standard error, and who reads findings; `RUST_LOG` asks for more. No stage logs a value.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,audit=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

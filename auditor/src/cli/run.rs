@@ -9,6 +9,7 @@ mod keep;
 mod masking;
 mod policies;
 mod reload;
+mod server;
 mod sinks;
 
 pub(super) use masking::targets as masking_targets;
@@ -22,10 +23,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 use self::reload::Reload;
+use self::server::Server;
 use super::engine;
 use crate::capture::support::SocketTier;
 use crate::capture::tls::Placement;
@@ -48,7 +48,6 @@ use crate::report::shortfall::{Counted, Shortfall};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
-use crate::serve::{http, tail};
 
 /// How often the main thread looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
@@ -418,52 +417,6 @@ fn refresh(metrics: &Metrics, session: &Session) {
     for library in crate::capture::tls::Library::ALL {
         let count = files.iter().filter(|(name, _)| *name == library.name()).count();
         metrics.set_attached(library.name(), count);
-    }
-}
-
-/// HTTP and the live socket, on a runtime of their own.
-struct Server {
-    runtime: Runtime,
-    shutdown: watch::Sender<bool>,
-}
-
-impl Server {
-    fn start(
-        config: &Config,
-        metrics: &Arc<Metrics>,
-        health: &Arc<Health>,
-        hub: &Arc<Hub>,
-    ) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(2)
-            .thread_name("serve")
-            .enable_all()
-            .build()
-            .context("cannot start the server's thread")?;
-        let (shutdown, stopped) = watch::channel(false);
-        let listener = runtime.block_on(http::bind(config.serve.http))?;
-        let socket = {
-            let _guard = runtime.enter();
-            tail::Listener::bind(&config.serve.socket)?
-        };
-        let until = |mut stopped: watch::Receiver<bool>| async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let (metrics, health, hub) = (Arc::clone(metrics), Arc::clone(health), Arc::clone(hub));
-        let done = until(stopped.clone());
-        runtime.spawn(async move {
-            if let Err(error) = http::serve(listener, metrics, health, http::Limits::default(), done).await {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-        });
-        runtime.spawn(socket.serve(hub, tail::Limits::default(), until(stopped)));
-        Ok(Self { runtime, shutdown })
-    }
-
-    fn stop(self) {
-        let _ = self.shutdown.send(true);
-        self.runtime.shutdown_timeout(Duration::from_secs(2));
     }
 }
 

@@ -1,6 +1,11 @@
 //! `auditor tail`: the findings of a running daemon, as they come.
 //!
-//! Goes in: options and the daemon's socket. Comes out: one line a finding on standard output.
+//! Goes in: options and the daemon's socket, or the agents of a cluster. Comes out: one line a finding on standard output.
+
+mod agent;
+mod nodes;
+mod target;
+mod view;
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, IsTerminal as _, Read as _, Write};
 use std::os::unix::net::UnixStream;
@@ -26,7 +31,7 @@ pub struct Args {
     /// Go on with new findings as they come
     #[arg(short, long)]
     follow: bool,
-    /// Show the last N findings first [default: 20, or all with --since]
+    /// Show the last N findings first, of each agent [default: 20, or all with --since]
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// Show findings last seen within this time, such as 90s, 15m or 2h
@@ -38,9 +43,9 @@ pub struct Args {
     /// Only this severity or worse
     #[arg(long, value_name = "SEVERITY", value_parser = ["low", "medium", "high", "critical"])]
     severity: Option<String>,
-    /// Only this Kubernetes namespace, at either end
+    /// Only this Kubernetes namespace, at either end; may be given several times
     #[arg(long)]
-    namespace: Option<String>,
+    namespace: Vec<String>,
     /// Only from these senders: a selector such as namespace=shop,workload=Deployment/checkout
     #[arg(long, value_name = "SELECTOR")]
     from: Option<Selector>,
@@ -59,6 +64,8 @@ pub struct Args {
     /// Socket of the daemon
     #[arg(long, value_name = "PATH", default_value = crate::config::DEFAULT_SOCKET)]
     socket: PathBuf,
+    #[command(flatten, next_help_heading = "Of a cluster")]
+    cluster: nodes::Cluster,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +79,9 @@ enum Format {
 /// # Errors
 /// When the daemon cannot be reached, refuses the request, or goes away while it is followed.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.cluster.all_nodes {
+        return nodes::run(&args);
+    }
     let stream = ask(&args)?;
     let table = Table::for_stdout();
     let mut out = io::stdout().lock();

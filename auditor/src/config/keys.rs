@@ -40,6 +40,8 @@ pub enum Kind {
     /// Absolute, or not set.
     OptionalPath,
     Address,
+    /// An address and port, or not set.
+    OptionalAddress,
     Choice(&'static [&'static str]),
     /// Process ids.
     Numbers,
@@ -51,6 +53,7 @@ pub enum Kind {
 }
 
 mod sinks;
+mod tail;
 
 const MAX_PID: u64 = 4_194_304;
 /// Longest list and longest text.
@@ -58,7 +61,7 @@ const LENGTH_LIMIT: usize = 4096;
 
 /// All keys, in the order they are documented.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(sinks::KEYS)
+    KEYS.iter().chain(tail::KEYS).chain(sinks::KEYS)
 }
 
 const KEYS: &[Key] = &[
@@ -489,7 +492,7 @@ impl Key {
     /// The default as a value.
     pub fn default_value(&self) -> Value {
         match self.kind {
-            Kind::OptionalPath | Kind::OptionalText => Value::Null,
+            Kind::OptionalPath | Kind::OptionalText | Kind::OptionalAddress => Value::Null,
             // A test reads all of them.
             Kind::Numbers | Kind::Texts | Kind::Selectors | Kind::Detectors => {
                 serde_norway::from_str(self.default).unwrap_or_default()
@@ -514,7 +517,7 @@ impl Key {
         };
         let fits = match (&value, self.kind) {
             (Value::Bool(_), Kind::Flag)
-            | (Value::Null, Kind::OptionalPath | Kind::OptionalText)
+            | (Value::Null, Kind::OptionalPath | Kind::OptionalText | Kind::OptionalAddress)
             | (Value::Sequence(_), Kind::Detectors) => true,
             (Value::Number(_), Kind::Number(least, most)) => within(&value, least, most),
             (Value::Number(_), Kind::PowerOfTwo(least, most)) => {
@@ -548,6 +551,7 @@ impl Key {
             Kind::Text | Kind::OptionalText => "a text".to_owned(),
             Kind::Path | Kind::OptionalPath => "an absolute path".to_owned(),
             Kind::Address => format!("an address and port such as {}", self.default),
+            Kind::OptionalAddress => "an address and port such as 0.0.0.0:9479".to_owned(),
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
             Kind::Numbers => format!("a list of whole numbers from 1 to {MAX_PID}"),
             Kind::Texts => "a list of texts".to_owned(),
@@ -610,7 +614,7 @@ fn fits_text(text: &str, kind: Kind) -> bool {
     match kind {
         Kind::Text | Kind::OptionalText => true,
         Kind::Path | Kind::OptionalPath => Path::new(text).is_absolute(),
-        Kind::Address => text.parse::<SocketAddr>().is_ok(),
+        Kind::Address | Kind::OptionalAddress => text.parse::<SocketAddr>().is_ok(),
         Kind::Choice(choices) => choices.contains(&text),
         Kind::Flag
         | Kind::Number(..)

@@ -32,8 +32,9 @@ pub struct Filters {
     pub detector: Vec<String>,
     /// This severity or worse: `low`, `medium`, `high`, `critical`.
     pub severity: Option<String>,
-    /// Kubernetes namespace of either end.
-    pub namespace: Option<String>,
+    /// Kubernetes namespaces, any of them, of either end: one as text, or a list. All, when empty.
+    #[serde(with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
+    pub namespace: Vec<String>,
     /// Senders that are meant.
     pub from: Option<String>,
     /// Receivers that are meant.
@@ -51,7 +52,7 @@ pub struct Filters {
 pub struct Matcher {
     detector: Vec<String>,
     severity: Option<Severity>,
-    namespace: Option<String>,
+    namespace: Vec<String>,
     from: Option<Selector>,
     to: Option<Selector>,
     source: Option<String>,
@@ -105,13 +106,12 @@ impl Matcher {
 
     /// True when the client wants this finding.
     pub fn matches(&self, finding: &Finding) -> bool {
-        let in_namespace = |end: &Option<End>, namespace: &str| Name::of(end.as_ref()).namespace == namespace;
+        let in_namespace = |end: &Option<End>| self.namespace.contains(&Name::of(end.as_ref()).namespace);
         (self.detector.is_empty() || self.detector.iter().any(|d| d == finding.detector))
             && self.severity.is_none_or(|least| finding.severity >= least)
-            && self
-                .namespace
-                .as_deref()
-                .is_none_or(|n| in_namespace(&finding.source, n) || in_namespace(&finding.destination, n))
+            && (self.namespace.is_empty()
+                || in_namespace(&finding.source)
+                || in_namespace(&finding.destination))
             && meant(self.from.as_ref(), finding.source.as_ref())
             && meant(self.to.as_ref(), finding.destination.as_ref())
             && self
@@ -128,6 +128,32 @@ impl Matcher {
                     .parse::<Timestamp>()
                     .is_ok_and(|seen| seen >= since)
             })
+    }
+}
+
+/// A list that is a text where it has one item, as daemons before lists take it.
+mod one_or_more {
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a namespace or a list of them")]
+    enum OneOrMore {
+        One(Option<String>),
+        More(Vec<String>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(items: &[String], to: S) -> Result<S::Ok, S::Error> {
+        match items {
+            [one] => one.serialize(to),
+            more => more.serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error> {
+        Ok(match OneOrMore::deserialize(from)? {
+            OneOrMore::One(one) => one.into_iter().collect(),
+            OneOrMore::More(more) => more,
+        })
     }
 }
 
@@ -194,6 +220,10 @@ mod tests {
             (r#"{"severity":"critical"}"#, false),
             (r#"{"namespace":"shop"}"#, true),
             (r#"{"namespace":"sho"}"#, false),
+            (r#"{"namespace":null}"#, true),
+            (r#"{"namespace":[]}"#, true),
+            (r#"{"namespace":["bank","shop"]}"#, true),
+            (r#"{"namespace":["bank"]}"#, false),
             (r#"{"from":"namespace=shop,workload=Process/*"}"#, true),
             (r#"{"from":"namespace!=shop"}"#, false),
             (r#"{"to":"namespace!=shop"}"#, true),

@@ -1,14 +1,16 @@
-//! Hands every finding to every client of the socket that wants it.
+//! Hands every finding to every client that wants it and may see it.
 //!
 //! Goes in: findings, from the pipeline. Comes out: per client a bounded queue of lines. Publishing
 //! never waits: a client that does not keep up loses its oldest lines and is told how many.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
 use super::filter::Matcher;
+use super::view::View;
 use crate::masking::snapshot::Snapshot;
 use crate::report::finding::Finding;
 
@@ -55,6 +57,8 @@ struct Entry {
 /// What waits for one client.
 pub struct Queue {
     matcher: Matcher,
+    view: View,
+    /// Lines it may be behind.
     limit: usize,
     waiting: Mutex<Waiting>,
     notify: Notify,
@@ -63,6 +67,8 @@ pub struct Queue {
 #[derive(Default)]
 struct Waiting {
     lines: VecDeque<Arc<str>>,
+    /// Of the lines, so many are of what was remembered, and are not counted as behind.
+    replayed: usize,
     dropped: u64,
 }
 
@@ -105,8 +111,8 @@ impl Hub {
             let Some(queue) = client.upgrade() else {
                 return false;
             };
-            if queue.matcher.matches(&finding) {
-                queue.push(Arc::clone(&line));
+            if let Some(line) = queue.line(&finding, &line) {
+                queue.push(line);
             }
             true
         });
@@ -127,28 +133,34 @@ impl Hub {
     /// The newest `last` findings that match, and, with `follow`, everything after them: nothing
     /// is missed or sent twice in between.
     pub fn subscribe(&self, matcher: Matcher, last: usize, follow: bool) -> Arc<Queue> {
-        let mut inner = self.inner();
-        let mut lines: VecDeque<Arc<str>> = VecDeque::new();
-        for entry in inner
-            .history
-            .iter()
-            .rev()
-            .filter(|entry| matcher.matches(&entry.finding))
-            .take(last)
-        {
-            lines.push_front(Arc::clone(&entry.line));
-        }
-        let limit = self.limits.queue.max(lines.len()).max(1);
-        let waiting = Mutex::new(Waiting { lines, dropped: 0 });
+        self.subscribe_as(View::everything(), matcher, last, follow)
+    }
+
+    /// The same, for a client who may not see everything. Filters are about what it sees: they can not be used to ask for
+    /// the rest.
+    pub fn subscribe_as(&self, view: View, matcher: Matcher, last: usize, follow: bool) -> Arc<Queue> {
         let queue = Arc::new(Queue {
             matcher,
-            limit,
-            waiting,
+            view,
+            limit: self.limits.queue.max(1),
+            waiting: Mutex::default(),
             notify: Notify::new(),
         });
-        if follow {
-            inner.clients.push(Arc::downgrade(&queue));
+        let remembered: Vec<Arc<Entry>> = {
+            let mut inner = self.inner();
+            if follow {
+                inner.clients.push(Arc::downgrade(&queue));
+            }
+            inner.history.iter().cloned().collect()
+        };
+        // Whoever publishes does not wait for this.
+        let newest = remembered.iter().rev();
+        let newest = newest.filter_map(|entry| queue.line(&entry.finding, &entry.line));
+        let mut lines: VecDeque<Arc<str>> = VecDeque::new();
+        for line in newest.take(last) {
+            lines.push_front(line);
         }
+        queue.replay(lines);
         queue
     }
 
@@ -160,10 +172,23 @@ impl Hub {
 impl Queue {
     /// All that waits now; may be empty.
     pub fn take(&self) -> Batch {
-        let waiting = std::mem::take(&mut *self.waiting());
+        self.take_some(usize::MAX)
+    }
+
+    /// The oldest of what waits, of about so many bytes, and one line at least.
+    pub fn take_some(&self, bytes: usize) -> Batch {
+        let mut waiting = self.waiting();
+        let mut length = 0;
+        let fits = |line: &&Arc<str>| {
+            let is_first = length == 0;
+            length = line.len().saturating_add(length);
+            is_first || length <= bytes
+        };
+        let count = waiting.lines.iter().take_while(fits).count();
+        waiting.replayed = waiting.replayed.saturating_sub(count);
         Batch {
-            dropped: waiting.dropped,
-            lines: waiting.lines,
+            dropped: std::mem::take(&mut waiting.dropped),
+            lines: waiting.lines.drain(..count).collect(),
         }
     }
 
@@ -178,10 +203,31 @@ impl Queue {
         }
     }
 
+    /// What the client gets of a finding that has this line, if it wants it and may see it.
+    fn line(&self, finding: &Finding, line: &Arc<str>) -> Option<Arc<str>> {
+        let seen = self.view.shown(finding)?;
+        if !self.matcher.matches(&seen) {
+            return None;
+        }
+        match seen {
+            Cow::Borrowed(_) => Some(Arc::clone(line)),
+            Cow::Owned(seen) => crate::report::json::line(&seen).ok().map(Into::into),
+        }
+    }
+
+    /// Puts what was remembered before what came since.
+    fn replay(&self, mut lines: VecDeque<Arc<str>>) {
+        let mut waiting = self.waiting();
+        waiting.replayed = lines.len();
+        lines.append(&mut waiting.lines);
+        waiting.lines = lines;
+    }
+
     fn push(&self, line: Arc<str>) {
         let mut waiting = self.waiting();
-        if waiting.lines.len() >= self.limit {
+        if waiting.lines.len() >= self.limit.max(waiting.replayed) {
             waiting.lines.pop_front();
+            waiting.replayed = waiting.replayed.saturating_sub(1);
             waiting.dropped += 1;
         }
         waiting.lines.push_back(line);

@@ -4,6 +4,7 @@
 //! never a pod, an address or a path; the number of series is bounded (see [`super::series`]).
 
 mod masking;
+mod tail;
 mod values;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +80,8 @@ pub struct Metrics {
     policy_loaded: IntGaugeVec,
     policies_refused: IntGaugeVec,
     config_reloads: IntCounterVec,
+    tail_requests: IntCounterVec,
+    tail_streams: IntGaugeVec,
     watcher_age: IntGaugeVec,
     watcher_objects: IntGaugeVec,
     watcher_failures: IntCounterVec,
@@ -323,6 +326,18 @@ impl Metrics {
                 "config_reloads_total",
                 "Times the configuration was read again: loaded, or refused when it could not be used.",
                 &["result"],
+            )?,
+            tail_requests: tail::born_at_zero(counter(
+                r,
+                "tail_requests_total",
+                "Requests for findings over the network, by what became of them.",
+                &["result"],
+            )?),
+            tail_streams: gauge(
+                r,
+                "tail_streams",
+                "Clients that are sent findings over the network.",
+                &[],
             )?,
             watcher_age: gauge(
                 r,

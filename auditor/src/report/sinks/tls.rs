@@ -160,7 +160,7 @@ pub(super) fn secret_text(key: &'static str, path: &Path) -> Result<String, Setu
 }
 
 /// An error and what caused it, which is the part that helps.
-pub(super) fn said(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn said(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
