@@ -140,6 +140,7 @@ mod tests {
                 rule: Some("zzz".into()),
                 action: None,
                 verdict: Verdict::Violation,
+                client: None,
             }),
             after: Some(Box::new(Facts {
                 rule: Some("bank/zzz/rule".into()),

@@ -9,6 +9,7 @@ use crate::ledger::Account;
 use crate::policy::admission::Reason;
 use crate::protocol;
 use crate::report::finding::IdentifiedBy;
+use crate::serve::remote::Outcome as Asked;
 
 /// One family of metrics.
 pub(super) struct Row {
@@ -311,6 +312,7 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
                 "policies",
                 &[("reason", Of(|| Reason::ALL.map(Reason::name).to_vec()))],
             ),
+            row("policy_unknown_clients_total", "values", &[]),
             row(
                 "config_reloads_total",
                 "times",
@@ -346,11 +348,15 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
                 &[("what", Of(|| vec!["field", "edge", "drift"]))],
             ),
             row("masking_failing", "", &[]),
+            row("masking_disk_free_bytes", "bytes", &[]),
             row("masking_set_aside", "", &[]),
             row(
                 "masking_failures_total",
                 "failures",
-                &[("reason", Of(|| vec!["corrupt", "newer", "in_use", "io"]))],
+                &[(
+                    "reason",
+                    Of(|| vec!["corrupt", "newer", "in_use", "full", "read_only", "io"]),
+                )],
             ),
         ],
     ),
@@ -370,6 +376,17 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
             ),
             row("sink_waiting", "findings", &[REMOTE]),
             row("sink_waiting_bytes", "bytes", &[REMOTE]),
+        ],
+    ),
+    (
+        "Findings over the network",
+        &[
+            row(
+                "tail_requests_total",
+                "requests",
+                &[("result", Of(|| Asked::ALL.map(Asked::name).to_vec()))],
+            ),
+            row("tail_streams", "clients", &[]),
         ],
     ),
     (

@@ -148,7 +148,7 @@ async fn an_answer_is_asked_for_once_while_it_holds_and_no_failure_is_kept() {
             false => good(path, object),
         }
     });
-    let mut expect = |more: usize, what: &str| {
+    let expect = |more: usize, what: &str| {
         assert_eq!(asked.swap(0, Ordering::Relaxed), more, "{what}");
     };
     for (token, more) in [("good", 2), ("good", 0), ("bad", 1), ("bad", 0)] {
