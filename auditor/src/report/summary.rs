@@ -515,6 +515,7 @@ pub(crate) mod tests {
           descriptors of 12 types and 4 methods, 2 files learnt
           descriptors not used: 1 ambiguous, 0 refused, 0 without room
           3 values in operations beyond the bound of their service
+          4 values of clients that are not known, where policy requires their certificate
           lost 2 events in ring: full\x1b[2J
           command ended with status 0
         ");

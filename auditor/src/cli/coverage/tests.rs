@@ -73,7 +73,12 @@ fn json_says_what_is_met_and_the_ledger_form_is_read_again() {
     assert_eq!(json["requirements"][0]["all"], 40);
     assert_eq!(json["fields"][0]["coverage"], 0.75);
     let (out, _) = shown(&["--format", "ledger"]);
-    assert_eq!(Snapshot::read(out.as_bytes()).unwrap(), snapshot());
+    let (mut read, made) = (Snapshot::read(out.as_bytes()).unwrap(), snapshot());
+    // Every ledger has an id of its own.
+    assert_eq!(read.header.ledgers, std::slice::from_ref(&read.header.totals.id));
+    read.header.totals.id.clone_from(&made.header.totals.id);
+    read.header.ledgers.clone_from(&made.header.ledgers);
+    assert_eq!(read, made);
 }
 
 #[test]
