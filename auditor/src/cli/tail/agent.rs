@@ -82,10 +82,11 @@ impl Agent {
             if was_connected {
                 (pause, is_told) = (SHORTEST, false);
             }
-            // What goes on is said once.
-            let is_news = !(is_told && matches!(end, What::Unreachable(_)));
+            // What goes on is said once; that an agent which is gone can not be reached is said by its going.
+            let is_known = is_told && matches!(end, What::Unreachable(_));
+            let is_by_going = is_gone && !was_connected;
             is_told |= !was_connected;
-            if is_news && !(is_gone && !was_connected) && self.tell(&sender, end).await.is_err() {
+            if !is_known && !is_by_going && self.tell(&sender, end).await.is_err() {
                 return;
             }
             if is_gone {

@@ -75,7 +75,8 @@ async fn a_user_sees_what_the_api_server_permits_and_no_more() {
             },
         })
     };
-    let cases: [(&[&str], &str, &[&str], Option<Refusal>); 7] = [
+    type Case<'a> = (&'a [&'a str], &'a str, &'a [&'a str], Option<Refusal>);
+    let cases: [Case<'_>; 7] = [
         (&["*"], "good", &[], None),
         (&["*"], "good", &["shop"], None),
         (&["*"], "bad", &[], Some(Refusal::Unknown)),
