@@ -44,6 +44,9 @@ const OVERDUE: Duration = Duration::from_secs(5);
 /// A watch that ends sooner, without a word, and again when it is asked for at once, has failed.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// Longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// A pod that has finished has no address. The server sends its end as if it were deleted.
 const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
@@ -183,11 +186,12 @@ async fn follow_until<K: Watched>(source: &Source<K>, sink: &Sink, ends: impl Fn
     let mut pauses = DefaultBackoff::default();
     // What is known is the state of, once there is a list.
     let mut version = None;
-    let mut shorts = 0_u32;
+    let (mut shorts, mut was_gone) = (0_u32, false);
     loop {
         let done = match &mut version {
             None => listed(source, sink).await.map(|known| {
                 version = Some(known);
+                was_gone = false;
                 pauses.reset();
             }),
             Some(version) => {
@@ -215,7 +219,13 @@ async fn follow_until<K: Watched>(source: &Source<K>, sink: &Sink, ends: impl Fn
             version = None;
         }
         sink.failed(K::KIND, &error);
-        time::sleep(pauses.next().unwrap_or(SHORT)).await;
+        // A server that has forgotten what was known is there, and has a list.
+        if failure == Failure::Gone && !was_gone {
+            was_gone = true;
+            continue;
+        }
+        // What is drawn by lot may be twice as long.
+        time::sleep(pauses.next().unwrap_or(SHORT).min(LONGEST)).await;
     }
 }
 
