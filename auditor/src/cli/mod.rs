@@ -125,10 +125,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Warnings and errors go to standard error, and who reads findings; `RUST_LOG` asks for more. No stage logs a value.
+/// What is logged unless `RUST_LOG` says otherwise: warnings and errors, and who reads findings. A target is meant by
+/// how it begins, so none may be called as the crate begins.
+const LOG: &str = "warn,access=info";
+
+/// Logs to standard error. No stage logs a value.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,audit=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,4 +1,4 @@
-//! Who read findings over the network, and who was refused: in the log, under the target `audit`.
+//! Who read findings over the network, and who was refused: in the log, under the target `access`.
 //!
 //! Goes in: what became of requests. Comes out: one line each, and counts. No token, and nothing that steers a terminal.
 //! Refusals cost nothing to bring about, so only so many are told in a while; the rest is told as a number.
@@ -84,7 +84,7 @@ impl Audit {
     pub(super) fn begins(&self, peer: SocketAddr, access: &Access, request: &Request) {
         self.metrics.tail_request(Outcome::Served);
         tracing::info!(
-            target: "audit",
+            target: "access",
             user = access.user,
             %peer,
             namespaces = namespaces(access),
@@ -97,7 +97,7 @@ impl Audit {
     /// The same somebody has ended, or was.
     pub(super) fn ends(&self, peer: SocketAddr, access: &Access, findings: u64, dropped: u64, why: &str) {
         tracing::info!(
-            target: "audit",
+            target: "access",
             user = access.user,
             %peer,
             namespaces = namespaces(access),
@@ -119,9 +119,9 @@ impl Audit {
             }
         };
         if untold > 0 {
-            tracing::warn!(target: "audit", untold, "more was refused than is told here");
+            tracing::warn!(target: "access", untold, "more was refused than is told here");
         }
-        tracing::warn!(target: "audit", %peer, result = outcome.name(), why, "findings were refused");
+        tracing::warn!(target: "access", %peer, result = outcome.name(), why, "findings were refused");
     }
 }
 
