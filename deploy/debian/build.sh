@@ -43,8 +43,11 @@ put 0644 "$work/copyright" usr/share/doc/auditor/copyright
 } | gzip -9 -n >"$work/changelog.gz"
 put 0644 "$work/changelog.gz" usr/share/doc/auditor/changelog.Debian.gz
 
-# It closes no bug of Debian's, as it is not in Debian.
-echo "auditor: initial-upload-closes-no-bugs" >"$work/overrides"
+# It closes no bug of Debian's, as it is not in Debian; and the parser of YAML is a crate that was made of libyaml.
+{
+    echo "auditor: initial-upload-closes-no-bugs"
+    echo "auditor: embedded-library *libyaml*"
+} >"$work/overrides"
 put 0644 "$work/overrides" usr/share/lintian/overrides/auditor
 
 # What the program writes about itself.
