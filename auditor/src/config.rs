@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::detect::own::Definition;
+use crate::files::{self, Unusable};
 use crate::identity::selector::{
     Selector,
     choice::{Choice, ChoiceError},
@@ -596,24 +597,15 @@ fn find(origin: &str, path: &str) -> Result<&'static Key, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    use std::{io::Read as _, os::unix::fs::PermissionsExt as _};
-    let failed = |source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 {
-        return Err(ConfigError::Writable(path.to_owned()));
-    }
-    file.take(FILE_LIMIT + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > FILE_LIMIT {
-        return Err(ConfigError::TooLarge(path.to_owned()));
-    }
-    Ok(text)
+    let path_of = || path.to_owned();
+    files::deciding(path, FILE_LIMIT).map_err(|why| match why {
+        Unusable::Read(source) => ConfigError::Read {
+            path: path_of(),
+            source,
+        },
+        Unusable::TooLarge => ConfigError::TooLarge(path_of()),
+        Unusable::Writable => ConfigError::Writable(path_of()),
+    })
 }
 
 fn hint(suggestion: &Option<&'static str>) -> String {

@@ -20,10 +20,13 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod detect;
+pub mod files;
 pub mod glob;
 pub mod identity;
 pub mod ledger;
 pub mod masking;
+#[cfg(test)]
+mod page;
 pub mod pipeline;
 pub mod policy;
 pub mod protocol;

@@ -112,6 +112,20 @@ impl Daemon {
         self.running.pid()
     }
 
+    /// Waits until `/readyz` says where names come from: `kubernetes`, `degraded`, …
+    ///
+    /// # Errors
+    /// When it does not say so in time.
+    pub fn identity_is(&self, state: &str, patience: Duration) -> anyhow::Result<()> {
+        let wanted = format!("\"identity\":\"{state}\"");
+        let mut last = String::new();
+        wait_for(&format!("/readyz to say {state}"), patience, || {
+            last = self.page("/readyz")?;
+            Ok(last.contains(&wanted).then_some(()))
+        })
+        .with_context(|| last.clone())
+    }
+
     /// The series of `/metrics` that begin with this, added up.
     ///
     /// # Errors

@@ -197,7 +197,7 @@ fn gate(scratch: &Scratch, turn: usize) -> std::path::PathBuf {
 }
 
 /// A name of letters only: numbers would be taken for places in a list.
-fn field(turn: usize, number: usize) -> String {
+pub fn field(turn: usize, number: usize) -> String {
     let letter = |number: usize| char::from(b'a' + u8::try_from(number % 26).unwrap_or_default());
     format!(
         "of{}{}{}{}",

@@ -29,13 +29,6 @@ fn finding(daemon: &Daemon, operation: &str, part: &str) -> anyhow::Result<Value
     })
 }
 
-fn identity_is(daemon: &Daemon, state: &str) -> anyhow::Result<()> {
-    let wanted = format!("\"identity\":\"{state}\"");
-    wait_for(&format!("/readyz to say {state}"), LIMIT, || {
-        Ok(daemon.page("/readyz")?.contains(&wanted).then_some(()))
-    })
-}
-
 /// The two Deployments and the service, with the addresses of the network; returns the uids of the pods.
 fn register(cluster: &Cluster<'_>) -> anyhow::Result<[String; 2]> {
     cluster.namespace("street", &json!({}))?;
@@ -69,7 +62,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
     let pods = Pods::start(&scratch, &network, [&cgroups[0], &cgroups[1]], "10.111.0.2")?;
     let kubeconfig = cluster.kubeconfig()?.display().to_string();
     let daemon = Daemon::start(&scratch, &[pods.till.pid()], &environment(&kubeconfig))?;
-    identity_is(&daemon, "kubernetes")?;
+    daemon.identity_is("kubernetes", LIMIT)?;
 
     pods.ask("first")?;
     let finding_of = |gate: &str| finding(&daemon, &format!("POST /{gate}"), "response.body");
@@ -103,7 +96,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
 
     // Without the API server capture goes on, the own pod keeps its name, and the other end is not guessed.
     cluster.pause()?;
-    identity_is(&daemon, "degraded")?;
+    daemon.identity_is("degraded", LIMIT)?;
     pods.ask("second")?;
     let second = finding_of("second")?;
     ensure!(
@@ -117,7 +110,7 @@ fn a_card_in_a_response_goes_from_deployment_to_deployment() -> anyhow::Result<(
         second["destination"]
     );
     cluster.resume()?;
-    identity_is(&daemon, "kubernetes")?;
+    daemon.identity_is("kubernetes", LIMIT)?;
     pods.ask("third")?;
     let third = finding_of("third")?;
     ensure!(
@@ -138,7 +131,7 @@ fn a_card_sent_to_a_service_goes_to_the_workload_behind_it() -> anyhow::Result<(
     let pods = Pods::start(&scratch, &network, [&cgroups[0], &cgroups[1]], "10.96.1.1")?;
     let kubeconfig = cluster.kubeconfig()?.display().to_string();
     let daemon = Daemon::start(&scratch, &[pods.kiosk.pid()], &environment(&kubeconfig))?;
-    identity_is(&daemon, "kubernetes")?;
+    daemon.identity_is("kubernetes", LIMIT)?;
     pods.ask("first")?;
     let first = finding(&daemon, "POST /first", "request.body")?;
     ensure!(

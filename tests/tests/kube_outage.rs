@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,8 @@ use auditor_tests::{
     daemon::Daemon,
     ends::shown,
     kube::{Cluster, Pod},
-    process::{LIMIT, memory, wait_for},
+    meter::Course,
+    process::{LIMIT, wait_for},
     scratch::Scratch,
 };
 use serde_json::{Value, json};
@@ -35,44 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What trying again may take of a core, and grow the daemon by.
 const PROCESSOR: f64 = 0.05;
 const GROWTH: u64 = 16 << 20;
-
-/// What a daemon holds.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    memory: u64,
-    descriptors: usize,
-    threads: usize,
-    processor: Duration,
-}
-
-impl Held {
-    fn by(pid: u32) -> anyhow::Result<Self> {
-        let count = |folder: &str| anyhow::Ok(fs::read_dir(format!("/proc/{pid}/{folder}"))?.count());
-        let mut processor = Duration::ZERO;
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread that has ended since has none.
-            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            let first = text.split(' ').next().and_then(|first| first.parse().ok());
-            processor += Duration::from_nanos(first.unwrap_or_default());
-        }
-        Ok(Self {
-            memory: memory(pid, "VmRSS:")?,
-            descriptors: count("fd")?,
-            threads: count("task")?,
-            processor,
-        })
-    }
-}
-
-fn identity_is(daemon: &Daemon, state: &str) -> anyhow::Result<()> {
-    let wanted = format!("\"identity\":\"{state}\"");
-    let mut last = String::new();
-    wait_for(&format!("/readyz to say {state}"), PATIENCE, || {
-        last = daemon.page("/readyz")?;
-        Ok(last.contains(&wanted).then_some(()))
-    })
-    .with_context(|| last.clone())
-}
 
 /// Has the kiosk ask, and returns who is said to have sent the card, in the newest revision.
 fn sender(daemon: &Daemon, pods: &Pods, gate: &str) -> anyhow::Result<String> {
@@ -110,51 +73,38 @@ fn an_outage_of_the_server_is_outlasted_at_no_cost_and_without_a_wrong_name() ->
     let path = cluster.kubeconfig()?.display().to_string();
     let environment = [("AUDITOR_IDENTITY__KUBERNETES__KUBECONFIG", path.as_str())];
     let daemon = Daemon::start(&scratch, &[pods.till.pid()], &environment)?;
-    identity_is(&daemon, "kubernetes")?;
+    daemon.identity_is("kubernetes", PATIENCE)?;
     let known = "Deployment street kiosk pod_ip exact";
     let first = sender(&daemon, &pods, "before")?;
     ensure!(first == known, "{first}");
 
     cluster.pause()?;
-    identity_is(&daemon, "degraded")?;
-    let (start, before) = (Instant::now(), Held::by(daemon.pid())?);
-    let mut most = before;
+    daemon.identity_is("degraded", PATIENCE)?;
+    let start = Instant::now();
+    let mut course = Course::of(daemon.pid());
+    course.look()?;
     for question in 1..=QUESTIONS {
         let said = sender(&daemon, &pods, &format!("away-{question}"))?;
         ensure!(said == "- - - ambiguous none", "{question}: {said}");
-        let held = Held::by(daemon.pid())?;
-        most.memory = most.memory.max(held.memory);
-        most.descriptors = most.descriptors.max(held.descriptors);
-        most.threads = most.threads.max(held.threads);
         thread::sleep((start + outage * question / QUESTIONS).saturating_duration_since(Instant::now()));
+        course.look()?;
     }
-    identity_is(&daemon, "degraded")?;
+    daemon.identity_is("degraded", PATIENCE)?;
     let age = daemon.metric("auditor_watcher_age_seconds{kind=\"pods\"}")?;
     ensure!(
         age + 15.0 >= outage.as_secs_f64(),
         "the watch of pods is said to be {age} s old"
     );
-    let after = Held::by(daemon.pid())?;
-    let share = (after.processor - before.processor).as_secs_f64() / start.elapsed().as_secs_f64();
+    let [first, middle, last] = course.three().context("nothing was looked at")?;
+    let share = (last.cpu - first.cpu).as_secs_f64() / (last.at - first.at).as_secs_f64();
     println!(
-        "away for {:.0} s: {:.2} % of a core; {:.1} MiB before, {:.1} at most, {:.1} after; descriptors {}, {}, {}; \
-         threads {}, {}, {}",
-        start.elapsed().as_secs_f64(),
-        share * 100.0,
-        mebibytes(before.memory),
-        mebibytes(most.memory),
-        mebibytes(after.memory),
-        before.descriptors,
-        most.descriptors,
-        after.descriptors,
-        before.threads,
-        most.threads,
-        after.threads,
+        "away for {outage:?}: {:.2} % of a core; {first:?}, {middle:?}, {last:?}",
+        share * 100.0
     );
-    ensure!(share < PROCESSOR, "{before:?}, {after:?}");
-    ensure!(most.memory < before.memory + GROWTH, "{before:?}, {most:?}");
-    ensure!(most.descriptors <= before.descriptors + 8, "{before:?}, {most:?}");
-    ensure!(most.threads <= before.threads + 2, "{before:?}, {most:?}");
+    ensure!(share < PROCESSOR, "{share}");
+    ensure!(last.memory < first.memory + GROWTH, "{first:?}, {last:?}");
+    ensure!(last.files <= first.files + 8, "{first:?}, {last:?}");
+    ensure!(last.threads <= first.threads + 2, "{first:?}, {last:?}");
 
     // While nobody looked, the address went to another.
     cluster.behind_its_back(|cluster| {
@@ -164,7 +114,7 @@ fn an_outage_of_the_server_is_outlasted_at_no_cost_and_without_a_wrong_name() ->
             .map(drop)
     })?;
     cluster.resume()?;
-    identity_is(&daemon, "kubernetes")?;
+    daemon.identity_is("kubernetes", PATIENCE)?;
     let last = sender(&daemon, &pods, "after")?;
     ensure!(last == "Deployment street heir pod_ip exact", "{last}");
 
@@ -176,9 +126,4 @@ fn an_outage_of_the_server_is_outlasted_at_no_cost_and_without_a_wrong_name() ->
     let ended = daemon.stop()?;
     ensure!(ended.status.success(), "{}", ended.stderr);
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "to be read")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }

@@ -213,15 +213,6 @@ fn finding(daemon: &Daemon, gate: &str) -> anyhow::Result<Value> {
     Ok(found.remove(0))
 }
 
-fn identity_is_known(daemon: &Daemon) -> anyhow::Result<()> {
-    wait_for("/readyz to know the cluster", LIMIT, || {
-        Ok(daemon
-            .page("/readyz")?
-            .contains("\"identity\":\"kubernetes\"")
-            .then_some(()))
-    })
-}
-
 fn environment<'a>(kubeconfig: &'a str, tracking: &'a str) -> [(&'a str, &'a str); 4] {
     [
         ("AUDITOR_IDENTITY__KUBERNETES__KUBECONFIG", kubeconfig),
@@ -321,7 +312,7 @@ fn the_other_end_is_who_it_really_was_in_every_case_of_the_table() -> anyhow::Re
     stage.client("reused", "reused", (VAULT, 8443), Speech::Tls)?;
     let kubeconfig = cluster.kubeconfig()?.display().to_string();
     let daemon = Daemon::start(&scratch, &stage.watched, &environment(&kubeconfig, "own"))?;
-    identity_is_known(&daemon)?;
+    daemon.identity_is("kubernetes", LIMIT)?;
 
     agree(&daemon, &stage, &TABLE, "with")?;
     let address = |gate: &str, end: &str| -> anyhow::Result<String> {
@@ -378,7 +369,7 @@ fn the_other_end_is_who_it_really_was_in_every_case_of_the_table() -> anyhow::Re
     }
     daemon.stop()?;
     let daemon = Daemon::start(&scratch, &stage.watched, &environment(&kubeconfig, "off"))?;
-    identity_is_known(&daemon)?;
+    daemon.identity_is("kubernetes", LIMIT)?;
     agree(&daemon, &stage, &WITHOUT, "without")
 }
 
@@ -420,7 +411,7 @@ fn datagrams_to_a_service_go_to_the_pod_behind_it() -> anyhow::Result<()> {
     stage.client("udp", "kiosk", ("10.96.1.1", 53), Speech::Udp)?;
     let kubeconfig = cluster.kubeconfig()?.display().to_string();
     let daemon = Daemon::start(&scratch, &stage.watched, &environment(&kubeconfig, "own"))?;
-    identity_is_known(&daemon)?;
+    daemon.identity_is("kubernetes", LIMIT)?;
     stage.ask("udp", "first")?;
     let found = wait_for("both datagrams", LIMIT, || {
         let lines = daemon.remembered()?;

@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     daemon::Daemon,
+    findings::field,
     message,
     peers::{PYTHON, Server, program},
     process::{LIMIT, Running, wait_for},
@@ -23,23 +24,12 @@ use serde_json::Value;
 /// Orders that can be sent: more than are, in the time of the test.
 const ORDERS: usize = 2000;
 
-/// A name of letters only: numbers would be taken for places in a list.
-fn field(number: usize) -> String {
-    let letter = |number: usize| char::from(b'a' + u8::try_from(number % 26).unwrap_or_default());
-    format!(
-        "of{}{}{}",
-        letter(number / 676),
-        letter(number / 26),
-        letter(number)
-    )
-}
-
 fn orders(scratch: &Scratch) -> anyhow::Result<std::path::PathBuf> {
     let folder = scratch.path("orders");
     fs::create_dir(&folder)?;
     for number in 0..ORDERS {
         let card = values::card();
-        let body = format!(r#"{{"{}":{{"card_number":"{card}"}}}}"#, field(number));
+        let body = format!(r#"{{"{}":{{"card_number":"{card}"}}}}"#, field(0, number));
         fs::write(
             folder.join(number.to_string()),
             message::post_json("/v1/orders", &body),
@@ -145,7 +135,7 @@ fn a_restart_misses_only_what_it_says(tls: bool) -> anyhow::Result<()> {
     let once: BTreeSet<&str> = found.iter().map(String::as_str).collect();
     let (mut seen, mut missed, mut window) = ([0, 0], Vec::new(), 0);
     for order in sent(&out)? {
-        let is_found = once.contains(format!("$.{}.card_number", field(order.number)).as_str());
+        let is_found = once.contains(format!("$.{}.card_number", field(0, order.number)).as_str());
         let side = match (order.after < blind, order.before > again) {
             (true, _) => 0,
             (_, true) => 1,

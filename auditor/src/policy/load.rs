@@ -4,8 +4,6 @@
 //! error with file, document and line. It reads and changes nothing else.
 
 use std::fs;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
@@ -14,6 +12,7 @@ use thiserror::Error;
 use super::model::Document;
 use super::names::nearest;
 use super::presets;
+use crate::files::{self, Unusable};
 
 /// Largest file, bytes.
 const FILE_LIMIT: u64 = 8 << 20;
@@ -209,21 +208,13 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
 /// # Errors
 /// When it cannot be read or is too large.
 pub fn read(path: &Path) -> Result<String, LoadError> {
-    let failed = |source| LoadError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 {
-        return Err(LoadError::Writable(path.to_owned()));
-    }
-    file.take(FILE_LIMIT + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > FILE_LIMIT {
-        return Err(LoadError::TooLarge(path.to_owned()));
-    }
-    Ok(text)
+    let path_of = || path.to_owned();
+    files::deciding(path, FILE_LIMIT).map_err(|why| match why {
+        Unusable::Read(source) => LoadError::Read {
+            path: path_of(),
+            source,
+        },
+        Unusable::TooLarge => LoadError::TooLarge(path_of()),
+        Unusable::Writable => LoadError::Writable(path_of()),
+    })
 }

@@ -24,6 +24,20 @@ pub struct Request {
     pub masking: bool,
 }
 
+impl Request {
+    /// Reads it from JSON, over whichever way it came.
+    ///
+    /// # Errors
+    /// Why it is no request.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        // A list would be taken for an object's values in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err("the request is not understood: it is no JSON object".to_owned());
+        }
+        serde_json::from_slice(bytes).map_err(|error| format!("the request is not understood: {error}"))
+    }
+}
+
 /// All that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -313,7 +313,7 @@ async fn first_line<R: tokio::io::AsyncRead + Unpin>(read: &mut BufReader<R>) ->
             _ => "the request does not end with a line feed".to_owned(),
         });
     }
-    serde_json::from_slice(&line).map_err(|error| format!("the request is not understood: {error}"))
+    Request::read(&line)
 }
 
 async fn send(

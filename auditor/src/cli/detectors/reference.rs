@@ -65,18 +65,7 @@ fn line(out: &mut String, row: &DetectorInfo) {
 
 #[test]
 fn the_page_on_detectors_says_what_the_catalogue_says() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let open = page.find(OPEN).expect("the page has the first mark") + OPEN.len();
-    let close = page.find(CLOSE).expect("the page has the second mark");
-    let made = format!("{}{}{}", &page[..open], tables(), &page[close..]);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(PAGE, &made).unwrap();
-    } else {
-        assert!(
-            page == made,
-            "docs/detectors.md is old: UPDATE_DOCS=1 cargo test -p auditor --lib reference"
-        );
-    }
+    crate::page::holds("detectors.md", [OPEN, CLOSE], &tables());
 }
 
 #[test]

@@ -11,7 +11,6 @@ use super::{
     tests::filled,
 };
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/identity.md");
 const OPEN: &str = "<!-- made from auditor/src/identity/cgroup/shapes.rs: change the rows there -->\n";
 const CLOSE: &str = "<!-- end -->\n";
 
@@ -80,16 +79,5 @@ fn tables() -> String {
 
 #[test]
 fn the_page_on_identity_shows_every_shape_of_path_and_what_is_read_from_it() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let open = page.find(OPEN).expect("the page has the first mark") + OPEN.len();
-    let close = open + page[open..].find(CLOSE).expect("the page has the second mark");
-    let made = format!("{}{}{}", &page[..open], tables(), &page[close..]);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(PAGE, &made).unwrap();
-    } else {
-        assert!(
-            page == made,
-            "docs/identity.md is old: UPDATE_DOCS=1 cargo test -p auditor --lib reference"
-        );
-    }
+    crate::page::holds("identity.md", [OPEN, CLOSE], &tables());
 }

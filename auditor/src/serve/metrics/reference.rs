@@ -11,7 +11,6 @@ use prometheus::proto::MetricType;
 use super::rows::{GROUPS, Most, Row, Values};
 use super::*;
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
 const OPEN: &str = "<!-- written from here -->\n";
 const CLOSE: &str = "<!-- to here -->";
 
@@ -147,18 +146,7 @@ fn labels() -> String {
 
 #[test]
 fn the_page_on_metrics_shows_every_metric_and_what_its_labels_can_say() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let open = page.find(OPEN).expect("the page has the first mark") + OPEN.len();
-    let close = open + page[open..].find(CLOSE).expect("the page has the second mark");
-    let made = format!("{}{}{}", &page[..open], tables(), &page[close..]);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(PAGE, &made).unwrap();
-    } else {
-        assert!(
-            page == made,
-            "docs/metrics.md is old: UPDATE_DOCS=1 cargo test -p auditor --lib reference"
-        );
-    }
+    crate::page::holds("metrics.md", [OPEN, CLOSE], &tables());
 }
 
 #[test]

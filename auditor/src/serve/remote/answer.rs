@@ -182,12 +182,7 @@ where
 
 /// The body of a request, which is that of the local socket.
 fn read(bytes: &[u8]) -> Result<filter::Request, String> {
-    // A list would be taken for an object's values in their order.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err("the request is not understood: it is no JSON object".to_owned());
-    }
-    let request: filter::Request =
-        serde_json::from_slice(bytes).map_err(|error| format!("the request is not understood: {error}"))?;
+    let request = filter::Request::read(bytes)?;
     if request.masking {
         return Err("the masking ledger is not served over the network".to_owned());
     }
