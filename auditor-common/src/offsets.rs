@@ -58,6 +58,7 @@ fields! {
     SB_DEV = "super_block" . "s_dev";
     SOCKET_SK = "socket" . "sk";
     BPRM_FILENAME = "linux_binprm" . "filename";
+    BPRM_INTERPRETER = "linux_binprm" . "interp";
     SOCKET_FILE = "socket" . "file";
     SK_SOCKET = "sock" . "sk_socket";
     SK_PEER_PID = "sock" . "sk_peer_pid";

@@ -1,5 +1,7 @@
 //! What the kernel programs write into the rings.
 
+use crate::scope::NAME_BYTES;
+
 /// Largest payload of one record, bytes. A TLS record holds at most this much plaintext
 /// (RFC 8446 §5.1: 2^14).
 pub const CHUNK: u32 = 16_384;
@@ -75,7 +77,7 @@ pub enum Kind {
     Bound = 3,
     /// The stream ended.
     Closed = 4,
-    /// A process in scope called exec.
+    /// A process in scope called exec; the payload is the [`Program`] it runs now.
     Exec = 5,
     /// The last thread of a process in scope ended.
     Exit = 6,
@@ -161,6 +163,24 @@ pub mod role {
     pub const SERVER: u8 = 2;
 }
 
+/// What a process runs from its exec on. `/proc` says more of it for as long as the process lives.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Program {
+    /// As the kernel keeps it (`TASK_COMM_LEN`, linux/sched.h), ended by a zero.
+    pub name: [u8; NAME_BYTES],
+    /// What is loaded, for a script its interpreter: as exec was given it, ended by a zero. One that fills this is cut.
+    pub path: [u8; PROGRAM_PATH_BYTES],
+}
+
+/// Bytes of [`Program::path`].
+pub const PROGRAM_PATH_BYTES: usize = 176;
+
+/// Size of [`Program`], bytes.
+pub const PROGRAM_LEN: usize = size_of::<Program>();
+
+const _: () = assert!(PROGRAM_LEN == 192);
+
 /// Reads a `T` (plain old data) from the front of `bytes`; `None` when it is too short.
 #[cfg(feature = "user")]
 fn read_front<T: Copy>(bytes: &[u8]) -> Option<T> {
@@ -177,6 +197,26 @@ impl RecordHeader {
     /// Decodes the front of a record; `None` when it is shorter than a header.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         read_front(bytes)
+    }
+}
+
+#[cfg(feature = "user")]
+impl Program {
+    /// Decodes the payload of an `Exec` record; `None` when it is too short.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        read_front(bytes)
+    }
+
+    /// The name; empty where there is none.
+    pub fn name(&self) -> &[u8] {
+        let end = self.name.iter().position(|byte| *byte == 0);
+        &self.name[..end.unwrap_or(NAME_BYTES)]
+    }
+
+    /// The path, if it is from the root and whole.
+    pub fn path(&self) -> Option<&[u8]> {
+        let end = self.path.iter().position(|byte| *byte == 0)?;
+        (end < PROGRAM_PATH_BYTES - 1 && self.path[0] == b'/').then_some(&self.path[..end])
     }
 }
 

@@ -1,19 +1,24 @@
 //! Records that carry no payload of a program: a process, a socket, a binding, an end.
 
-use core::{mem::MaybeUninit, ptr};
+use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
 use auditor_common::{
     counter::Counter,
-    record::{CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source},
+    record::{
+        CONTROL_RING, ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, PROGRAM_LEN, PROGRAM_PATH_BYTES, Program,
+        RecordHeader, Source,
+    },
+    scope::NAME_BYTES,
 };
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
-    generated::{bpf_ringbuf_reserve, bpf_ringbuf_submit},
+    generated::{bpf_get_current_comm, bpf_probe_read_kernel_str, bpf_ringbuf_reserve, bpf_ringbuf_submit},
 };
 
 use crate::{
     account::count,
     copy::{FORCE_WAKEUP, NO_WAKEUP, ring},
+    globals::BPRM_INTERPRETER,
     words,
 };
 
@@ -78,6 +83,40 @@ pub fn bound(stream: u64, cookie: u64, endpoint: *const Endpoint, ring_index: u3
         ptr::write(slot.cast(), header);
         ptr::copy_nonoverlapping(endpoint, slot.add(HEADER_LEN).cast(), 1);
         bpf_ringbuf_submit(slot.cast(), NO_WAKEUP);
+    }
+}
+
+/// Tells the daemon what the current task runs now.
+///
+/// # Safety
+/// `program` is a BTF pointer to struct linux_binprm.
+#[inline(always)]
+pub unsafe fn executed(task: u64, program: *const u8) {
+    let Some(ring) = ring(CONTROL_RING) else { return };
+    let size = HEADER_LEN + PROGRAM_LEN;
+    // SAFETY: `ring` is a ring map; the size is a constant.
+    let slot: *mut u8 = unsafe { bpf_ringbuf_reserve(ring, size as u64, 0) }.cast();
+    if slot.is_null() {
+        count(Counter::ControlLost, 1);
+        return;
+    }
+    let mut header = event_header(Kind::Exec, Source::Process, 0, task);
+    header.len = PROGRAM_LEN as u32;
+    // SAFETY: the slot is not null and holds header and program; the helpers write no more than they are told, and check
+    // the address that they read.
+    unsafe {
+        header.time_ns = bpf_ktime_get_ns();
+        ptr::write(slot.cast(), header);
+        let to: *mut Program = slot.add(HEADER_LEN).cast();
+        let (name, path) = (&raw mut (*to).name, &raw mut (*to).path);
+        if bpf_get_current_comm(name.cast(), NAME_BYTES as u32) != 0 {
+            (*name)[0] = 0;
+        }
+        let at: *const c_void = ptr::read_volatile(program.add(BPRM_INTERPRETER.load() as usize).cast());
+        if bpf_probe_read_kernel_str(path.cast(), PROGRAM_PATH_BYTES as u32, at) < 0 {
+            (*path)[0] = 0;
+        }
+        bpf_ringbuf_submit(slot.cast(), FORCE_WAKEUP);
     }
 }
 

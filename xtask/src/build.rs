@@ -52,7 +52,10 @@ pub(crate) fn auditor(profile: Profile) -> anyhow::Result<PathBuf> {
 }
 
 /// What will build the kernel programs, as auditor/build.rs chooses it.
-fn kernel_compiler() -> anyhow::Result<String> {
+///
+/// # Errors
+/// When there is nothing that could.
+pub(crate) fn kernel_compiler() -> anyhow::Result<String> {
     match env::var_os("AUDITOR_EBPF_OBJECT") {
         Some(object) => Ok(format!("prebuilt object {}", object.display())),
         None => Found::on_this_machine()

@@ -55,11 +55,15 @@ impl Page {
         }
         let (page, file) = ((self.text)(&results), format!("docs/{}.md", self.name));
         let path = process::root().join(&file);
-        if fs::read_to_string(&path).is_ok_and(|there| there == page) {
+        let there = fs::read_to_string(&path).unwrap_or_default();
+        if there == page {
             println!("{file} is what the tests proved");
             return Ok(ExitCode::SUCCESS);
         }
         if arguments.check {
+            for line in differences(&there, &page) {
+                println!("{line}");
+            }
             println!(
                 "{file} differs from what the tests proved: run `cargo xtask {}`",
                 self.name
@@ -83,5 +87,27 @@ impl Page {
             lines.insert(entry.file_name(), line);
         }
         Ok(lines.into_values().collect())
+    }
+}
+
+/// Lines that only one of the two has: `-` for the page that is there, `+` for what was proved.
+fn differences(there: &str, proved: &str) -> Vec<String> {
+    let only = |sign: &str, one: &str, other: &str| -> Vec<String> {
+        let lines = one
+            .lines()
+            .filter(|line| !other.lines().any(|same| same == *line));
+        lines.map(|line| format!("{sign}{line}")).collect()
+    };
+    [only("-", there, proved), only("+", proved, there)].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_differ_are_named() {
+        assert_eq!(differences("a\nb\nc\n", "a\nx\nc\n"), ["-b", "+x"]);
+        assert!(differences("a\n", "a\n").is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what CI runs. Stages in order, each timed; ends with one line that sums them all.
 
+mod built;
 mod cargo_output;
 mod stages;
 mod tally;
@@ -12,6 +13,7 @@ use std::{
 use clap::ValueEnum as _;
 
 use crate::{process, setup};
+pub(crate) use built::{Built, Targets};
 pub(crate) use tally::Tally;
 
 #[derive(clap::Args)]

@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: the scenarios of tests/src/bin/vm_guest on Debian kernels, each in a virtual machine.
 //!
-//! The root file system is a cpio archive in memory: a static /init, the guest's test program, auditor, and copies of
-//! this machine's peers with their libraries.
+//! The root file system is a cpio archive in memory: /init, the guest's test program, auditor, and copies of this machine's
+//! peers, with the libraries of all of them.
 
 mod closure;
 mod console;
@@ -21,9 +21,8 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    build::{self, Profile},
-    kernel_support, process, setup,
-    test::Tally,
+    build, kernel_support, process, setup,
+    test::{Built, Tally, Targets},
 };
 pub(crate) use console::Outcome;
 use console::Report;
@@ -31,8 +30,6 @@ use kernel::Kernel;
 
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
-/// The guest's binaries are static: there is no other way to start before any library is there.
-const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -179,19 +176,22 @@ pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Vec<Booted>> {
 
 /// Builds what goes in and writes the archive.
 fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<PathBuf> {
+    let built = Built::new(Targets::Programs)?;
     let auditor = match &arguments.auditor {
         Some(path) => path
             .canonicalize()
             .with_context(|| format!("no file {}", path.display()))?,
-        None => stripped(&build::auditor(Profile::Dev)?, folder)?,
+        None => stripped(&built.program("auditor"), folder)?,
     };
-    let guest = guest_binaries(folder)?;
     let start = Instant::now();
     let mut tree = image::Tree::base()?;
     tree.add_binary(&auditor, "/usr/bin/auditor")?;
-    tree.add_binary(&guest.join("vm_init"), "/init")?;
-    for name in ["vm_guest", "uring_client"] {
-        tree.add_binary(&guest.join(name), &format!("/usr/bin/{name}"))?;
+    for (name, path) in [
+        ("vm_init", "/init"),
+        ("vm_guest", "/usr/bin/vm_guest"),
+        ("uring_client", "/usr/bin/uring_client"),
+    ] {
+        tree.add_binary(&stripped(&built.program(name), folder)?, path)?;
     }
     if peers::are_needed(&arguments.filter) {
         tree.add_binary(&peers::go(folder)?, "/usr/bin/go-peer")?;
@@ -209,37 +209,13 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
 
 /// A copy without debug information: it would be most of the archive.
 fn stripped(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
-    let copy = folder.join("auditor");
+    let copy = folder.join(binary.file_name().context("a binary has a name")?);
     process::output(
         process::command("strip")
             .args(["--strip-debug", "-o"])
             .args([&copy, binary]),
     )?;
     Ok(copy)
-}
-
-/// Builds /init and the guest's test program, in a folder of their own as their flags differ from all else.
-fn guest_binaries(folder: &Path) -> anyhow::Result<PathBuf> {
-    let target = folder.join("guest");
-    let mut cargo = process::cargo("build");
-    cargo
-        .args([
-            "--package",
-            "auditor-tests",
-            "--bin",
-            "vm_init",
-            "--bin",
-            "vm_guest",
-            "--bin",
-            "uring_client",
-            "--target",
-            STATIC_TARGET,
-        ])
-        .arg("--target-dir")
-        .arg(&target)
-        .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    process::run(&mut cargo)?;
-    Ok(target.join(STATIC_TARGET).join("debug"))
 }
 
 fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> Booted {

@@ -16,6 +16,7 @@ use aya_ebpf::{
 use crate::{
     account::count,
     copy::{event, event_header},
+    event::executed,
     globals::{
         BPRM_FILENAME, EXCLUDES_USED, SELECTS_USED, SIGNAL_LIVE, TASK_CGROUPS, TASK_SIGNAL, TASK_TGID,
     },
@@ -123,11 +124,8 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         let _ = UNDECIDED.insert(&tgid, &1, 0);
     }
     if selects || in_scope {
-        event(
-            event_header(Kind::Exec, Source::Process, 0, id),
-            None,
-            CONTROL_RING,
-        );
+        // SAFETY: the tracepoint's third argument is a BTF pointer to struct linux_binprm.
+        unsafe { executed(id, ctx.arg(2)) };
     }
     0
 }

@@ -2,7 +2,7 @@
 
 use std::{os::fd::AsRawFd as _, time::Duration};
 
-use auditor_common::record::{ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, RecordHeader, Source};
+use auditor_common::record::{ENDPOINT_LEN, Endpoint, HEADER_LEN, Kind, Program, RecordHeader, Source};
 use aya::maps::{MapData, RingBuf};
 
 /// One record, borrowed from the ring.
@@ -10,7 +10,8 @@ pub struct Record<'a> {
     pub header: RecordHeader,
     pub kind: Kind,
     pub source: Source,
-    /// Data: the payload. Opened, Bound, Datagram: see [`Record::endpoint`] and [`Record::datagram`]. Else empty.
+    /// Data: the payload. Opened, Bound, Datagram, Exec: see [`Record::endpoint`], [`Record::datagram`] and
+    /// [`Record::program`]. Else empty.
     pub payload: &'a [u8],
 }
 
@@ -50,6 +51,13 @@ impl<'a> Record<'a> {
     pub fn endpoint(&self) -> Option<Endpoint> {
         matches!(self.kind, Kind::Opened | Kind::Bound)
             .then(|| Endpoint::decode(self.payload))
+            .flatten()
+    }
+
+    /// What an `Exec` record says.
+    pub fn program(&self) -> Option<Program> {
+        (self.kind == Kind::Exec)
+            .then(|| Program::decode(self.payload))
             .flatten()
     }
 
@@ -96,6 +104,7 @@ mod tests {
                 proptest::prop_assert_eq!(record.payload.len(), record.header.len as usize);
                 let _ = record.endpoint();
                 let _ = record.datagram();
+                let _ = record.program().map(|program| (program.name().len(), program.path().map(<[u8]>::len)));
             }
         }
     }

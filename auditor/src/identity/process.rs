@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use auditor_common::record::Program;
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -210,6 +211,32 @@ impl Processes {
             ..ProcessInfo::clone(&parent)
         };
         add(all, info, None);
+    }
+
+    /// It became another program; the kernel says so as it happens. `/proc` says more, for as long as it lives: what ends
+    /// before that was read has the name and the path that the kernel told, and never those of its parent.
+    pub fn executed(&self, pid: u32, time_ns: u64, program: &Program) {
+        let tick = tick_of(time_ns);
+        let mut known = self.lock();
+        let Some(last) = known.get_mut(&pid).and_then(|all| all.last_mut()) else {
+            // It is new, and looked up next.
+            return;
+        };
+        // The number's next owner was seen already.
+        if last
+            .info
+            .start
+            .is_some_and(|start| start > tick.saturating_add(1))
+        {
+            return;
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        last.info = Arc::new(ProcessInfo {
+            exe: program.path().map(text),
+            comm: Some(text(program.name())),
+            ..ProcessInfo::clone(&last.info)
+        });
+        last.read = None;
     }
 
     /// The process ended; it is forgotten after a while.

@@ -314,7 +314,13 @@ impl Control {
         let mut events = Vec::new();
         ring::drain(&mut self.ring, 4096, |record| {
             let header = &record.header;
-            events.push((record.kind, header.tgid, header.total, header.time_ns));
+            events.push((
+                record.kind,
+                header.tgid,
+                header.total,
+                header.time_ns,
+                record.program(),
+            ));
         });
         for (stream, reading) in self.hooks.policies.try_iter() {
             match self.maps.policies.set(stream, reading) {
@@ -330,7 +336,7 @@ impl Control {
         }
         let now = Instant::now();
         let mut moved = HashMap::new();
-        for (kind, tgid, parent, time) in events {
+        for (kind, tgid, parent, time, program) in events {
             match kind {
                 Kind::Fork if self.chooser.is_some() && self.leaves_out(tgid) => {}
                 Kind::Fork => {
@@ -348,6 +354,9 @@ impl Control {
                 }
                 Kind::Exec if self.leaves_out(tgid) => {}
                 Kind::Exec => {
+                    if let Some(program) = program {
+                        self.shared.peers.processes.executed(tgid, time, &program);
+                    }
                     let verdict = self.judge(tgid, time);
                     if verdict == Verdict::Watched {
                         self.watched.insert(tgid);

@@ -1,5 +1,5 @@
 //! /init of the test virtual machines: mounts the kernel's file systems, brings lo up, runs the guest's tests, says
-//! `init: success` or `init: failure: why` in exactly one line and powers off. Static; needs no other file to start.
+//! `init: success` or `init: failure: why` in exactly one line and powers off.
 
 use std::{fs, process::Command};
 

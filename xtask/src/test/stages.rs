@@ -3,19 +3,27 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Command, ExitCode, Stdio},
+    time::Instant,
 };
 
 use anyhow::Context as _;
 
-use super::{Arguments, Tally, cargo_output};
+use super::{
+    Arguments, Tally,
+    built::{Built, Targets, TestBinary},
+    cargo_output,
+};
 use crate::{
-    build::{self, Profile},
-    deny as dependencies, fuzz as fuzzing, kube as cluster, process, protocols, proved, setup, tls_support,
-    vm as machines,
+    build, deny as dependencies, fuzz as fuzzing, kube as cluster, process, protocols, proved, setup,
+    tls_support, vm as machines,
 };
 
 /// Seconds each fuzz target gets.
 const FUZZ_SECONDS: u32 = 60;
+/// The folder of the package whose tests run the real binary against real programs.
+const NATIVE: &str = "tests";
+/// How those among them begin that need a kube-apiserver.
+const KUBE: &str = "kube_";
 /// Native tests at the same time.
 const NATIVE_THREADS: &str = "2";
 
@@ -38,17 +46,9 @@ pub(super) fn lint() -> anyhow::Result<Tally> {
 }
 
 pub(super) fn unit(arguments: &Arguments) -> anyhow::Result<Tally> {
-    build::auditor(Profile::Dev)?;
-    let mut cargo = process::cargo("test");
-    cargo.args([
-        "--workspace",
-        "--exclude",
-        "auditor-ebpf",
-        "--exclude",
-        "auditor-tests",
-        "--no-fail-fast",
-    ]);
-    tests(&mut cargo, arguments, &[])
+    let built = Built::new(Targets::All)?;
+    let tests = built.tests().iter().filter(|test| !test.is_of(NATIVE));
+    run_tests(tests, arguments, &[], &mut |_| {})
 }
 
 /// The scanner's NEON code next to its portable code, under emulation.
@@ -69,7 +69,7 @@ pub(super) fn neon(arguments: &Arguments) -> anyhow::Result<Tally> {
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
             "qemu-aarch64 -L /usr/aarch64-linux-gnu",
         );
-    tests(&mut cargo, arguments, &[])
+    read_tests(&mut cargo, arguments, &[])
 }
 
 /// Pages of what native tests proved.
@@ -82,21 +82,30 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
         tally.skip("native: needs root, as auditor loads programs into the kernel".to_owned());
         return Ok(tally);
     }
-    let auditor = build::auditor(Profile::Dev)?;
-    let mut cargo = process::cargo("test");
-    cargo
-        .args(["--package", "auditor-tests", "--no-fail-fast"])
-        .env("AUDITOR", auditor);
+    let built = Built::new(Targets::All)?;
     // Only a whole run has all results.
     let is_whole = arguments.filter.is_none();
-    for page in PAGES {
-        if is_whole {
+    if is_whole {
+        for page in PAGES {
             page.clear()?;
         }
-        cargo.env(page.variable, page.folder());
     }
+    let tests = built
+        .tests()
+        .iter()
+        .filter(|test| test.is_of(NATIVE) && !test.name.starts_with(KUBE));
     // Every test loads programs and starts peers of its own: more at once only wait for each other.
-    let mut tally = tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])?;
+    let mut tally = run_tests(
+        tests,
+        arguments,
+        &["--test-threads", NATIVE_THREADS],
+        &mut |test| {
+            test.env("AUDITOR", built.program("auditor"));
+            for page in PAGES {
+                test.env(page.variable, page.folder());
+            }
+        },
+    )?;
     if is_whole {
         for page in PAGES {
             let code = page.run(&proved::Arguments { check: true })?;
@@ -120,35 +129,55 @@ pub(super) fn kube(arguments: &Arguments) -> anyhow::Result<Tally> {
             return Ok(tally);
         }
     };
-    let auditor = build::auditor(Profile::Dev)?;
-    let mut cargo = process::cargo("test");
-    cargo
-        .args([
-            "--package",
-            "auditor-tests",
-            "--features",
-            "kube",
-            "--no-fail-fast",
-        ])
-        .args(["--test", "kube_*"])
-        .env("AUDITOR", auditor)
-        .env("AUDITOR_KUBE", folder);
-    tests(&mut cargo, arguments, &["--test-threads", NATIVE_THREADS])
+    let built = Built::new(Targets::Tests("kube_*"))?;
+    let tests = built.tests().iter().filter(|test| test.name.starts_with(KUBE));
+    run_tests(
+        tests,
+        arguments,
+        &["--test-threads", NATIVE_THREADS],
+        &mut |test| {
+            test.env("AUDITOR", built.program("auditor"))
+                .env("AUDITOR_KUBE", &folder);
+        },
+    )
 }
 
-/// Runs `cargo test`, passing its output on as it comes.
-fn tests(cargo: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow::Result<Tally> {
-    if arguments.full {
-        cargo.env("AUDITOR_TEST_FULL", "1");
+/// Runs test binaries one after the other, each as `prepare` leaves its command.
+fn run_tests<'a>(
+    tests: impl Iterator<Item = &'a TestBinary>,
+    arguments: &Arguments,
+    harness: &[&str],
+    prepare: &mut dyn FnMut(&mut Command),
+) -> anyhow::Result<Tally> {
+    let mut total = Tally::default();
+    for test in tests {
+        let mut command = test.command();
+        prepare(&mut command);
+        println!("-- {}: {}", package(test), test.name);
+        let start = Instant::now();
+        let tally = read_tests(&mut command, arguments, harness)?;
+        println!("-- {}: {} in {}", test.name, tally, super::shown(start.elapsed()));
+        total += tally;
     }
-    cargo.args(&arguments.filter).arg("--").args(harness);
+    Ok(total)
+}
+
+fn package(test: &TestBinary) -> String {
+    let name = test.package.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Runs a test binary, or cargo with one, passing its output on as it comes.
+fn read_tests(command: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow::Result<Tally> {
+    // `AUDITOR_TEST_FULL=1` asks for the long tests too.
+    if arguments.full {
+        command.env("AUDITOR_TEST_FULL", "1");
+    }
+    command.args(&arguments.filter).args(harness);
     let mut tally = Tally::default();
-    let succeeded = lines(cargo, |line| cargo_output::read_line(&mut tally, line))?;
+    let succeeded = lines(command, |line| cargo_output::read_line(&mut tally, line))?;
     if !succeeded && tally.failed == 0 {
-        tally.fail(format!(
-            "{}: did not build, or a test binary died",
-            process::shown(cargo)
-        ));
+        tally.fail(format!("{}: did not build, or died", process::shown(command)));
     }
     Ok(tally)
 }
@@ -156,7 +185,7 @@ fn tests(cargo: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow
 /// The programs of tests/detect say `ok NAME` or `FAILED NAME: why`, like deploy/test.sh.
 pub(super) fn detect(arguments: &Arguments) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    let auditor = build::auditor(Profile::Dev)?;
+    let auditor = Built::new(Targets::Programs)?.program("auditor");
     for program in ["evaluate", "rates", "oracle", "plans"] {
         let mut command = process::command(setup::python::interpreter()?);
         command
@@ -185,7 +214,9 @@ pub(super) fn deploy() -> anyhow::Result<Tally> {
         return Ok(tally);
     }
     let mut command = process::command("sh");
-    command.arg(&script).env("AUDITOR", build::auditor(Profile::Dev)?);
+    command
+        .arg(&script)
+        .env("AUDITOR", Built::new(Targets::Programs)?.program("auditor"));
     let succeeded = lines(&mut command, |line| read_check(&mut tally, "deploy", line))?;
     if !succeeded && tally.failed == 0 {
         tally.fail("deploy/test.sh ended with an error".to_owned());

@@ -87,3 +87,53 @@ fn no_more_than_so_many_are_remembered_of_a_number() {
     }
     assert_eq!(processes.lock()[&u32::MAX].len(), MOST_OF_AN_ID);
 }
+
+/// What the kernel side tells of an exec.
+fn program(name: &str, path: &str) -> Program {
+    let mut told = Program {
+        name: [0; 16],
+        path: [0; 176],
+    };
+    told.name[..name.len()].copy_from_slice(name.as_bytes());
+    told.path[..path.len()].copy_from_slice(path.as_bytes());
+    told
+}
+
+#[test]
+fn what_ends_before_it_was_read_is_never_called_by_its_parents_program() {
+    let cut = "/".repeat(175);
+    let cases = [
+        ("/usr/bin/curl", Some("/usr/bin/curl")),
+        // From its working folder, which nobody knows any more.
+        ("./curl", None),
+        ("", None),
+        (&cut, None),
+    ];
+    for (path, exe) in cases {
+        let processes = Processes::default();
+        let now = monotonic_ns();
+        processes.forked(std::process::id(), u32::MAX, now);
+        processes.executed(u32::MAX, now, &program("curl", path));
+        let info = processes.of(u32::MAX);
+        assert_eq!(
+            (info.exe.as_deref(), info.comm.as_deref(), info.start),
+            (exe, Some("curl"), Some(tick_of(now))),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_proc_says_of_a_living_process_counts_more_than_what_it_was_started_by() {
+    let processes = Processes::default();
+    let mut child = cat();
+    let pid = child.id();
+    until(|| is_called(&processes.learn(pid), "/cat"));
+    processes.executed(pid, monotonic_ns(), &program("cat", "/a/link"));
+    assert!(is_called(&processes.of(pid), "/cat"));
+    // One that had the number before.
+    processes.executed(pid, 1, &program("dog", "/usr/bin/dog"));
+    assert!(is_called(&processes.of(pid), "/cat"));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
