@@ -15,10 +15,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::{
     build, kernel_support, process, setup,
@@ -30,6 +31,10 @@ use kernel::Kernel;
 
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
+/// Seconds a machine gets.
+const TIMEOUT: u64 = 900;
+/// Machines at a time: each is one thread of this machine's.
+const MACHINES: usize = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -53,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     keep: bool,
     /// Seconds after which a machine is killed.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
 }
 
@@ -67,7 +72,7 @@ impl Arguments {
             auditor: None,
             refresh: false,
             keep: false,
-            timeout: 600,
+            timeout: TIMEOUT,
         }
     }
 }
@@ -96,6 +101,19 @@ pub(crate) struct Booted {
     pub(crate) scenarios: Vec<Scenario>,
     /// What went wrong besides scenarios: no such kernel, a panic, a machine that hangs.
     pub(crate) trouble: Option<String>,
+}
+
+impl Booted {
+    /// A kernel that there is no machine for.
+    fn not(series: &str, why: String) -> Self {
+        println!("{series}: {why}");
+        Self {
+            series: series.to_owned(),
+            package: String::new(),
+            scenarios: Vec::new(),
+            trouble: Some(why),
+        }
+    }
 }
 
 /// One scenario, as the guest reported it.
@@ -142,7 +160,7 @@ pub(crate) fn tally(booted: &[Booted]) -> Tally {
     tally
 }
 
-/// Boots every kernel in turn; every scenario on every kernel counts.
+/// Boots every kernel; every scenario on every kernel counts.
 ///
 /// # Errors
 /// When something is missing to boot any: QEMU, a binary.
@@ -154,19 +172,30 @@ pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Vec<Booted>> {
     fs::create_dir_all(&folder)?;
     let root = root_file_system(arguments, &folder)?;
     let mut booted = Vec::new();
-    for series in &arguments.kernels {
-        booted.push(match kernel::fetch(series, arguments.refresh) {
-            Ok(kernel) => boot(arguments, &kernel, &root, &folder),
-            Err(error) => {
-                println!("kernel {series}: {error:#}");
-                Booted {
-                    series: series.clone(),
-                    package: String::new(),
-                    scenarios: Vec::new(),
-                    trouble: Some(format!("{error:#}")),
-                }
+    for series in arguments.kernels.chunks(MACHINES) {
+        // One after the other, as they may be installed.
+        let kernels: Vec<_> = series
+            .iter()
+            .map(|series| (series, kernel::fetch(series, arguments.refresh)))
+            .collect();
+        thread::scope(|scope| {
+            let machines: Vec<_> = kernels
+                .iter()
+                .map(|(series, kernel)| match kernel {
+                    Ok(kernel) => Ok(scope.spawn(|| boot(arguments, kernel, &root, &folder))),
+                    Err(error) => Err(Booted::not(series, format!("{error:#}"))),
+                })
+                .collect();
+            for machine in machines {
+                booted.push(match machine {
+                    Ok(thread) => thread
+                        .join()
+                        .map_err(|_| anyhow!("a thread that runs a machine panicked"))?,
+                    Err(not) => not,
+                });
             }
-        });
+            anyhow::Ok(())
+        })?;
     }
     if !arguments.keep {
         fs::remove_file(root)?;
@@ -220,7 +249,7 @@ fn stripped(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
 
 fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> Booted {
     let series = &kernel.series;
-    println!("kernel {series} ({})", kernel.package);
+    println!("{series}: {}", kernel.package);
     let log = folder.join(format!("{series}.log"));
     let boot = qemu::Boot {
         kernel,
@@ -230,15 +259,15 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> B
         limit: Duration::from_secs(arguments.timeout),
     };
     let start = Instant::now();
-    let mut run = Run::default();
+    let mut run = Run::of(series);
     let ran = qemu::run(&boot, |line| run.read_line(line));
-    println!("  kernel {series}: {:.1} s", start.elapsed().as_secs_f64());
+    println!("{series}: ended after {:.1} s", start.elapsed().as_secs_f64());
     let trouble = match ran {
         Ok(()) => run.trouble(),
         Err(error) => Some(format!("{error:#}")),
     };
     if let Some(why) = &trouble {
-        println!("  kernel {series}: {why}; console: {}", log.display());
+        println!("{series}: {why}; console: {}", log.display());
     }
     Booted {
         series: series.clone(),
@@ -251,17 +280,27 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> B
 /// What the console has said so far.
 #[derive(Default)]
 struct Run {
+    /// The kernel, at the start of every line.
+    series: String,
     scenarios: Vec<Scenario>,
     planned: Option<usize>,
     end: Option<Result<(), String>>,
 }
 
 impl Run {
+    fn of(series: &str) -> Self {
+        Self {
+            series: series.to_owned(),
+            ..Self::default()
+        }
+    }
+
     fn read_line(&mut self, line: &str) {
         match console::parse(line) {
             Some(Report::Planned(number)) => self.planned = Some(number as usize),
             Some(Report::Scenario { outcome, text }) => {
-                println!("  {outcome:?} {}", text.chars().take(400).collect::<String>());
+                let shown: String = text.chars().take(400).collect();
+                println!("{}: {outcome:?} {shown}", self.series);
                 self.scenarios.push(Scenario::read(outcome, &text));
             }
             Some(Report::Init(result)) => self.end = Some(result),
