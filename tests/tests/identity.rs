@@ -21,6 +21,7 @@ use auditor_tests::{
     values,
     watch::Watch,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const SERVER: &str = "5e7e7000-0000-4000-8000-00000000000a";
@@ -440,5 +441,49 @@ fn a_pid_that_is_used_again_does_not_bring_the_name_of_the_process_before() -> a
         starts.push(source["process"]["start_time"].clone());
     }
     ensure!(starts[0] != starts[1], "{starts:?}");
+    Ok(())
+}
+
+/// What is sent, and has ended, while auditor does not run: `/proc` says nothing of it any more.
+#[test]
+fn what_lived_and_ended_unread_is_named_by_its_own_program() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    let go = scratch.path("go");
+    let cards = [values::card(), values::card()];
+    let mut shells = Vec::new();
+    for (card, (name, run)) in cards
+        .iter()
+        .zip([("child", "/usr/bin/curl"), ("same", "exec /usr/bin/curl")])
+    {
+        let body = scratch.file(name, json!({ "card": card }).to_string())?;
+        let script = format!(
+            "while [ ! -e {} ]; do :; done; {run} --silent --max-time 60 --json @{} http://127.0.0.1:{}/{name} && true",
+            go.display(),
+            body.display(),
+            server.port
+        );
+        shells.push(Running::start(Command::new("/bin/sh").args(["-c", &script]))?);
+    }
+    let pids = [shells[0].pid(), shells[1].pid(), server.pid()];
+    let mut watch = Watch::pids(&scratch, &pids, &[])?;
+    watch.signal(Signal::STOP)?;
+    fs::write(&go, "")?;
+    for shell in shells {
+        shell.succeed()?;
+    }
+    watch.signal(Signal::CONT)?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    for card in &cards {
+        let sample = values::card_sample(card);
+        let leak = report
+            .leaks("payment_card")
+            .into_iter()
+            .find(|leak| leak["sample"] == sample.as_str() && leak["location"]["part"] == "request.body");
+        let process = &leak.context("a leak of each card")?["source"]["process"];
+        ensure!(process["exe"] == "/usr/bin/curl", "{process}");
+        ensure!(process["comm"] == "curl", "{process}");
+    }
     Ok(())
 }

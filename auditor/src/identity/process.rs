@@ -11,7 +11,7 @@ mod tests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -37,6 +37,9 @@ const SAME: Duration = Duration::from_millis(100);
 
 /// How long what was read of a living process is taken as true.
 const TRUE_FOR: Duration = Duration::from_secs(1);
+
+/// How long the kernel side's records of processes may take; they are asked for every few milliseconds.
+const LATEST: Duration = Duration::from_millis(200);
 
 /// Ticks of `/proc` in a second (`USER_HZ`; 100 on every processor that Linux and auditor have in common).
 const TICKS: u64 = 100;
@@ -81,8 +84,18 @@ impl ProcessInfo {
 #[derive(Default)]
 pub struct Processes {
     known: Mutex<HashMap<u32, Vec<Known>>>,
+    /// Until when the kernel side's records were told; `None` where nobody tells.
+    told: (Mutex<Option<u64>>, Condvar),
     /// Where containers are asked about as soon as a process of theirs is seen.
     containers: Option<Arc<Containers>>,
+}
+
+/// Whether `/proc` said what a process runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proc {
+    Said,
+    /// It has ended, or is about to.
+    Silent,
 }
 
 /// One process; those that had the same id are in the order of their starts.
@@ -106,17 +119,26 @@ impl Processes {
 
     /// What is known of the process that has this id now, or had it last; looks it up when it is new.
     pub fn of(&self, pid: u32) -> Arc<ProcessInfo> {
+        self.refresh(pid);
         self.at_tick(pid, u64::MAX)
     }
 
     /// The process that had this id when something was recorded (`CLOCK_MONOTONIC`, nanoseconds).
     /// A time of 0 is none.
+    ///
+    /// Of one that has ended only the kernel's records tell what it was: they are waited for, for as long as they may
+    /// take.
     pub fn at(&self, pid: u32, time_ns: u64) -> Arc<ProcessInfo> {
-        self.at_tick(pid, if time_ns == 0 { u64::MAX } else { tick_of(time_ns) })
+        if time_ns == 0 {
+            return self.of(pid);
+        }
+        if self.refresh(pid) == Proc::Silent {
+            self.wait_until_told(time_ns);
+        }
+        self.at_tick(pid, tick_of(time_ns))
     }
 
     fn at_tick(&self, pid: u32, tick: u64) -> Arc<ProcessInfo> {
-        self.refresh(pid);
         let known = self.lock();
         let all = known.get(&pid).into_iter().flatten();
         let started_by_then = |known: &&Known| {
@@ -138,29 +160,59 @@ impl Processes {
         })
     }
 
+    /// All that the kernel side recorded of processes until then (`CLOCK_MONOTONIC`, nanoseconds) was told.
+    pub fn told_until(&self, time_ns: u64) {
+        let (told, changed) = &self.told;
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(time_ns);
+        changed.notify_all();
+    }
+
+    fn wait_until_told(&self, time_ns: u64) {
+        let (told, changed) = &self.told;
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        // Late or not, the bytes have to go on.
+        drop(changed.wait_timeout_while(told, LATEST, |told| told.is_some_and(|until| until < time_ns)));
+    }
+
     /// Reads again what may have changed: another process may have the number, the same one another user.
-    fn refresh(&self, pid: u32) {
+    fn refresh(&self, pid: u32) -> Proc {
         let last = self.lock().get(&pid).and_then(|all| all.last()).and_then(|last| {
             let is_true = last.read.is_some_and(|read| read.elapsed() < TRUE_FOR);
-            let is_same = last.checked.elapsed() < SAME;
+            // A child that nobody read may be another program by now.
+            let is_same = last.read.is_some() && last.checked.elapsed() < SAME;
             last.ended
                 .is_none()
                 .then_some((is_same, is_true, last.info.start))
         });
         match last {
-            Some((true, ..)) => {}
+            Some((true, ..)) => Proc::Said,
             Some((false, true, start)) if start.is_some() && read::start(pid) == start => {
                 if let Some(last) = self.lock().get_mut(&pid).and_then(|all| all.last_mut()) {
                     last.checked = Instant::now();
                 }
+                Proc::Said
             }
-            _ => drop(self.learn(pid)),
+            _ => self.look_up(pid),
         }
     }
 
     /// Looks `pid` up again: it is new, or became another program. What can not be read any more is kept from before.
     pub fn learn(&self, pid: u32) -> Arc<ProcessInfo> {
+        self.look_up(pid);
+        self.lock()
+            .get(&pid)
+            .and_then(|all| all.last())
+            .map(|last| Arc::clone(&last.info))
+            .unwrap_or_default()
+    }
+
+    fn look_up(&self, pid: u32) -> Proc {
         let fresh = read::process(pid);
+        let said = if fresh.exe.is_some() {
+            Proc::Said
+        } else {
+            Proc::Silent
+        };
         if let (Some(containers), Some(id)) = (&self.containers, fresh.cgroup.runtime_id()) {
             containers.ask(id);
         }
@@ -185,14 +237,15 @@ impl Processes {
             }
             _ => add(all, fresh, Some(now)),
         }
-        all.last().map(|last| Arc::clone(&last.info)).unwrap_or_default()
+        said
     }
 
     /// A child begins as a copy of its parent; the kernel says so before the child runs, at this time
     /// (`CLOCK_MONOTONIC`, nanoseconds).
     pub fn forked(&self, parent: u32, child: u32, time_ns: u64) {
         let start = read::start(child).unwrap_or_else(|| tick_of(time_ns));
-        let parent = self.at(parent, time_ns);
+        self.refresh(parent);
+        let parent = self.at_tick(parent, tick_of(time_ns));
         let mut known = self.lock();
         if known.len() >= CAPACITY && !known.contains_key(&child) {
             evict(&mut known);

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     capture::{
         attach::{Hooked, host_libraries},
+        clock::monotonic_ns,
         discover,
         file::FileId,
         load::Maps,
@@ -72,6 +73,8 @@ const PATIENCE_NAMES: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 /// And where a look is due.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// Records of processes that are taken at once.
+const MOST_AT_ONCE: usize = 4096;
 
 /// What others ask of the control thread.
 pub(super) enum Command {
@@ -312,7 +315,8 @@ impl Control {
 
     fn round(&mut self) {
         let mut events = Vec::new();
-        ring::drain(&mut self.ring, 4096, |record| {
+        let before = monotonic_ns();
+        let drained = ring::drain(&mut self.ring, MOST_AT_ONCE, |record| {
             let header = &record.header;
             events.push((
                 record.kind,
@@ -388,6 +392,9 @@ impl Control {
                 }
                 Kind::Data | Kind::Datagram | Kind::Opened | Kind::Bound | Kind::Closed => {}
             }
+        }
+        if drained < MOST_AT_ONCE {
+            self.shared.peers.processes.told_until(before);
         }
         for (pid, time) in moved {
             if self.leaves_out(pid) {
@@ -472,6 +479,9 @@ impl Control {
 
     /// Detaches first, so that the counters are final and an empty ring stays empty.
     fn stop(&mut self) {
+        self.round();
+        // There is no round while the programs are detached, and nobody is to wait for one.
+        self.shared.peers.processes.told_until(u64::MAX);
         let (sender, done) = bounded(1);
         if self.hooks.order.send(Order::Detach(sender)).is_ok() {
             // An error is a thread that has ended, and with it its programs.
