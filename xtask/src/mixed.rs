@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::{
     build::{self, Profile},
     process, setup,
+    test::{Built, Targets},
 };
 
 #[derive(clap::Args)]
@@ -19,8 +20,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
     let auditor = build::auditor(Profile::Release)?;
-    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "mixed"]))?;
-    let mut mixed = process::command(build::target_directory().join("debug/mixed"));
+    let mut mixed = process::command(Built::new(Targets::Programs)?.program("mixed"));
     mixed.arg(arguments.minutes.to_string()).env("AUDITOR", auditor);
     Ok(if process::succeeds(&mut mixed)? {
         ExitCode::SUCCESS

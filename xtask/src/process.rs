@@ -18,9 +18,20 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// A command that runs in the repository's root, with nothing on its standard input.
+///
+/// It does not get what cargo tells this program of its package: another cargo below takes that for a change, and builds
+/// again what was built by hand.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).stdin(Stdio::null());
+    for (name, _) in env::vars_os() {
+        let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start));
+        if is_of_package {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

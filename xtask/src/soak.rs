@@ -7,8 +7,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    build::{self, Profile},
     process, setup,
+    test::{Built, Targets},
 };
 
 #[derive(clap::Args)]
@@ -26,15 +26,14 @@ const MINUTES: u64 = 30;
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
-    let auditor = build::auditor(Profile::Dev)?;
+    let built = Built::new(Targets::Programs)?;
     let (name, numbers) = match arguments.cycles {
         Some(cycles) => ("soak", [Some(cycles), arguments.minutes]),
         None => ("chaos", [Some(arguments.minutes.unwrap_or(MINUTES)), None]),
     };
-    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", name]))?;
-    let mut soak = process::command(build::target_directory().join("debug").join(name));
+    let mut soak = process::command(built.program(name));
     soak.args(numbers.into_iter().flatten().map(|number| number.to_string()));
-    soak.env("AUDITOR", auditor);
+    soak.env("AUDITOR", built.program("auditor"));
     Ok(if process::succeeds(&mut soak)? {
         ExitCode::SUCCESS
     } else {

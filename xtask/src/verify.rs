@@ -15,8 +15,9 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    build::{self, Profile},
-    process, setup, vm,
+    process, setup,
+    test::{Built, Targets},
+    vm,
 };
 
 /// Instructions may rise by this share, in percent, before somebody has to look.
@@ -136,7 +137,7 @@ fn native_name() -> anyhow::Result<String> {
 }
 
 fn native() -> anyhow::Result<Counts> {
-    let auditor = build::auditor(Profile::Dev)?;
+    let auditor = Built::new(Targets::Programs)?.program("auditor");
     let text = process::command(auditor)
         .args(["doctor", "--programs", "--format", "json"])
         .output()?

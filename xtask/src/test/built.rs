@@ -68,9 +68,7 @@ impl TestBinary {
     /// Runs it as cargo does.
     pub(super) fn command(&self) -> Command {
         let mut command = process::command(&self.program);
-        command
-            .current_dir(&self.package)
-            .env("CARGO_MANIFEST_DIR", &self.package);
+        command.current_dir(&self.package);
         command
     }
 }
