@@ -94,7 +94,7 @@ pub struct Processes {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Proc {
     Said,
-    /// It has ended, or is about to.
+    /// It has ended; its parent may not have asked for it yet.
     Silent,
 }
 
@@ -208,10 +208,10 @@ impl Processes {
 
     fn look_up(&self, pid: u32) -> Proc {
         let fresh = read::process(pid);
-        let said = if fresh.exe.is_some() {
-            Proc::Said
-        } else {
+        let said = if fresh.exe.is_none() && read::is_over(pid) {
             Proc::Silent
+        } else {
+            Proc::Said
         };
         if let (Some(containers), Some(id)) = (&self.containers, fresh.cgroup.runtime_id()) {
             containers.ask(id);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{ErrorKind, Read as _},
 };
 
 use super::ProcessInfo;
@@ -29,6 +29,11 @@ pub(super) fn process(pid: u32) -> ProcessInfo {
 /// When a process started, in ticks since the boot.
 pub(super) fn start(pid: u32) -> Option<u64> {
     parse_stat(&text(pid, "stat")?)
+}
+
+/// Whether the process has ended; one that must not be looked at has not.
+pub(super) fn is_over(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn once(pid: u32) -> ProcessInfo {
