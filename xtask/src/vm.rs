@@ -31,6 +31,9 @@ use kernel::Kernel;
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
+/// Size of a machine's disk, bytes.
+const DISK: u64 = 16 << 20;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Run only scenarios whose name contains this.
@@ -207,6 +210,17 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
     Ok(root)
 }
 
+/// An empty disk with ext4 on it, made anew for each machine.
+fn disk(folder: &Path) -> anyhow::Result<PathBuf> {
+    let path = folder.join("disk.img");
+    fs::File::create(&path)?.set_len(DISK)?;
+    // Of users who are not root, /usr/sbin may not be in PATH.
+    let program = process::find("mke2fs").context("no mke2fs: run `cargo xtask setup --only vm`")?;
+    let mut make = process::command(program);
+    process::output(make.args(["-q", "-F", "-t", "ext4"]).arg(&path))?;
+    Ok(path)
+}
+
 /// A copy without debug information: it would be most of the archive.
 fn stripped(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let copy = folder.join(binary.file_name().context("a binary has a name")?);
@@ -222,16 +236,19 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> B
     let series = &kernel.series;
     println!("kernel {series} ({})", kernel.package);
     let log = folder.join(format!("{series}.log"));
-    let boot = qemu::Boot {
-        kernel,
-        root,
-        filter: &arguments.filter,
-        log: &log,
-        limit: Duration::from_secs(arguments.timeout),
-    };
     let start = Instant::now();
     let mut run = Run::default();
-    let ran = qemu::run(&boot, |line| run.read_line(line));
+    let ran = disk(folder).and_then(|disk| {
+        let boot = qemu::Boot {
+            kernel,
+            root,
+            disk: &disk,
+            filter: &arguments.filter,
+            log: &log,
+            limit: Duration::from_secs(arguments.timeout),
+        };
+        qemu::run(&boot, |line| run.read_line(line))
+    });
     println!("  kernel {series}: {:.1} s", start.elapsed().as_secs_f64());
     let trouble = match ran {
         Ok(()) => run.trouble(),
