@@ -31,6 +31,9 @@ use kernel::Kernel;
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
+/// Seconds after which a machine is killed; on cores that others use as well, all scenarios take about ten minutes.
+const TIMEOUT: u64 = 900;
+
 /// Size of a machine's disk, bytes.
 const DISK: u64 = 16 << 20;
 
@@ -56,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     keep: bool,
     /// Seconds after which a machine is killed.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
 }
 
@@ -70,7 +73,7 @@ impl Arguments {
             auditor: None,
             refresh: false,
             keep: false,
-            timeout: 600,
+            timeout: TIMEOUT,
         }
     }
 }
