@@ -31,7 +31,7 @@ use kernel::Kernel;
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
-/// Seconds after which a machine is killed; on cores that others use as well, all scenarios take about ten minutes.
+/// Seconds after which a machine is killed; on cores that others use as well it is several times as slow.
 const TIMEOUT: u64 = 900;
 
 /// Size of a machine's disk, bytes.
