@@ -31,10 +31,14 @@ use kernel::Kernel;
 
 /// The kernels CI runs on.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
-/// Seconds a machine gets.
-const TIMEOUT: u64 = 900;
 /// Machines at a time: each is one thread of this machine's.
 const MACHINES: usize = 2;
+
+/// Seconds after which a machine is killed; on cores that others use as well it is several times as slow.
+const TIMEOUT: u64 = 900;
+
+/// Size of a machine's disk, bytes.
+const DISK: u64 = 16 << 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -236,6 +240,17 @@ fn root_file_system(arguments: &Arguments, folder: &Path) -> anyhow::Result<Path
     Ok(root)
 }
 
+/// An empty disk with ext4 on it, made anew for each machine.
+fn disk(folder: &Path, series: &str) -> anyhow::Result<PathBuf> {
+    let path = folder.join(format!("{series}.img"));
+    fs::File::create(&path)?.set_len(DISK)?;
+    // Of users who are not root, /usr/sbin may not be in PATH.
+    let program = process::find("mke2fs").context("no mke2fs: run `cargo xtask setup --only vm`")?;
+    let mut make = process::command(program);
+    process::output(make.args(["-q", "-F", "-t", "ext4"]).arg(&path))?;
+    Ok(path)
+}
+
 /// A copy without debug information: it would be most of the archive.
 fn stripped(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let copy = folder.join(binary.file_name().context("a binary has a name")?);
@@ -251,16 +266,19 @@ fn boot(arguments: &Arguments, kernel: &Kernel, root: &Path, folder: &Path) -> B
     let series = &kernel.series;
     println!("{series}: {}", kernel.package);
     let log = folder.join(format!("{series}.log"));
-    let boot = qemu::Boot {
-        kernel,
-        root,
-        filter: &arguments.filter,
-        log: &log,
-        limit: Duration::from_secs(arguments.timeout),
-    };
     let start = Instant::now();
     let mut run = Run::of(series);
-    let ran = qemu::run(&boot, |line| run.read_line(line));
+    let ran = disk(folder, series).and_then(|disk| {
+        let boot = qemu::Boot {
+            kernel,
+            root,
+            disk: &disk,
+            filter: &arguments.filter,
+            log: &log,
+            limit: Duration::from_secs(arguments.timeout),
+        };
+        qemu::run(&boot, |line| run.read_line(line))
+    });
     println!("{series}: ended after {:.1} s", start.elapsed().as_secs_f64());
     let trouble = match ran {
         Ok(()) => run.trouble(),

@@ -23,7 +23,7 @@ pub const EVERY: Duration = Duration::from_millis(500);
 const BREATH: Duration = Duration::from_millis(50);
 /// Most that is lost.
 const MOST: Duration = Duration::from_secs(1);
-/// Between two attempts to write what could not be written.
+/// Between the end of an attempt to write what could not be written and the next one, in which nobody has the file open.
 const RETRY: Duration = Duration::from_secs(2);
 /// With nothing new, time alone is written so often.
 const IDLE: Duration = Duration::from_secs(10);
@@ -186,13 +186,7 @@ impl Work {
             if is_last {
                 return;
             }
-            let took = began.elapsed();
-            let pause = match self.store {
-                // On a slow disk the next one begins earlier, but others may write in between.
-                Some(_) => EVERY.min(MOST.saturating_sub(2 * took)).max(took + BREATH),
-                None => RETRY,
-            };
-            next = began + pause;
+            next = began + pause(began.elapsed(), self.store.is_some());
         }
     }
 
@@ -348,6 +342,16 @@ impl Work {
 
     fn status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// From the start of an attempt to that of the next one.
+fn pause(took: Duration, is_written: bool) -> Duration {
+    match is_written {
+        // On a slow disk the next one begins earlier, but others may write in between.
+        true => EVERY.min(MOST.saturating_sub(2 * took)).max(took + BREATH),
+        // Reading a large file again may take longer than this.
+        false => took + RETRY,
     }
 }
 

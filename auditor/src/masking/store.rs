@@ -29,6 +29,7 @@ use serde::Serialize;
 use super::Row;
 use super::book::{Batch, Totals};
 use super::edge::Edge;
+use error::is_read_only;
 pub use error::{REASONS, StoreError, room};
 pub use traffic::{Bytes, Traffic};
 
@@ -114,7 +115,13 @@ impl Store {
         guarded(&path, || {
             self.try_write(batch, traffic)
                 .map_err(|error| StoreError::of(&path, error))
-        })
+        })?;
+        // The kernel may make a disk read-only under a file that is open. What is written then goes to memory, and no
+        // error tells of it.
+        match is_read_only(&path) {
+            true => Err(StoreError::ReadOnly(path)),
+            false => Ok(()),
+        }
     }
 
     fn try_write(&mut self, batch: &Batch, traffic: &Traffic) -> Result<(), redb::Error> {

@@ -109,6 +109,7 @@ const VM: &[Need] = &[
     need("qemu-system-x86_64", "qemu-system-x86"),
     need("dpkg-deb", "dpkg"),
     need("strip", "binutils"),
+    need("mke2fs", "e2fsprogs"),
     need("/usr/bin/python3", "python3"),
     need("openssl", "openssl"),
     need("curl", "curl"),

@@ -24,6 +24,8 @@ const LINE: u64 = 16 << 10;
 pub(super) struct Boot<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) root: &'a Path,
+    /// Its disk, which is written to.
+    pub(super) disk: &'a Path,
     /// Only scenarios whose name contains this; empty for all. One word.
     pub(super) filter: &'a str,
     pub(super) log: &'a Path,
@@ -118,6 +120,10 @@ fn start(boot: &Boot<'_>) -> anyhow::Result<Child> {
             "-vga",
             "none",
         ])
+        // A kind of disk whose driver is built into Debian's cloud kernels, as is ext4.
+        .arg("-drive")
+        .arg(format!("file={},format=raw,if=none,id=disk", boot.disk.display()))
+        .args(["-device", "nvme,drive=disk,serial=disk"])
         .arg("-kernel")
         .arg(&boot.kernel.image)
         .arg("-initrd")

@@ -128,3 +128,13 @@ fn what_could_not_be_read_at_first_is_added_when_it_can_be() {
     keeper.finish();
     assert_eq!(observed(&path), 2);
 }
+
+#[test]
+fn between_two_attempts_there_is_time_for_others_however_long_they_take() {
+    let ms = Duration::from_millis;
+    assert_eq!(pause(ms(1), true), EVERY);
+    assert_eq!(pause(ms(300), true), ms(400));
+    assert_eq!(pause(ms(5_000), true), ms(5_000) + BREATH);
+    assert_eq!(pause(ms(1), false), ms(1) + RETRY);
+    assert_eq!(pause(ms(5_000), false), ms(5_000) + RETRY);
+}

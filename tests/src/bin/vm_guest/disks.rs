@@ -3,33 +3,36 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
+    time::Duration,
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use rustix::{
-    io::Errno,
+    fs::{StatVfsMountFlags, statvfs},
     mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount},
 };
 
 use crate::{
     Outcome,
-    masking::{Card, Shop, coverage, metric, post, post_many, ready, values_of},
+    masking::{Card, Client, Shop, coverage, metric, ready, values_of},
 };
 
+/// The machine's disk, with ext4 on it, and where it is mounted.
+const DEVICE: &str = "/dev/nvme0n1";
 const DISK: &str = "/tmp/disk";
 /// What else is on it.
 const BALLAST: &str = "/tmp/disk/ballast";
-const SIZE: &core::ffi::CStr = c"size=16m";
 /// Fields of one message.
 const MANY: u64 = 300;
 
 /// Capture goes on, it says that and why the ledger is not written, and nothing of it is lost once it can be.
 pub(crate) fn masking_on_bad_disks() -> Outcome {
     fs::create_dir_all(DISK)?;
-    mount("none", DISK, "tmpfs", MountFlags::empty(), SIZE)?;
-    let shop = Shop::open("/tmp/disks", DISK, std::time::Duration::from_secs(600))?;
+    mount(DEVICE, DISK, "ext4", MountFlags::empty(), None).context("can not mount the disk")?;
+    let shop = Shop::open("/tmp/disks", DISK, Duration::from_secs(600))?;
     let daemon = shop.watch()?;
-    post(Card::Masked)?;
+    let mut client = Client::start()?;
+    client.post(Card::Masked)?;
     shop.counted(1)?;
     is_kept(&shop)?;
 
@@ -37,39 +40,51 @@ pub(crate) fn masking_on_bad_disks() -> Outcome {
     let mut sent = 1;
     let full = shop.wait("the disk to be full", || {
         if said("disk is full")?.is_none() && sent < 20 * MANY {
-            post_many(&format!("n{sent}"), MANY)?;
+            client.post_many(&format!("n{sent}"), MANY)?;
             sent += MANY;
         }
         said("disk is full")
     })?;
-    let failures = metric(r#"auditor_masking_failures_total{reason="full"}"#)?;
-    ensure!(
-        failures > 0 && metric("auditor_masking_failing")? == 1,
-        "no alarm: {full}"
-    );
-    sent = goes_on(&shop, sent, 1)?;
+    has_alarm("full")?;
+    sent = goes_on(&shop, &mut client, sent, 1)?;
+    fs::remove_file(BALLAST)?;
+    is_kept(&shop)?;
 
-    // The kernel refuses while somebody has a file open to write, and the daemon tries every two seconds.
+    // The ledger's file is open, as it is when the kernel finds the disk to be faulty.
+    make_read_only()?;
     shop.wait("the disk to be read-only", || {
-        match mount_remount(DISK, MountFlags::RDONLY, SIZE) {
-            Err(Errno::BUSY) => Ok(None),
-            other => Ok(Some(other?)),
-        }
+        let flags = statvfs(DISK)?.f_flag;
+        Ok(flags.contains(StatVfsMountFlags::RDONLY).then_some(()))
     })?;
     let read_only = shop.wait("the daemon to say so", || said("read-only"))?;
-    sent = goes_on(&shop, sent, 2)?;
-    mount_remount(DISK, MountFlags::empty(), SIZE)?;
-    fs::remove_file(BALLAST)?;
+    has_alarm("read_only")?;
+    sent = goes_on(&shop, &mut client, sent, 2)?;
+    mount_remount(DISK, MountFlags::empty(), c"").context("can not mount it to be written again")?;
     is_kept(&shop)?;
     ensure!(metric("auditor_masking_failing")? == 0, "the alarm stays");
     shop.counted(sent)?;
 
-    // All of it is in the file.
+    // All of it is on the disk.
     shop.end(daemon)?;
+    unmount(DISK, UnmountFlags::empty())?;
+    mount(DEVICE, DISK, "ext4", MountFlags::RDONLY, None)?;
     let kept = coverage(&format!("{DISK}/masking.redb"))?;
     ensure!(values_of(&kept) == sent, "{sent} values sent: {}", kept["total"]);
     unmount(DISK, UnmountFlags::empty())?;
     Ok(format!("{sent} values kept; it said {full} and {read_only}"))
+}
+
+/// Makes every disk read-only, whoever writes to it.
+fn make_read_only() -> anyhow::Result<()> {
+    fs::write("/proc/sysrq-trigger", "u").context("the kernel makes no disk read-only")
+}
+
+/// What is alerted on is there.
+fn has_alarm(reason: &str) -> anyhow::Result<()> {
+    let failures = metric(&format!("auditor_masking_failures_total{{reason=\"{reason}\"}}"))?;
+    let is_failing = metric("auditor_masking_failing")? == 1;
+    ensure!(failures > 0 && is_failing, "no alarm of {reason}");
+    Ok(())
 }
 
 /// Leaves no room on the disk.
@@ -97,9 +112,9 @@ fn said(why: &str) -> anyhow::Result<Option<String>> {
 }
 
 /// Values are counted, and the leak is told; how many were sent in all, `leaks` of them clear.
-fn goes_on(shop: &Shop, sent: u64, leaks: u64) -> anyhow::Result<u64> {
-    post(Card::Masked)?;
-    post(Card::Clear)?;
+fn goes_on(shop: &Shop, client: &mut Client, sent: u64, leaks: u64) -> anyhow::Result<u64> {
+    client.post(Card::Masked)?;
+    client.post(Card::Clear)?;
     shop.counted(sent + 2)?;
     shop.wait("the leak to be told", || {
         let found = shop.findings()?;

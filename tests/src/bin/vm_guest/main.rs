@@ -74,20 +74,14 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ("tls_go", tls::go),
     ("tls_rustls", tls::rustls),
-];
-
-/// Those that run only when they are asked for by name: not seen to hold on every kernel yet.
-const BY_NAME: &[Scenario] = &[
     ("masking_clock_jumps", clocks::masking_clock_jumps),
     ("masking_on_bad_disks", disks::masking_on_bad_disks),
 ];
 
 fn main() -> ExitCode {
     let filter = filter();
-    let by_name = BY_NAME.iter().filter(|_| !filter.is_empty());
     let chosen: Vec<_> = SCENARIOS
         .iter()
-        .chain(by_name)
         .filter(|(name, _)| name.contains(&filter))
         .collect();
     say(&format!("scenario: planned {}", chosen.len()));
