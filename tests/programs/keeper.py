@@ -4,7 +4,7 @@ keeper.py
 
 A line of JSON on standard input is an order, and is answered by a line on standard output:
 
-    {"start": NAME, "words": [...], "environment": {...}}   started NAME PID
+    {"start": NAME, "words": [...], "environment": {...}, "cgroup": FILE or null}   started NAME PID
     {"end": NAME, "signal": N}                              ended NAME
 
 A program has a process group of its own, and all of that gets the signal. The end of the input ends all of them.
@@ -25,6 +25,12 @@ def tell(child, number):
         pass
 
 
+def enter(cgroup):
+    if cgroup:
+        with open(cgroup, "w") as processes:
+            processes.write(str(os.getpid()))
+
+
 def end(child, number):
     tell(child, number)
     try:
@@ -40,7 +46,8 @@ def act(order):
     if "start" in order:
         environment = {**os.environ, **order.get("environment", {})}
         child = subprocess.Popen(
-            order["words"], env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True
+            order["words"], env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True,
+            preexec_fn=lambda: enter(order.get("cgroup")),
         )
         children[order["start"]] = child
         return f"started {order['start']} {child.pid}"

@@ -46,13 +46,21 @@ impl PodCgroup {
         Ok(Self(made))
     }
 
+    /// The file that a process writes its id to, to be in it.
+    ///
+    /// # Errors
+    /// Never, as there is always one.
+    pub fn entrance(&self) -> anyhow::Result<PathBuf> {
+        let container = self.0.last().context("no cgroup")?;
+        Ok(container.join("cgroup.procs"))
+    }
+
     /// Moves a process in.
     ///
     /// # Errors
     /// When it has ended.
     pub fn take(&self, pid: u32) -> anyhow::Result<()> {
-        let container = self.0.last().context("no cgroup")?;
-        fs::write(container.join("cgroup.procs"), pid.to_string()).context("cannot move a process")
+        fs::write(self.entrance()?, pid.to_string()).context("cannot move a process")
     }
 }
 

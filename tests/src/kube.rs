@@ -28,6 +28,9 @@ const ADMIN: &str = "admin-of-the-test";
 /// Namespace and name of auditor's service account, as in deploy/kubernetes.
 const ACCOUNT: &str = "auditor";
 
+/// The hash of a Deployment's template, in the names of what it controls.
+const TEMPLATE: &str = "7d4b9c8f6";
+
 /// A running API server.
 pub struct Cluster<'a> {
     scratch: &'a Scratch,
@@ -100,6 +103,11 @@ impl<'a> Cluster<'a> {
             server.end(process::LIMIT)?;
         }
         Ok(())
+    }
+
+    /// Whether the server was not ended; it may stall.
+    pub const fn is_up(&self) -> bool {
+        self.server.is_some()
     }
 
     /// The server does not do anything, and its connections stay, until [`Self::go_on`].
@@ -283,7 +291,7 @@ impl<'a> Cluster<'a> {
     /// # Errors
     /// When the server refuses.
     pub fn deployment(&self, namespace: &str, name: &str, pod: &Pod<'_>) -> anyhow::Result<String> {
-        let hash = "7d4b9c8f6";
+        let hash = TEMPLATE;
         let labels = json!({"app": name, "pod-template-hash": hash});
         let containers = json!([{"name": "main", "image": "example"}]);
         let spec = json!({
@@ -302,6 +310,23 @@ impl<'a> Cluster<'a> {
             ..pod.clone()
         };
         self.pod(namespace, &format!("{name}-{hash}-x"), &owned)
+    }
+
+    /// Another pod in the place of a Deployment's; returns its uid.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn roll(&self, namespace: &str, name: &str, pod: &Pod<'_>) -> anyhow::Result<String> {
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}-{TEMPLATE}");
+        let between = self.call("GET", &path, None)?;
+        let owned = Pod {
+            owner: Some(owner("apps/v1", "ReplicaSet", &between)),
+            labels: json!({"app": name, "pod-template-hash": TEMPLATE}),
+            ..pod.clone()
+        };
+        let name = format!("{name}-{TEMPLATE}-x");
+        self.delete_pod(namespace, &name)?;
+        self.pod(namespace, &name, &owned)
     }
 
     /// A pod as its node would show it; returns its uid.
@@ -477,7 +502,11 @@ fn now() -> anyhow::Result<String> {
     Ok(Running::start(&mut date)?.succeed()?.stdout.trim().to_owned())
 }
 
-fn programs() -> anyhow::Result<PathBuf> {
+/// The folder of etcd and kube-apiserver.
+///
+/// # Errors
+/// When they were not built.
+pub fn programs() -> anyhow::Result<PathBuf> {
     let folder = match std::env::var_os("AUDITOR_KUBE") {
         Some(folder) => PathBuf::from(folder),
         None => {

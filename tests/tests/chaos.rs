@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use auditor_tests::chaos::Chaos;
+use auditor_tests::{chaos::Chaos, scratch::Scratch};
 
 #[test]
 fn nothing_is_lost_doubled_or_leaked_while_everything_around_goes_wrong() -> anyhow::Result<()> {
-    let outcome = Chaos::start()?.run(Duration::from_secs(165), 3)?;
+    let scratch = Scratch::new()?;
+    let outcome = Chaos::start(&scratch)?.run(Duration::from_secs(165), 3)?;
     println!("{outcome}");
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    process, setup,
+    kube, process, setup,
     test::{Built, Targets},
 };
 
@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut soak = process::command(built.program(name));
     soak.args(numbers.into_iter().flatten().map(|number| number.to_string()));
-    soak.env("AUDITOR", built.program("auditor"));
+    soak.env("AUDITOR", built.program("auditor"))
+        .env("AUDITOR_KUBE", kube::programs()?);
     Ok(if process::succeeds(&mut soak)? {
         ExitCode::SUCCESS
     } else {

@@ -3,7 +3,7 @@
 use std::{env, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use auditor_tests::chaos::Chaos;
+use auditor_tests::{chaos::Chaos, scratch::Scratch};
 
 fn main() -> ExitCode {
     match run() {
@@ -21,7 +21,8 @@ const LIFE: u64 = 8;
 fn run() -> anyhow::Result<()> {
     let minutes: u64 = env::args().nth(1).context("how many minutes?")?.parse()?;
     let lives = u32::try_from((minutes / LIFE).max(3))?;
-    let outcome = Chaos::start()?.run(Duration::from_secs(60 * minutes), lives)?;
+    let scratch = Scratch::new()?;
+    let outcome = Chaos::start(&scratch)?.run(Duration::from_secs(60 * minutes), lives)?;
     print!("{outcome}");
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! Everything around a daemon goes wrong while it watches steady traffic: servers end and begin, a library is replaced,
-//! receivers of findings refuse, hang and die, its configuration changes, it is stopped, killed and started again.
+//! receivers of findings refuse, hang and die, pods come and go, their API server dies and hangs, its configuration
+//! changes, it is stopped, killed and started again.
 //!
 //! Used by tests/tests/chaos.rs for three minutes and by `cargo xtask soak` for as long as one likes.
 
 mod life;
 mod shops;
+mod street;
 mod table;
 
 use std::{
     fs,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -16,14 +19,17 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
 use crate::{
+    cgroups::PodCgroup,
     daemon::Daemon,
     meter::Bytes,
     process::{LIMIT, wait_for},
     receivers::{Newest, Receiver, Variables, both, given, newest},
+    scratch::Scratch,
     values,
 };
 use life::{Life, Lived};
 use shops::{Shop, Shops};
+use street::{Street, may_be_called};
 
 /// How often it is looked at what the daemon uses.
 const LOOK: Duration = Duration::from_millis(250);
@@ -40,18 +46,31 @@ enum Event {
     Stop,
     Reload,
     BadConfiguration,
+    /// A server's pod is another one from now on, and so are its neighbours.
+    Pods,
+    ServerDies,
+    ServerHangs,
+}
+
+impl Event {
+    const fn is_of_cluster(self) -> bool {
+        matches!(self, Self::Pods | Self::ServerDies | Self::ServerHangs)
+    }
 }
 
 /// In turn, again and again.
-const EVENTS: [Event; 13] = [
+const EVENTS: [Event; 16] = [
     Event::Restart(Shop::Nginx, Signal::TERM),
     Event::Receivers("status 500"),
+    Event::Pods,
     Event::Restart(Shop::Python, Signal::KILL),
     Event::Stop,
+    Event::ServerDies,
     Event::Receivers("hang"),
     Event::ReplaceLibrary,
     Event::ReceiversDie,
     Event::Reload,
+    Event::ServerHangs,
     Event::Restart(Shop::Node, Signal::KILL),
     Event::Receivers("forget"),
     Event::BadConfiguration,
@@ -63,8 +82,11 @@ const EVENTS: [Event; 13] = [
 const ENDS: [Signal; 3] = [Signal::KILL, Signal::TERM, Signal::KILL];
 
 /// The whole of it.
-pub struct Chaos {
+pub struct Chaos<'a> {
     shops: Shops,
+    /// `None` where a cluster can not be had.
+    street: Option<Street<'a>>,
+    events: Vec<Event>,
     otlp: Receiver,
     webhook: Receiver,
     variables: Variables,
@@ -86,13 +108,14 @@ pub struct Outcome {
     events: usize,
 }
 
-impl Chaos {
-    /// Starts servers, clients and receivers.
+impl<'a> Chaos<'a> {
+    /// Starts servers, clients and receivers, and a cluster, which keeps its files in `scratch`.
     ///
     /// # Errors
     /// When one does not come up.
-    pub fn start() -> anyhow::Result<Self> {
-        let shops = Shops::start()?;
+    pub fn start(scratch: &'a Scratch) -> anyhow::Result<Self> {
+        let street = Street::open(scratch)?;
+        let shops = Shops::start(entrance(street.as_ref())?)?;
         let (mut otlp, mut webhook, mut variables) = both(shops.scratch())?;
         for receiver in [&mut otlp, &mut webhook] {
             receiver.does("ok")?;
@@ -105,7 +128,15 @@ impl Chaos {
         ] {
             variables.push((name, value.to_owned()));
         }
+        if let Some(street) = &street {
+            variables.push(("AUDITOR_IDENTITY__KUBERNETES__KUBECONFIG", street.kubeconfig()?));
+        }
+        let events = EVENTS
+            .into_iter()
+            .filter(|event| street.is_some() || !event.is_of_cluster());
         Ok(Self {
+            events: events.collect(),
+            street,
             shops,
             otlp,
             webhook,
@@ -123,7 +154,7 @@ impl Chaos {
     pub fn run(mut self, time: Duration, lives: u32) -> anyhow::Result<Outcome> {
         let began = Instant::now();
         self.slot =
-            (time / lives / EVENTS.len() as u32).clamp(Duration::from_secs(2), Duration::from_secs(20));
+            (time / lives / self.events.len() as u32).clamp(Duration::from_secs(2), Duration::from_secs(20));
         for number in 0..lives {
             let is_last = number + 1 == lives;
             let until = began + time * (number + 1) / lives;
@@ -146,13 +177,16 @@ impl Chaos {
         )?;
         life.look()?;
         while Instant::now() < until {
-            let event = EVENTS[self.turn % EVENTS.len()];
+            let event = self.events[self.turn % self.events.len()];
             self.turn += 1;
             println!("{event:?}");
             self.happens(event, &mut life)
                 .with_context(|| format!("event {}: {event:?}", self.turn))?;
         }
         self.shops.pause()?;
+        if self.street.is_some() {
+            life.daemon.identity_is("kubernetes", LIMIT)?;
+        }
         let bytes = life.judged()?;
         if is_last {
             self.arrive("before the end")?;
@@ -193,6 +227,7 @@ impl Chaos {
                 )?;
             }
             Event::BadConfiguration => self.configure(life, "report:\n  intervall: 1\n", "refused")?,
+            Event::Pods | Event::ServerDies | Event::ServerHangs => self.in_cluster(event)?,
         }
         self.shops.go_on()?;
         if !matches!(event, Event::Stop) {
@@ -217,9 +252,35 @@ impl Chaos {
                 life.daemon.signal(Signal::CONT)?;
                 life.sees()?;
             }
-            Event::Restart(..) | Event::ReplaceLibrary | Event::Reload | Event::BadConfiguration => (),
+            Event::ServerDies | Event::ServerHangs => {
+                if let Some(street) = &mut self.street {
+                    street.server_is_back()?;
+                }
+            }
+            Event::Restart(..)
+            | Event::ReplaceLibrary
+            | Event::Reload
+            | Event::BadConfiguration
+            | Event::Pods => (),
         }
         Ok(())
+    }
+
+    /// One of the things that go wrong in a cluster.
+    fn in_cluster(&mut self, event: Event) -> anyhow::Result<()> {
+        let Some(street) = &mut self.street else {
+            return Ok(());
+        };
+        match event {
+            Event::ServerDies => street.server_dies(),
+            Event::ServerHangs => street.server_hangs(),
+            _ => {
+                street.churn()?;
+                self.shops.cgroup = entrance(self.street.as_ref())?;
+                self.shops.close(Shop::Python, Signal::TERM)?;
+                self.shops.open(Shop::Python)
+            }
+        }
     }
 
     /// Changes the file of the daemon's configuration and tells it; `result` is what it must say of it.
@@ -286,6 +347,21 @@ impl Chaos {
             requests += asked.begun;
             broken += asked.broken;
         }
+        let mut called = 0;
+        for finding in findings.values() {
+            let is_request = finding["location"]["part"]
+                .as_str()
+                .is_some_and(|part| part.starts_with("request"));
+            let server = if is_request { "destination" } else { "source" };
+            let workload = finding[server]["workload"]["name"].as_str();
+            let is_python = finding["flow"]["operation"] == "POST /v1/python";
+            ensure!(!is_python || may_be_called(workload), "{finding}");
+            called += usize::from(is_python && workload.is_some());
+        }
+        ensure!(
+            self.street.is_none() || called > 0,
+            "no server is called by its workload"
+        );
         let mut all = 0;
         for marker in &self.shops.markers {
             let sample = values::card_sample(&marker.card);
@@ -316,6 +392,12 @@ impl Chaos {
             events: self.turn,
         })
     }
+}
+
+/// Where Python's server is to run.
+fn entrance(street: Option<&Street<'_>>) -> anyhow::Result<Option<PathBuf>> {
+    let cgroup = street.and_then(Street::cgroup);
+    cgroup.map(PodCgroup::entrance).transpose()
 }
 
 /// In what the second differs from the first, in numbers.

@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ChildStdin, Command},
 };
 
@@ -65,6 +65,8 @@ pub struct Shops {
     nginx_port: u16,
     keeper: Running,
     pub markers: Vec<Marker>,
+    /// Where Python's server is to run: the file of a cgroup's processes.
+    pub cgroup: Option<PathBuf>,
     scratch: Scratch,
 }
 
@@ -73,7 +75,7 @@ impl Shops {
     ///
     /// # Errors
     /// When one does not come up.
-    pub fn start() -> anyhow::Result<Self> {
+    pub fn start(cgroup: Option<PathBuf>) -> anyhow::Result<Self> {
         let scratch = Scratch::new()?;
         let mut markers = Vec::new();
         let mut marker = |shop| {
@@ -120,6 +122,7 @@ impl Shops {
             nginx_port,
             keeper,
             markers,
+            cgroup,
             scratch,
         };
         for shop in Shop::ALL {
@@ -174,7 +177,8 @@ impl Shops {
                 (json!(["node", server, file("port"), path(&pem)]), json!({}))
             }
         };
-        self.order(&json!({"start": name, "words": words, "environment": environment}))
+        let cgroup = self.cgroup.as_ref().filter(|_| shop == Shop::Python);
+        self.order(&json!({"start": name, "words": words, "environment": environment, "cgroup": cgroup}))
     }
 
     /// Ends a server with a signal.

@@ -95,12 +95,17 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
         .iter()
         .filter(|test| test.is_of(NATIVE) && !test.name.starts_with(KUBE));
     // Every test loads programs and starts peers of its own: more at once only wait for each other.
+    // Chaos has a cluster where there can be one; its own stage says why there is none.
+    let servers = cluster::programs().ok();
     let mut tally = run_tests(
         tests,
         arguments,
         &["--test-threads", NATIVE_THREADS],
         &mut |test| {
             test.env("AUDITOR", built.program("auditor"));
+            if let Some(servers) = &servers {
+                test.env("AUDITOR_KUBE", servers);
+            }
             for page in PAGES {
                 test.env(page.variable, page.folder());
             }
