@@ -34,7 +34,7 @@ const CONNECTION: u64 = (8 + 16) << 20;
 const CONNECTIONS: u64 = 2;
 /// What else may have been taken meanwhile: fields, findings, and what the allocator keeps.
 const ELSE: u64 = 24 << 20;
-/// How many times as long as a megabyte of ordinary content one of a bomb may take. Digits in groups take thirty times as long,
+/// How many times as long as a megabyte of ordinary content one of a bomb may take. Digits in groups take forty times as long,
 /// as each group may begin a number of some kind; what takes quadratic time takes thousands.
 const DEAR: f64 = 100.0;
 
