@@ -4,8 +4,8 @@ server.py PORT_FILE COUNTS_FILE ANSWERS_FOLDER [PEM]
 
 Listens on a free port of 127.0.0.1 and writes it to PORT_FILE. A request for /NAME is answered with the raw bytes of
 ANSWERS_FOLDER/NAME, if there is such a file; with ANSWERS_FOLDER/NAME.sendfile the file is sent as a body by sendfile;
-/silent is never answered, only read. All else gets a short JSON. On SIGTERM the bytes sent and received are written to
-COUNTS_FILE.
+/silent is never answered, only read; /wait/NAME waits for that file, and makes NAME.asked before. All else gets a short
+JSON. On SIGTERM the bytes sent and received are written to COUNTS_FILE.
 """
 import json
 import os
@@ -14,6 +14,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 
 PORT_FILE, COUNTS_FILE, ANSWERS = sys.argv[1:4]
 PEM = sys.argv[4] if len(sys.argv) > 4 else None
@@ -28,6 +29,12 @@ def write_whole(path, text):
     with open(path + ".new", "w") as file:
         file.write(text)
     os.rename(path + ".new", path)
+
+
+def wait_for(path):
+    write_whole(path + ".asked", "")
+    while not os.path.exists(path):
+        time.sleep(0.005)
 
 
 class Connection:
@@ -104,7 +111,10 @@ class Connection:
         while True:
             head = self.head()
             self.drop_body(head)
-            self.answer(os.path.basename(head.split(" ", 2)[1].split("?")[0]))
+            path = head.split(" ", 2)[1].split("?")[0]
+            if path.startswith("/wait/"):
+                wait_for(os.path.join(ANSWERS, os.path.basename(path)))
+            self.answer(os.path.basename(path))
 
 
 def serve(stream):

@@ -114,6 +114,14 @@ impl Cgroup {
         ))
     }
 
+    /// Its folder.
+    ///
+    /// # Errors
+    /// When it was there before.
+    pub fn path(&self) -> anyhow::Result<&Path> {
+        Ok(self.0.last().context("no cgroup")?)
+    }
+
     /// # Errors
     /// When the process can not be moved.
     pub fn take(&self, pid: u32) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 //! everything is on loopback; whatever is waited for has a deadline. Tests need root and fail without it.
 
 pub mod attached;
+pub mod bombs;
 pub mod cable;
 pub mod calls;
 pub mod cgroups;

@@ -158,6 +158,25 @@ fn encrypted_sockets_are_handshake_and_ciphertext() -> anyhow::Result<()> {
 }
 
 #[test]
+fn what_begins_like_tls_and_is_none_is_not_read_and_says_so() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    // The header of a record of application data, and what would be found behind it.
+    let mut message = b"\x17\x03\x03\x01\x00".to_vec();
+    let body = format!(r#"{{"card_number":"{}"}}"#, values::card());
+    message.extend(message::post_json("/v1/orders", &body));
+    let length = message.len() as i64;
+    let report = plain(&scratch, &[message], &[])?;
+    forced(&report, "socket", &["ciphertext"])?;
+    ensure!(
+        report.bytes("socket", "ciphertext") >= 2 * length && report.bytes("socket", "scanned") == 0,
+        "both ends saw {length} bytes: {:?}",
+        report.account("socket")
+    );
+    ensure!(report.findings.is_empty(), "{:?}", report.samples());
+    Ok(())
+}
+
+#[test]
 fn a_file_sent_by_the_kernel_is_unseen() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let text = message::words(100_000);

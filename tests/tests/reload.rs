@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use auditor_tests::{
     daemon::Daemon,
     message,
+    meter::Bytes,
     peers::{Client, Server},
     process::{self, LIMIT, wait_for},
     scratch::Scratch,
@@ -240,5 +241,79 @@ fn what_the_daemon_would_run_with_is_shown_with_where_it_is_from() -> anyhow::Re
         let (code, _, error) = run(&["check"], &variables)?;
         ensure!(code == Some(2) && error.contains(why), "{variable}: {error}");
     }
+    Ok(())
+}
+
+/// What the socket's account has under a name.
+fn settled(daemon: &Daemon, account: &str) -> anyhow::Result<u64> {
+    Ok(Bytes::read(&daemon.page("/metrics")?)?.get("socket", account))
+}
+
+#[test]
+fn connections_are_left_out_and_read_again_as_rules_come_and_go() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    let order = message::post_json(
+        "/v1/orders",
+        &format!(r#"{{"card_number":"{}"}}"#, values::card()),
+    );
+    // One connection from the first rule to the last.
+    let gate = scratch.path("go").display().to_string();
+    let more = ["--gate", &gate, "--forever"];
+    let client = Client::plain(&scratch, server.port, &[order], &more)?;
+    let daemon = Daemon::start(&scratch, &[client.pid()], &[])?;
+    let file = scratch.path("daemon.yaml");
+    let written = std::fs::read_to_string(&file)?;
+    let mut times = 0;
+    let mut put = |rules: &str| -> anyhow::Result<()> {
+        std::fs::write(&file, format!("{written}capture:\n  leave_out: [{rules}]\n"))?;
+        daemon.hang_up()?;
+        times += 1;
+        wait_for("the rules to be read", LIMIT, || {
+            Ok((reloads(&daemon, "loaded")? == times).then_some(()))
+        })
+    };
+    let rises = |account: &str| {
+        let before = settled(&daemon, account)?;
+        wait_for(&format!("bytes in {account}"), LIMIT, || {
+            Ok((settled(&daemon, account)? > before + 100_000).then_some(()))
+        })
+    };
+    let stands = |account: &str| -> anyhow::Result<()> {
+        // Those under way when the rules changed are in it by then.
+        wait_for("no more bytes", LIMIT, || {
+            let before = settled(&daemon, account)?;
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            Ok((settled(&daemon, account)? == before).then_some(()))
+        })
+        .with_context(|| account.to_owned())
+    };
+    std::fs::write(&gate, "")?;
+    rises("scanned")?;
+    let rule = format!("peer_port={}", server.port);
+    for _ in 0..2 {
+        put(&rule)?;
+        rises("muted")?;
+        stands("scanned")?;
+        // Another one, which does not cover it.
+        put(&format!("peer_port={}", server.port ^ 1))?;
+        rises("scanned")?;
+        stands("muted")?;
+    }
+    // A rule that can not be read leaves those of before in force.
+    put(&rule)?;
+    rises("muted")?;
+    std::fs::write(&file, format!("{written}capture:\n  leave_out: [nonsense]\n"))?;
+    daemon.hang_up()?;
+    wait_for("the rule to be refused", LIMIT, || {
+        Ok((reloads(&daemon, "refused")? == 1).then_some(()))
+    })?;
+    ensure!(readiness(&daemon)?["config"] == "stale");
+    rises("muted")?;
+    stands("scanned")?;
+    drop(client);
+    daemon.balanced()?;
+    let ended = daemon.stop()?;
+    ensure!(ended.status.success(), "{}", ended.stderr);
     Ok(())
 }

@@ -26,6 +26,28 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// Reads all streams whole again of which less was read.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn forget(&mut self) -> Result<(), MapError> {
+        let left_out: Vec<u64> = self
+            .streams
+            .iter()
+            .filter_map(Result::ok)
+            .filter(|(_, bytes)| *bytes != policy::AHEAD)
+            .map(|(stream, _)| stream)
+            .collect();
+        for stream in left_out {
+            match self.streams.remove(&stream) {
+                // It has ended, or made room for another one.
+                Ok(()) | Err(MapError::KeyNotFound) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Says how much of a stream is read from now on.
     ///
     /// # Errors

@@ -184,6 +184,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 masking.set(&config);
                 interval = Duration::from_secs(u64::from(config.report.interval_seconds));
                 session.shared.ceiling.set(config.limits.cpu_percent);
+                // What can not be read was refused before.
+                session
+                    .shared
+                    .selection
+                    .set(selection(&config.capture.leave_out)?);
             }
             refresh(&metrics, &session);
             let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));

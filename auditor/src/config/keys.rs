@@ -433,6 +433,7 @@ const KEYS: &[Key] = &[
 
 /// Keys that a running daemon takes another value of, without a restart.
 pub const LIVE: &[&str] = &[
+    "capture.leave_out",
     "detect.min_confidence",
     "detect.states",
     "drift.enabled",

@@ -17,6 +17,7 @@ use super::{
     choosing::{Changes, Chooser},
     exclusion::Exclusion,
     hooking::Order,
+    selection::Told,
 };
 use crate::{
     capture::{
@@ -94,7 +95,7 @@ pub(super) struct Hooks {
     /// Files that are not attached to any more.
     pub(super) gone: Receiver<FileId>,
     /// What the stages decided of streams.
-    pub(super) policies: Receiver<(u64, Reading)>,
+    pub(super) policies: Receiver<Told>,
 }
 
 pub(super) struct Control {
@@ -118,6 +119,8 @@ pub(super) struct Control {
     housekept: Instant,
     /// A program at the end of all system calls was asked for.
     messages_end: bool,
+    /// The rules by which connections are left out now.
+    selected_by: u64,
 }
 
 impl Control {
@@ -148,6 +151,7 @@ impl Control {
             settled: [0; Counter::LEN as usize],
             looked_at_all: now,
             housekept: now,
+            selected_by: 0,
             messages_end: false,
         }
     }
@@ -313,6 +317,38 @@ impl Control {
         }
     }
 
+    /// Takes to the kernel side what the stages decided of streams.
+    fn tell(&mut self) {
+        self.decide_by(self.shared.selection.generation());
+        while let Ok(told) = self.hooks.policies.try_recv() {
+            self.decide_by(told.generation);
+            if told.generation < self.selected_by {
+                // The stage decides again with the next bytes, as it sees the other rules then.
+                continue;
+            }
+            match self.maps.policies.set(told.stream, told.reading) {
+                Ok(()) if told.reading == Reading::Ahead => {
+                    self.shared.totals.ahead.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(()) => (),
+                // The stage settles as muted what comes all the same.
+                Err(error) => {
+                    tracing::debug!(%error, "the kernel side can not be told how much of a connection is read");
+                }
+            }
+        }
+    }
+
+    /// With other rules in force the kernel side forgets what those of before left out: nobody would look at it again.
+    fn decide_by(&mut self, generation: u64) {
+        if generation > self.selected_by {
+            self.selected_by = generation;
+            if let Err(error) = self.maps.policies.forget() {
+                tracing::warn!(%error, "connections that were left out may stay so");
+            }
+        }
+    }
+
     fn round(&mut self) {
         let mut events = Vec::new();
         let before = monotonic_ns();
@@ -326,18 +362,7 @@ impl Control {
                 record.program(),
             ));
         });
-        for (stream, reading) in self.hooks.policies.try_iter() {
-            match self.maps.policies.set(stream, reading) {
-                Ok(()) if reading == Reading::Ahead => {
-                    self.shared.totals.ahead.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(()) => (),
-                // The stage settles as muted what comes all the same.
-                Err(error) => {
-                    tracing::debug!(%error, "the kernel side can not be told how much of a connection is read");
-                }
-            }
-        }
+        self.tell();
         let now = Instant::now();
         let mut moved = HashMap::new();
         for (kind, tgid, parent, time, program) in events {

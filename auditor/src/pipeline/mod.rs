@@ -42,14 +42,13 @@ pub use ceiling::Ceiling;
 pub use choosing::By;
 pub use exclusion::Exclusion;
 pub use late::Naming;
-pub use selection::{Rule, RuleError, Selection};
+pub use selection::{Rule, RuleError, Selected, Selection};
 
 use crate::{
     capture::{
         attach::Hooked,
         clock::Clock,
         load::{Kernel, LoadError, Settings},
-        policy::Reading,
         scope::{self, ScopeError},
         search::Search,
         support::{self, SocketTier},
@@ -194,10 +193,10 @@ pub struct Shared {
     pub ceiling: Ceiling,
     pub shed: shed::Shed,
     watchlist: watchlist::Watchlist,
-    selection: Selection,
+    pub selection: Selected,
     critical: critical::Critical,
     /// The way back to the kernel side: how much of a stream is read.
-    policies: Sender<(u64, Reading)>,
+    policies: Sender<selection::Told>,
     /// Room for what waits for a stream to be bound.
     held: hold::Room,
     /// Set when the readers should empty their rings and end.
@@ -395,7 +394,7 @@ impl Session {
             ceiling: Ceiling::of(options.cpu_percent),
             shed: shed::Shed::default(),
             watchlist: watchlist::Watchlist::default(),
-            selection: options.selection,
+            selection: Selected::new(options.selection),
             critical: critical::Critical::new(options.live),
             policies,
             held: hold::Room::default(),

@@ -8,11 +8,16 @@ use std::sync::{Arc, atomic::AtomicBool};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{
-    Naming, Observed, Shared, Totals, flow::MessageFlow, hold, protocols::Protocols, reporter::Reporter,
-    selection::Selection, watchlist,
+    Naming, Observed, Shared, Totals,
+    flow::MessageFlow,
+    hold,
+    protocols::Protocols,
+    reporter::Reporter,
+    selection::{Selected, Selection, Told},
+    watchlist,
 };
 use crate::{
-    capture::{policy::Reading, ring::Record},
+    capture::ring::Record,
     content::protobuf::{Registry, Schema},
     detect::Scanner,
     ledger::ByteLedger,
@@ -46,7 +51,7 @@ impl Replay {
     pub(super) fn selecting(
         scanner: Scanner,
         selection: Selection,
-        policies: Sender<(u64, Reading)>,
+        policies: Sender<Told>,
     ) -> Result<Self, prometheus::Error> {
         let ledger = Arc::new(ByteLedger::default());
         let shared = Arc::new(Shared {
@@ -61,7 +66,7 @@ impl Replay {
             naming: Naming::default(),
             shed: super::shed::Shed::default(),
             watchlist: watchlist::Watchlist::default(),
-            selection,
+            selection: Selected::new(selection),
             critical: super::critical::Critical::new(Arc::default()),
             ceiling: super::Ceiling::default(),
             policies,

@@ -7,6 +7,10 @@
 use std::{
     net::IpAddr,
     str::FromStr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -99,7 +103,7 @@ impl Rule {
 }
 
 /// All rules. The first that covers a connection decides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection(Vec<Rule>);
 
 impl Selection {
@@ -122,8 +126,52 @@ impl Selection {
     }
 }
 
+/// The rules in force, which a running daemon may change.
+#[derive(Debug, Default)]
+pub struct Selected {
+    rules: RwLock<Arc<Selection>>,
+    generation: AtomicU64,
+}
+
+impl Selected {
+    /// With these rules from the start.
+    pub fn new(selection: Selection) -> Self {
+        Self {
+            rules: RwLock::new(Arc::new(selection)),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts others in force. Every connection is decided about anew with its next bytes.
+    pub fn set(&self, selection: Selection) {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if **rules != selection {
+            *rules = Arc::new(selection);
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Changes with the rules.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn rules(&self) -> Arc<Selection> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// How often it is looked whether ends have got their names.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// A decision on its way to the kernel side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) stream: u64,
+    pub(super) reading: Reading,
+    /// Of the rules it was made by.
+    pub(super) generation: u64,
+}
 
 /// What was decided of one stream.
 #[derive(Debug)]
@@ -131,6 +179,8 @@ pub(super) struct Decision {
     reading: Reading,
     /// What was known of its ends then, and which policies were in force.
     knowing: Option<(u8, u64)>,
+    /// Which rules were: the kernel side forgets what others decided.
+    generation: u64,
     /// Since when it is open whether it is critical.
     open: Option<Instant>,
 }
@@ -139,12 +189,21 @@ impl Decision {
     pub(super) const NONE: Self = Self {
         reading: Reading::Full,
         knowing: None,
+        generation: 0,
         open: None,
     };
 
     /// True when nothing of the stream is read. Decides anew when more is known of its ends, and then tells the kernel
     /// side.
     pub(super) fn is_muted(&mut self, connection: &Connection, shared: &Shared) -> bool {
+        let generation = shared.selection.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.knowing = None;
+            if self.reading != Reading::Ahead {
+                self.reading = Reading::Full;
+            }
+        }
         let knowing = Some((connection.known_ends(), shared.critical.generation()));
         let is_open = self.open.is_some_and(|since| since.elapsed() >= AGAIN);
         // Each datagram may have another peer, so its socket is never left out as a whole.
@@ -152,9 +211,10 @@ impl Decision {
             return self.reading == Reading::Nothing;
         }
         let before = self.reading;
-        self.reading = match shared.selection.is_empty() {
+        let rules = shared.selection.rules();
+        self.reading = match rules.is_empty() {
             true => Reading::Full,
-            false => shared.selection.of(&connection.ends(&shared.peers)),
+            false => rules.of(&connection.ends(&shared.peers)),
         };
         self.open = None;
         if self.reading == Reading::Full && !connection.is_datagram {
@@ -168,7 +228,11 @@ impl Decision {
             || self.reading == before
             || shared
                 .policies
-                .try_send((connection.stream, self.reading))
+                .try_send(Told {
+                    stream: connection.stream,
+                    reading: self.reading,
+                    generation,
+                })
                 .is_ok();
         // No room: it is decided again with the next bytes.
         self.knowing = knowing.filter(|_| told);

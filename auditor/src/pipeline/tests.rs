@@ -4,7 +4,9 @@ use auditor_common::record::{ENDPOINT_LEN, HEADER_LEN, Kind, RecordHeader, Sourc
 use crossbeam_channel::unbounded;
 
 use super::replay::Replay;
+use super::selection::Told;
 use super::*;
+use crate::capture::policy::Reading;
 use crate::capture::ring::Record;
 use crate::detect::{Confidence, Fingerprinter};
 use crate::ledger::{Account, Ledger};
@@ -14,7 +16,7 @@ use crate::report::finding::Finding;
 struct Bench {
     replay: Replay,
     /// What the kernel side is told of streams.
-    told: Receiver<(u64, Reading)>,
+    told: Receiver<Told>,
     offset: u64,
 }
 
@@ -23,6 +25,12 @@ impl Bench {
         let mut bench = Self::unbound();
         bench.bind();
         bench
+    }
+
+    /// What the kernel side was told of streams since.
+    fn told(&self) -> Vec<(u64, Reading)> {
+        let told = self.told.try_iter();
+        told.map(|told| (told.stream, told.reading)).collect()
     }
 
     fn unbound() -> Self {
@@ -216,7 +224,7 @@ fn what_a_connection_brings_that_is_left_out_is_muted_and_the_kernel_side_told_o
         bench.replay.shared.ledger.settled(Ledger::Tls, Account::Muted),
         bench.offset
     );
-    assert_eq!(bench.told.try_iter().collect::<Vec<_>>(), [(0, Reading::Nothing)]);
+    assert_eq!(bench.told(), [(0, Reading::Nothing)]);
 }
 
 #[test]
@@ -239,10 +247,36 @@ fn of_a_connection_that_is_read_in_part_the_kernel_side_is_told_how_much() {
     let mut bench = Bench::selecting(Selection::new([rule]));
     bench.bind();
     assert_eq!(bench.post(BODY).len(), 1);
-    assert_eq!(
-        bench.told.try_iter().collect::<Vec<_>>(),
-        [(0, Reading::First(512))]
-    );
+    assert_eq!(bench.told(), [(0, Reading::First(512))]);
+}
+
+#[test]
+fn other_rules_decide_about_a_connection_anew() {
+    let rule: Rule = "peer_port=443".parse().unwrap();
+    let mut bench = Bench::selecting(Selection::new([rule.clone()]));
+    bench.bind();
+    assert!(bench.post(BODY).is_empty());
+    let rules = |bench: &Bench, rules: &[Rule]| {
+        let selection = Selection::new(rules.iter().cloned());
+        bench.replay.shared.selection.set(selection);
+    };
+    assert_eq!(bench.told(), [(0, Reading::Nothing)]);
+    // The same ones are no others.
+    rules(&bench, std::slice::from_ref(&rule));
+    assert!(bench.post(BODY).is_empty());
+    assert!(bench.told().is_empty());
+    let muted = bench.offset;
+    rules(&bench, &[]);
+    assert_eq!(bench.post(BODY).len(), 1);
+    let read = bench.offset - muted;
+    // The kernel side forgets by itself, and is told again.
+    assert!(bench.told().is_empty());
+    rules(&bench, &[rule]);
+    assert!(bench.post(BODY).is_empty());
+    assert_eq!(bench.told(), [(0, Reading::Nothing)]);
+    let settled = |account| bench.replay.shared.ledger.settled(Ledger::Tls, account);
+    assert_eq!(settled(Account::Scanned), read);
+    assert_eq!(settled(Account::Muted), bench.offset - read);
 }
 
 /// The counts of the masking ledger, by field.

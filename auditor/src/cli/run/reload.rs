@@ -63,10 +63,19 @@ impl Reload {
             .iter()
             .map(|(key, value)| (key.as_str(), value.clone()))
             .collect();
-        match Effective::load(self.file.as_deref(), std::env::vars(), &flags) {
+        let loaded = Effective::load(self.file.as_deref(), std::env::vars(), &flags);
+        let usable = loaded.map_err(anyhow::Error::from).and_then(|new| {
+            super::selection(&new.config.capture.leave_out)?;
+            Ok(new)
+        });
+        match usable {
             Ok(new) => Some(self.taken(new, metrics, health)),
             Err(error) => {
-                tracing::error!(%error, "the configuration is refused; that of before stays in force");
+                let error = format!("{error:#}");
+                tracing::error!(
+                    error,
+                    "the configuration is refused; that of before stays in force"
+                );
                 metrics.config_reloaded("refused");
                 health.set_config("stale", Vec::new());
                 None
