@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
 /// Why what a file says is not followed.
 #[derive(Debug)]
 pub enum Unusable {
@@ -32,6 +34,13 @@ pub fn deciding(path: &Path, most: u64) -> Result<String, Unusable> {
         true => Err(Unusable::TooLarge),
         false => Ok(text),
     }
+}
+
+/// Whether the disk of a file is read-only. The kernel may make it so under a file that is open: what is written then
+/// goes to memory, is said to be on the disk, and no error tells of it.
+pub fn is_on_read_only_disk(path: &Path) -> bool {
+    let disk = path.parent().and_then(|folder| statvfs(folder).ok());
+    disk.is_some_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// Opens a regular file that its owner alone may read, and makes it where there is none. `options` say whether it is

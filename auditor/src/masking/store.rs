@@ -29,7 +29,6 @@ use serde::Serialize;
 use super::Row;
 use super::book::{Batch, Totals};
 use super::edge::Edge;
-use error::is_read_only;
 pub use error::{REASONS, StoreError, room};
 pub use traffic::{Bytes, Traffic};
 
@@ -116,9 +115,7 @@ impl Store {
             self.try_write(batch, traffic)
                 .map_err(|error| StoreError::of(&path, error))
         })?;
-        // The kernel may make a disk read-only under a file that is open. What is written then goes to memory, and no
-        // error tells of it.
-        match is_read_only(&path) {
+        match crate::files::is_on_read_only_disk(&path) {
             true => Err(StoreError::ReadOnly(path)),
             false => Ok(()),
         }

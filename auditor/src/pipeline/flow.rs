@@ -31,9 +31,27 @@ const MAX_CONTENT_TYPE: usize = 128;
 pub(super) struct MessageFlow {
     parser: protocol::Connection,
     decision: Decision,
+    /// Bytes behind those that were read last.
+    left_out: LeftOut,
     /// What the socket asked a name server.
     questions: dns::Questions,
     stages: Stages,
+}
+
+/// Bytes in each direction.
+#[derive(Default)]
+struct LeftOut {
+    to_server: u64,
+    to_client: u64,
+}
+
+impl LeftOut {
+    const fn of(&mut self, direction: Direction) -> &mut u64 {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
 }
 
 /// What comes after the parser.
@@ -60,6 +78,7 @@ impl MessageFlow {
         Self {
             parser,
             decision: Decision::NONE,
+            left_out: LeftOut::default(),
             questions: dns::Questions::default(),
             stages: Stages {
                 reader,
@@ -103,7 +122,21 @@ impl Flow for MessageFlow {
             // What the kernel side copied before it was told.
             let bytes = bytes.len() as u64;
             shared.ledger.settle(connection.ledger(), Account::Muted, bytes);
+            // Each datagram is a message of its own.
+            if !connection.is_datagram {
+                *self.left_out.of(direction) += bytes;
+            }
             return;
+        }
+        let left_out = std::mem::take(self.left_out.of(direction));
+        if left_out > 0 {
+            // It is read again, and what comes may be the middle of a message.
+            let mut sink = PartSink {
+                stages: &mut self.stages,
+                connection,
+                time_ns,
+            };
+            self.parser.gap(direction, left_out, &mut sink);
         }
         if connection.is_datagram {
             self.listen_to_names(connection, direction, time_ns, bytes);

@@ -79,15 +79,19 @@ impl Bench {
             "POST /orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
+        self.send_bytes(request.as_bytes());
+    }
+
+    fn send_bytes(&mut self, bytes: &[u8]) {
         let mut header = RecordHeader::decode(&[0; HEADER_LEN]).unwrap();
         header.offset = self.offset;
-        header.len = request.len() as u32;
-        self.offset += request.len() as u64;
+        header.len = bytes.len() as u32;
+        self.offset += bytes.len() as u64;
         self.replay.streams.record(&Record {
             header,
             kind: Kind::Data,
             source: Source::Tls,
-            payload: request.as_bytes(),
+            payload: bytes,
         });
     }
 
@@ -277,6 +281,25 @@ fn other_rules_decide_about_a_connection_anew() {
     let settled = |account| bench.replay.shared.ledger.settled(Ledger::Tls, account);
     assert_eq!(settled(Account::Scanned), read);
     assert_eq!(settled(Account::Muted), bench.offset - read);
+}
+
+#[test]
+fn what_is_left_out_of_a_message_is_a_gap_in_it() {
+    let mut bench = Bench::selecting(Selection::default());
+    bench.bind();
+    let rules = |bench: &Bench, rules: &[&str]| {
+        let selection = Selection::new(rules.iter().map(|rule| rule.parse().unwrap()));
+        bench.replay.shared.selection.set(selection);
+    };
+    bench.send_bytes(b"POST /files HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 500\r\n\r\n");
+    rules(&bench, &["peer_port=443"]);
+    bench.send_bytes(&[b'x'; 500]);
+    rules(&bench, &[]);
+    let findings = bench.post(BODY);
+    let [finding] = &findings[..] else {
+        panic!("{} findings", findings.len());
+    };
+    assert_eq!(finding.flow.operation.as_deref(), Some("POST /orders"));
 }
 
 /// The counts of the masking ledger, by field.

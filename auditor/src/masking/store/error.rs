@@ -76,12 +76,6 @@ pub fn room(path: &Path) -> Option<u64> {
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
-/// Whether the disk of a file says that it is.
-pub(super) fn is_read_only(path: &Path) -> bool {
-    let disk = path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
-    disk.is_some_and(|disk| disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
-}
-
 fn left(room: Option<u64>) -> String {
     // A quota may be used up where the disk has room.
     room.map_or_else(String::new, |room| format!(" ({} KiB are left)", room >> 10))

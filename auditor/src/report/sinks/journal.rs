@@ -105,6 +105,9 @@ impl Journal {
                 none.insert(file)
             }
         };
+        if crate::files::is_on_read_only_disk(&self.settings.path) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if let Err(error) = file.write_all(&self.line) {
             // Take back half a line, so that every line in the file is whole.
             let _ = file.set_len(self.size);

@@ -176,7 +176,9 @@ impl Spool {
         if !fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == self.inode) {
             return Err(SpoolError::Io(path, "it was removed or replaced".to_owned()));
         }
-        guarded(&path, || self.try_add(records))
+        let added = guarded(&path, || self.try_add(records))?;
+        is_kept(&path)?;
+        Ok(added)
     }
 
     fn try_add(&mut self, records: &[(String, Vec<u8>)]) -> Result<Added, redb::Error> {
@@ -294,7 +296,19 @@ impl Spool {
             writing.commit()?;
             (self.waiting, self.bytes) = (waiting, bytes);
             Ok(())
-        })
+        })?;
+        is_kept(&path)
+    }
+}
+
+/// Whether what was just written can be on the disk.
+fn is_kept(path: &Path) -> Result<(), SpoolError> {
+    match crate::files::is_on_read_only_disk(path) {
+        true => Err(SpoolError::Io(
+            path.to_owned(),
+            "its disk is read-only".to_owned(),
+        )),
+        false => Ok(()),
     }
 }
 

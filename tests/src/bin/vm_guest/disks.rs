@@ -50,7 +50,8 @@ pub(crate) fn masking_on_bad_disks() -> Outcome {
     fs::remove_file(BALLAST)?;
     is_kept(&shop)?;
 
-    // The ledger's file is open, as it is when the kernel finds the disk to be faulty.
+    // The files are open, as they are when the kernel finds the disk to be faulty.
+    let dropped = dropped();
     make_read_only()?;
     shop.wait("the disk to be read-only", || {
         let flags = statvfs(DISK)?.f_flag;
@@ -59,6 +60,9 @@ pub(crate) fn masking_on_bad_disks() -> Outcome {
     let read_only = shop.wait("the daemon to say so", || said("read-only"))?;
     has_alarm("read_only")?;
     sent = goes_on(&shop, &mut client, sent, 2)?;
+    shop.wait("findings that the journal lost to be counted", || {
+        Ok((self::dropped() > dropped).then_some(()))
+    })?;
     mount_remount(DISK, MountFlags::empty(), c"").context("can not mount it to be written again")?;
     is_kept(&shop)?;
     ensure!(metric("auditor_masking_failing")? == 0, "the alarm stays");
@@ -72,6 +76,11 @@ pub(crate) fn masking_on_bad_disks() -> Outcome {
     ensure!(values_of(&kept) == sent, "{sent} values sent: {}", kept["total"]);
     unmount(DISK, UnmountFlags::empty())?;
     Ok(format!("{sent} values kept; it said {full} and {read_only}"))
+}
+
+/// Findings that could not be written to the journal.
+fn dropped() -> u64 {
+    metric(r#"auditor_sink_dropped_total{sink="journal"}"#).unwrap_or(0)
 }
 
 /// Makes every disk read-only, whoever writes to it.
