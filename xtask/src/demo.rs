@@ -35,8 +35,9 @@ use shop::{Folder, Shop};
 
 /// The whole demo after compilation.
 const LIMIT: Duration = Duration::from_secs(170);
-/// Most resident memory auditor may have, KiB.
-const MEMORY_LIMIT: u64 = 60 * 1024;
+/// Most memory of its own that auditor may have, KiB. The pages of its program are the kernel's to drop, and far more here
+/// than in a release, as it is built to be compiled soon.
+const MEMORY_LIMIT: u64 = 40 * 1024;
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -129,8 +130,8 @@ struct Capture {
 
 /// What is to be judged at the end.
 struct Outcome {
-    /// Largest resident set that was seen, KiB.
-    resident: u64,
+    /// The largest that was seen.
+    memory: Memory,
     /// The differences of the two ledgers, as printed.
     differences: Vec<String>,
     code: Option<i32>,
@@ -172,7 +173,7 @@ impl Capture {
     fn follow(self, shop: &Shop, clock: &Clock, screen: &mut Screen) -> anyhow::Result<Outcome> {
         let start = Instant::now();
         let mut outcome = Outcome {
-            resident: 0,
+            memory: Memory::default(),
             differences: Vec::new(),
             code: None,
             took: Duration::ZERO,
@@ -189,7 +190,7 @@ impl Capture {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            outcome.resident = outcome.resident.max(resident(self.auditor.pid()));
+            outcome.memory = outcome.memory.most(Memory::of(self.auditor.pid()));
             clock.check("auditor to end")?;
             if !asked && let Some(status) = shop.clients.ended()? {
                 ensure!(status.success(), "the clients failed: {status}");
@@ -210,11 +211,14 @@ impl Outcome {
     fn report(&self, screen: &mut Screen) -> anyhow::Result<ExitCode> {
         let balanced =
             self.differences.len() == 2 && self.differences.iter().all(|difference| difference == "0");
-        let within = (1..MEMORY_LIMIT).contains(&self.resident);
+        let within = (1..MEMORY_LIMIT).contains(&self.memory.own);
+        let mib = |kib: u64| kib as f64 / 1024.0;
         screen.say(&format!(
-            "\nauditor took {:.1} MiB of resident memory at most, {} 60 MiB; it ran for {:.1} s",
-            self.resident as f64 / 1024.0,
+            "\nauditor took {:.1} MiB of memory of its own at most, {} {} MiB, and {:.1} MiB of its program's pages; it ran for {:.1} s",
+            mib(self.memory.own),
             if within { "under" } else { "WHICH IS NOT UNDER" },
+            mib(MEMORY_LIMIT),
+            mib(self.memory.files),
             self.took.as_secs_f64()
         ))?;
         if !balanced {
@@ -235,15 +239,36 @@ impl Outcome {
     }
 }
 
-/// `VmRSS` of a process, KiB; 0 once it has ended.
-fn resident(pid: u32) -> u64 {
-    fs::read_to_string(format!("/proc/{pid}/status"))
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.trim().strip_suffix("kB")?.trim().parse().ok()
-        })
-        .unwrap_or(0)
+/// Resident memory, KiB.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    /// Private and shared memory without a file: `RssAnon` and `RssShmem` (proc_pid_status(5)).
+    own: u64,
+    /// `RssFile`.
+    files: u64,
+}
+
+impl Memory {
+    /// Of a process; nothing once it has ended.
+    fn of(pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kib = |name: &str| -> u64 {
+            let value = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = value.and_then(|value| value.trim().strip_suffix("kB"));
+            number.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+        };
+        Self {
+            own: kib("RssAnon:") + kib("RssShmem:"),
+            files: kib("RssFile:"),
+        }
+    }
+
+    fn most(self, other: Self) -> Self {
+        Self {
+            own: self.own.max(other.own),
+            files: self.files.max(other.files),
+        }
+    }
 }
 
 /// Why each protected value is none: the evidence of auditor's own detectors.
