@@ -33,8 +33,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut soak = process::command(built.program(name));
     soak.args(numbers.into_iter().flatten().map(|number| number.to_string()));
-    soak.env("AUDITOR", built.program("auditor"))
-        .env("AUDITOR_KUBE", kube::programs()?);
+    soak.env("AUDITOR", built.program("auditor"));
+    // It says so where there can be no cluster.
+    if let Ok(servers) = kube::programs() {
+        soak.env("AUDITOR_KUBE", servers);
+    }
     Ok(if process::succeeds(&mut soak)? {
         ExitCode::SUCCESS
     } else {
