@@ -57,22 +57,72 @@ fn shortest(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
         return decided;
     }
     if let ([a, b], []) = (all, none)
-        && a.iter().all(|a| b.iter().all(|b| differ_at_an_end(a, b)))
+        && a.iter().all(|a| b.iter().all(|b| are_apart(a, b)))
     {
         return Overlap::Nothing;
     }
     search(all, none)
 }
 
-/// True when two patterns begin, or end, with characters that are not the same.
-fn differ_at_an_end(a: &Glob, b: &Glob) -> bool {
+/// True when two patterns plainly have nothing in common: they begin or end with other characters, or one of the parts
+/// between separators does, as far as no wildcard passes those.
+pub(super) fn are_apart(a: &Glob, b: &Glob) -> bool {
+    if differ_at_an_end(&a.tokens, &b.tokens) {
+        return true;
+    }
+    let (mut a, mut b) = (Parts::of(a), Parts::of(b));
+    loop {
+        match (a.next(), b.next()) {
+            (Some((a, end)), Some((b, other))) => {
+                if end != other || differ_at_an_end(a, b) {
+                    return true;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// True when texts that these match begin, or end, with characters that are not the same.
+fn differ_at_an_end(a: &[Token], b: &[Token]) -> bool {
     let differ = |(a, b): (&Token, &Token)| match (a, b) {
         (Token::Literal(a), Token::Literal(b)) => Some(a != b),
         _ => None,
     };
-    let front = a.tokens.iter().zip(&b.tokens).map_while(differ);
-    let back = a.tokens.iter().rev().zip(b.tokens.iter().rev()).map_while(differ);
+    let front = a.iter().zip(b).map_while(differ);
+    let back = a.iter().rev().zip(b.iter().rev()).map_while(differ);
     front.chain(back).any(|differ| differ)
+}
+
+/// The parts of a pattern that end with a separator, and that separator. In all that it matches they are the parts before
+/// the same separators, up to the first wildcard that passes them.
+struct Parts<'a> {
+    dialect: Dialect,
+    tokens: &'a [Token],
+}
+
+impl<'a> Parts<'a> {
+    fn of(glob: &'a Glob) -> Self {
+        let any = glob.tokens.iter().position(|token| *token == Token::Any);
+        Self {
+            dialect: glob.dialect,
+            tokens: &glob.tokens[..any.unwrap_or(glob.tokens.len())],
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = (&'a [Token], char);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (at, end) = (0..).zip(self.tokens).find_map(|(at, token)| match token {
+            Token::Literal(c) if is_separator(self.dialect, *c) => Some((at, *c)),
+            _ => None,
+        })?;
+        let (part, rest) = self.tokens.split_at(at);
+        self.tokens = &rest[1..];
+        Some((part, end))
+    }
 }
 
 /// The same for two groups of patterns that are only a beginning, or a text: one of them has to
@@ -100,7 +150,7 @@ pub fn covers(outer: &[Glob], inner: &[Glob]) -> bool {
 type State = Vec<Positions>;
 type Known = HashMap<State, Option<(usize, char)>, foldhash::fast::RandomState>;
 
-fn search(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
+pub(super) fn search(all: &[&[Glob]], none: &[&Glob]) -> Overlap<String> {
     let globs: Vec<&Glob> = all
         .iter()
         .flat_map(|group| group.iter())

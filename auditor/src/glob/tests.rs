@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::overlap::{Overlap, common, covers};
+use super::overlap::{Overlap, are_apart, common, covers, search};
 use super::*;
 
 fn glob(text: &str, dialect: Dialect) -> Glob {
@@ -122,6 +122,24 @@ proptest! {
             Overlap::Nothing => prop_assert!(!texts.iter().any(|text| fits(text))),
             Overlap::Undecided => prop_assert!(false, "too many states for so short patterns"),
         }
+    }
+
+    #[test]
+    fn patterns_that_are_plainly_apart_have_nothing_in_common(
+        a in r"[ab]{0,2}\.[ab*]{0,3}\[[ab*.]{1,4}",
+        b in r"[ab]{0,2}\.[ab*]{0,3}[.\[][ab*.]{1,4}",
+        dialect in dialect(),
+    ) {
+        let (a, b) = (glob(&a, dialect), glob(&b, dialect));
+        if are_apart(&a, &b) {
+            prop_assert_eq!(search(&[&[a], &[b]], &[]), Overlap::Nothing);
+        }
+    }
+
+    #[test]
+    fn parts_between_separators_tell_patterns_apart(a in 0..10_u8, b in 0..10_u8, tail in r"\*\*|\*|x") {
+        let [one, other] = [a, b].map(|n| glob(&format!("$.*.debug{n}.{tail}"), Dialect::Path));
+        prop_assert_eq!(are_apart(&one, &other), a != b);
     }
 
     #[test]

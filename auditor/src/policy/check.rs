@@ -6,7 +6,7 @@
 //! missed; where patterns are too contrived for that ([`crate::glob::overlap::STATES`]), the two are
 //! taken to meet.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,12 +15,12 @@ use serde::Serialize;
 
 use super::compile::{Policies, Problem};
 use super::query::Described;
-use super::rule::CompiledRule;
+use super::rule::{CompiledRule, States};
 use crate::detect::State;
 use crate::glob::Glob;
 use crate::glob::overlap::{self, Overlap};
-use crate::identity::selector::Selector;
 use crate::identity::selector::overlap::{common_end, covers};
+use crate::identity::selector::{Key, Selector};
 use crate::report::finding::End;
 use crate::report::summary::state_name;
 
@@ -155,26 +155,65 @@ pub fn conflicts_of_policies(policies: &Policies, now: Timestamp) -> Vec<Conflic
 }
 
 /// Calls for rules that may decide about the same flow and are equally specific, and decide differently.
+///
+/// Looks at each pair of equally specific rules. Most are told apart by numbers that stand for their texts.
 fn each_pair(policies: &Policies, now: Timestamp, mut call: impl FnMut(usize, usize)) {
     let rules = &policies.rules;
-    let mut from = 0;
-    while from < rules.len() {
-        // Rules are sorted: equally specific ones are together.
-        let specificity = rules[from].specificity;
-        let until = from + rules[from..].partition_point(|rule| rule.specificity == specificity);
-        for a in from..until {
-            for b in a + 1..until {
-                let is_same = rules[a].outcome() == rules[b].outcome();
-                if is_same || !rules[a].is_beside(&rules[b]) {
-                    continue;
-                }
-                if !rules[a].is_expired(now) && !rules[b].is_expired(now) {
-                    call(a, b);
+    let (mut texts, mut first) = (HashMap::new(), 0);
+    // Rules are sorted: equally specific ones are together.
+    for alike in rules.chunk_by(|a, b| a.specificity == b.specificity) {
+        let marks: Vec<(usize, Marks)> = (first..)
+            .zip(alike)
+            .filter(|(_, rule)| !rule.is_expired(now))
+            .map(|(number, rule)| (number, Marks::of(rule, &mut texts)))
+            .collect();
+        for (at, (a, mark)) in marks.iter().enumerate() {
+            for (b, _) in marks[at + 1..].iter().filter(|(_, other)| !mark.is_apart(other)) {
+                if rules[*a].outcome() != rules[*b].outcome() {
+                    call(*a, *b);
                 }
             }
         }
-        from = until;
+        first += alike.len();
     }
+}
+
+/// What tells most rules apart, with a number in place of each text.
+struct Marks {
+    namespace: Option<u32>,
+    states: States,
+    from: Option<(Key, u32)>,
+    to: Option<(Key, u32)>,
+}
+
+impl Marks {
+    fn of<'a>(rule: &'a CompiledRule, texts: &mut HashMap<&'a str, u32>) -> Self {
+        let mut number = |text: &'a str| {
+            let next = texts.len() as u32;
+            *texts.entry(text).or_insert(next)
+        };
+        let [from, to] =
+            [&rule.from, &rule.to].map(|end| end.anchor().map(|(key, value)| (key, number(value))));
+        Self {
+            namespace: rule.namespace.as_deref().map(number),
+            states: rule.states,
+            from,
+            to,
+        }
+    }
+
+    /// True when no flow is both rules' to decide: neither is beside the other, or they ask for other states or ends.
+    fn is_apart(&self, other: &Self) -> bool {
+        self.namespace != other.namespace
+            || self.states.and(other.states).is_empty()
+            || are_other(self.from, other.from)
+            || are_other(self.to, other.to)
+    }
+}
+
+/// True when both are about one key, and not about the same value.
+fn are_other<T: PartialEq>(a: Option<(Key, T)>, b: Option<(Key, T)>) -> bool {
+    matches!((a, b), (Some((key, value)), Some((other_key, other))) if key == other_key && value != other)
 }
 
 fn conflict(policies: &Policies, rules: [usize; 2]) -> Option<Conflict> {
@@ -187,14 +226,11 @@ fn conflict(policies: &Policies, rules: [usize; 2]) -> Option<Conflict> {
     Some(Conflict { rules, example })
 }
 
-/// A flow that both rules match. What is decided fastest, and fails most often, comes first.
+/// A flow that both rules match. What is decided fastest comes first.
 fn meeting(policies: &Policies, a: &CompiledRule, b: &CompiledRule) -> Overlap<Example> {
     let Some(state) = a.states.and(b.states).each().next() else {
         return Overlap::Nothing;
     };
-    if are_apart(&a.from, &b.from) || are_apart(&a.to, &b.to) {
-        return Overlap::Nothing;
-    }
     let Some((detector, extra)) = common_data(policies, a, b) else {
         return Overlap::Nothing;
     };
@@ -222,14 +258,6 @@ fn meeting(policies: &Policies, a: &CompiledRule, b: &CompiledRule) -> Overlap<E
             state,
         }),
         _ => Overlap::Undecided,
-    }
-}
-
-/// True when both insist on one value of one key, and it is not the same.
-fn are_apart(a: &Selector, b: &Selector) -> bool {
-    match (a.anchor(), b.anchor()) {
-        (Some((key, value)), Some((other_key, other))) => key == other_key && value != other,
-        _ => false,
     }
 }
 
@@ -320,7 +348,8 @@ fn is_wider(outer: &CompiledRule, inner: &CompiledRule) -> bool {
         outer.is_empty() || (!inner.is_empty() && overlap::covers(outer, inner))
     };
     let ends = |outer: &Selector, inner: &Selector| {
-        outer.is_any() || (!inner.is_any() && !are_apart(outer, inner) && covers(outer, inner))
+        outer.is_any()
+            || (!inner.is_any() && !are_other(outer.anchor(), inner.anchor()) && covers(outer, inner))
     };
     ends(&outer.from, &inner.from)
         && ends(&outer.to, &inner.to)

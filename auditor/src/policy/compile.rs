@@ -111,10 +111,8 @@ impl Policies {
             return Err(problems);
         }
         policies.rules.sort_by(|a, b| {
-            let name = |rule: &CompiledRule| (rule.policy.clone(), rule.name.clone());
-            b.specificity
-                .cmp(&a.specificity)
-                .then_with(|| name(a).cmp(&name(b)))
+            let by_name = || a.policy.cmp(&b.policy).then_with(|| a.name.cmp(&b.name));
+            b.specificity.cmp(&a.specificity).then_with(by_name)
         });
         policies.index();
         Ok(policies)
