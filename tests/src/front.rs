@@ -2,12 +2,13 @@
 //! the way; nghttpx, which is upgraded from one to the other; and tinyproxy, which opens tunnels.
 
 use std::{
+    fmt::Display,
     net::{Ipv4Addr, TcpStream},
     process::Command,
 };
 
 use crate::{
-    peers::{listening_nginx, nginx},
+    nginx,
     process::{LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
 };
@@ -31,19 +32,14 @@ impl Front {
     pub fn start(scratch: &Scratch, upstream: u16) -> anyhow::Result<Self> {
         let ports = [free_port()?, free_port()?, free_port()?];
         let [plain, known, tls] = ports;
-        let mut configuration = CONFIGURATION
-            .replace("@folder@", &scratch.folder().display().to_string())
-            .replace("@pem@", &scratch.certificate()?.display().to_string());
-        for (name, port) in [
-            ("plain", plain),
-            ("known", known),
-            ("tls", tls),
-            ("upstream", upstream),
-        ] {
-            configuration = configuration.replace(&format!("@{name}@"), &port.to_string());
-        }
-        let mut command = nginx(scratch, &scratch.file("front.conf", configuration)?);
-        let (running, pids) = listening_nginx(&mut command, &ports)?;
+        let values: &[(&str, &dyn Display)] = &[
+            ("plain", &plain),
+            ("known", &known),
+            ("tls", &tls),
+            ("upstream", &upstream),
+        ];
+        let file = nginx::configure(scratch, "front.conf", HTTP, values)?;
+        let (running, pids) = nginx::start(scratch, &file, &ports)?;
         Ok(Self {
             _running: running,
             plain,
@@ -116,21 +112,9 @@ pub fn listens(port: u16) -> anyhow::Result<()> {
     })
 }
 
-const CONFIGURATION: &str = r"
-daemon off;
-worker_processes 1;
-pid @folder@/front.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 256; }
-http {
+const HTTP: &str = "\
     access_log off;
     client_max_body_size 0;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     gzip on;
     gzip_min_length 200;
     gzip_types application/json;
@@ -148,5 +132,4 @@ http {
             proxy_set_header Connection '';
         }
     }
-}
 ";

@@ -31,6 +31,7 @@ pub mod messages;
 pub mod meter;
 pub mod metrics_page;
 pub mod mixed;
+pub mod nginx;
 pub mod node;
 pub mod peers;
 pub mod podman;

@@ -21,7 +21,7 @@ use crate::{
     daemon::Daemon,
     message,
     meter::{self, Bytes},
-    peers::{self, listening_nginx},
+    nginx,
     process::{self, LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
     values,
@@ -77,8 +77,7 @@ impl Load<'_> {
         let card = values::card();
         let [plain, tls] = [free_port()?, free_port()?];
         let configuration = configuration(&scratch, &card, [plain, tls])?;
-        let mut command = peers::nginx(&scratch, &configuration);
-        let (_nginx, pids) = listening_nginx(&mut command, &[plain, tls])?;
+        let (_nginx, pids) = nginx::start(&scratch, &configuration, &[plain, tls])?;
         let port = if self.tls { tls } else { plain };
         let exchange = exchange(plain, port)?;
         let always = [("AUDITOR_REPORT__INTERVAL_SECONDS", "1")];
@@ -237,34 +236,21 @@ fn configuration(scratch: &Scratch, card: &str, ports: [u16; 2]) -> anyhow::Resu
     let around = r#"{"greeting":""}"#;
     let words = message::words(leak.len() - around.len());
     let clean = format!(r#"{{"greeting":"{words}"}}"#);
-    let text = NGINX_CONF
-        .replace("@folder@", &scratch.folder().display().to_string())
-        .replace("@pem@", &scratch.certificate()?.display().to_string())
-        .replace("@plain@", &ports[0].to_string())
-        .replace("@tls@", &ports[1].to_string())
-        .replace("@leak@", &leak)
-        .replace("@clean@", &clean);
-    scratch.file("nginx.conf", text)
+    let values: &[(&str, &dyn Display)] = &[
+        ("plain", &ports[0]),
+        ("tls", &ports[1]),
+        ("leak", &leak),
+        ("clean", &clean),
+    ];
+    nginx::configure(scratch, "nginx.conf", HTTP, values)
 }
 
-const NGINX_CONF: &str = r#"
-daemon off;
-worker_processes 1;
-pid @folder@/nginx.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 1024; }
-http {
+const HTTP: &str = "\
     split_clients $request_id $leaks { 1% 1; * 0; }
     map $leaks $body { 1 '@leak@'; default '@clean@'; }
     log_format leak '$bytes_sent';
     access_log @folder@/leaks.log leak buffer=64k flush=1s if=$leaks;
     keepalive_requests 1000000000;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     default_type application/json;
     server {
         listen 127.0.0.1:@plain@;
@@ -273,5 +259,4 @@ http {
         ssl_certificate_key @pem@;
         location / { return 200 $body; }
     }
-}
-"#;
+";

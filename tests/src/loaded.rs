@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{
     go::{self, Build, Compiler, GoPeer, Requests},
-    peers, process,
+    nginx, peers, process,
     process::{LIMIT, Running, wait_for},
     rustls,
     scratch::{Scratch, free_port},
@@ -84,7 +84,7 @@ impl Loaded {
         })?;
         let port_file = scratch.path("server.port");
         let mut command = match kind {
-            Kind::Nginx => nginx(&scratch, &port_file)?,
+            Kind::Nginx => nginx_with_its_library(&scratch, &port_file)?,
             Kind::Node => {
                 let mut command = Command::new("node");
                 command.arg(peers::program("https_server.js")).arg(&port_file);
@@ -191,18 +191,14 @@ fn own(scratch: &Scratch, file: &Path) -> anyhow::Result<PathBuf> {
     Ok(copy)
 }
 
-fn nginx(scratch: &Scratch, port_file: &Path) -> anyhow::Result<Command> {
+fn nginx_with_its_library(scratch: &Scratch, port_file: &Path) -> anyhow::Result<Command> {
     let port = free_port()?;
-    let configuration = NGINX_CONF
-        .replace("@folder@", &scratch.folder().display().to_string())
-        .replace("@pem@", &scratch.certificate()?.display().to_string())
-        .replace("@port@", &port.to_string());
-    let file = scratch.file("nginx.conf", configuration)?;
+    let file = nginx::configure(scratch, "nginx.conf", HTTP, &[("port", &port)])?;
     let folder = scratch.path("lib");
     fs::create_dir(&folder)?;
     fs::copy(peers::libssl()?, folder.join("libssl.so.3"))?;
     fs::write(port_file, port.to_string())?;
-    let mut command = peers::nginx(scratch, &file);
+    let mut command = nginx::command(scratch, &file);
     command.env("LD_LIBRARY_PATH", folder);
     Ok(command)
 }
@@ -221,21 +217,8 @@ fn listening(kind: Kind, server: &mut Running, port_file: &Path) -> anyhow::Resu
     })
 }
 
-const NGINX_CONF: &str = r#"
-daemon off;
-worker_processes 1;
-pid @folder@/nginx.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 64; }
-http {
-    access_log off;
+const HTTP: &str = r#"    access_log off;
     keepalive_requests 1000000000;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     default_type application/json;
     server {
         listen 127.0.0.1:@port@ ssl;
@@ -243,5 +226,4 @@ http {
         ssl_certificate_key @pem@;
         location / { return 200 '{"status":"accepted"}'; }
     }
-}
 "#;

@@ -1,18 +1,13 @@
 //! Real peers: Python's TLS and plain sockets, nginx, and anything behind a gate.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    net::{Ipv4Addr, TcpStream},
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ffi::OsStr, fmt::Display, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    nginx,
     process::{self, LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
 };
@@ -323,37 +318,6 @@ pub fn gated(scratch: &Scratch, words: &[&OsStr]) -> anyhow::Result<Running> {
     )
 }
 
-/// nginx with a configuration.
-pub fn nginx(scratch: &Scratch, configuration: &Path) -> Command {
-    let mut command = Command::new("nginx");
-    command
-        .arg("-p")
-        .arg(scratch.folder())
-        .arg("-c")
-        .arg(configuration)
-        .args(["-e", "stderr"]);
-    command
-}
-
-/// Starts it; its processes, the master first, once it listens at all `ports`.
-///
-/// # Errors
-/// When it does not come up.
-pub fn listening_nginx(command: &mut Command, ports: &[u16]) -> anyhow::Result<(Running, Vec<u32>)> {
-    let mut running = Running::start(command)?;
-    let master = running.pid();
-    let pids = wait_for("nginx to listen", LIMIT, || {
-        if let Some(status) = running.status()? {
-            bail!("nginx ended with {status}");
-        }
-        let workers = children(master);
-        let listens = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
-        let is_up = !workers.is_empty() && ports.iter().all(listens);
-        Ok(is_up.then(|| [vec![master], workers].concat()))
-    })?;
-    Ok((running, pids))
-}
-
 /// nginx with TLS in front of a plain server.
 pub struct Nginx {
     running: Running,
@@ -368,16 +332,10 @@ impl Nginx {
     /// When it does not come up.
     pub fn start(scratch: &Scratch, upstream: u16) -> anyhow::Result<Self> {
         let port = free_port()?;
-        let folder = scratch.folder().display().to_string();
         let log = scratch.path("nginx.log");
-        let pem = scratch.certificate()?.display().to_string();
-        let configuration = NGINX_CONF
-            .replace("@folder@", &folder)
-            .replace("@pem@", &pem)
-            .replace("@port@", &port.to_string())
-            .replace("@upstream@", &upstream.to_string());
-        let file = scratch.file("nginx.conf", configuration)?;
-        let (running, pids) = listening_nginx(&mut nginx(scratch, &file), &[port])?;
+        let values: &[(&str, &dyn Display)] = &[("port", &port), ("upstream", &upstream)];
+        let file = nginx::configure(scratch, "nginx.conf", HTTP, values)?;
+        let (running, pids) = nginx::start(scratch, &file, &[port])?;
         Ok(Self {
             running,
             port,
@@ -422,27 +380,14 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-const NGINX_CONF: &str = r"
-daemon off;
-worker_processes 1;
-pid @folder@/nginx.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 64; }
-http {
+const HTTP: &str = "\
     log_format counts '$request_length $bytes_sent';
     access_log @folder@/nginx.log counts;
     client_max_body_size 0;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     server {
         listen 127.0.0.1:@port@ ssl;
         ssl_certificate @pem@;
         ssl_certificate_key @pem@;
         location / { proxy_pass http://127.0.0.1:@upstream@; }
     }
-}
 ";

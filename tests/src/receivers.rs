@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    fmt::Display,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -16,7 +17,8 @@ use serde_json::Value;
 
 use crate::{
     front::listens,
-    peers::{interpreter, listening_nginx, nginx, packages_with, program},
+    nginx,
+    peers::{interpreter, packages_with, program},
     process::{self, LIMIT, Running},
     scratch::{Scratch, free_port},
     values,
@@ -270,20 +272,15 @@ impl Gate {
     /// When it does not come up.
     pub fn start(scratch: &Scratch, to: &Collector, token: &str) -> anyhow::Result<Self> {
         let (grpc, http) = (free_port()?, free_port()?);
-        let mut configuration = GATE
-            .replace("@folder@", &scratch.folder().display().to_string())
-            .replace("@token@", token);
-        let ports = [
-            ("grpc", grpc),
-            ("http", http),
-            ("to_grpc", to.grpc),
-            ("to_http", to.http),
+        let values: &[(&str, &dyn Display)] = &[
+            ("token", &token),
+            ("grpc", &grpc),
+            ("http", &http),
+            ("to_grpc", &to.grpc),
+            ("to_http", &to.http),
         ];
-        for (name, port) in ports {
-            configuration = configuration.replace(&format!("@{name}@"), &port.to_string());
-        }
-        let mut command = nginx(scratch, &scratch.file("gate.conf", configuration)?);
-        let (running, _) = listening_nginx(&mut command, &[grpc, http])?;
+        let file = nginx::configure(scratch, "gate.conf", HTTP, values)?;
+        let (running, _) = nginx::start(scratch, &file, &[grpc, http])?;
         Ok(Self {
             _running: running,
             grpc,
@@ -319,20 +316,7 @@ pub fn certificates(scratch: &Scratch) -> anyhow::Result<()> {
     Ok(())
 }
 
-const GATE: &str = r#"
-daemon off;
-worker_processes 1;
-pid @folder@/gate.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 64; }
-http {
-    access_log off;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
+const HTTP: &str = r#"    access_log off;
     server_name_in_redirect off;
     ssl_certificate @folder@/localhost.pem;
     ssl_certificate_key @folder@/localhost.key;
@@ -352,5 +336,4 @@ http {
             proxy_pass http://127.0.0.1:@to_http@;
         }
     }
-}
 "#;

@@ -2,6 +2,7 @@
 //! time, finds what ordinary requests leak beside them, and says what it did not read.
 
 use std::{
+    fmt::Display,
     fs,
     io::Write as _,
     path::Path,
@@ -18,7 +19,8 @@ use auditor_tests::{
     findings::field,
     message,
     meter::Bytes,
-    peers::{self, PYTHON, listening_nginx, program},
+    nginx,
+    peers::{self, PYTHON, program},
     process::{self, LIMIT, Running, wait_for},
     receivers::journal,
     scratch::{Scratch, free_port},
@@ -166,9 +168,9 @@ fn bombs_cost_little_hide_nothing_beside_them_and_are_accounted() -> anyhow::Res
     for tls in [false, true] {
         let scratch = Scratch::new()?;
         let [plain_port, tls_port] = [free_port()?, free_port()?];
-        let configuration = configuration(&scratch, [plain_port, tls_port])?;
-        let mut nginx = peers::nginx(&scratch, &configuration);
-        let (_nginx, pids) = listening_nginx(&mut nginx, &[plain_port, tls_port])?;
+        let values: &[(&str, &dyn Display)] = &[("plain", &plain_port), ("tls", &tls_port)];
+        let configuration = nginx::configure(&scratch, "nginx.conf", HTTP, values)?;
+        let (_nginx, pids) = nginx::start(&scratch, &configuration, &[plain_port, tls_port])?;
         let (port, ledger) = if tls {
             (tls_port, "tls")
         } else {
@@ -273,32 +275,10 @@ fn beside(daemon: &Daemon, sent: usize) -> anyhow::Result<()> {
     .with_context(|| format!("of {sent} these are missing: {missing:?}"))
 }
 
-fn configuration(scratch: &Scratch, ports: [u16; 2]) -> anyhow::Result<std::path::PathBuf> {
-    let text = NGINX_CONF
-        .replace("@folder@", &scratch.folder().display().to_string())
-        .replace("@pem@", &scratch.certificate()?.display().to_string())
-        .replace("@plain@", &ports[0].to_string())
-        .replace("@tls@", &ports[1].to_string());
-    scratch.file("nginx.conf", text)
-}
-
-const NGINX_CONF: &str = r#"
-daemon off;
-worker_processes 1;
-pid @folder@/nginx.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 64; }
-http {
-    access_log off;
+const HTTP: &str = r#"    access_log off;
     client_max_body_size 0;
     client_body_buffer_size 64k;
     large_client_header_buffers 2 8m;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     default_type application/json;
     server {
         listen 127.0.0.1:@plain@;
@@ -307,5 +287,4 @@ http {
         ssl_certificate_key @pem@;
         location / { return 200 '{"status":"accepted"}'; }
     }
-}
 "#;

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     daemon::Daemon,
-    message, metrics_page,
-    peers::{children, listening_nginx, nginx, program},
+    message, metrics_page, nginx,
+    peers::{children, program},
     process::{self, LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
     values,
@@ -38,11 +38,7 @@ spec:
 "#;
 
 /// Who the orders go to: TLS, and an answer that says nothing.
-const UPSTREAM: &str = r#"daemon off;
-worker_processes 1;
-pid @folder@/upstream.pid;
-events {}
-http {
+const UPSTREAM: &str = "\
   access_log off;
   server {
     listen 127.0.0.1:@port@ ssl;
@@ -50,8 +46,7 @@ http {
     ssl_certificate_key @pem@;
     location / { return 200; }
   }
-}
-"#;
+";
 
 /// The gateway under a shell that starts it again, so that a release is a new process of one watched tree.
 struct Gateway {
@@ -185,12 +180,8 @@ fn of_kind(daemon: &Daemon, kind: &str) -> anyhow::Result<Vec<Value>> {
 fn a_release_that_forgets_to_mask_a_field_is_told_within_five_seconds() -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     let port = free_port()?;
-    let configuration = UPSTREAM
-        .replace("@folder@", &scratch.folder().display().to_string())
-        .replace("@pem@", &scratch.certificate()?.display().to_string())
-        .replace("@port@", &port.to_string());
-    let file = scratch.file("upstream.conf", configuration)?;
-    let (_upstream, nginx_pids) = listening_nginx(&mut nginx(&scratch, &file), &[port])?;
+    let file = nginx::configure(&scratch, "upstream.conf", UPSTREAM, &[("port", &port)])?;
+    let (_upstream, nginx_pids) = nginx::start(&scratch, &file, &[port])?;
     let fine = r#"{"unmasked":{}}"#;
     scratch.file("release.json", fine)?;
     let gateway = Gateway::start(&scratch, port)?;

@@ -4,6 +4,7 @@
 //! watches that one watches them, too. The clients (programs/steady.py) are watched by nobody.
 
 use std::{
+    fmt::Display,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    message,
+    message, nginx,
     peers::{self, PYTHON, program},
     process::{LIMIT, Running, wait_for},
     scratch::{Scratch, free_port},
@@ -95,12 +96,9 @@ impl Shops {
         let python = message::answer_json(&answer(&marker(Shop::Python)));
         peers::answer(&scratch, Shop::Python.name(), &python)?;
         let nginx_port = free_port()?;
-        let nginx = NGINX_CONF
-            .replace("@folder@", &scratch.folder().display().to_string())
-            .replace("@pem@", &scratch.certificate()?.display().to_string())
-            .replace("@port@", &nginx_port.to_string())
-            .replace("@answer@", &answer(&marker(Shop::Nginx)));
-        scratch.file("nginx.conf", nginx)?;
+        let paid = answer(&marker(Shop::Nginx));
+        let values: &[(&str, &dyn Display)] = &[("port", &nginx_port), ("answer", &paid)];
+        nginx::configure(&scratch, "nginx.conf", HTTP, values)?;
         fs::create_dir(scratch.path("lib"))?;
         let mut keeper = Running::with_input(Command::new(PYTHON).arg(program("keeper.py")))?;
         let orders = keeper.stdin().context("the keeper has no input")?;
@@ -268,20 +266,8 @@ fn replace_library(scratch: &Scratch) -> anyhow::Result<()> {
     Ok(fs::rename(new, now)?)
 }
 
-const NGINX_CONF: &str = r#"
-daemon off;
-worker_processes 1;
-pid @folder@/nginx.pid;
-error_log stderr error;
-user nobody nogroup;
-events { worker_connections 64; }
-http {
+const HTTP: &str = "\
     access_log off;
-    client_body_temp_path @folder@/body;
-    proxy_temp_path @folder@/proxy;
-    fastcgi_temp_path @folder@/fastcgi;
-    uwsgi_temp_path @folder@/uwsgi;
-    scgi_temp_path @folder@/scgi;
     default_type application/json;
     server {
         listen 127.0.0.1:@port@ ssl;
@@ -289,5 +275,4 @@ http {
         ssl_certificate_key @pem@;
         location / { return 200 '@answer@'; }
     }
-}
-"#;
+";
