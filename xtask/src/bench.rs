@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, bail};
 
 use crate::build::{self, Profile};
+use crate::test::{Built, Targets};
 use crate::{kube, process, setup};
 
 const PACKAGE: &str = "auditor-bench";
@@ -135,8 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn saturate(load: &Load) -> anyhow::Result<ExitCode> {
     setup::ensure(&[setup::Needs::Build, setup::Needs::Test])?;
     let auditor = build::auditor(Profile::Release)?;
-    process::run(process::cargo("build").args(["--package", "auditor-tests", "--bin", "load"]))?;
-    let mut bench = process::command(build::target_directory().join("debug/load"));
+    let mut bench = process::command(Built::new(Targets::Programs)?.program("load"));
     bench.arg(load.minutes.to_string()).env("AUDITOR", auditor);
     Ok(if process::succeeds(&mut bench)? {
         ExitCode::SUCCESS
