@@ -81,6 +81,11 @@ impl Course {
         Ok(())
     }
 
+    /// How long it was looked at.
+    pub fn length(&self) -> Duration {
+        self.samples.last().map_or(Duration::ZERO, |last| last.at)
+    }
+
     /// What was used at the start, in the middle and at the end.
     pub fn three(&self) -> Option<[Sample; 3]> {
         let (first, last) = (self.samples.first()?, self.samples.last()?);

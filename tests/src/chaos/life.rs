@@ -21,8 +21,10 @@ use super::shops::Marker;
 const MEMORY_BOUND: f64 = (6 << 20) as f64;
 const OTHER_BOUND: f64 = 6.0;
 
-/// How long caches may fill, tables find their size and libraries be looked for.
+/// How long caches may fill, tables find their size and libraries be looked for: at least, and as a part of a life. What
+/// leaks goes on growing; in a longer life it has grown more by its end, however long that was.
 const WARM_UP: Duration = Duration::from_secs(15);
+const WARM_UP_PART: u32 = 4;
 
 /// A daemon that runs.
 pub struct Life {
@@ -132,7 +134,8 @@ impl Life {
 }
 
 fn is_flat(course: &Course, quantity: Quantity, bound: f64) -> anyhow::Result<()> {
-    let Some(growth) = course.growth(quantity, WARM_UP) else {
+    let warm_up = WARM_UP.max(course.length() / WARM_UP_PART);
+    let Some(growth) = course.growth(quantity, warm_up) else {
         return Ok(());
     };
     ensure!(
