@@ -58,12 +58,15 @@ fn every_thread_of_the_daemon_has_given_up_what_it_does_not_need() -> anyhow::Re
     ensure!(threads > 5, "{threads} threads");
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()))?;
     let locked: u64 = line(&status, "VmLck")?.trim_end_matches(" kB").parse()?;
+    let swappable = process::swappable(daemon.pid())?;
     let own = fs::read_to_string("/proc/self/status")?;
     if u64::from_str_radix(line(&own, "CapEff")?, 16)? & SYS_RESOURCE != 0 {
         ensure!(locked > 0, "its memory may be swapped");
+        ensure!(swappable.is_empty(), "may be swapped: {swappable:#?}");
     } else {
         println!("skipped: that memory is locked, as CAP_SYS_RESOURCE is missing here");
         ensure!(locked == 0, "{locked} kB are locked against the limit");
+        ensure!(!swappable.is_empty(), "what is not locked is not told");
     }
     let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid()))?;
     ensure!(
