@@ -22,6 +22,7 @@ use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use auditor_common::scope::MAX_NAMES;
 use jiff::{SignedDuration, Timestamp};
 
 use self::reload::Reload;
@@ -128,7 +129,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .context("capture.max_message_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
         placement: Placement::Chosen,
-        exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        exclusion: exclusion(&config.scope.exclude)?,
+        excludes_others: true,
         selection: selection(&config.capture.leave_out)?,
         live: Arc::clone(&policies.live),
         programs: Vec::new(),
@@ -191,6 +193,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     .set(selection(&config.capture.leave_out)?);
             }
             refresh(&metrics, &session);
+                session.exclude(exclusion(&config.scope.exclude)?);
             let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));
             publish(told.into_iter().collect(), &mut sinks);
             sinks.show(&metrics);
@@ -362,6 +365,15 @@ pub(super) fn selection(rules: &[String]) -> anyhow::Result<Selection> {
 pub(super) fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
     let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
     Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
+/// The programs of `scope.exclude`.
+pub(super) fn exclusion(programs: &[String]) -> anyhow::Result<Exclusion> {
+    let exclusion = Exclusion::new(programs.iter().cloned());
+    if !exclusion.has_room() {
+        bail!("scope.exclude: more than {MAX_NAMES} names or more than {MAX_NAMES} paths");
+    }
+    Ok(exclusion)
+}
+
 }
 
 /// Who is asked for names, by `identity`.

@@ -262,6 +262,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
         selection: Selection::new(args.leave_out.iter().cloned()),
+        excludes_others: false,
         live: Arc::default(),
         detach_after: DETACH_AFTER,
         naming: engine::naming(

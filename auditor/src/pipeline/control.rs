@@ -84,6 +84,8 @@ pub(super) enum Command {
     Hooked(Sender<Vec<Hooked>>),
     AnyAlive(Sender<bool>),
     TryReturnProbes(Sender<()>),
+    /// Leave out other programs than before.
+    Exclude(Exclusion),
     /// Detach, let the workers end, and say when done.
     Stop(Sender<()>),
 }
@@ -122,6 +124,8 @@ pub(super) struct Control {
     /// The rules by which connections are left out now.
     selected_by: u64,
 }
+    /// Other programs are left out since all processes were last looked at.
+    includes_again: bool,
 
 impl Control {
     pub(super) fn new(
@@ -153,6 +157,7 @@ impl Control {
             housekept: now,
             selected_by: 0,
             messages_end: false,
+            includes_again: false,
         }
     }
 
@@ -198,7 +203,7 @@ impl Control {
         if let Err(error) = self.maps.exclude(pid) {
             tracing::warn!(pid, %error, "a process can not be left out");
         }
-        self.watched.remove(&pid);
+        self.leave(pid);
         if let Some(chooser) = &mut self.chooser {
             chooser.gone(pid, &mut self.maps);
         }
@@ -206,6 +211,47 @@ impl Control {
     }
 
     /// Chooses among the processes that run. Names come by and by: what is not decided in a moment is later.
+    /// Leaves out these programs from now on, and watches again what was left out before and is not any more.
+    fn exclude(&mut self, exclusion: Exclusion) {
+        if exclusion == self.exclusion {
+            return;
+        }
+        let before = std::mem::replace(&mut self.exclusion, exclusion);
+        // The kernel side first: whoever runs a program meanwhile is not met by the look at all processes.
+        if let Err(error) = self.exclusion.put_in_place_of(&before, &mut self.maps) {
+            tracing::warn!(%error, "a program can not be left out");
+        }
+        for pid in scope::all_processes() {
+            self.leaves_out(pid);
+        }
+        self.include();
+        self.includes_again = true;
+    }
+
+    /// Watches what is not left out any more.
+    fn include(&mut self) {
+        let now = Instant::now();
+        for pid in self.maps.excluded() {
+            if self.exclusion.covers(pid) {
+                continue;
+            }
+            self.maps.include(pid);
+            let is_told = self.node || self.chooser.is_some() || self.maps.is_named(pid);
+            let is_in_scope = is_told || self.in_cgroups(pid);
+            if is_in_scope && self.judge(pid, 0) == Verdict::Watched {
+                self.watched.insert(pid);
+                self.look_at(pid, None);
+                self.look_later(pid, now);
+            }
+        }
+    }
+
+    fn in_cgroups(&self, pid: u32) -> bool {
+        self.cgroups
+            .iter()
+            .any(|cgroup| scope::cgroup_processes(cgroup).contains(&pid))
+    }
+
     fn choose(&mut self) {
         if self.chooser.is_none() {
             return;
@@ -298,6 +344,7 @@ impl Control {
                 }
                 Ok(Command::Stop(done)) => {
                     self.stop();
+                Ok(Command::Exclude(exclusion)) => self.exclude(exclusion),
                     let _ = done.send(());
                     return;
                 }
@@ -448,6 +495,10 @@ impl Control {
             self.looked_at_all = now;
             self.search_processes(false);
             // An exit record may have been lost.
+            if std::mem::take(&mut self.includes_again) {
+                // A child that was forked meanwhile.
+                self.include();
+            }
             self.watched
                 .retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
             self.shared

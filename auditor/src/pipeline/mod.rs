@@ -110,6 +110,8 @@ pub struct Options {
     /// Programs that are never hooked or watched.
     pub exclusion: Exclusion,
     /// Connections that are not read, or not whole.
+    /// It may become another one while the capture runs.
+    pub excludes_others: bool,
     pub selection: Selection,
     /// The policies in force.
     pub live: Arc<Live>,
@@ -349,7 +351,7 @@ impl Session {
             rings: rings(),
             tier: options.tier,
             cgroups: !options.scope.cgroups.is_empty() || !options.scope.choice.is_empty(),
-            excludes: !options.exclusion.is_empty(),
+            excludes: options.excludes_others || !options.exclusion.is_empty(),
             selects: !options.scope.choice.is_empty(),
         };
         let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
@@ -357,12 +359,9 @@ impl Session {
         if let Err(why) = &kernel.mappings {
             tracing::warn!(%why, "this kernel does not tell of mappings: libraries are looked for by polling");
         }
-        for name in options.exclusion.names() {
-            maps.exclude_name(name)?;
-        }
-        for path in options.exclusion.paths() {
-            maps.exclude_path(path)?;
-        }
+        options
+            .exclusion
+            .put_in_place_of(&Exclusion::default(), &mut maps)?;
         let mut watched = Vec::new();
         for &pid in &options.scope.pids {
             watched.extend(maps.watch_tree(pid)?);
@@ -480,6 +479,11 @@ impl Session {
 
     /// True while all threads run.
     pub fn is_healthy(&self) -> bool {
+    /// Never hooks or watches these programs from now on, and those of before again.
+    pub fn exclude(&self, exclusion: Exclusion) {
+        let _ = self.commands.send(control::Command::Exclude(exclusion));
+    }
+
         self.control
             .as_ref()
             .is_some_and(|control| !control.is_finished())
