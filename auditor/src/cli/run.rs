@@ -49,6 +49,7 @@ use crate::report::shortfall::{Counted, Shortfall};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
+use crate::vital;
 
 /// How often the main thread looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
@@ -168,7 +169,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             hub.publish(finding);
         }
     };
-    while !stop.load(Ordering::Acquire) && session.is_healthy() {
+    while !stop.load(Ordering::Acquire) && vital::check().is_ok() {
+        vital::may_fail();
         if let Ok(seen) = session.observations.recv_timeout(TICK) {
             publish(reporter.take(seen), &mut sinks);
             while let Ok(seen) = session.observations.try_recv() {
@@ -191,9 +193,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     .shared
                     .selection
                     .set(selection(&config.capture.leave_out)?);
+                session.exclude(exclusion(&config.scope.exclude)?);
             }
             refresh(&metrics, &session);
-                session.exclude(exclusion(&config.scope.exclude)?);
             let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));
             publish(told.into_iter().collect(), &mut sinks);
             sinks.show(&metrics);
@@ -212,7 +214,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
 
-    let healthy = session.is_healthy();
+    if let Err(lost) = vital::check() {
+        tracing::error!(thread = lost.name(), "auditor ends, to be started anew");
+        health.set_lost(lost.name());
+        vital::end_soon();
+    }
     health.set_attached(false);
     let blind_since = Timestamp::now();
     let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
@@ -228,9 +234,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     server.stop();
     let summary = engine::summary(started, &reporter, &shared, hooked, None);
     tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");
-    if !healthy {
-        bail!("a capture thread failed; what it had not read is not in the account (see the log)");
-    }
+    vital::check()?;
     if !written {
         bail!("a sink did not take the last findings (see the log)");
     }
@@ -361,10 +365,6 @@ pub(super) fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     Ok(Selection::new(rules.context("capture.leave_out")?))
 }
 
-/// The rules of `identity.mesh.proxies`.
-pub(super) fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
-    let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
-    Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
 /// The programs of `scope.exclude`.
 pub(super) fn exclusion(programs: &[String]) -> anyhow::Result<Exclusion> {
     let exclusion = Exclusion::new(programs.iter().cloned());
@@ -374,6 +374,10 @@ pub(super) fn exclusion(programs: &[String]) -> anyhow::Result<Exclusion> {
     Ok(exclusion)
 }
 
+/// The rules of `identity.mesh.proxies`.
+pub(super) fn mesh(proxies: &[String]) -> anyhow::Result<Mesh> {
+    let proxies: Result<Vec<_>, _> = proxies.iter().map(|proxy| proxy.parse()).collect();
+    Ok(Mesh::new(proxies.context("identity.mesh.proxies")?))
 }
 
 /// Who is asked for names, by `identity`.

@@ -33,6 +33,7 @@ use crate::{
     },
     identity::{peer, selector::choice::Verdict},
     ledger::{Account, Ledger},
+    vital,
 };
 
 /// Times after exec at which a process is looked at again: a library is mapped by the dynamic
@@ -83,9 +84,9 @@ pub(super) enum Command {
     Watch(u32, Sender<Result<(), ScopeError>>),
     Hooked(Sender<Vec<Hooked>>),
     AnyAlive(Sender<bool>),
-    TryReturnProbes(Sender<()>),
     /// Leave out other programs than before.
     Exclude(Exclusion),
+    TryReturnProbes(Sender<()>),
     /// Detach, let the workers end, and say when done.
     Stop(Sender<()>),
 }
@@ -123,9 +124,9 @@ pub(super) struct Control {
     messages_end: bool,
     /// The rules by which connections are left out now.
     selected_by: u64,
-}
     /// Other programs are left out since all processes were last looked at.
     includes_again: bool,
+}
 
 impl Control {
     pub(super) fn new(
@@ -156,8 +157,8 @@ impl Control {
             looked_at_all: now,
             housekept: now,
             selected_by: 0,
-            messages_end: false,
             includes_again: false,
+            messages_end: false,
         }
     }
 
@@ -210,7 +211,6 @@ impl Control {
         true
     }
 
-    /// Chooses among the processes that run. Names come by and by: what is not decided in a moment is later.
     /// Leaves out these programs from now on, and watches again what was left out before and is not any more.
     fn exclude(&mut self, exclusion: Exclusion) {
         if exclusion == self.exclusion {
@@ -252,6 +252,7 @@ impl Control {
             .any(|cgroup| scope::cgroup_processes(cgroup).contains(&pid))
     }
 
+    /// Chooses among the processes that run. Names come by and by: what is not decided in a moment is later.
     fn choose(&mut self) {
         if self.chooser.is_none() {
             return;
@@ -330,6 +331,7 @@ impl Control {
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
+            vital::may_fail();
             match commands.try_recv() {
                 Ok(Command::Watch(pid, reply)) => {
                     self.watched.insert(pid);
@@ -342,9 +344,9 @@ impl Control {
                 Ok(Command::AnyAlive(reply)) => {
                     let _ = reply.send(self.node || self.chooser.is_some() || !self.watched.is_empty());
                 }
+                Ok(Command::Exclude(exclusion)) => self.exclude(exclusion),
                 Ok(Command::Stop(done)) => {
                     self.stop();
-                Ok(Command::Exclude(exclusion)) => self.exclude(exclusion),
                     let _ = done.send(());
                     return;
                 }
@@ -493,12 +495,12 @@ impl Control {
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
-            self.search_processes(false);
-            // An exit record may have been lost.
             if std::mem::take(&mut self.includes_again) {
                 // A child that was forked meanwhile.
                 self.include();
             }
+            self.search_processes(false);
+            // An exit record may have been lost.
             self.watched
                 .retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
             self.shared
