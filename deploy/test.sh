@@ -378,31 +378,43 @@ check "both Dockerfiles say the same about the image" same_image
 
 skip "Dockerfile" "it starts from base images, and none are pulled here"
 
-# Builds Dockerfile.scratch around $AUDITOR in a store of its own, and runs the program in the image.
+# Builds Dockerfile.scratch around $AUDITOR in a store of its own, twice: the second time from files that are older and
+# were made in another order. Both have to be the same image to the byte. Runs the program in it.
 image() {
-    mkdir -p "$work/root/usr/bin" && cp -- "$AUDITOR" "$work/root/usr/bin/auditor" || return 1
+    mkdir -p "$work/root/usr/bin" "$work/root-again" && cp -- "$AUDITOR" "$work/root/usr/bin/auditor" || return 1
     # Nothing is listed for a static binary.
     for library in $(ldd "$AUDITOR" | grep -o '/[^ )]*'); do
         install -D -m 0755 "$library" "$work/root$library" || return 1
     done
+    (cd "$work/root" && find . | sort -r | tar --create --no-recursion --files-from=-) |
+        tar --extract --preserve-permissions --directory="$work/root-again" || return 1
+    find "$work/root-again" -exec touch --no-dereference --date=@1000000000 {} + || return 1
     store="--root $work/store --runroot $work/store-run --storage-driver vfs"
-    # $store is options without spaces in them.
+    status=0
+    for root in root root-again; do
+        # $store is options without spaces in them.
+        # shellcheck disable=SC2086
+        buildah $store build --isolation chroot --no-cache --timestamp 1700000000 --tag "auditor-$root" \
+            --file Dockerfile.scratch "$work/$root" &&
+            buildah $store push --quiet "localhost/auditor-$root" "oci:$work/image-of-$root" || status=1
+    done
     # shellcheck disable=SC2086
-    buildah $store build --isolation chroot --tag auditor-test --file Dockerfile.scratch "$work/root" &&
-        container=$(buildah $store from --pull-never localhost/auditor-test) &&
+    [ $status -eq 0 ] && container=$(buildah $store from --pull-never localhost/auditor-root) &&
         buildah $store run --isolation chroot "$container" -- /usr/bin/auditor --version >"$work/version"
     status=$?
     # Without root the store has files of other user ids, which only buildah can remove.
     # shellcheck disable=SC2086
     { buildah $store rm --all; buildah $store rmi --all; } >/dev/null 2>&1
-    [ $status -eq 0 ] && "$AUDITOR" --version | diff - "$work/version"
+    # Manifest, configuration and layers, each under its digest.
+    [ $status -eq 0 ] && "$AUDITOR" --version | diff - "$work/version" &&
+        [ -s "$work/image-of-root/index.json" ] && diff --recursive "$work/image-of-root" "$work/image-of-root-again"
 }
 if ! have buildah; then
     skip "the image" "buildah is not installed (Debian: apt-get install buildah)"
 elif [ -z "${AUDITOR:-}" ]; then
     skip "the image" "AUDITOR does not name a binary to put into it"
 else
-    check "an image of $(basename "$AUDITOR") is built and runs" image
+    check "an image of $(basename "$AUDITOR") is reproducible and runs" image
 fi
 
 # --- Debian package

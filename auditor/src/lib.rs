@@ -34,3 +34,4 @@ pub mod report;
 pub mod secret;
 pub mod serve;
 pub mod stream;
+pub mod vital;

@@ -81,10 +81,12 @@ pub fn hide_panic_messages() {
         let place = panic
             .location()
             .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("without a name");
         // Standard error may be closed; there is nobody else to tell.
         let _ = writeln!(
             std::io::stderr(),
-            "auditor: internal error at {place}; its message is left out, as it may hold captured bytes"
+            "auditor: internal error in thread {thread} at {place}; its message is left out, as it may hold captured bytes"
         );
     }));
 }

@@ -28,7 +28,7 @@ fn a_panic_says_where_and_not_what() {
     );
     assert!(ran.status.success(), "{said}");
     assert!(
-        said.contains("internal error at") && said.contains("panic.rs:"),
+        said.contains("internal error in thread") && said.contains("panic.rs:"),
         "{said}"
     );
     assert!(

@@ -231,6 +231,14 @@ impl Daemon {
         Ok(BufReader::new(stream).lines().collect::<Result<_, _>>()?)
     }
 
+    /// Waits for an end that nobody asked for.
+    ///
+    /// # Errors
+    /// When it does not end within `limit`.
+    pub fn ended(self, limit: Duration) -> anyhow::Result<Ended> {
+        self.running.end(limit)
+    }
+
     /// Ends the daemon as systemd does.
     ///
     /// # Errors

@@ -80,6 +80,36 @@ pub fn memory(pid: u32, line: &str) -> anyhow::Result<u64> {
     Ok(kibibytes.parse::<u64>()? * 1024)
 }
 
+/// Memory that only the process has and writes to, and that may go to swap all the same: ranges of `/proc/PID/smaps`
+/// without the flag `lo`. Of an empty list and some locked memory, all is locked.
+///
+/// # Errors
+/// When it has ended, or the kernel does not say.
+pub fn swappable(pid: u32) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps"))?;
+    let mut found = Vec::new();
+    let (mut range, mut looked_at) = (None, 0);
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("VmFlags:"), first) => {
+                let is_locked = first.into_iter().chain(words).any(|flag| flag == "lo");
+                if let Some(range) = range.take() {
+                    looked_at += 1;
+                    found.extend((!is_locked).then_some(range));
+                }
+            }
+            (Some(addresses), Some(access)) if !addresses.ends_with(':') => {
+                let is_own = access.as_bytes().get(1) == Some(&b'w') && access.ends_with('p');
+                range = is_own.then(|| line.to_owned());
+            }
+            _ => {}
+        }
+    }
+    ensure!(looked_at > 0, "the kernel tells no mappings of {pid}");
+    Ok(found)
+}
+
 /// A program with its output collected, ended when dropped.
 pub struct Running {
     child: Child,

@@ -5,14 +5,17 @@ use auditor_tests::{
     daemon::Daemon,
     message,
     meter::Bytes,
-    peers::{Client, Server},
-    process::{self, LIMIT, wait_for},
+    peers::{Client, PYTHON, Server},
+    process::{self, LIMIT, Running, wait_for},
     scratch::Scratch,
     values,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 fn readiness(daemon: &Daemon) -> anyhow::Result<Value> {
     let page = daemon.page("/readyz")?;
@@ -283,7 +286,7 @@ fn connections_are_left_out_and_read_again_as_rules_come_and_go() -> anyhow::Res
         // Those under way when the rules changed are in it by then.
         wait_for("no more bytes", LIMIT, || {
             let before = settled(&daemon, account)?;
-            std::thread::sleep(std::time::Duration::from_millis(600));
+            std::thread::sleep(Duration::from_millis(600));
             Ok((settled(&daemon, account)? == before).then_some(()))
         })
         .with_context(|| account.to_owned())
@@ -312,6 +315,96 @@ fn connections_are_left_out_and_read_again_as_rules_come_and_go() -> anyhow::Res
     rises("muted")?;
     stands("scanned")?;
     drop(client);
+    daemon.balanced()?;
+    let ended = daemon.stop()?;
+    ensure!(ended.status.success(), "{}", ended.stderr);
+    Ok(())
+}
+
+/// How often the card of this operation was seen, by its newest finding.
+fn seen(daemon: &Daemon, operation: &str) -> anyhow::Result<u64> {
+    let mut most = 0;
+    for line in daemon.remembered()? {
+        let finding: Value = serde_json::from_str(&line)?;
+        if finding["flow"]["operation"] == format!("POST /v1/{operation}") {
+            most = most.max(finding["count"].as_u64().unwrap_or_default());
+        }
+    }
+    Ok(most)
+}
+
+#[test]
+fn programs_are_left_out_and_watched_again_while_the_daemon_runs() -> anyhow::Result<()> {
+    /// More than once the shortest time between two revisions of a finding, which is a second here.
+    const REVISIONS: Duration = Duration::from_secs(3);
+    let scratch = Scratch::new()?;
+    let server = Server::plain(&scratch)?;
+    let body = || format!(r#"{{"card_number":"{}"}}"#, values::card());
+    // One process with one connection from the first change to the last, and one for each request.
+    let gate = scratch.path("go").display().to_string();
+    let steady = message::post_json("/v1/steady", &body());
+    let client = Client::plain(&scratch, server.port, &[steady], &["--gate", &gate, "--forever"])?;
+    let each = format!(
+        "until [ -e {gate} ]; do sleep 0.02; done; while :; do \
+         curl --silent --max-time 10 --output /dev/null --json @{} http://127.0.0.1:{}/v1/each; sleep 0.05; done",
+        scratch.file("body", body())?.display(),
+        server.port
+    );
+    let shell = Running::start(Command::new("sh").args(["-c", &each]))?;
+    let variables = [("AUDITOR_REPORT__INTERVAL_SECONDS", "1")];
+    let daemon = Daemon::start(&scratch, &[client.pid(), shell.pid()], &variables)?;
+    let file = scratch.path("daemon.yaml");
+    let written = std::fs::read_to_string(&file)?;
+    let mut times = 0;
+    let mut put = |programs: &str| -> anyhow::Result<()> {
+        let scope = format!("scope:\n  exclude: [{programs}]\n");
+        std::fs::write(&file, written.replace("scope:\n", &scope))?;
+        daemon.hang_up()?;
+        times += 1;
+        wait_for("the programs to be read", LIMIT, || {
+            Ok((reloads(&daemon, "loaded")? == times).then_some(()))
+        })?;
+        ensure!(readiness(&daemon)?.get("config_waits").is_none(), "it waits");
+        Ok(())
+    };
+    let rises = |operation: &str| {
+        let before = seen(&daemon, operation)?;
+        wait_for(&format!("more of {operation}"), LIMIT, || {
+            Ok((seen(&daemon, operation)? > before).then_some(()))
+        })
+    };
+    // While others are seen: it is not that there is nothing new.
+    let stands = |operation: &str, other: &str| {
+        wait_for(&format!("no more of {operation}"), LIMIT, || {
+            let before = (seen(&daemon, operation)?, Instant::now());
+            while before.1.elapsed() < REVISIONS {
+                rises(other)?;
+            }
+            Ok((seen(&daemon, operation)? == before.0).then_some(()))
+        })
+    };
+    std::fs::write(&gate, "")?;
+    rises("steady")?;
+    rises("each")?;
+    let python = std::fs::canonicalize(PYTHON)?;
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", client.pid()))?;
+    for programs in [&*python.display().to_string(), name.trim_end()] {
+        put(programs)?;
+        stands("steady", "each")?;
+        put("")?;
+        rises("steady")?;
+        rises("each")?;
+    }
+    for programs in ["curl", "/usr/bin/curl"] {
+        put(programs)?;
+        stands("each", "steady")?;
+        // Another one instead of it.
+        put(name.trim_end())?;
+        stands("steady", "each")?;
+        put("")?;
+        rises("steady")?;
+    }
+    drop((client, shell));
     daemon.balanced()?;
     let ended = daemon.stop()?;
     ensure!(ended.status.success(), "{}", ended.stderr);

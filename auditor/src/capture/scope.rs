@@ -196,6 +196,28 @@ impl Maps {
     }
 }
 
+impl Maps {
+    /// Processes that are left out.
+    pub fn excluded(&self) -> Vec<u32> {
+        self.excluded.keys().filter_map(Result::ok).collect()
+    }
+
+    /// No longer leaves a process out.
+    pub fn include(&mut self, tgid: u32) {
+        let _ = self.excluded.remove(&tgid);
+    }
+
+    /// No longer leaves out what becomes a program of this name.
+    pub fn include_name(&mut self, name: &str) {
+        let _ = self.excluded_names.remove(&padded::<NAME_BYTES>(name));
+    }
+
+    /// The same for a program that is run by this path.
+    pub fn include_path(&mut self, path: &str) {
+        let _ = self.excluded_paths.remove(&padded::<PATH_BYTES>(path));
+    }
+}
+
 /// A text as the kernel keeps it: as many bytes as there is room for, and zeros.
 fn padded<const ROOM: usize>(text: &str) -> [u8; ROOM] {
     let mut kept = [0; ROOM];

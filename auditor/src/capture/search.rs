@@ -14,7 +14,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -24,6 +23,7 @@ use super::{
     file::FileId,
     tls::{self, Placement, Target},
 };
+use crate::vital;
 
 /// Files that wait; those that find no room are offered again with the next look at their process.
 const MAX_WAITING: usize = 16_384;
@@ -114,8 +114,9 @@ impl Search {
     pub fn start(placement: Placement) -> io::Result<(Self, Receiver<Found>)> {
         let (waiting, files) = bounded::<Offer>(MAX_WAITING);
         let (sender, found) = bounded(MAX_FOUND);
-        thread::Builder::new().name("search".to_owned()).spawn(move || {
+        vital::spawn("search", move || {
             for offer in files {
+                vital::may_fail();
                 if sender.send(look(offer, placement)).is_err() {
                     return;
                 }

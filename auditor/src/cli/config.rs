@@ -121,6 +121,7 @@ impl From {
 fn usable(config: &Config) -> anyhow::Result<()> {
     super::engine::descriptors(&config.content.descriptors, false)?;
     super::run::selection(&config.capture.leave_out)?;
+    super::run::exclusion(&config.scope.exclude)?;
     super::run::mesh(&config.identity.mesh.proxies)?;
     super::run::check_sinks(config)?;
     super::run::masking_targets(config)?;

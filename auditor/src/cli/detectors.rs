@@ -69,6 +69,7 @@ enum Format {
 /// # Errors
 /// For an id that is not in the catalogue, and when standard output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    super::engine::forbid_core_dumps()?;
     let own = config::own_detectors(args.config.as_deref())?;
     // Fingerprints of this scanner are not shown.
     let scanner = Scanner::with_own(Fingerprinter::new([0; 32]), &own)?.telling_all();

@@ -28,6 +28,7 @@ use crate::report::summary::{
     Accounts, Attached, Bindings, Chosen, CommandStatus, Descriptors, Loss, Merged, ProtocolTally, SCHEMA,
     Summary,
 };
+use crate::vital;
 
 /// A scanner whose fingerprints use the key in `path`, or a new one; it knows `own` detectors too.
 pub(super) fn scanner(path: Option<&Path>, create: bool, own: &[Definition]) -> anyhow::Result<Scanner> {
@@ -291,17 +292,15 @@ fn raised_by<const N: usize>(
             signals.push(tokio::signal::unix::signal(kind)?);
         }
     }
-    std::thread::Builder::new()
-        .name(thread.to_owned())
-        .spawn(move || {
-            runtime.block_on(std::future::poll_fn(|context| {
-                for signal in &mut signals {
-                    while let Poll::Ready(Some(())) = signal.poll_recv(context) {
-                        raised.store(true, Ordering::Release);
-                    }
+    vital::spawn(thread, move || {
+        runtime.block_on(std::future::poll_fn(|context| {
+            for signal in &mut signals {
+                while let Poll::Ready(Some(())) = signal.poll_recv(context) {
+                    raised.store(true, Ordering::Release);
                 }
-                Poll::<()>::Pending
-            }));
-        })?;
+            }
+            Poll::<()>::Pending
+        }));
+    })?;
     Ok(flag)
 }

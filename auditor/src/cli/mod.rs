@@ -14,9 +14,12 @@ pub mod watch;
 pub mod who;
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
+
+use crate::vital::Lost;
 
 /// Version, and how the eBPF programs inside were built.
 const VERSION: &str = concat!(
@@ -61,24 +64,38 @@ enum Command {
     Man(shipped::Man),
 }
 
-/// Parses the command line, runs the command and returns its exit code: 2 for every error.
+/// Parses the command line, runs the command and returns its exit code: 2 for every error but a panic, whose code is 70.
 pub fn main() -> ExitCode {
     crate::secret::hide_panic_messages();
     let line = match Line::try_parse() {
         Ok(line) => line,
         // Help (also for a bare `auditor`, which is an error) and version.
         Err(help) if !is_usage_error(&help) => help.exit(),
-        Err(usage) => return failed(&one_sentence(&usage.to_string())),
+        Err(usage) => return refused(&one_sentence(&usage.to_string())),
     };
     log_to_stderr();
-    dispatch(line.command).unwrap_or_else(|error| failed(&chain(&error)))
+    // On the way out of a panic sinks write what waits.
+    let ended = catch_unwind(AssertUnwindSafe(|| dispatch(line.command)));
+    ended.map_or_else(
+        |_| Lost::exit_code(),
+        |ended| ended.unwrap_or_else(|error| failed(&error)),
+    )
 }
 
 fn is_usage_error(error: &clap::Error) -> bool {
     error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
-fn failed(why: &str) -> ExitCode {
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let code = refused(&chain(error));
+    if error.is::<Lost>() {
+        Lost::exit_code()
+    } else {
+        code
+    }
+}
+
+fn refused(why: &str) -> ExitCode {
     // Standard error may be closed; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "auditor: {why}");
     ExitCode::from(2)

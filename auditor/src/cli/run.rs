@@ -22,6 +22,7 @@ use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use auditor_common::scope::MAX_NAMES;
 use jiff::{SignedDuration, Timestamp};
 
 use self::reload::Reload;
@@ -48,6 +49,7 @@ use crate::report::shortfall::{Counted, Shortfall};
 use crate::serve::health::Health;
 use crate::serve::hub::{self, Hub};
 use crate::serve::metrics::Metrics;
+use crate::vital;
 
 /// How often the main thread looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
@@ -128,7 +130,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .context("capture.max_message_bytes")?,
         tier: SocketTier::from_name(&config.capture.socket_hook),
         placement: Placement::Chosen,
-        exclusion: Exclusion::new(config.scope.exclude.iter().cloned()),
+        exclusion: exclusion(&config.scope.exclude)?,
+        excludes_others: true,
         selection: selection(&config.capture.leave_out)?,
         live: Arc::clone(&policies.live),
         programs: Vec::new(),
@@ -166,7 +169,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             hub.publish(finding);
         }
     };
-    while !stop.load(Ordering::Acquire) && session.is_healthy() {
+    while !stop.load(Ordering::Acquire) && vital::check().is_ok() {
+        vital::may_fail();
         if let Ok(seen) = session.observations.recv_timeout(TICK) {
             publish(reporter.take(seen), &mut sinks);
             while let Ok(seen) = session.observations.try_recv() {
@@ -189,6 +193,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     .shared
                     .selection
                     .set(selection(&config.capture.leave_out)?);
+                session.exclude(exclusion(&config.scope.exclude)?);
             }
             refresh(&metrics, &session);
             let told = shortfall.look(left_out(&session.shared), interval, || shedding(&session.shared));
@@ -209,7 +214,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
 
-    let healthy = session.is_healthy();
+    if let Err(lost) = vital::check() {
+        tracing::error!(thread = lost.name(), "auditor ends, to be started anew");
+        health.set_lost(lost.name());
+        vital::end_soon();
+    }
     health.set_attached(false);
     let blind_since = Timestamp::now();
     let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
@@ -225,9 +234,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     server.stop();
     let summary = engine::summary(started, &reporter, &shared, hooked, None);
     tracing::warn!(%blind_since, account = %serde_json::to_string(&summary.account)?, "stopped; nothing is watched from here on");
-    if !healthy {
-        bail!("a capture thread failed; what it had not read is not in the account (see the log)");
-    }
+    vital::check()?;
     if !written {
         bail!("a sink did not take the last findings (see the log)");
     }
@@ -356,6 +363,15 @@ fn identity(
 pub(super) fn selection(rules: &[String]) -> anyhow::Result<Selection> {
     let rules: Result<Vec<_>, _> = rules.iter().map(|rule| rule.parse()).collect();
     Ok(Selection::new(rules.context("capture.leave_out")?))
+}
+
+/// The programs of `scope.exclude`.
+pub(super) fn exclusion(programs: &[String]) -> anyhow::Result<Exclusion> {
+    let exclusion = Exclusion::new(programs.iter().cloned());
+    if !exclusion.has_room() {
+        bail!("scope.exclude: more than {MAX_NAMES} names or more than {MAX_NAMES} paths");
+    }
+    Ok(exclusion)
 }
 
 /// The rules of `identity.mesh.proxies`.

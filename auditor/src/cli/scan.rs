@@ -126,6 +126,7 @@ struct Known<'a> {
 /// # Errors
 /// When the key file or the configuration is no good, or standard output cannot be written.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    engine::forbid_core_dumps()?;
     let own = config::own_detectors(args.config.as_deref())?;
     let scanner = engine::scanner(args.key_file.as_deref(), false, &own)?;
     // What one file says of the messages in another would depend on which is read first.

@@ -35,6 +35,7 @@ use crate::report::sinks::{Sink as _, stdout};
 use crate::report::summary::CommandStatus;
 use crate::report::table::Table;
 use crate::serve::metrics::Metrics;
+use crate::vital;
 
 /// How often the main thread looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
@@ -261,6 +262,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .into_iter()
             .collect(),
         exclusion: Exclusion::new(args.exclude.iter().cloned()),
+        excludes_others: false,
         selection: Selection::new(args.leave_out.iter().cloned()),
         live: Arc::default(),
         detach_after: DETACH_AFTER,
@@ -315,7 +317,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let stopped = stop.load(Ordering::Acquire)
             || deadline.is_some_and(|deadline| Instant::now() >= deadline)
             || output.is_broken()
-            || !session.is_healthy();
+            || vital::check().is_err();
         if stopped || over.is_over(&session)? {
             break;
         }
@@ -329,7 +331,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let _ = child.wait();
         }
     }
-    let healthy = session.is_healthy();
+    if vital::check().is_err() {
+        vital::end_soon();
+    }
     let (hooked, shared) = session.stop(|seen| output.write(reporter.take(seen)));
     output.write(reporter.finish());
     let summary = engine::summary(started, &reporter, &shared, hooked, status.map(command_status));
@@ -341,9 +345,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Format::Json => crate::report::json::line(&summary)?,
         Format::Text => summary.to_text(),
     })?;
-    if !healthy {
-        bail!("a capture thread failed; what it had not read is not in the account (see the log)");
-    }
+    vital::check()?;
     Ok(ExitCode::from(u8::from(args.fail_on_leak && leaked)))
 }
 

@@ -444,6 +444,7 @@ pub const LIVE: &[&str] = &[
     "policy.presets",
     "report.interval_seconds",
     "report.max_live",
+    "scope.exclude",
 ];
 
 /// The key with this path.

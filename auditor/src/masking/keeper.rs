@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::Book;
 use super::store::{self, Store, StoreError, Stored, Traffic};
 use crate::ledger::ByteLedger;
+use crate::vital;
 
 /// Between the starts of two transactions. What was counted since the last one began is lost with a daemon that is killed
 /// before this one is whole: this time and that which a transaction takes, which together are to be less than [`MOST`].
@@ -113,9 +114,7 @@ impl Keeper {
             wrote: None,
         };
         work.open();
-        let thread = std::thread::Builder::new()
-            .name("masking".to_owned())
-            .spawn(move || work.run(&stopped))?;
+        let thread = vital::spawn("masking", move || work.run(&stopped))?;
         Ok(Self {
             status,
             traffic,
@@ -141,11 +140,8 @@ impl Keeper {
 
     fn end(&mut self) {
         let _ = self.stop.send(());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that writes the masking ledger panicked");
-        }
+        // Of a panic it was told when it happened.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -176,6 +172,7 @@ impl Work {
         let mut next = Instant::now() + EVERY;
         loop {
             let wait = next.saturating_duration_since(Instant::now());
+            vital::may_fail();
             let is_last = !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout));
             if tidied.elapsed() >= TIDY {
                 tidied = Instant::now();

@@ -33,6 +33,7 @@ use crate::{
     },
     identity::{peer, selector::choice::Verdict},
     ledger::{Account, Ledger},
+    vital,
 };
 
 /// Times after exec at which a process is looked at again: a library is mapped by the dynamic
@@ -83,6 +84,8 @@ pub(super) enum Command {
     Watch(u32, Sender<Result<(), ScopeError>>),
     Hooked(Sender<Vec<Hooked>>),
     AnyAlive(Sender<bool>),
+    /// Leave out other programs than before.
+    Exclude(Exclusion),
     TryReturnProbes(Sender<()>),
     /// Detach, let the workers end, and say when done.
     Stop(Sender<()>),
@@ -121,6 +124,8 @@ pub(super) struct Control {
     messages_end: bool,
     /// The rules by which connections are left out now.
     selected_by: u64,
+    /// Other programs are left out since all processes were last looked at.
+    includes_again: bool,
 }
 
 impl Control {
@@ -152,6 +157,7 @@ impl Control {
             looked_at_all: now,
             housekept: now,
             selected_by: 0,
+            includes_again: false,
             messages_end: false,
         }
     }
@@ -198,11 +204,52 @@ impl Control {
         if let Err(error) = self.maps.exclude(pid) {
             tracing::warn!(pid, %error, "a process can not be left out");
         }
-        self.watched.remove(&pid);
+        self.leave(pid);
         if let Some(chooser) = &mut self.chooser {
             chooser.gone(pid, &mut self.maps);
         }
         true
+    }
+
+    /// Leaves out these programs from now on, and watches again what was left out before and is not any more.
+    fn exclude(&mut self, exclusion: Exclusion) {
+        if exclusion == self.exclusion {
+            return;
+        }
+        let before = std::mem::replace(&mut self.exclusion, exclusion);
+        // The kernel side first: whoever runs a program meanwhile is not met by the look at all processes.
+        if let Err(error) = self.exclusion.put_in_place_of(&before, &mut self.maps) {
+            tracing::warn!(%error, "a program can not be left out");
+        }
+        for pid in scope::all_processes() {
+            self.leaves_out(pid);
+        }
+        self.include();
+        self.includes_again = true;
+    }
+
+    /// Watches what is not left out any more.
+    fn include(&mut self) {
+        let now = Instant::now();
+        for pid in self.maps.excluded() {
+            if self.exclusion.covers(pid) {
+                continue;
+            }
+            self.maps.include(pid);
+            let is_told = self.node || self.chooser.is_some() || self.maps.is_named(pid);
+            let is_in_scope = is_told || self.in_cgroups(pid);
+            if is_in_scope && self.judge(pid, 0) == Verdict::Watched {
+                self.watched.insert(pid);
+                self.look_at(pid, None);
+                self.look_later(pid, now);
+            }
+        }
+    }
+
+    fn in_cgroups(&self, pid: u32) -> bool {
+        self.cgroups
+            .iter()
+            .any(|cgroup| scope::cgroup_processes(cgroup).contains(&pid))
     }
 
     /// Chooses among the processes that run. Names come by and by: what is not decided in a moment is later.
@@ -284,6 +331,7 @@ impl Control {
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
+            vital::may_fail();
             match commands.try_recv() {
                 Ok(Command::Watch(pid, reply)) => {
                     self.watched.insert(pid);
@@ -296,6 +344,7 @@ impl Control {
                 Ok(Command::AnyAlive(reply)) => {
                     let _ = reply.send(self.node || self.chooser.is_some() || !self.watched.is_empty());
                 }
+                Ok(Command::Exclude(exclusion)) => self.exclude(exclusion),
                 Ok(Command::Stop(done)) => {
                     self.stop();
                     let _ = done.send(());
@@ -446,6 +495,10 @@ impl Control {
         }
         if now.duration_since(self.looked_at_all) > LOOK_AGAIN {
             self.looked_at_all = now;
+            if std::mem::take(&mut self.includes_again) {
+                // A child that was forked meanwhile.
+                self.include();
+            }
             self.search_processes(false);
             // An exit record may have been lost.
             self.watched

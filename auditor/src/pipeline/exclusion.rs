@@ -2,8 +2,12 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
+use auditor_common::scope::MAX_NAMES;
+
+use crate::capture::{load::Maps, scope::ScopeError};
+
 /// What the configuration leaves out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exclusion {
     /// Names as the kernel keeps them: their first 15 bytes.
     names: HashSet<String>,
@@ -33,14 +37,35 @@ impl Exclusion {
         self.names.is_empty() && self.paths.is_empty()
     }
 
-    /// The names, shortened.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+    /// True when the kernel side has room for all of it.
+    pub fn has_room(&self) -> bool {
+        self.names.len().max(self.paths.len()) <= MAX_NAMES as usize
     }
 
-    /// The paths.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.paths.iter().map(String::as_str)
+    /// Has the kernel side leave these programs out as they are run, and no longer those of before.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub(super) fn put_in_place_of(&self, before: &Self, maps: &mut Maps) -> Result<(), ScopeError> {
+        for name in before.names.difference(&self.names) {
+            maps.include_name(name);
+        }
+        for path in before.paths.difference(&self.paths) {
+            maps.include_path(path);
+        }
+        for name in &self.names {
+            maps.exclude_name(name)?;
+        }
+        for path in &self.paths {
+            maps.exclude_path(path)?;
+        }
+        Ok(())
+    }
+
+    /// The names, shortened.
+    #[cfg(test)]
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// True for a process whose program is left out.
@@ -92,6 +117,13 @@ mod tests {
         assert!(Exclusion::new([path.display().to_string()]).covers_program(&path));
         assert!(Exclusion::new([name]).covers_program(&path));
         assert!(!Exclusion::new(["/no/such/program".to_owned()]).covers_program(&path));
+    }
+
+    #[test]
+    fn more_programs_than_the_kernel_side_has_room_for_are_told() {
+        let named = |count: u32| Exclusion::new((0..count).map(|number| format!("program-{number}")));
+        assert!(named(MAX_NAMES).has_room());
+        assert!(!named(MAX_NAMES + 1).has_room());
     }
 
     #[test]

@@ -14,12 +14,15 @@ use aya::maps::{HashMap, MapData};
 use crossbeam_channel::{Receiver, Sender, select};
 
 use super::Shared;
-use crate::capture::{
-    attach::{Attachments, Hooked, Outcome},
-    clock,
-    file::FileId,
-    load::Kernel,
-    search::Found,
+use crate::{
+    capture::{
+        attach::{Attachments, Hooked, Outcome},
+        clock,
+        file::FileId,
+        load::Kernel,
+        search::Found,
+    },
+    vital,
 };
 
 /// What others ask of the thread.
@@ -55,6 +58,7 @@ impl Hooking {
         let mut attachments = Attachments::default();
         let (found, orders) = (self.found.clone(), self.orders.clone());
         loop {
+            vital::may_fail();
             select! {
                 recv(found) -> found => match found {
                     Ok(found) => self.attach(&mut attachments, &found),

@@ -62,6 +62,7 @@ use crate::{
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
     stream::{Connection, Peers},
+    vital,
 };
 
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
@@ -109,6 +110,8 @@ pub struct Options {
     pub placement: Placement,
     /// Programs that are never hooked or watched.
     pub exclusion: Exclusion,
+    /// It may become another one while the capture runs.
+    pub excludes_others: bool,
     /// Connections that are not read, or not whole.
     pub selection: Selection,
     /// The policies in force.
@@ -330,7 +333,8 @@ pub struct Session {
     /// The socket hooks in use.
     pub tier: SocketTier,
     commands: Sender<control::Command>,
-    control: Option<JoinHandle<()>>,
+    control: JoinHandle<()>,
+    attach: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -349,7 +353,7 @@ impl Session {
             rings: rings(),
             tier: options.tier,
             cgroups: !options.scope.cgroups.is_empty() || !options.scope.choice.is_empty(),
-            excludes: !options.exclusion.is_empty(),
+            excludes: options.excludes_others || !options.exclusion.is_empty(),
             selects: !options.scope.choice.is_empty(),
         };
         let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
@@ -357,12 +361,9 @@ impl Session {
         if let Err(why) = &kernel.mappings {
             tracing::warn!(%why, "this kernel does not tell of mappings: libraries are looked for by polling");
         }
-        for name in options.exclusion.names() {
-            maps.exclude_name(name)?;
-        }
-        for path in options.exclusion.paths() {
-            maps.exclude_path(path)?;
-        }
+        options
+            .exclusion
+            .put_in_place_of(&Exclusion::default(), &mut maps)?;
         let mut watched = Vec::new();
         for &pid in &options.scope.pids {
             watched.extend(maps.watch_tree(pid)?);
@@ -413,11 +414,14 @@ impl Session {
                 readers: u64::from(settings.rings),
                 shared: Arc::clone(&shared),
             };
-            workers.push(spawn(&format!("ring-{index}"), move || worker.run())?);
+            let worker = vital::spawn(&format!("ring-{index}"), move || worker.run());
+            workers.push(worker.map_err(SessionError::Thread)?);
         }
-        let (commands, received) = bounded(64);
+        // Such channels drop what waits in them with their reader: whoever waits for its answer hears of its end. No more
+        // waits than the main thread and the control thread ask for in a second or two.
+        let (commands, received) = unbounded();
         let (search, found) = Search::start(options.placement).map_err(SessionError::Thread)?;
-        let (order, orders) = bounded(64);
+        let (order, orders) = unbounded();
         let (gone_sender, gone) = unbounded();
         let hooking = hooking::Hooking {
             known: kernel.known_files()?,
@@ -428,7 +432,7 @@ impl Session {
             detach_after: options.detach_after,
             shared: Arc::clone(&shared),
         };
-        workers.push(spawn("attach", move || hooking.run())?);
+        let attach = vital::spawn("attach", move || hooking.run()).map_err(SessionError::Thread)?;
         let mut control = control::Control::new(
             maps,
             rings.control,
@@ -445,13 +449,15 @@ impl Session {
         );
         // Before returning: what is running now is hooked now.
         control.hook(watched, options.programs);
-        let control = spawn("control", move || control.run(&received))?;
+        let control =
+            vital::spawn("control", move || control.run(&received)).map_err(SessionError::Thread)?;
         Ok(Self {
             observations,
             shared,
             tier,
             commands,
-            control: Some(control),
+            control,
+            attach,
             workers,
         })
     }
@@ -473,23 +479,20 @@ impl Session {
         let _: Option<()> = self.ask(control::Command::TryReturnProbes);
     }
 
+    /// Never hooks or watches these programs from now on, and those of before again.
+    pub fn exclude(&self, exclusion: Exclusion) {
+        let _ = self.commands.send(control::Command::Exclude(exclusion));
+    }
+
     /// True while any watched process (other than by node or cgroup scope) is alive.
     pub fn any_alive(&self) -> bool {
         self.ask(control::Command::AnyAlive).unwrap_or(false)
     }
 
-    /// True while all threads run.
-    pub fn is_healthy(&self) -> bool {
-        self.control
-            .as_ref()
-            .is_some_and(|control| !control.is_finished())
-            && self.workers.iter().all(|worker| !worker.is_finished())
-    }
-
     /// Detaches everything, reads the rings empty and ends the threads. Observations must be
     /// received until the channel closes; this is for another thread, or for when it is drained
     /// by `each`.
-    pub fn stop(mut self, mut each: impl FnMut(Observed)) -> (Vec<Hooked>, Arc<Shared>) {
+    pub fn stop(self, mut each: impl FnMut(Observed)) -> (Vec<Hooked>, Arc<Shared>) {
         let hooked = self.hooked();
         let (sender, done) = bounded(1);
         let _ = self.commands.send(control::Command::Stop(sender));
@@ -499,11 +502,13 @@ impl Session {
             match self.observations.recv_timeout(Duration::from_millis(20)) {
                 Ok(seen) => each(seen),
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
-                    if self.workers.iter().all(JoinHandle::is_finished) && done.try_recv().is_ok() {
-                        break;
+                    let is_over = self.control.is_finished() && self.attach.is_finished();
+                    if is_over {
+                        // A control thread that panicked has not said so.
+                        self.shared.stopping.store(true, Ordering::Release);
                     }
-                    if self.control.as_ref().is_none_or(JoinHandle::is_finished)
-                        && self.workers.iter().all(JoinHandle::is_finished)
+                    if self.workers.iter().all(JoinHandle::is_finished)
+                        && (is_over || done.try_recv().is_ok())
                     {
                         break;
                     }
@@ -511,10 +516,9 @@ impl Session {
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
             }
         }
-        for thread in self.workers.drain(..).chain(self.control.take()) {
-            if thread.join().is_err() {
-                tracing::error!("a capture thread ended by a panic; its counts are incomplete");
-            }
+        for thread in self.workers.into_iter().chain([self.attach, self.control]) {
+            // Of a panic it was told when it happened.
+            let _ = thread.join();
         }
         while let Ok(seen) = self.observations.try_recv() {
             each(seen);
@@ -534,11 +538,4 @@ fn rings() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u32::try_from(cores.min(8)).unwrap_or(1);
     1 << cores.ilog2()
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SessionError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(SessionError::Thread)
 }

@@ -6,7 +6,7 @@ use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{Observed, Shared, ceiling::used_by_thread, flow::MessageFlow};
-use crate::{capture::ring, stream::Streams};
+use crate::{capture::ring, stream::Streams, vital};
 
 /// Records read before the thread looks at anything else.
 const BATCH: usize = 1024;
@@ -40,6 +40,7 @@ impl Worker {
         );
         let mut used = used_by_thread();
         loop {
+            vital::may_fail();
             let stopping = self.shared.stopping.load(Ordering::Acquire);
             let batch = if self.shared.ceiling.is_set() {
                 SMALL_BATCH

@@ -4,8 +4,8 @@
 //! and `/readyz`.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub struct Health {
     /// Milliseconds from `start` to the last beat.
     beat: AtomicU64,
     attached: AtomicBool,
+    /// The thread that ended by a panic.
+    lost: OnceLock<&'static str>,
     state: Mutex<State>,
 }
 
@@ -83,6 +85,7 @@ impl Default for Health {
             start: Instant::now(),
             beat: AtomicU64::new(0),
             attached: AtomicBool::new(false),
+            lost: OnceLock::new(),
             state: Mutex::new(State {
                 identity: "local",
                 watches: BTreeMap::new(),
@@ -110,6 +113,16 @@ impl Health {
     /// Probes are attached (or, when the last one went, no longer).
     pub fn set_attached(&self, attached: bool) {
         self.attached.store(attached, Ordering::Release);
+    }
+
+    /// A thread ended by a panic: this is no longer healthy, whatever else beats.
+    pub fn set_lost(&self, thread: &'static str) {
+        let _ = self.lost.set(thread);
+    }
+
+    /// The thread that ended by a panic.
+    pub fn lost(&self) -> Option<&'static str> {
+        self.lost.get().copied()
     }
 
     /// Where names of ends come from: `local`, `kubernetes`, `degraded`, …
@@ -160,9 +173,9 @@ impl Health {
         self.with_state(|state| (state.config, state.config_waits) = (config, waits));
     }
 
-    /// True while the last beat is less than ten seconds ago.
+    /// True while all threads run and the last beat is less than ten seconds ago.
     pub fn healthy(&self, now: Instant) -> bool {
-        self.since_beat(now) < FRESH
+        self.lost().is_none() && self.since_beat(now) < FRESH
     }
 
     /// Time since the last beat (since the start, before the first).
@@ -228,5 +241,14 @@ mod tests {
             "an old beat does not take back a new one"
         );
         assert!(!health.healthy(later(111)));
+    }
+
+    #[test]
+    fn nothing_beats_for_a_thread_that_is_lost() {
+        let health = Health::default();
+        health.set_lost("ring-1");
+        health.beat();
+        assert!(!health.healthy(Instant::now()));
+        assert_eq!(health.lost(), Some("ring-1"));
     }
 }

@@ -108,11 +108,14 @@ async fn answer_health(State(shared): State<Shared>) -> impl IntoResponse {
     if shared.health.healthy(now) {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let silent = shared.health.since_beat(now).as_secs();
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("the pipeline has not moved for {silent} s\n"),
-    )
+    let why = match shared.health.lost() {
+        Some(thread) => format!("the thread {thread} ended by a panic\n"),
+        None => {
+            let silent = shared.health.since_beat(now).as_secs();
+            format!("the pipeline has not moved for {silent} s\n")
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 async fn answer_readiness(State(shared): State<Shared>) -> impl IntoResponse {

@@ -20,6 +20,7 @@ use crate::policy::objects::Objects;
 use crate::policy::source::{Source, Told};
 use crate::serve::health::Health;
 use crate::serve::metrics::Metrics;
+use crate::vital;
 
 /// How often files are read again.
 const LOOK: Duration = Duration::from_millis(500);
@@ -101,6 +102,7 @@ pub(super) fn follow(
         let mut looked = Instant::now();
         while !stop.load(Ordering::Acquire) {
             std::thread::sleep(GLANCE);
+            vital::may_fail();
             let mut is_new = cluster
                 .as_ref()
                 .is_some_and(|cluster| source.poll_objects(cluster.told()));
@@ -117,10 +119,7 @@ pub(super) fn follow(
             }
         }
     };
-    std::thread::Builder::new()
-        .name("policy".to_owned())
-        .spawn(watch)
-        .context("cannot start the thread that reads policies")?;
+    vital::spawn("policy", watch).context("cannot start the thread that reads policies")?;
     Ok(Followed { live, places: sender })
 }
 

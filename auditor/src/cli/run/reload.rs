@@ -66,6 +66,7 @@ impl Reload {
         let loaded = Effective::load(self.file.as_deref(), std::env::vars(), &flags);
         let usable = loaded.map_err(anyhow::Error::from).and_then(|new| {
             super::selection(&new.config.capture.leave_out)?;
+            super::exclusion(&new.config.scope.exclude)?;
             Ok(new)
         });
         match usable {

@@ -18,6 +18,7 @@ use crate::serve::hub::Hub;
 use crate::serve::metrics::Metrics;
 use crate::serve::remote::{self, Remote, access::Gate};
 use crate::serve::{http, tail};
+use crate::vital;
 
 /// HTTP, the live socket and findings over the network, on a runtime of their own.
 pub(super) struct Server {
@@ -54,15 +55,19 @@ impl Server {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let remote = runtime.block_on(remote(config, metrics, hub))?;
-        let remote = remote.map(|remote| runtime.spawn(remote.serve(until(stopped.clone()))));
+        let remote = remote
+            .map(|remote| runtime.spawn(vital::task("serve-remote", remote.serve(until(stopped.clone())))));
         let (metrics, health, hub) = (Arc::clone(metrics), Arc::clone(health), Arc::clone(hub));
         let done = until(stopped.clone());
-        runtime.spawn(async move {
+        runtime.spawn(vital::task("serve-http", async move {
             if let Err(error) = http::serve(listener, metrics, health, http::Limits::default(), done).await {
                 tracing::error!(%error, "the HTTP server ended");
             }
-        });
-        runtime.spawn(socket.serve(hub, tail::Limits::default(), until(stopped)));
+        }));
+        runtime.spawn(vital::task(
+            "serve-socket",
+            socket.serve(hub, tail::Limits::default(), until(stopped)),
+        ));
         Ok(Self {
             runtime,
             shutdown,

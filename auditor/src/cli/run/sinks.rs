@@ -27,6 +27,7 @@ use crate::report::sinks::remote::{self, Remote, Shared, Target, deliver};
 use crate::report::sinks::webhook::{self, Webhook};
 use crate::report::sinks::{Queued, Sink, journal, stdout as standard};
 use crate::serve::metrics::Metrics;
+use crate::vital;
 
 /// Findings that may wait for a sink's thread.
 const QUEUE: usize = 4096;
@@ -156,6 +157,7 @@ impl Sinks {
         let (sink, shared) = Remote::open(settings)?;
         let closing = deliveries.closing.subscribe();
         let delivery = deliver(Arc::clone(&shared), target, closing);
+        let delivery = vital::task("deliver", delivery);
         deliveries.tasks.spawn_on(delivery, deliveries.runtime.handle());
         self.remote.push(shared);
         self.add(Box::new(sink))

@@ -28,6 +28,7 @@ use super::{
     pairs::AddressPair,
     translations::{Beyond, Translations},
 };
+use crate::vital;
 
 /// Most questions that wait.
 const QUESTIONS: usize = 1024;
@@ -124,10 +125,7 @@ impl Conntrack {
             }
             Err(error) => _ = opened.send(Err(error)),
         };
-        std::thread::Builder::new()
-            .name("conntrack".to_owned())
-            .spawn(run)
-            .map_err(Unavailable::Thread)?;
+        vital::spawn("conntrack", run).map_err(Unavailable::Thread)?;
         // A thread that ended without a word ended by a panic.
         let netns = outcome.recv().unwrap_or(Err(Unavailable::NoModule))?;
         Ok(Self {

@@ -32,6 +32,8 @@ pub use memory::Look;
 use memory::Memory;
 pub use socket::{Socket, Speaks};
 
+use crate::vital;
+
 /// Containers that wait to be asked about. Without room a container is asked about when it is seen again.
 const QUEUE: usize = 1024;
 
@@ -188,13 +190,13 @@ impl Containers {
             answering: Arc::clone(&answering),
             totals: Arc::clone(&totals),
         };
-        std::thread::Builder::new()
-            .name("identity".to_owned())
-            .spawn(move || {
-                let checks = Arc::clone(&asking.answering);
-                runtime.spawn(async move { checks.keep_current(check).await });
-                runtime.block_on(asking.run(asked));
-            })?;
+        vital::spawn("identity", move || {
+            let checks = Arc::clone(&asking.answering);
+            runtime.spawn(vital::task("runtimes", async move {
+                checks.keep_current(check).await
+            }));
+            runtime.block_on(asking.run(asked));
+        })?;
         Ok(Self {
             memory,
             answering,

@@ -34,6 +34,7 @@ use self::{
 };
 use super::names::{Named as Answer, Pods};
 use crate::report::finding::{End, Pod, SpiffeSource};
+use crate::vital;
 
 /// How long what a busy cluster tells is left to gather. An event comes in several pieces, and to be woken for each costs
 /// more than to read it. Far below what news may be late.
@@ -118,17 +119,14 @@ impl Kubernetes {
         })?;
         let (stop, stopped) = oneshot::channel();
         let run = move || {
-            runtime.block_on(async {
+            runtime.block_on(vital::task("kubernetes", async {
                 tokio::select! {
                     () = watch::run(client, sink) => (),
                     _ = stopped => (),
                 }
-            });
+            }));
         };
-        let thread = std::thread::Builder::new()
-            .name("kubernetes".to_owned())
-            .spawn(run)
-            .map_err(ConnectError::Thread)?;
+        let thread = vital::spawn("kubernetes", run).map_err(ConnectError::Thread)?;
         let watches = Watches {
             stop: Some(stop),
             thread: Some(thread),

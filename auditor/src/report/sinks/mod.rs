@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::finding::Finding;
+use crate::vital;
 
 /// How long a sink that is dropped may take to write what waits.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,25 +68,24 @@ impl Queued {
         let (sender, receiver) = bounded::<Finding>(capacity.max(1));
         let (closing, closed) = bounded::<Infallible>(0);
         let (name, dropped) = (sink.name(), sink.dropped());
-        std::thread::Builder::new()
-            .name(format!("sink-{name}"))
-            .spawn(move || {
-                loop {
-                    match receiver.recv_timeout(TICK) {
-                        Ok(finding) => {
-                            sink.write(&finding);
-                            if receiver.is_empty() {
-                                sink.flush();
-                            }
+        vital::spawn(&format!("sink-{name}"), move || {
+            loop {
+                vital::may_fail();
+                match receiver.recv_timeout(TICK) {
+                    Ok(finding) => {
+                        sink.write(&finding);
+                        if receiver.is_empty() {
+                            sink.flush();
                         }
-                        Err(RecvTimeoutError::Timeout) => sink.tick(),
-                        Err(RecvTimeoutError::Disconnected) => break,
                     }
+                    Err(RecvTimeoutError::Timeout) => sink.tick(),
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
-                sink.flush();
-                drop(sink);
-                drop(closing);
-            })?;
+            }
+            sink.flush();
+            drop(sink);
+            drop(closing);
+        })?;
         Ok(Self {
             name,
             sender: Some(sender),

@@ -22,6 +22,7 @@ use super::Sink;
 use super::spool::{Record, SpoolError};
 use crate::detect::Severity;
 use crate::report::finding::Finding;
+use crate::vital;
 use fresh::Fresh;
 use pause::Pause;
 use waiting::Waiting;
@@ -182,6 +183,7 @@ impl Shared {
     fn keep_storing(&self) {
         let mut stored: Option<Instant> = None;
         loop {
+            vital::may_fail();
             let mut fresh = lock(&self.fresh);
             loop {
                 let since = stored.map_or(WRITE_EVERY, |at| at.elapsed());
@@ -247,9 +249,7 @@ impl Remote {
             more: Notify::new(),
         });
         let stored = Arc::clone(&shared);
-        let storing = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || stored.keep_storing())?;
+        let storing = vital::spawn(&name, move || stored.keep_storing())?;
         let sink = Self {
             shared: Arc::clone(&shared),
             storing: Some(storing),
@@ -296,9 +296,8 @@ impl Drop for Remote {
             self.shared.closed.store(true, Ordering::Release);
         }
         self.shared.news.notify_one();
-        if self.storing.take().is_some_and(|storing| storing.join().is_err()) {
-            tracing::error!(sink = self.name(), "the thread that stores ended by a panic");
-        }
+        // Of a panic it was told when it happened.
+        let _ = self.storing.take().map(JoinHandle::join);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use auditor_tests::process::{memory, swappable};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime, clock_settime};
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub(crate) fn masking_clock_jumps() -> Outcome {
     let mut client = Client::start()?;
     client.post(Card::Masked)?;
     shop.counted(1)?;
+    let locked = is_locked(daemon.pid())?;
     let mut sent = 1;
     // A field is learnt from its first value on, which takes seconds to come where machines are slow.
     let began = Instant::now();
@@ -64,7 +66,19 @@ pub(crate) fn masking_clock_jumps() -> Outcome {
     set(DAY)?;
     let kept = coverage(&format!("{STATE}/masking.redb"))?;
     ensure!(values_of(&kept) == sent, "{sent} values sent: {}", kept["total"]);
-    Ok(format!("{sent} values in all, each once"))
+    Ok(format!(
+        "{sent} values in all, each once; {} KiB of memory locked",
+        locked >> 10
+    ))
+}
+
+/// Bytes of a daemon that has payloads in memory, all of which is kept out of swap: here nobody limits what it may lock.
+fn is_locked(pid: u32) -> anyhow::Result<u64> {
+    let locked = memory(pid, "VmLck:")?;
+    ensure!(locked > 0, "no memory is locked");
+    let swappable = swappable(pid)?;
+    ensure!(swappable.is_empty(), "may be swapped: {swappable:?}");
+    Ok(locked)
 }
 
 /// Sets the wall clock by so many seconds.
