@@ -10,21 +10,23 @@ use auditor_common::{
     counter::Counter,
     record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Kind, RecordHeader, Source, flags},
 };
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_ktime_get_ns,
-    generated::{bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit},
+    generated::{bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit},
 };
 
+#[cfg(not(feature = "reduced"))]
+use crate::hooks::datagram;
 use crate::{
     account::count,
     bytes::Bytes,
     globals::{DATA_RINGS, MAX_CALL_BYTES, RING_BYTES},
-    hooks::{
-        budget,
-        datagram::{self, Name},
-    },
+    hooks::{budget, name::Name},
     maps::RINGS,
     scope::Task,
+    verified_once::{handed, verified_once},
     words,
 };
 
@@ -41,14 +43,18 @@ const AVAILABLE_DATA: u64 = 0;
 const PAGE: u64 = 4096;
 
 /// Most iterations for one call: its records, plus one for every piece of an iovec.
+#[cfg(not(feature = "reduced"))]
 const MAX_STEPS: u32 = 4096;
+/// The verifier walks through each of them.
+#[cfg(feature = "reduced")]
+const MAX_STEPS: u32 = 1024;
 
 /// In [`Call::ingress`]: the stream is that of the connection's other end.
 pub const FROM_PEER: u8 = 2;
 
 /// What a call moved.
 ///
-/// One for each entry program, on its stack; all else gets a pointer to it. A global function's verifier knows nothing
+/// One for each entry program, on its stack (or in [`crate::again`]); all else gets a pointer to it. A global function's verifier knows nothing
 /// of what is behind such a pointer, which is what makes the loop over records converge. There is no padding, as every
 /// byte has to be written before a pointer is handed on.
 #[repr(C)]
@@ -84,7 +90,7 @@ const _: () = assert!(size_of::<Call>() == 120);
 /// How far a call is copied.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Progress {
+pub struct Progress {
     time_ns: u64,
     cgroup: u64,
     /// Bytes still to capture.
@@ -153,31 +159,33 @@ pub fn call(call: &mut Call) {
 }
 
 /// The same for one datagram, whose addresses were put down for this CPU.
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 pub fn datagram(call: &mut Call) {
     // SAFETY: as above.
     unsafe { copy_datagram(words::written(call)) };
 }
 
-/// See [`call`]. Verified once.
-///
-/// # Safety
-/// `call` is null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn copy_call(call: *mut Call) -> u32 {
-    if call.is_null() {
-        return 0;
+verified_once! {
+    /// See [`call`]. Verified once.
+    ///
+    /// # Safety
+    /// `call` is null or valid.
+    pub unsafe fn copy_call(call: *mut Call = call()) -> u32 {
+        if call.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let call = unsafe { &mut *call };
+        pieces::<false>(call)
     }
-    // SAFETY: the caller vouches for it.
-    let call = unsafe { &mut *call };
-    pieces::<false>(call)
 }
 
 /// See [`datagram`]. Verified once.
 ///
 /// # Safety
 /// `call` is null or valid.
+#[cfg(not(feature = "reduced"))]
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
@@ -187,12 +195,6 @@ pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
     // SAFETY: the caller vouches for it.
     let call = unsafe { &mut *call };
     pieces::<true>(call)
-}
-
-/// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
-struct Context {
-    call: *mut Call,
-    progress: *mut Progress,
 }
 
 #[inline(always)]
@@ -216,7 +218,7 @@ fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
         count(over_budget(call.source), call.total - captured);
     }
     let none = words::zero();
-    let mut progress = Progress {
+    handed!(progress: progress = Progress {
         time_ns,
         // SAFETY: the helper takes no pointers.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
@@ -232,32 +234,33 @@ fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
         by_page: none,
         ring,
         faulted: none as u32,
-    };
+    });
     // SAFETY: both are of this program.
     unsafe {
+        #[cfg(not(feature = "reduced"))]
         if DATAGRAM {
-            copy_datagram_pieces(call, words::written(&mut progress))
-        } else {
-            copy_call_pieces(call, words::written(&mut progress))
+            return copy_datagram_pieces(call, words::written(progress));
         }
+        copy_call_pieces(call, words::written(progress))
     }
 }
 
-/// Copies the pieces of a call, which it gets as a pointer for what that makes the verifier forget. Verified once.
-///
-/// # Safety
-/// Both are null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn copy_call_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
-    // SAFETY: the caller vouches for them.
-    unsafe { steps::<false>(call, progress) }
+verified_once! {
+    /// Copies the pieces of a call, which it gets as a pointer for what that makes the verifier forget. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_call_pieces(call: *mut Call = call(), progress: *mut Progress = progress()) -> u32 {
+        // SAFETY: the caller vouches for them.
+        unsafe { steps::<false>(call, progress) }
+    }
 }
 
 /// The same for a datagram. Verified once.
 ///
 /// # Safety
 /// Both are null or valid.
+#[cfg(not(feature = "reduced"))]
 #[unsafe(no_mangle)]
 #[inline(never)]
 unsafe extern "C" fn copy_datagram_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
@@ -270,16 +273,8 @@ unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) 
     if call.is_null() || progress.is_null() {
         return 0;
     }
-    let mut context = Context { call, progress };
-    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
-    unsafe {
-        bpf_loop(
-            MAX_STEPS,
-            step::<DATAGRAM> as *mut c_void,
-            (&raw mut context).cast(),
-            0,
-        )
-    };
+    // SAFETY: the caller vouches for them.
+    unsafe { step_on::<DATAGRAM>(call, progress) };
     // SAFETY: the caller vouches for them.
     let (call, left) = unsafe { (&*call, (*progress).left) };
     if left > 0 {
@@ -298,10 +293,63 @@ unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) 
     0
 }
 
-/// One step of `bpf_loop`: fetch the next iovec, or emit one record. 1 ends the loop.
-unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Context) -> i64 {
-    // SAFETY: the helper passes on the pointer `steps` gave it.
-    let (call, progress) = unsafe { (&mut *(*context).call, &mut *(*context).progress) };
+/// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
+#[cfg(not(feature = "reduced"))]
+struct Context {
+    call: *mut Call,
+    progress: *mut Progress,
+}
+
+/// Takes steps until the call is copied, or [`MAX_STEPS`].
+#[cfg(not(feature = "reduced"))]
+#[inline(always)]
+unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) {
+    unsafe extern "C" fn callback<const DATAGRAM: bool>(_index: u32, context: *mut Context) -> i64 {
+        // SAFETY: the helper passes on the pointer it was given.
+        unsafe { step::<DATAGRAM>(&mut *(*context).call, &mut *(*context).progress) }
+    }
+    let mut context = Context { call, progress };
+    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
+    unsafe {
+        bpf_loop(
+            MAX_STEPS,
+            callback::<DATAGRAM> as *mut c_void,
+            (&raw mut context).cast(),
+            0,
+        )
+    };
+}
+
+/// The same without `bpf_loop`.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) {
+    for _ in 0..MAX_STEPS {
+        // SAFETY: the caller vouches for them.
+        if unsafe { copy_step(call, progress) } != 0 {
+            break;
+        }
+    }
+}
+
+#[cfg(feature = "reduced")]
+verified_once! {
+    /// See [`step`]. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_step(call: *mut Call = call(), progress: *mut Progress = progress()) -> u64 {
+        if call.is_null() || progress.is_null() {
+            return 1;
+        }
+        // SAFETY: the caller vouches for them.
+        unsafe { step::<false>(&mut *call, &mut *progress) as u64 }
+    }
+}
+
+/// One step: fetch the next iovec, or emit one record. 1 ends the loop.
+#[inline(always)]
+fn step<const DATAGRAM: bool>(call: &mut Call, progress: &mut Progress) -> i64 {
     let left = progress.left;
     if left == 0 {
         return 1;
@@ -444,6 +492,7 @@ fn emit_in<const CAP: usize, const DATAGRAM: bool>(
     let failed = unsafe {
         ptr::write(&raw mut (*slot).header, header);
         let payload: *mut u8 = (&raw mut (*slot).payload).cast();
+        #[cfg(not(feature = "reduced"))]
         if DATAGRAM {
             datagram::write_endpoint(call.task, payload);
         }
