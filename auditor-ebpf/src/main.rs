@@ -22,6 +22,8 @@ mod cookie;
 #[cfg(target_arch = "bpf")]
 mod copy;
 #[cfg(target_arch = "bpf")]
+mod emit;
+#[cfg(target_arch = "bpf")]
 mod event;
 #[cfg(target_arch = "bpf")]
 mod globals;
