@@ -1,6 +1,7 @@
-//! Builds the kernel programs into `OUT_DIR/auditor-ebpf`, with whichever compiler this machine has.
+//! Builds the kernel programs into `OUT_DIR/auditor-ebpf`, and those for older kernels into
+//! `OUT_DIR/auditor-ebpf-reduced`, with whichever compiler this machine has.
 //!
-//! `AUDITOR_EBPF_OBJECT=path` uses a prebuilt object instead. The choice is told to the crate as
+//! `AUDITOR_EBPF_OBJECT=path` uses prebuilt objects instead, of these names with `path` for the first. The choice is told to the crate as
 //! `AUDITOR_EBPF_TOOLCHAIN`, not as a warning: it is no news on every build.
 
 #[path = "build/toolchain.rs"]
@@ -18,6 +19,10 @@ use toolchain::{Found, Toolchain};
 const OBJECT: &str = "AUDITOR_EBPF_OBJECT";
 /// Set for the child that runs the build; holds the toolchain's name.
 const CHILD: &str = "AUDITOR_EBPF_BUILD_WITH";
+/// The package, and what its build is called.
+const NAME: &str = "auditor-ebpf";
+/// What its build with the feature `reduced` is called.
+const REDUCED: &str = "auditor-ebpf-reduced";
 const EBPF_CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../auditor-ebpf");
 
 fn main() -> ExitCode {
@@ -52,11 +57,15 @@ fn choose_and_build() -> anyhow::Result<()> {
 }
 
 fn use_prebuilt(object: &Path) -> anyhow::Result<()> {
-    println!("cargo::rerun-if-changed={}", object.display());
-    let to = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?)
-        .join("auditor-ebpf");
-    fs::copy(object, &to)
-        .with_context(|| format!("{OBJECT}: can not copy {} to {}", object.display(), to.display()))?;
+    let mut reduced = object.as_os_str().to_owned();
+    reduced.push("-reduced");
+    let folder = output_folder()?;
+    for (from, to) in [(object, NAME), (Path::new(&reduced), REDUCED)] {
+        println!("cargo::rerun-if-changed={}", from.display());
+        let to = folder.join(to);
+        fs::copy(from, &to)
+            .with_context(|| format!("{OBJECT}: can not copy {} to {}", from.display(), to.display()))?;
+    }
     println!("cargo::rustc-env=AUDITOR_EBPF_TOOLCHAIN=prebuilt object");
     Ok(())
 }
@@ -83,13 +92,28 @@ fn build_in_child(toolchain: Toolchain) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Both have the same name in the folder of the build, so the reduced one is moved away.
 fn build(toolchain: &str) -> anyhow::Result<()> {
+    build_with(toolchain, &["reduced"])?;
+    let folder = output_folder()?;
+    fs::rename(folder.join(NAME), folder.join(REDUCED))?;
+    build_with(toolchain, &[])
+}
+
+fn build_with(toolchain: &str, features: &[&str]) -> anyhow::Result<()> {
     aya_build::build_ebpf(
         [aya_build::Package {
-            name: "auditor-ebpf",
+            name: NAME,
             root_dir: EBPF_CRATE,
+            features,
             ..Default::default()
         }],
         aya_build::Toolchain::Custom(toolchain),
     )
+}
+
+fn output_folder() -> anyhow::Result<PathBuf> {
+    Ok(PathBuf::from(
+        env::var_os("OUT_DIR").context("OUT_DIR is not set: run by cargo")?,
+    ))
 }

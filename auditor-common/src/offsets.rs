@@ -11,7 +11,13 @@ pub struct Field {
 }
 
 /// Fields a kernel may be built without; their offset is then 0, which no real one has.
-pub const OPTIONAL: &[&str] = &["TASK_IO_URING", "UNIX_PEER", "UNIX_ADDR"];
+pub const OPTIONAL: &[&str] = &[
+    "TASK_IO_URING",
+    "UNIX_PEER",
+    "UNIX_ADDR",
+    "ITER_TYPE",
+    "CGROUP_ANCESTORS",
+];
 
 macro_rules! fields {
     ($($global:ident = $of:literal $(. $member:literal)+;)+) => {
@@ -44,6 +50,9 @@ fields! {
     TASK_TGID = "task_struct" . "tgid";
     TASK_FLAGS = "task_struct" . "flags";
     TASK_CGROUPS = "task_struct" . "cgroups";
+    CSET_CGROUP = "css_set" . "dfl_cgrp";
+    CGROUP_LEVEL = "cgroup" . "level";
+    CGROUP_ANCESTORS = "cgroup" . "ancestor_ids";
     TASK_SIGNAL = "task_struct" . "signal";
     TASK_FILES = "task_struct" . "files";
     SIGNAL_LIVE = "signal_struct" . "live";

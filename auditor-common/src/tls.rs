@@ -7,6 +7,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachCookie(pub u64);
 
+/// In programs of the reduced object, which are loaded once for each cookie: the 64-bit constant that the daemon
+/// replaces with the cookie.
+pub const COOKIE_PLACE: u64 = 0x7fc3_91d2_a6e5_4b08;
+
 /// How the moved length is reported. Arguments are always `(object, buffer, length, …)`.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

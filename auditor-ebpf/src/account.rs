@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use auditor_common::counter::Counter;
+use auditor_common::{counter::Counter, record::Source};
 
 use crate::maps::COUNTERS;
 
@@ -15,3 +15,23 @@ pub fn count(counter: Counter, by: u64) {
         unsafe { asm!("lock *(u64 *)({slot} + 0) += {by}", slot = in(reg) slot, by = in(reg) by) };
     }
 }
+
+macro_rules! by_source {
+    ($name:ident, $socket:ident, $tls:ident) => {
+        #[inline(always)]
+        pub fn $name(source: Source) -> Counter {
+            if matches!(source, Source::Tls) {
+                Counter::$tls
+            } else {
+                Counter::$socket
+            }
+        }
+    };
+}
+
+by_source!(delivered, SocketDelivered, TlsDelivered);
+by_source!(ring_full, SocketRingFull, TlsRingFull);
+by_source!(over_budget, SocketOverBudget, TlsOverBudget);
+by_source!(page_fault, SocketPageFault, TlsPageFault);
+by_source!(unseen, SocketUnseen, TlsUnseen);
+by_source!(muted, SocketMuted, TlsMuted);

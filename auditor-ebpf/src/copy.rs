@@ -1,56 +1,48 @@
 //! From a program's memory into a ring: the only place where payload is read.
 //!
-//! A call's bytes are cut into records of at most 16 KiB. Each record is reserved in the ring
-//! (slots of 256 B, 1, 4 and 16 KiB) and filled in place, so a byte is copied once and a program
-//! that preempts another can not disturb it. Every byte ends as delivered or under its reason.
+//! A call's bytes are cut into records of at most 16 KiB. Each record is reserved in the ring and filled in place
+//! ([`crate::emit`]), so a byte is copied once and a program that preempts another can not disturb it. Every byte ends as
+//! delivered or under its reason.
 
-use core::{arch::asm, ffi::c_void, ptr};
+#[cfg(not(feature = "reduced"))]
+use core::ffi::c_void;
 
-use auditor_common::{
-    counter::Counter,
-    record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Kind, RecordHeader, Source, flags},
-};
-use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_ktime_get_ns,
-    generated::{bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit},
-};
+use auditor_common::record::{CHUNK, CONTROL_RING, ENDPOINT_LEN, Source};
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::helpers::generated::bpf_loop;
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_ns};
 
 use crate::{
-    account::count,
+    account::{count, muted, over_budget, page_fault, ring_full, unseen},
     bytes::Bytes,
+    emit::{FORCE_WAKEUP, NO_WAKEUP, emit, waiting},
     globals::{DATA_RINGS, MAX_CALL_BYTES, RING_BYTES},
-    hooks::{
-        budget,
-        datagram::{self, Name},
-    },
-    maps::RINGS,
+    hooks::{budget, name::Name},
     scope::Task,
+    verified_once::{handed, verified_once},
     words,
 };
 
 pub use crate::event::{bound, event, event_header};
 
-/// `BPF_RB_NO_WAKEUP` (uapi/linux/bpf.h).
-pub const NO_WAKEUP: u64 = 1;
-/// `BPF_RB_FORCE_WAKEUP`.
-pub const FORCE_WAKEUP: u64 = 2;
-/// `BPF_RB_AVAIL_DATA`.
-const AVAILABLE_DATA: u64 = 0;
-
 /// Bytes of a page of user memory: it is there or it is not.
 const PAGE: u64 = 4096;
 
 /// Most iterations for one call: its records, plus one for every piece of an iovec.
+#[cfg(not(feature = "reduced"))]
 const MAX_STEPS: u32 = 4096;
+/// The verifier walks through each of them.
+#[cfg(feature = "reduced")]
+const MAX_STEPS: u32 = 1024;
 
 /// In [`Call::ingress`]: the stream is that of the connection's other end.
 pub const FROM_PEER: u8 = 2;
 
 /// What a call moved.
 ///
-/// One for each entry program, on its stack; all else gets a pointer to it. A global function's verifier knows nothing
-/// of what is behind such a pointer, which is what makes the loop over records converge. There is no padding, as every
-/// byte has to be written before a pointer is handed on.
+/// One for each entry program, on its stack (or in [`crate::again`]); all else gets a pointer to it. A global function's
+/// verifier knows nothing of what is behind such a pointer, which is what makes the loop over records converge. There is
+/// no padding, as every byte has to be written before a pointer is handed on.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -84,19 +76,19 @@ const _: () = assert!(size_of::<Call>() == 120);
 /// How far a call is copied.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Progress {
-    time_ns: u64,
-    cgroup: u64,
+pub struct Progress {
+    pub time_ns: u64,
+    pub cgroup: u64,
     /// Bytes still to capture.
-    left: u64,
-    chunk: u64,
-    wake: u64,
-    truncated: u64,
+    pub left: u64,
+    pub chunk: u64,
+    pub wake: u64,
+    pub truncated: u64,
     /// Bytes that could not be read in one piece and are tried page by page.
     by_page: u64,
-    ring: u32,
+    pub ring: u32,
     /// 1: the last piece could not be read.
-    faulted: u32,
+    pub faulted: u32,
 }
 
 impl Call {
@@ -153,31 +145,33 @@ pub fn call(call: &mut Call) {
 }
 
 /// The same for one datagram, whose addresses were put down for this CPU.
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 pub fn datagram(call: &mut Call) {
     // SAFETY: as above.
     unsafe { copy_datagram(words::written(call)) };
 }
 
-/// See [`call`]. Verified once.
-///
-/// # Safety
-/// `call` is null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn copy_call(call: *mut Call) -> u32 {
-    if call.is_null() {
-        return 0;
+verified_once! {
+    /// See [`call`]. Verified once.
+    ///
+    /// # Safety
+    /// `call` is null or valid.
+    pub unsafe fn copy_call(call: *mut Call = call()) -> u32 {
+        if call.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let call = unsafe { &mut *call };
+        pieces::<false>(call)
     }
-    // SAFETY: the caller vouches for it.
-    let call = unsafe { &mut *call };
-    pieces::<false>(call)
 }
 
 /// See [`datagram`]. Verified once.
 ///
 /// # Safety
 /// `call` is null or valid.
+#[cfg(not(feature = "reduced"))]
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
@@ -187,12 +181,6 @@ pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
     // SAFETY: the caller vouches for it.
     let call = unsafe { &mut *call };
     pieces::<true>(call)
-}
-
-/// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
-struct Context {
-    call: *mut Call,
-    progress: *mut Progress,
 }
 
 #[inline(always)]
@@ -216,7 +204,7 @@ fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
         count(over_budget(call.source), call.total - captured);
     }
     let none = words::zero();
-    let mut progress = Progress {
+    handed!(progress: progress = Progress {
         time_ns,
         // SAFETY: the helper takes no pointers.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
@@ -232,32 +220,33 @@ fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
         by_page: none,
         ring,
         faulted: none as u32,
-    };
+    });
     // SAFETY: both are of this program.
     unsafe {
+        #[cfg(not(feature = "reduced"))]
         if DATAGRAM {
-            copy_datagram_pieces(call, words::written(&mut progress))
-        } else {
-            copy_call_pieces(call, words::written(&mut progress))
+            return copy_datagram_pieces(call, words::written(progress));
         }
+        copy_call_pieces(call, words::written(progress))
     }
 }
 
-/// Copies the pieces of a call, which it gets as a pointer for what that makes the verifier forget. Verified once.
-///
-/// # Safety
-/// Both are null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn copy_call_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
-    // SAFETY: the caller vouches for them.
-    unsafe { steps::<false>(call, progress) }
+verified_once! {
+    /// Copies the pieces of a call, which it gets as a pointer for what that makes the verifier forget. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_call_pieces(call: *mut Call = call(), progress: *mut Progress = progress()) -> u32 {
+        // SAFETY: the caller vouches for them.
+        unsafe { steps::<false>(call, progress) }
+    }
 }
 
 /// The same for a datagram. Verified once.
 ///
 /// # Safety
 /// Both are null or valid.
+#[cfg(not(feature = "reduced"))]
 #[unsafe(no_mangle)]
 #[inline(never)]
 unsafe extern "C" fn copy_datagram_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
@@ -270,16 +259,8 @@ unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) 
     if call.is_null() || progress.is_null() {
         return 0;
     }
-    let mut context = Context { call, progress };
-    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
-    unsafe {
-        bpf_loop(
-            MAX_STEPS,
-            step::<DATAGRAM> as *mut c_void,
-            (&raw mut context).cast(),
-            0,
-        )
-    };
+    // SAFETY: the caller vouches for them.
+    unsafe { step_on::<DATAGRAM>(call, progress) };
     // SAFETY: the caller vouches for them.
     let (call, left) = unsafe { (&*call, (*progress).left) };
     if left > 0 {
@@ -298,10 +279,63 @@ unsafe fn steps<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) 
     0
 }
 
-/// One step of `bpf_loop`: fetch the next iovec, or emit one record. 1 ends the loop.
-unsafe extern "C" fn step<const DATAGRAM: bool>(_index: u32, context: *mut Context) -> i64 {
-    // SAFETY: the helper passes on the pointer `steps` gave it.
-    let (call, progress) = unsafe { (&mut *(*context).call, &mut *(*context).progress) };
+/// What the steps of `bpf_loop` get: it takes a pointer to the stack alone.
+#[cfg(not(feature = "reduced"))]
+struct Context {
+    call: *mut Call,
+    progress: *mut Progress,
+}
+
+/// Takes steps until the call is copied, or [`MAX_STEPS`].
+#[cfg(not(feature = "reduced"))]
+#[inline(always)]
+unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) {
+    unsafe extern "C" fn callback<const DATAGRAM: bool>(_index: u32, context: *mut Context) -> i64 {
+        // SAFETY: the helper passes on the pointer it was given.
+        unsafe { step::<DATAGRAM>(&mut *(*context).call, &mut *(*context).progress) }
+    }
+    let mut context = Context { call, progress };
+    // SAFETY: the callback has the signature the helper wants and gets our own stack object.
+    unsafe {
+        bpf_loop(
+            MAX_STEPS,
+            callback::<DATAGRAM> as *mut c_void,
+            (&raw mut context).cast(),
+            0,
+        )
+    };
+}
+
+/// The same without `bpf_loop`.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) {
+    for _ in 0..MAX_STEPS {
+        // SAFETY: the caller vouches for them.
+        if unsafe { copy_step(call, progress) } != 0 {
+            break;
+        }
+    }
+}
+
+#[cfg(feature = "reduced")]
+verified_once! {
+    /// See [`step`]. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_step(call: *mut Call = call(), progress: *mut Progress = progress()) -> u64 {
+        if call.is_null() || progress.is_null() {
+            return 1;
+        }
+        // SAFETY: the caller vouches for them.
+        unsafe { step::<false>(&mut *call, &mut *progress) as u64 }
+    }
+}
+
+/// One step: fetch the next iovec, or emit one record. 1 ends the loop.
+#[inline(always)]
+fn step<const DATAGRAM: bool>(call: &mut Call, progress: &mut Progress) -> i64 {
     let left = progress.left;
     if left == 0 {
         return 1;
@@ -364,135 +398,3 @@ fn next_piece(call: &mut Call, progress: &mut Progress) -> bool {
     }
     true
 }
-
-/// Emits one record of `n` bytes; `None` when the ring is full.
-#[inline(always)]
-fn emit<const DATAGRAM: bool>(call: &Call, progress: &mut Progress, n: u64) -> Option<()> {
-    let all = if DATAGRAM { n + ENDPOINT_LEN as u64 } else { n };
-    if all <= 256 {
-        emit_in::<256, DATAGRAM>(call, progress, n)
-    } else if all <= 1024 {
-        emit_in::<1024, DATAGRAM>(call, progress, n)
-    } else if all <= 4096 {
-        emit_in::<4096, DATAGRAM>(call, progress, n)
-    } else {
-        emit_in::<16384, DATAGRAM>(call, progress, n)
-    }
-}
-
-/// A ring slot: header and room for `CAP` payload bytes.
-#[repr(C)]
-struct Slot<const CAP: usize> {
-    header: RecordHeader,
-    payload: [u8; CAP],
-}
-
-#[inline(always)]
-fn emit_in<const CAP: usize, const DATAGRAM: bool>(
-    call: &Call,
-    progress: &mut Progress,
-    mut n: u64,
-) -> Option<()> {
-    let ring = ring(progress.ring)?;
-    // SAFETY: `ring` is a ring map; the size is a constant.
-    let slot: *mut Slot<CAP> = unsafe { bpf_ringbuf_reserve(ring, size_of::<Slot<CAP>>() as u64, 0) }.cast();
-    if slot.is_null() {
-        return None;
-    }
-    // Already true, but the verifier of older kernels has lost the range by now and the compiler
-    // would drop the comparison: it must not know where the number comes from.
-    // SAFETY: no instruction.
-    unsafe { asm!("/* {0} */", inout(reg) n) };
-    let room = if DATAGRAM { CAP - ENDPOINT_LEN } else { CAP };
-    if n > room as u64 {
-        n = room as u64;
-    }
-    let mut bits = 0;
-    if n == progress.left {
-        bits |= flags::LAST;
-    }
-    if progress.truncated != 0 {
-        bits |= flags::TRUNCATED;
-    }
-    if call.ingress & FROM_PEER != 0 {
-        bits |= flags::PEER;
-    }
-    let header = RecordHeader {
-        time_ns: progress.time_ns,
-        stream: call.stream,
-        cookie: call.cookie,
-        offset: call.offset,
-        cgroup: progress.cgroup,
-        tgid: (call.task >> 32) as u32,
-        tid: call.task as u32,
-        total: if call.total > u64::from(u32::MAX) {
-            u32::MAX
-        } else {
-            call.total as u32
-        },
-        len: (n + (CAP - room) as u64) as u32,
-        seq_end: call.seq_end,
-        chunk: progress.chunk as u16,
-        kind: if DATAGRAM { Kind::Datagram } else { Kind::Data } as u8,
-        source: call.source as u8,
-        ingress: call.ingress & 1,
-        flags: bits,
-        _pad0: 0,
-        _pad1: 0,
-    };
-    // SAFETY: the slot is not null and at least as large as its type; `n` is at most what is left of `CAP`.
-    let failed = unsafe {
-        ptr::write(&raw mut (*slot).header, header);
-        let payload: *mut u8 = (&raw mut (*slot).payload).cast();
-        if DATAGRAM {
-            datagram::write_endpoint(call.task, payload);
-        }
-        !call
-            .from
-            .read(call.from.buffer, payload.add(CAP - room), n as u32)
-    };
-    if failed {
-        progress.faulted = 1;
-        // SAFETY: reserved above, not yet given back.
-        unsafe { bpf_ringbuf_discard(slot.cast(), NO_WAKEUP) };
-        return Some(());
-    }
-    count(delivered(call.source), n);
-    count(Counter::Records, 1);
-    // SAFETY: as above.
-    unsafe { bpf_ringbuf_submit(slot.cast(), progress.wake) };
-    Some(())
-}
-
-#[inline(always)]
-pub fn ring(index: u32) -> Option<*mut c_void> {
-    RINGS.get(index).map(|ring| ptr::from_ref(ring).cast_mut().cast())
-}
-
-/// Bytes in a ring that its reader has not taken yet.
-#[inline(always)]
-fn waiting(index: u32) -> u64 {
-    let Some(ring) = ring(index) else { return 0 };
-    // SAFETY: `ring` is a ring map.
-    unsafe { bpf_ringbuf_query(ring, AVAILABLE_DATA) }
-}
-
-macro_rules! by_source {
-    ($name:ident, $socket:ident, $tls:ident) => {
-        #[inline(always)]
-        fn $name(source: Source) -> Counter {
-            if matches!(source, Source::Tls) {
-                Counter::$tls
-            } else {
-                Counter::$socket
-            }
-        }
-    };
-}
-
-by_source!(delivered, SocketDelivered, TlsDelivered);
-by_source!(ring_full, SocketRingFull, TlsRingFull);
-by_source!(over_budget, SocketOverBudget, TlsOverBudget);
-by_source!(page_fault, SocketPageFault, TlsPageFault);
-by_source!(unseen, SocketUnseen, TlsUnseen);
-by_source!(muted, SocketMuted, TlsMuted);

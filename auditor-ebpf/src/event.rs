@@ -17,7 +17,7 @@ use aya_ebpf::helpers::{
 
 use crate::{
     account::count,
-    copy::{FORCE_WAKEUP, NO_WAKEUP, ring},
+    emit::{FORCE_WAKEUP, NO_WAKEUP, ring},
     globals::BPRM_INTERPRETER,
     words,
 };

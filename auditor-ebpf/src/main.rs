@@ -6,13 +6,23 @@
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![cfg_attr(
+    all(target_arch = "bpf", feature = "reduced"),
+    expect(dead_code, reason = "sockets are seen by one tier, which reads TCP alone")
+)]
 
 #[cfg(target_arch = "bpf")]
 mod account;
+#[cfg(all(target_arch = "bpf", feature = "reduced"))]
+mod again;
 #[cfg(target_arch = "bpf")]
 mod bytes;
 #[cfg(target_arch = "bpf")]
+mod cookie;
+#[cfg(target_arch = "bpf")]
 mod copy;
+#[cfg(target_arch = "bpf")]
+mod emit;
 #[cfg(target_arch = "bpf")]
 mod event;
 #[cfg(target_arch = "bpf")]
@@ -27,6 +37,8 @@ mod records;
 mod scope;
 #[cfg(target_arch = "bpf")]
 mod socket_state;
+#[cfg(target_arch = "bpf")]
+mod verified_once;
 #[cfg(target_arch = "bpf")]
 mod words;
 

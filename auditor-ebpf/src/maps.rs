@@ -8,17 +8,28 @@ use auditor_common::{
     record::{Endpoint, MAX_RINGS},
     scope,
 };
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::{
-    btf_maps::{ArrayOfMaps, RingBuf, SkStorage},
+    btf_maps::{ArrayOfMaps, RingBuf},
     macros::{btf_map, map},
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 
+#[cfg(not(feature = "reduced"))]
+use crate::hooks::{datagram::Peer, kernel_bytes::Given, messages::Place};
 use crate::{
-    hooks::{budget::Budget, datagram::Peer, kernel_bytes::Given, messages::Place},
+    hooks::budget::Budget,
     records::{LENGTHS, Walk},
     socket_state::SocketState,
 };
+
+/// `BPF_F_NO_PREALLOC` (uapi/linux/bpf.h): entries take memory when they are made.
+#[cfg(not(feature = "reduced"))]
+const NOT_AHEAD: u32 = 1;
+/// Kernels before 6.1 warn of programs that do that.
+#[cfg(feature = "reduced")]
+const NOT_AHEAD: u32 = 0;
 
 /// Control ring first, then the data rings; the daemon creates the inner maps.
 #[btf_map]
@@ -30,29 +41,29 @@ pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::L
 
 /// Watched processes by tgid, with one of [`scope::mark`]; kept up to date by fork, exec, exit and the daemon.
 #[map]
-pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+pub static SCOPE_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, NOT_AHEAD);
 
 /// Watched cgroups by id, with one of [`scope::reach`].
 #[map]
-pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, 1);
+pub static SCOPE_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(scope::MAX_CGROUPS, NOT_AHEAD);
 
 /// Processes of which it is not decided whether selectors choose them: what they move is counted, and not read.
 #[map]
-pub static UNDECIDED: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+pub static UNDECIDED: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, NOT_AHEAD);
 
 /// Processes that are left out, whatever else says that they are watched.
 #[map]
-pub static EXCLUDED_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, 1);
+pub static EXCLUDED_TGIDS: HashMap<u32, u8> = HashMap::with_max_entries(scope::MAX_TGIDS, NOT_AHEAD);
 
 /// Names of programs whose processes are left out from exec on.
 #[map]
 pub static EXCLUDED_NAMES: HashMap<[u8; scope::NAME_BYTES], u8> =
-    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+    HashMap::with_max_entries(scope::MAX_NAMES, NOT_AHEAD);
 
 /// The same by the path that exec was given.
 #[map]
 pub static EXCLUDED_PATHS: HashMap<[u8; scope::PATH_BYTES], u8> =
-    HashMap::with_max_entries(scope::MAX_NAMES, 1);
+    HashMap::with_max_entries(scope::MAX_NAMES, NOT_AHEAD);
 
 /// Files the daemon has looked at; it keeps this up to date.
 #[map]
@@ -63,6 +74,7 @@ pub static KNOWN_FILES: LruHashMap<FileKey, u8> = LruHashMap::with_max_entries(M
 pub static MAPPED_LATELY: LruHashMap<u32, u64> = LruHashMap::with_max_entries(8192, 0);
 
 /// Socket state that lives and dies with the socket.
+#[cfg(not(feature = "reduced"))]
 #[btf_map]
 pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 
@@ -135,18 +147,22 @@ pub static POLICIES: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_POL
 pub static POLICIES_SET: Array<u32> = Array::with_max_entries(1, 0);
 
 /// The addresses of the datagram that is being copied on this CPU.
+#[cfg(not(feature = "reduced"))]
 #[map]
 pub static DATAGRAM: PerCpuArray<Peer> = PerCpuArray::with_max_entries(1, 0);
 
 /// Who sent what a thread is about to be given: noted where datagrams leave their queue.
+#[cfg(not(feature = "reduced"))]
 #[map]
 pub static RECEIVED_FROM: LruHashMap<u32, [u64; 4]> = LruHashMap::with_max_entries(4_096, 0);
 
 /// What protocols' functions were given that the registers do not show, by thread.
+#[cfg(not(feature = "reduced"))]
 #[map]
 pub static KERNEL_BYTES: LruHashMap<u32, Given> = LruHashMap::with_max_entries(4_096, 0);
 
 /// How far threads are in a call that moves several messages.
+#[cfg(not(feature = "reduced"))]
 #[map]
 pub static MESSAGES: LruHashMap<u32, Place> = LruHashMap::with_max_entries(4_096, 0);
 

@@ -4,11 +4,14 @@
 //! looked at. Only sockets that are not bound yet are walked, so it costs nothing once a socket's TLS
 //! object is known.
 
-use core::{arch::asm, ffi::c_void, ptr};
+#[cfg(not(feature = "reduced"))]
+use core::ffi::c_void;
+use core::{arch::asm, ptr};
 
+#[cfg(not(feature = "reduced"))]
 use aya_ebpf::helpers::generated::bpf_loop;
 
-use crate::{bytes::Bytes, copy::Call};
+use crate::{bytes::Bytes, copy::Call, verified_once::verified_once};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
@@ -90,58 +93,100 @@ pub struct Walk {
     pub lengths: [u64; LENGTHS],
 }
 
-struct Context {
-    walk: *mut Walk,
+verified_once! {
+    /// Walks through what a call moved and keeps the position. The answer is in `walk`. Verified once.
+    ///
+    /// # Safety
+    /// All are null or valid, and not used by anybody else.
+    pub unsafe fn records_walk(
+        walk: *mut Walk = walk(),
+        at: *mut Position = position(),
+        call: *const Call = call()
+    ) -> u32 {
+        if walk.is_null() || at.is_null() || call.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for them.
+        let (w, at, call) = unsafe { (&mut *walk, &mut *at, &*call) };
+        w.todo = call.total;
+        w.from = call.from;
+        w.left = u64::from(at.left);
+        w.part = u64::from(at.part);
+        w.have = u64::from(at.have);
+        w.data = u64::from(at.data);
+        w.ingress = u64::from(call.ingress);
+        w.last = u64::from(at.last);
+        w.run = u64::from(at.run);
+        w.count = 0;
+        w.first = 0;
+        w.sum = 0;
+        w.broken = 0;
+        // SAFETY: as above.
+        unsafe { step_on(walk) };
+        if w.todo > 0 {
+            w.broken = 1;
+        }
+        if w.broken != 0 {
+            // The next operation that begins with a header finds the boundary again.
+            *at = Position::START;
+            return 0;
+        }
+        at.left = w.left as u32;
+        at.part = w.part as u32;
+        at.have = w.have as u8;
+        at.data = w.data as u8;
+        at.last = w.last as u32;
+        at.run = w.run as u16;
+        0
+    }
 }
 
-/// Walks through what a call moved and keeps the position. The answer is in `walk`. Verified once.
-///
-/// # Safety
-/// All are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn records_walk(walk: *mut Walk, at: *mut Position, call: *const Call) -> u32 {
-    if walk.is_null() || at.is_null() || call.is_null() {
-        return 0;
+/// Takes steps until the operation is walked through, or [`MAX_STEPS`].
+#[cfg(not(feature = "reduced"))]
+#[inline(always)]
+unsafe fn step_on(walk: *mut Walk) {
+    struct Context {
+        walk: *mut Walk,
     }
-    // SAFETY: the caller vouches for them.
-    let (w, at, call) = unsafe { (&mut *walk, &mut *at, &*call) };
-    w.todo = call.total;
-    w.from = call.from;
-    w.left = u64::from(at.left);
-    w.part = u64::from(at.part);
-    w.have = u64::from(at.have);
-    w.data = u64::from(at.data);
-    w.ingress = u64::from(call.ingress);
-    w.last = u64::from(at.last);
-    w.run = u64::from(at.run);
-    w.count = 0;
-    w.first = 0;
-    w.sum = 0;
-    w.broken = 0;
+    unsafe extern "C" fn callback(_index: u32, context: *mut Context) -> i64 {
+        // SAFETY: the helper passes on the pointer it was given.
+        step(unsafe { &mut *(*context).walk })
+    }
     let mut context = Context { walk };
     // SAFETY: the callback has the signature the helper wants and gets our own stack object.
-    unsafe { bpf_loop(MAX_STEPS, step as *mut c_void, (&raw mut context).cast(), 0) };
-    if w.todo > 0 {
-        w.broken = 1;
-    }
-    if w.broken != 0 {
-        // The next operation that begins with a header finds the boundary again.
-        *at = Position::START;
-        return 0;
-    }
-    at.left = w.left as u32;
-    at.part = w.part as u32;
-    at.have = w.have as u8;
-    at.data = w.data as u8;
-    at.last = w.last as u32;
-    at.run = w.run as u16;
-    0
+    unsafe { bpf_loop(MAX_STEPS, callback as *mut c_void, (&raw mut context).cast(), 0) };
 }
 
-unsafe extern "C" fn step(_index: u32, context: *mut Context) -> i64 {
-    // SAFETY: the helper passes on the pointer `walk` gave it.
-    let w = unsafe { &mut *(*context).walk };
+/// The same without `bpf_loop`.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+unsafe fn step_on(walk: *mut Walk) {
+    for _ in 0..MAX_STEPS {
+        // SAFETY: the caller vouches for it.
+        if unsafe { walk_step(walk) } != 0 {
+            break;
+        }
+    }
+}
+
+#[cfg(feature = "reduced")]
+verified_once! {
+    /// See [`step`]. Verified once.
+    ///
+    /// # Safety
+    /// `walk` is null or valid.
+    unsafe fn walk_step(walk: *mut Walk = walk()) -> u64 {
+        if walk.is_null() {
+            return 1;
+        }
+        // SAFETY: the caller vouches for it.
+        step(unsafe { &mut *walk }) as u64
+    }
+}
+
+/// One step. 1 ends the walk.
+#[inline(always)]
+fn step(w: &mut Walk) -> i64 {
     if w.todo == 0 || w.broken != 0 {
         return 1;
     }

@@ -4,14 +4,17 @@ use auditor_common::{
     counter::Counter,
     scope::{MAX_CGROUP_DEPTH, mark, reach},
 };
-use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, generated::bpf_get_current_ancestor_cgroup_id,
-};
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid};
 
 use crate::{
     account::count,
     globals::{EXCLUDES_USED, OWN_TGID, SCOPE_CGROUPS_USED, SCOPE_NODE, SELECTS_USED},
     maps::{EXCLUDED_TGIDS, SCOPE_CGROUPS, SCOPE_TGIDS, UNDECIDED},
+};
+#[cfg(feature = "reduced")]
+use crate::{
+    globals::{CGROUP_ANCESTORS, CGROUP_LEVEL, CSET_CGROUP, TASK_CGROUPS},
+    words,
 };
 
 /// The current task, once it is known to be in scope.
@@ -103,9 +106,9 @@ fn in_watched_cgroup() -> bool {
     if SCOPE_CGROUPS.get_ptr(&own).is_some() {
         return true;
     }
+    let cgroup = Cgroup::of_current();
     for level in 1..MAX_CGROUP_DEPTH {
-        // SAFETY: as above; 0 means the task's cgroup is not that deep.
-        let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
+        let ancestor = cgroup.ancestor(level);
         if ancestor == 0 || ancestor == own {
             return false;
         }
@@ -118,4 +121,51 @@ fn in_watched_cgroup() -> bool {
         }
     }
     false
+}
+
+/// The cgroup of the current task.
+#[cfg(not(feature = "reduced"))]
+struct Cgroup;
+
+#[cfg(not(feature = "reduced"))]
+impl Cgroup {
+    #[inline(always)]
+    fn of_current() -> Self {
+        Self
+    }
+
+    /// The id of the one above it at a depth, or its own; 0: it is not that deep.
+    #[inline(always)]
+    fn ancestor(&self, level: u32) -> u64 {
+        // SAFETY: the helper takes no pointers.
+        unsafe { aya_ebpf::helpers::generated::bpf_get_current_ancestor_cgroup_id(level as i32) }
+    }
+}
+
+/// The same where tracing programs have no helper for it. The ids are in the cgroup itself (until 6.0).
+#[cfg(feature = "reduced")]
+struct Cgroup {
+    at: u64,
+    depth: u32,
+}
+
+#[cfg(feature = "reduced")]
+impl Cgroup {
+    #[inline(always)]
+    fn of_current() -> Self {
+        // SAFETY: the helper takes no arguments.
+        let task = unsafe { aya_ebpf::helpers::generated::bpf_get_current_task() };
+        let at = words::kernel(words::kernel(task, TASK_CGROUPS.load()), CSET_CGROUP.load());
+        let depth = words::kernel(at, CGROUP_LEVEL.load()) as u32;
+        Self { at, depth }
+    }
+
+    #[inline(always)]
+    fn ancestor(&self, level: u32) -> u64 {
+        let ids = CGROUP_ANCESTORS.load();
+        if ids == 0 || level > self.depth {
+            return 0;
+        }
+        words::kernel(self.at, ids + level * 8)
+    }
 }

@@ -4,21 +4,27 @@
 //! is kept in the socket itself. The system call tier has only an address: fields go through
 //! `bpf_probe_read_kernel` and state lives in a map keyed by that address.
 
-use core::{ffi::c_void, ptr};
+#[cfg(not(feature = "reduced"))]
+use core::ffi::c_void;
+use core::ptr;
 
-use auditor_common::record::{AF_INET, AF_INET6, AF_UNIX, Endpoint};
-use aya_ebpf::helpers::{
-    bpf_ktime_get_ns, bpf_probe_read_kernel,
-    generated::{bpf_get_socket_cookie, bpf_sk_storage_get},
-};
+#[cfg(not(feature = "reduced"))]
+use auditor_common::record::AF_UNIX;
+use auditor_common::record::{AF_INET, AF_INET6, Endpoint};
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get};
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel};
 
+#[cfg(not(feature = "reduced"))]
+use crate::maps::SOCKETS;
 use crate::{
     globals::{
         NET_INUM, SK_DADDR, SK_DPORT, SK_FAMILY, SK_NET, SK_NUM, SK_PROTOCOL, SK_RCV_SADDR, SK_TYPE,
         SK_V6_DADDR, SK_V6_RCV_SADDR, TCP_COPIED_SEQ, TCP_WRITE_SEQ,
     },
-    maps::{RAW_SOCKETS, SOCKETS},
+    maps::RAW_SOCKETS,
     records::Position,
+    verified_once::verified_once,
 };
 
 /// Types and protocols of linux/net.h and uapi/linux/in.h.
@@ -122,10 +128,12 @@ pub trait Sock: Copy {
     }
 }
 
+#[cfg(not(feature = "reduced"))]
 /// A `struct sock *` with BTF type.
 #[derive(Clone, Copy)]
 pub struct BtfSock(pub *mut c_void);
 
+#[cfg(not(feature = "reduced"))]
 impl BtfSock {
     /// State, if it has any.
     #[inline(always)]
@@ -134,6 +142,7 @@ impl BtfSock {
     }
 }
 
+#[cfg(not(feature = "reduced"))]
 impl Sock for BtfSock {
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
@@ -177,6 +186,7 @@ impl Sock for BtfSock {
     }
 }
 
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 fn storage(sk: *mut c_void, flags: u64) -> Option<*mut SocketState> {
     let map = (&raw const SOCKETS).cast_mut().cast();
@@ -248,43 +258,61 @@ impl Sock for RawSock {
     }
 }
 
-/// Writes both addresses of a socket that is not a UNIX domain one. Verified once.
+/// Writes both addresses of a socket that is not a UNIX domain one.
 ///
 /// # Safety
 /// `into` is null or valid for a write.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn socket_endpoint(sk: u64, role: u32, into: *mut Endpoint) -> u32 {
-    if into.is_null() {
-        return 0;
+#[inline(always)]
+pub unsafe fn socket_endpoint(sk: u64, role: u32, into: *mut Endpoint) {
+    // SAFETY: the caller vouches for it.
+    unsafe { write_endpoint(into, sk, role) };
+    #[cfg(feature = "reduced")]
+    {
+        let written = crate::again::endpoint();
+        if !written.is_null() {
+            // SAFETY: a part of a map value that is not `into`, for which the caller vouches.
+            unsafe { ptr::copy_nonoverlapping(written, into, 1) };
+        }
     }
-    // SAFETY: the caller vouches for it; all of it is written here.
-    let endpoint = unsafe { &mut *into };
-    let sk = RawSock(sk);
-    endpoint.netns = sk.netns();
-    endpoint.local_port = sk.field(SK_NUM.load()).unwrap_or(0);
-    endpoint.remote_port = u16::from_be(sk.field(SK_DPORT.load()).unwrap_or(0));
-    endpoint.family = sk.field(SK_FAMILY.load()).unwrap_or(0);
-    endpoint.role = role as u8;
-    endpoint._pad0 = 0;
-    endpoint.peer_tgid = 0;
-    let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
-    let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
-    let (mut locals, mut remotes) = ((0, 0), (0, 0));
-    if endpoint.family == AF_INET {
-        locals.0 = u64::from(sk.field::<u32>(SK_RCV_SADDR.load()).unwrap_or(0));
-        remotes.0 = u64::from(sk.field::<u32>(SK_DADDR.load()).unwrap_or(0));
-    } else {
-        let (own, other) = (SK_V6_RCV_SADDR.load(), SK_V6_DADDR.load());
-        locals = (sk.field(own).unwrap_or(0), sk.field(own + 8).unwrap_or(0));
-        remotes = (sk.field(other).unwrap_or(0), sk.field(other + 8).unwrap_or(0));
+}
+
+verified_once! {
+    /// See [`socket_endpoint`]. Verified once.
+    ///
+    /// # Safety
+    /// `into` is null or valid for a write.
+    unsafe fn write_endpoint(into: *mut Endpoint = endpoint(); sk: u64, role: u32) -> u32 {
+        if into.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it; all of it is written here.
+        let endpoint = unsafe { &mut *into };
+        let sk = RawSock(sk);
+        endpoint.netns = sk.netns();
+        endpoint.local_port = sk.field(SK_NUM.load()).unwrap_or(0);
+        endpoint.remote_port = u16::from_be(sk.field(SK_DPORT.load()).unwrap_or(0));
+        endpoint.family = sk.field(SK_FAMILY.load()).unwrap_or(0);
+        endpoint.role = role as u8;
+        endpoint._pad0 = 0;
+        endpoint.peer_tgid = 0;
+        let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
+        let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
+        let (mut locals, mut remotes) = ((0, 0), (0, 0));
+        if endpoint.family == AF_INET {
+            locals.0 = u64::from(sk.field::<u32>(SK_RCV_SADDR.load()).unwrap_or(0));
+            remotes.0 = u64::from(sk.field::<u32>(SK_DADDR.load()).unwrap_or(0));
+        } else {
+            let (own, other) = (SK_V6_RCV_SADDR.load(), SK_V6_DADDR.load());
+            locals = (sk.field(own).unwrap_or(0), sk.field(own + 8).unwrap_or(0));
+            remotes = (sk.field(other).unwrap_or(0), sk.field(other + 8).unwrap_or(0));
+        }
+        // SAFETY: both arrays are 16 bytes.
+        unsafe {
+            local.write_unaligned(locals.0);
+            local.add(1).write_unaligned(locals.1);
+            remote.write_unaligned(remotes.0);
+            remote.add(1).write_unaligned(remotes.1);
+        }
+        0
     }
-    // SAFETY: both arrays are 16 bytes.
-    unsafe {
-        local.write_unaligned(locals.0);
-        local.add(1).write_unaligned(locals.1);
-        remote.write_unaligned(remotes.0);
-        remote.add(1).write_unaligned(remotes.1);
-    }
-    0
 }

@@ -61,6 +61,14 @@ pub fn zero() -> u64 {
     zero
 }
 
+/// Keeps an argument that a function does not look at: without it its callers would pass what happens to be in the register.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+pub fn used(number: u64) {
+    // SAFETY: it moves a register to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) number => _) };
+}
+
 /// The pointer to hand to a global function. All of `value` is written to memory before, also what the function does not
 /// read: older verifiers ask for it.
 #[inline(always)]

@@ -31,6 +31,7 @@ use crate::{
     records::{FRAGMENT, LENGTHS, OVERHEADS, Position, Walk, records_walk},
     scope::Task,
     socket_state::{SocketState, kind, socket_endpoint},
+    verified_once::verified_once,
 };
 
 /// How long apart a TLS call and the socket operation next to it may be, nanoseconds: microseconds,
@@ -47,75 +48,75 @@ const MOST_OVERHEAD: u64 = 96;
 /// In `Working::current` the lowest bit of the object, which is aligned, says that the call reads.
 pub const READS: u64 = 1;
 
-/// Bytes that moved on a socket that carries TLS. Verified once.
-///
-/// # Safety
-/// Both are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn socket_tls(call: *mut Call, state: *mut SocketState) -> u32 {
-    if call.is_null() || state.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for them.
-    let (call, state) = unsafe { (&mut *call, &mut *state) };
-    let id = call.task;
-    let ingress = call.ingress;
-    if call.kind & kind::UNIX != 0 {
-        // Nothing is bound to it: what was written (received) before is not next to what comes now.
-        forget(id, ingress);
-        return 0;
-    }
-    let current = match TLS_CURRENT.get_ptr(&id) {
-        // SAFETY: a map value.
-        Some(working) => unsafe { (*working).current },
-        None => 0,
-    };
-    let object = current & !READS;
-    let cookie = state.cookie;
-    if state.object == 0
-        && let Some(key) = BOUND.get_ptr(&cookie)
-    {
-        // SAFETY: a map value.
-        let key = unsafe { *key };
-        state.object = key.object;
-        state.tgid = key.tgid as u32;
-    }
-    let bound = state.object != 0 && u64::from(state.tgid) == id >> 32;
-    if bound && (object == 0 || object == state.object) {
-        if object == 0 {
-            forget(id, ingress);
-        }
-        return 0;
-    }
-    if object == 0 {
-        if state.operations >= MAX_OPERATIONS {
+verified_once! {
+    /// Bytes that moved on a socket that carries TLS. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid, and not used by anybody else.
+    pub unsafe fn socket_tls(call: *mut Call = call(), state: *mut SocketState = state()) -> u32 {
+        if call.is_null() || state.is_null() {
             return 0;
         }
-        state.operations += 1;
-    }
-    let Some(thread) = thread_of(id) else { return 0 };
-    // SAFETY: a map value that belongs to this thread.
-    let thread = unsafe { &mut *thread };
-    let at = &mut state.records[call.way()];
-    if bound {
-        // It was not walked while it was bound: only a header at the front tells.
-        *at = Position::START;
-    }
-    // SAFETY: map values, and the call of this program.
-    unsafe { records_walk(&raw mut thread.walk, at, call) };
-    if object != 0 {
-        if current & READS == u64::from(ingress) && thread.walk.count > 0 && thread.walk.broken == 0 {
-            nested(call, state, object, &thread.walk);
+        // SAFETY: the caller vouches for them.
+        let (call, state) = unsafe { (&mut *call, &mut *state) };
+        let id = call.task;
+        let ingress = call.ingress;
+        if call.kind & kind::UNIX != 0 {
+            // Nothing is bound to it: what was written (received) before is not next to what comes now.
+            forget(id, ingress);
+            return 0;
         }
-    } else if ingress == 0 {
-        // SAFETY: as above.
-        unsafe { records_sent(call, state, thread) };
-    } else {
-        // SAFETY: as above.
-        unsafe { records_received(call, state, thread) };
+        let current = match TLS_CURRENT.get_ptr(&id) {
+            // SAFETY: a map value.
+            Some(working) => unsafe { (*working).current },
+            None => 0,
+        };
+        let object = current & !READS;
+        let cookie = state.cookie;
+        if state.object == 0
+            && let Some(key) = BOUND.get_ptr(&cookie)
+        {
+            // SAFETY: a map value.
+            let key = unsafe { *key };
+            state.object = key.object;
+            state.tgid = key.tgid as u32;
+        }
+        let bound = state.object != 0 && u64::from(state.tgid) == id >> 32;
+        if bound && (object == 0 || object == state.object) {
+            if object == 0 {
+                forget(id, ingress);
+            }
+            return 0;
+        }
+        if object == 0 {
+            if state.operations >= MAX_OPERATIONS {
+                return 0;
+            }
+            state.operations += 1;
+        }
+        let Some(thread) = thread_of(id) else { return 0 };
+        // SAFETY: a map value that belongs to this thread.
+        let thread = unsafe { &mut *thread };
+        let at = &mut state.records[call.way()];
+        if bound {
+            // It was not walked while it was bound: only a header at the front tells.
+            *at = Position::START;
+        }
+        // SAFETY: map values, and the call of this program.
+        unsafe { records_walk(&raw mut thread.walk, at, call) };
+        if object != 0 {
+            if current & READS == u64::from(ingress) && thread.walk.count > 0 && thread.walk.broken == 0 {
+                nested(call, state, object, &thread.walk);
+            }
+        } else if ingress == 0 {
+            // SAFETY: as above.
+            unsafe { records_sent(call, state, thread) };
+        } else {
+            // SAFETY: as above.
+            unsafe { records_received(call, state, thread) };
+        }
+        0
     }
-    0
 }
 
 /// A send failed: if it was to carry the last write, that waits now and the next send is another's.
@@ -139,41 +140,41 @@ fn forget(thread: u64, ingress: u8) {
     }
 }
 
-/// A TLS call moved bytes: binds its object when that proves its socket. Before the plaintext is sent on, so that its records are bound. Verified once.
-///
-/// # Safety
-/// Both are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn tls_moved(call: *const Call, stream: *mut TlsStream) -> u32 {
-    if call.is_null() || stream.is_null() {
-        return 0;
+verified_once! {
+    /// A TLS call moved bytes: binds its object when that proves its socket. Before the plaintext is sent on, so that its records are bound. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid, and not used by anybody else.
+    pub unsafe fn tls_moved(call: *const Call = call(), stream: *mut TlsStream = stream_of_call()) -> u32 {
+        if call.is_null() || stream.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for them.
+        let (call, stream) = unsafe { (&*call, &mut *stream) };
+        let (object, moved, ingress) = (call.object, call.total, call.ingress);
+        let key = TlsKey {
+            tgid: call.task >> 32,
+            object,
+        };
+        if stream.closed != 0 {
+            stream::renew(stream);
+        }
+        if let Some(evidence) = EVIDENCE.get_ptr(&key) {
+            // SAFETY: a map value; its entry goes at the end.
+            judge(call, stream, unsafe { &*evidence });
+            let _ = EVIDENCE.remove(&key);
+            return 0;
+        }
+        if stream.conflict != 0 {
+            return 0;
+        }
+        if ingress == 0 {
+            wrote(call.task, object, stream, moved);
+        } else if stream.cookie == 0 {
+            read(call.task, object, stream, moved);
+        }
+        0
     }
-    // SAFETY: the caller vouches for them.
-    let (call, stream) = unsafe { (&*call, &mut *stream) };
-    let (object, moved, ingress) = (call.object, call.total, call.ingress);
-    let key = TlsKey {
-        tgid: call.task >> 32,
-        object,
-    };
-    if stream.closed != 0 {
-        stream::renew(stream);
-    }
-    if let Some(evidence) = EVIDENCE.get_ptr(&key) {
-        // SAFETY: a map value; its entry goes at the end.
-        judge(call, stream, unsafe { &*evidence });
-        let _ = EVIDENCE.remove(&key);
-        return 0;
-    }
-    if stream.conflict != 0 {
-        return 0;
-    }
-    if ingress == 0 {
-        wrote(call.task, object, stream, moved);
-    } else if stream.cookie == 0 {
-        read(call.task, object, stream, moved);
-    }
-    0
 }
 
 /// Notes records that moved inside a call.
@@ -260,106 +261,110 @@ fn wrote(id: u64, object: u64, stream: &TlsStream, moved: u64) {
     }
 }
 
-/// Records were sent outside any call: are they what was written last? Verified once.
-///
-/// # Safety
-/// All are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn records_sent(call: *const Call, state: *const SocketState, thread: *mut Thread) -> u32 {
-    if call.is_null() || state.is_null() || thread.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for them.
-    let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
-    if thread.wrote == 0 || (thread.walk.count == 0 && thread.walk.broken == 0) {
-        return 0;
-    }
-    let (object, bytes) = (thread.wrote, thread.wrote_bytes);
-    thread.wrote = 0;
-    // SAFETY: the helper takes no pointers.
-    let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
-    if thread.walk.broken != 0 || since > ADJACENT {
-        return 0;
-    }
-    let sent = thread.walk.run * FRAGMENT + thread.walk.last;
-    let mut fit = false;
-    for overhead in OVERHEADS {
-        fit |= sent == bytes + overhead;
-    }
-    if !fit {
-        return 0;
-    }
-    for overhead in OVERHEADS {
-        if length_contested(call.task, sent.wrapping_sub(overhead), 0, object) != 0 {
-            count(Counter::BindAmbiguous, 1);
+verified_once! {
+    /// Records were sent outside any call: are they what was written last? Verified once.
+    ///
+    /// # Safety
+    /// All are null or valid, and not used by anybody else.
+    unsafe fn records_sent(
+        call: *const Call = call(),
+        state: *const SocketState = state(),
+        thread: *mut Thread = thread()
+    ) -> u32 {
+        if call.is_null() || state.is_null() || thread.is_null() {
             return 0;
         }
+        // SAFETY: the caller vouches for them.
+        let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
+        if thread.wrote == 0 || (thread.walk.count == 0 && thread.walk.broken == 0) {
+            return 0;
+        }
+        let (object, bytes) = (thread.wrote, thread.wrote_bytes);
+        thread.wrote = 0;
+        // SAFETY: the helper takes no pointers.
+        let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
+        if thread.walk.broken != 0 || since > ADJACENT {
+            return 0;
+        }
+        let sent = thread.walk.run * FRAGMENT + thread.walk.last;
+        let mut fit = false;
+        for overhead in OVERHEADS {
+            fit |= sent == bytes + overhead;
+        }
+        if !fit {
+            return 0;
+        }
+        for overhead in OVERHEADS {
+            if length_contested(call.task, sent.wrapping_sub(overhead), 0, object) != 0 {
+                count(Counter::BindAmbiguous, 1);
+                return 0;
+            }
+        }
+        let key = TlsKey {
+            tgid: call.task >> 32,
+            object,
+        };
+        let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
+            return 0;
+        };
+        // SAFETY: map values; no other reference is made in this program.
+        unsafe {
+            socket_endpoint(call.object, u32::from(state.role), &raw mut thread.endpoint);
+            stream::bind(object, &mut *stream, state.cookie, &thread.endpoint, by::ADJACENT);
+        }
+        0
     }
-    let key = TlsKey {
-        tgid: call.task >> 32,
-        object,
-    };
-    let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
-        return 0;
-    };
-    // SAFETY: map values; no other reference is made in this program.
-    unsafe {
-        socket_endpoint(call.object, u32::from(state.role), &raw mut thread.endpoint);
-        stream::bind(object, &mut *stream, state.cookie, &thread.endpoint, by::ADJACENT);
-    }
-    0
 }
 
-/// Records were received outside any call: the next read may be of them. Verified once.
-///
-/// # Safety
-/// All are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn records_received(
-    call: *const Call,
-    state: *const SocketState,
-    thread: *mut Thread,
-) -> u32 {
-    if call.is_null() || state.is_null() || thread.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for them.
-    let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
-    thread.received = 0;
-    // SAFETY: the helper takes no pointers.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if thread.walk.broken != 0 {
-        // What it holds is not known, so reads of the next moments prove nothing.
-        thread.blind_since = now;
-        return 0;
-    }
-    if thread.walk.count == 0 {
-        return 0;
-    }
-    thread.received = state.cookie;
-    thread.received_ns = now;
-    // SAFETY: it is written to alone.
-    unsafe {
-        socket_endpoint(
-            call.object,
-            u32::from(state.role),
-            &raw mut thread.received_endpoint,
-        )
-    };
-    for slot in 0..LENGTHS {
-        let length = if (slot as u64) < thread.walk.count {
-            thread.walk.lengths[slot]
-        } else {
-            0
-        };
-        thread.lengths[slot] = length;
-        if length != 0 {
-            length_note(call.task, length, 1, state.cookie);
+verified_once! {
+    /// Records were received outside any call: the next read may be of them. Verified once.
+    ///
+    /// # Safety
+    /// All are null or valid, and not used by anybody else.
+    unsafe fn records_received(
+        call: *const Call = call(),
+        state: *const SocketState = state(),
+        thread: *mut Thread = thread()
+    ) -> u32 {
+        if call.is_null() || state.is_null() || thread.is_null() {
+            return 0;
         }
+        // SAFETY: the caller vouches for them.
+        let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
+        thread.received = 0;
+        // SAFETY: the helper takes no pointers.
+        let now = unsafe { bpf_ktime_get_ns() };
+        if thread.walk.broken != 0 {
+            // What it holds is not known, so reads of the next moments prove nothing.
+            thread.blind_since = now;
+            return 0;
+        }
+        if thread.walk.count == 0 {
+            return 0;
+        }
+        thread.received = state.cookie;
+        thread.received_ns = now;
+        // SAFETY: it is written to alone.
+        unsafe {
+            socket_endpoint(
+                call.object,
+                u32::from(state.role),
+                &raw mut thread.received_endpoint,
+            )
+        };
+        for slot in 0..LENGTHS {
+            let length = if (slot as u64) < thread.walk.count {
+                thread.walk.lengths[slot]
+            } else {
+                0
+            };
+            thread.lengths[slot] = length;
+            if length != 0 {
+                length_note(call.task, length, 1, state.cookie);
+            }
+        }
+        0
     }
-    0
 }
 
 /// An unbound object was read from: is it what was received last?

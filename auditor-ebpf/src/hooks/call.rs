@@ -4,25 +4,23 @@
 
 use core::{mem::MaybeUninit, ptr};
 
-use aya_ebpf::{
-    bindings::pt_regs,
-    helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
-};
+use aya_ebpf::bindings::pt_regs;
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 
+use crate::{bytes::Bytes, copy::Call, hooks::name::Name, verified_once::verified_once, words};
+#[cfg(not(feature = "reduced"))]
 use crate::{
-    bytes::Bytes,
-    copy::Call,
     globals::{TASK_FLAGS, TASK_IO_URING},
     hooks::{
-        datagram::Name,
         kernel_bytes::{registers_tell, take_given},
         messages,
         syscall::descriptor_socket,
     },
-    words,
 };
 
 /// `PF_IO_WORKER` (linux/sched.h): the registers are not those of a system call.
+#[cfg(not(feature = "reduced"))]
 pub const PF_IO_WORKER: u32 = 0x10;
 /// Longest iovec array a call may have (linux/uio.h `UIO_MAXIOV`).
 const MAX_IOVECS: u64 = 1024;
@@ -35,62 +33,65 @@ pub fn find_bytes(call: &mut Call, flags: i32) {
     unsafe { syscall_bytes(words::written(call), flags as u64) };
 }
 
-/// See [`find_bytes`]. Verified once.
-///
-/// Work that io_uring left for the end of another system call runs with that call's registers: a
-/// task that uses io_uring must show that the call's descriptor is this socket.
-///
-/// # Safety
-/// `call` is null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn syscall_bytes(call: *mut Call, flags: u64) -> u32 {
-    if call.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for it.
-    let call = unsafe { &mut *call };
-    if !registers_tell() && take_given(call) {
-        return 0;
-    }
-    let Some(regs) = registers(call.object) else {
-        return 0;
-    };
-    let mut header = regs.second;
-    match regs.number {
-        // read, write
-        0 | 1 => {
-            buffer(call, regs.second, regs.third);
+verified_once! {
+    /// See [`find_bytes`]. Verified once.
+    ///
+    /// Work that io_uring left for the end of another system call runs with that call's registers: a
+    /// task that uses io_uring must show that the call's descriptor is this socket.
+    ///
+    /// # Safety
+    /// `call` is null or valid.
+    pub unsafe fn syscall_bytes(call: *mut Call = call(); flags: u64) -> u32 {
+        #[cfg(feature = "reduced")]
+        words::used(flags);
+        if call.is_null() {
             return 0;
         }
-        // sendto, recvfrom
-        44 | 45 => {
-            buffer(call, regs.second, regs.third);
-            call.name = Name::user(regs.fifth);
+        // SAFETY: the caller vouches for it.
+        let call = unsafe { &mut *call };
+        #[cfg(not(feature = "reduced"))]
+        if !registers_tell() && take_given(call) {
             return 0;
         }
-        // readv, writev
-        19 | 20 => {
-            vector(call, regs.second, regs.third);
+        let Some(regs) = registers(call.object) else {
             return 0;
+        };
+        let header = match regs.number {
+            // read, write
+            0 | 1 => {
+                buffer(call, regs.second, regs.third);
+                return 0;
+            }
+            // sendto, recvfrom
+            44 | 45 => {
+                buffer(call, regs.second, regs.third);
+                call.name = Name::user(regs.fifth);
+                return 0;
+            }
+            // readv, writev
+            19 | 20 => {
+                vector(call, regs.second, regs.third);
+                return 0;
+            }
+            // sendmsg, recvmsg
+            46 | 47 => regs.second,
+            // sendmmsg, recvmmsg
+            #[cfg(not(feature = "reduced"))]
+            307 | 299 => match messages::header(call, &regs, flags) {
+                Some(at) => at,
+                None => return 0,
+            },
+            // Calls without a user buffer (sendfile, splice, io_uring).
+            _ => return 0,
+        };
+        // A `struct user_msghdr`: msg_name at 0, msg_iov at 16, msg_iovlen at 24.
+        let mut words = MaybeUninit::uninit();
+        if let Some([name, _, iov, count]) = words::user(header, &mut words) {
+            vector(call, *iov, *count);
+            call.name = Name::user(*name);
         }
-        // sendmsg, recvmsg
-        46 | 47 => {}
-        // sendmmsg, recvmmsg
-        307 | 299 => match messages::header(call, &regs, flags) {
-            Some(at) => header = at,
-            None => return 0,
-        },
-        // Calls without a user buffer (sendfile, splice, io_uring).
-        _ => return 0,
+        0
     }
-    // A `struct user_msghdr`: msg_name at 0, msg_iov at 16, msg_iovlen at 24.
-    let mut words = MaybeUninit::uninit();
-    if let Some([name, _, iov, count]) = words::user(header, &mut words) {
-        vector(call, *iov, *count);
-        call.name = Name::user(*name);
-    }
-    0
 }
 
 #[inline(always)]
@@ -105,6 +106,19 @@ fn vector(call: &mut Call, at: u64, count: u64) {
     call.seen = 1;
 }
 
+/// Those that the program at the end of the system call was given.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+fn registers(_sk: u64) -> Option<Registers> {
+    let registers = crate::again::registers();
+    if registers.is_null() {
+        return None;
+    }
+    // SAFETY: a part of a map value.
+    Some(unsafe { *registers })
+}
+
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 fn registers(sk: u64) -> Option<Registers> {
     // SAFETY: the helpers give BTF pointers to the current task and its registers, whose fields
@@ -129,6 +143,8 @@ fn registers(sk: u64) -> Option<Registers> {
 }
 
 /// The registers that say where a system call's bytes are.
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Registers {
     pub number: u64,
     pub second: u64,

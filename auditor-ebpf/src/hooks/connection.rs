@@ -5,12 +5,16 @@ use core::ffi::c_void;
 use auditor_common::record::{Kind, Source, role};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
+#[cfg(not(feature = "reduced"))]
+use crate::socket_state::BtfSock;
+#[cfg(feature = "reduced")]
+use crate::socket_state::RawSock;
 use crate::{
     copy::{self, data_ring},
     hooks::{local, stream},
     maps::{CLIENT_SOCKETS, RAW_SOCKETS},
     scope,
-    socket_state::{BtfSock, Sock, SocketState},
+    socket_state::{Sock, SocketState},
 };
 
 /// States of include/net/tcp_states.h.
@@ -26,12 +30,17 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 
 fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
     let sk: *mut c_void = ctx.arg(0);
+    #[cfg(not(feature = "reduced"))]
+    let own = BtfSock(sk);
+    // Socket storage came to tracing programs with 5.11.
+    #[cfg(feature = "reduced")]
+    let own = RawSock(sk as u64);
     match ctx.arg::<i32>(2) {
         TCP_SYN_SENT => {
             // connect(2) runs in the task that opens the connection. The accepting side's
             // transition does not, so a socket without this mark is a server's or an older one.
             scope::current()?;
-            let state = BtfSock(sk).state_or_new()?;
+            let state = own.state_or_new()?;
             // SAFETY: a map value, used only here.
             unsafe { (*state).role = role::CLIENT };
             let _ = CLIENT_SOCKETS.insert(&(sk as u64), &1, 0);
@@ -39,7 +48,8 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
         }
         TCP_CLOSE => {
             let _ = CLIENT_SOCKETS.remove(&(sk as u64));
-            if let Some(state) = BtfSock(sk).state() {
+            #[cfg(not(feature = "reduced"))]
+            if let Some(state) = own.state() {
                 // SAFETY: as above.
                 closed(unsafe { &*state });
             }

@@ -26,6 +26,7 @@ use crate::{
     copy::Call,
     globals::MESSAGE_NAME,
     hooks::{
+        name::{Name, place},
         socket::{READ, first_bytes, next},
         unix::unix_endpoint,
     },
@@ -33,44 +34,6 @@ use crate::{
     scope::{self, Task},
     socket_state::{SocketState, class, kind, socket_endpoint},
 };
-
-/// Where a `struct sockaddr` is.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Name {
-    /// Its address, or the thread that noted it; 0: there is none.
-    pub at: u64,
-    /// One of [`place`].
-    pub place: u64,
-}
-
-/// What [`Name::at`] means.
-mod place {
-    pub const USER: u64 = 0;
-    pub const KERNEL: u64 = 1;
-    /// In the map of the receive functions, under this thread.
-    pub const NOTED: u64 = 2;
-}
-
-impl Name {
-    /// An address in kernel memory; 0: none.
-    #[inline(always)]
-    pub fn kernel(at: u64) -> Self {
-        Self {
-            at,
-            place: place::KERNEL,
-        }
-    }
-
-    /// An address in user memory; 0: none.
-    #[inline(always)]
-    pub fn user(at: u64) -> Self {
-        Self {
-            at,
-            place: place::USER,
-        }
-    }
-}
 
 /// The addresses of a datagram, and whose it is: a program that preempts another on its CPU must not name its peer.
 #[repr(C)]

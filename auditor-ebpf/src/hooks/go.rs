@@ -18,15 +18,11 @@ use auditor_common::{
     counter::Counter,
     go::{GoPoint, IN_RAX},
     record::{Kind, Source, role},
-    tls::AttachCookie,
 };
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_attach_cookie, bpf_probe_read_user},
-    },
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_user},
     macros::uprobe,
     programs::ProbeContext,
 };
@@ -34,6 +30,7 @@ use aya_ebpf::{
 use crate::{
     account::count,
     bytes::Bytes,
+    cookie::cookie,
     copy::{self, Call, data_ring},
     globals::SK_COOKIE,
     hooks::{
@@ -44,6 +41,7 @@ use crate::{
     maps::{BOUND, CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
     scope::{self, Task},
     socket_state::{RawSock, Sock as _, socket_endpoint},
+    verified_once::{handed, verified_once},
     words,
 };
 
@@ -130,7 +128,7 @@ fn try_written(ctx: &ProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
-    let mut call = plaintext::call(task);
+    handed!(call: call = plaintext::call(task));
     // SAFETY: a map value, copied before the entry is removed.
     unsafe {
         call.object = (*found).conn;
@@ -155,7 +153,7 @@ fn try_written(ctx: &ProbeContext) -> Option<()> {
     call.total = moved;
     call.from.length = moved;
     call.seq_end = u32::from(library);
-    deliver(&mut call, point, regs.instruction)
+    deliver(call, point, regs.instruction)
 }
 
 /// `call runtime.memmove(to, from, n)` in `(*Conn).Read`.
@@ -173,13 +171,13 @@ fn try_read(ctx: &ProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
-    let mut call = plaintext::call(task);
+    handed!(call: call = plaintext::call(task));
     call.object = conn;
     call.total = regs.rcx;
     call.from = Bytes::buffer(regs.rbx, regs.rcx);
     call.ingress = 1;
     call.seq_end = u32::from(library);
-    deliver(&mut call, point, regs.instruction)
+    deliver(call, point, regs.instruction)
 }
 
 /// `crypto/tls.(*Conn).Close(conn)`.
@@ -205,18 +203,18 @@ fn deliver(call: &mut Call, point: &GoPoint, instruction: u64) -> Option<()> {
     })
 }
 
-/// The address of the `struct sock` of a `tls.Conn`, 0 unless it is certain. Verified once.
-///
-/// # Safety
-/// `point` is null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn go_socket(point: *const GoPoint, instruction: u64, conn: u64) -> u64 {
-    if point.is_null() {
-        return 0;
+verified_once! {
+    /// The address of the `struct sock` of a `tls.Conn`, 0 unless it is certain. Verified once.
+    ///
+    /// # Safety
+    /// `point` is null or valid.
+    unsafe fn go_socket(point: *const GoPoint = point(); instruction: u64, conn: u64) -> u64 {
+        if point.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        socket(unsafe { &*point }, instruction, conn).map_or(0, |sk| sk.0)
     }
-    // SAFETY: the caller vouches for it.
-    socket(unsafe { &*point }, instruction, conn).map_or(0, |sk| sk.0)
 }
 
 /// The TCP socket of a `tls.Conn`, `None` unless it is certain.
@@ -252,57 +250,57 @@ fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
     None
 }
 
-/// Notes the socket of a stream, and tells the daemon. A `tls.Conn` keeps its connection for life:
-/// another socket means another connection at a used address. Verified once.
-///
-/// # Safety
-/// `stream` is null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn go_bind(stream: *mut TlsStream, object: u64, library: u64, sk: u64) -> u32 {
-    if stream.is_null() {
-        return 0;
+verified_once! {
+    /// Notes the socket of a stream, and tells the daemon. A `tls.Conn` keeps its connection for life:
+    /// another socket means another connection at a used address. Verified once.
+    ///
+    /// # Safety
+    /// `stream` is null or valid, and not used by anybody else.
+    unsafe fn go_bind(stream: *mut TlsStream = stream(object); object: u64, library: u64, sk: u64) -> u32 {
+        if stream.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let stream = unsafe { &mut *stream };
+        let sk = RawSock(sk);
+        let cookie = match sk.state() {
+            // SAFETY: a map value.
+            Some(state) => unsafe { (*state).cookie },
+            None => sk.field(SK_COOKIE.load()).unwrap_or(0),
+        };
+        // 0: no socket operation in scope has been seen yet. The next call asks again.
+        if cookie == 0 || cookie == stream.cookie {
+            return 0;
+        }
+        if stream.cookie != 0 {
+            stream::renew(stream);
+        }
+        stream.cookie = cookie;
+        stream.by = by::DESCRIPTOR;
+        let task = bpf_get_current_pid_tgid();
+        let key = TlsKey {
+            tgid: task >> 32,
+            object,
+        };
+        let _ = BOUND.insert(&cookie, &key, 0);
+        count(Counter::BoundDescriptor, 1);
+        let role = if CLIENT_SOCKETS.get_ptr(&sk.0).is_some() {
+            role::CLIENT
+        } else {
+            role::UNKNOWN
+        };
+        let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task);
+        header.cookie = cookie;
+        header.seq_end = library as u32;
+        let mut endpoint = MaybeUninit::uninit();
+        // SAFETY: the function writes all of it.
+        let endpoint = unsafe {
+            socket_endpoint(sk.0, u32::from(role), words::uninit(&mut endpoint));
+            endpoint.assume_init_ref()
+        };
+        copy::event(header, Some(endpoint), data_ring(stream.id));
+        0
     }
-    // SAFETY: the caller vouches for it.
-    let stream = unsafe { &mut *stream };
-    let sk = RawSock(sk);
-    let cookie = match sk.state() {
-        // SAFETY: a map value.
-        Some(state) => unsafe { (*state).cookie },
-        None => sk.field(SK_COOKIE.load()).unwrap_or(0),
-    };
-    // 0: no socket operation in scope has been seen yet. The next call asks again.
-    if cookie == 0 || cookie == stream.cookie {
-        return 0;
-    }
-    if stream.cookie != 0 {
-        stream::renew(stream);
-    }
-    stream.cookie = cookie;
-    stream.by = by::DESCRIPTOR;
-    let task = bpf_get_current_pid_tgid();
-    let key = TlsKey {
-        tgid: task >> 32,
-        object,
-    };
-    let _ = BOUND.insert(&cookie, &key, 0);
-    count(Counter::BoundDescriptor, 1);
-    let role = if CLIENT_SOCKETS.get_ptr(&sk.0).is_some() {
-        role::CLIENT
-    } else {
-        role::UNKNOWN
-    };
-    let mut header = copy::event_header(Kind::Bound, Source::Tls, stream.id, task);
-    header.cookie = cookie;
-    header.seq_end = library as u32;
-    let mut endpoint = MaybeUninit::uninit();
-    // SAFETY: the function writes all of it.
-    let endpoint = unsafe {
-        socket_endpoint(sk.0, u32::from(role), words::uninit(&mut endpoint));
-        endpoint.assume_init_ref()
-    };
-    copy::event(header, Some(endpoint), data_ring(stream.id));
-    0
 }
 
 #[inline(always)]
@@ -316,8 +314,7 @@ fn goroutine(task: Task, regs: &Registers) -> TlsKey {
 /// The library and the point of this probe.
 #[inline(always)]
 fn point(ctx: &ProbeContext) -> Option<(u8, &'static GoPoint)> {
-    // SAFETY: the context is what the helper wants.
-    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let cookie = cookie(ctx.as_ptr());
     let point = GO_POINTS.get(cookie.index())?;
     Some((cookie.library(), point))
 }

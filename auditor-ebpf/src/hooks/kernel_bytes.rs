@@ -21,7 +21,7 @@ use crate::{
         ITER_BVEC, ITER_COUNT, ITER_IOVEC, ITER_KVEC, ITER_OFFSET, ITER_PIECES, ITER_SEGMENTS, ITER_TYPE,
         ITER_UBUF, MESSAGE_ITER, MESSAGE_NAME, SOCKET_SK, TASK_FLAGS, TASK_IO_URING,
     },
-    hooks::{call::PF_IO_WORKER, datagram::Name},
+    hooks::{call::PF_IO_WORKER, name::Name},
     maps::KERNEL_BYTES,
     scope, words,
 };

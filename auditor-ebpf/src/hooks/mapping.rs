@@ -5,19 +5,21 @@
 //! so this comes microseconds before the code is there. What is mapped is told by the registers of the
 //! system call. Files the daemon knows are left out, and a process is heard once in ten milliseconds:
 //! the daemon looks at all that it has mapped, a few times.
+//!
+//! In the reduced object the program at the end of system calls does this, once the file is mapped.
 
+#[cfg(not(feature = "reduced"))]
 use core::ptr;
 
 use auditor_common::{
     mapping::FileKey,
     record::{CONTROL_RING, Kind, Source},
 };
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+#[cfg(not(feature = "reduced"))]
 use aya_ebpf::{
     bindings::pt_regs,
-    helpers::{
-        bpf_ktime_get_ns,
-        generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
-    },
+    helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
@@ -31,7 +33,7 @@ use crate::{
 };
 
 /// x86_64 `mmap`.
-const MMAP: u64 = 9;
+pub const MMAP: u64 = 9;
 /// `MAP_ANONYMOUS` (uapi/asm-generic/mman-common.h).
 const MAP_ANONYMOUS: u64 = 0x20;
 /// Shortest time between two records of one process, nanoseconds.
@@ -41,12 +43,14 @@ const FILE_TYPE: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
 
 /// include/trace/events/mmap.h `vm_unmapped_area(addr, info)`.
+#[cfg(not(feature = "reduced"))]
 #[btf_tracepoint(function = "vm_unmapped_area")]
 pub fn vm_unmapped_area(_ctx: BtfTracePointContext) -> i32 {
     let _ = try_vm_unmapped_area();
     0
 }
 
+#[cfg(not(feature = "reduced"))]
 fn try_vm_unmapped_area() -> Option<()> {
     // SAFETY: the helpers give BTF pointers to the current task and its registers, whose fields may
     // be loaded.
@@ -58,7 +62,16 @@ fn try_vm_unmapped_area() -> Option<()> {
             ptr::read_volatile(&raw const (*regs).r8),
         )
     };
-    if number != MMAP || flags & MAP_ANONYMOUS != 0 {
+    if number != MMAP {
+        return None;
+    }
+    mapped(flags, descriptor)
+}
+
+/// A system call maps a file, if these arguments of it say so: tells the daemon, unless it knows the file.
+#[inline(always)]
+pub fn mapped(flags: u64, descriptor: u64) -> Option<()> {
+    if flags & MAP_ANONYMOUS != 0 {
         return None;
     }
     let task = scope::current()?;

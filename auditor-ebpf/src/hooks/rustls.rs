@@ -18,7 +18,7 @@ use auditor_common::{counter::Counter, tls::AttachCookie};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
-    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    helpers::generated::bpf_probe_read_user,
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
@@ -26,10 +26,13 @@ use aya_ebpf::{
 use crate::{
     account::count,
     bytes::Bytes,
+    cookie::cookie,
     copy::Call,
     hooks::{binding, plaintext, stream},
     maps::{TLS_CALLS, TlsCall, TlsCallKey},
-    scope, words,
+    scope,
+    verified_once::handed,
+    words,
 };
 
 /// Most slices one write may have: more are not written by any program (linux/uio.h `UIO_MAXIOV`).
@@ -67,8 +70,7 @@ pub fn rustls_begin(ctx: ProbeContext) -> u32 {
 
 fn try_begin(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
-    // SAFETY: the context is what the helper wants.
-    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let cookie = cookie(ctx.as_ptr());
     let regs = Registers::of(ctx.as_ptr());
     stream::free(task, identity(cookie, regs.state)?)
 }
@@ -109,8 +111,7 @@ pub fn rustls_write(ctx: ProbeContext) -> u32 {
 fn try_write(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
     let regs = Registers::of(ctx.as_ptr());
-    // SAFETY: the context is what the helper wants.
-    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let cookie = cookie(ctx.as_ptr());
     let words = argument(regs.bytes)?;
     let (buffer, length, slices) = match words {
         [0, buffer, length, _] => (buffer, length, 0),
@@ -159,7 +160,7 @@ fn try_written(ctx: &RetProbeContext) -> Option<()> {
         count(Counter::TlsCallLost, 1);
         return None;
     };
-    let mut call = plaintext::call(task);
+    handed!(call: call = plaintext::call(task));
     // SAFETY: a map value, copied before the entry is removed.
     let (cookie, slices) = unsafe {
         call.object = (*found).object;
@@ -179,7 +180,7 @@ fn try_written(ctx: &RetProbeContext) -> Option<()> {
         call.from.array = call.from.buffer;
         call.from.count = slices;
     }
-    deliver(&mut call, cookie)
+    deliver(call, cookie)
 }
 
 /// `take_received_plaintext`: rsi points to `Payload`, owned or borrowed, with address and length in its
@@ -193,15 +194,14 @@ pub fn rustls_read(ctx: ProbeContext) -> u32 {
 fn try_read(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
     let regs = Registers::of(ctx.as_ptr());
-    // SAFETY: the context is what the helper wants.
-    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let cookie = cookie(ctx.as_ptr());
     let [_, buffer, length, _] = argument(regs.bytes)?;
-    let mut call = plaintext::call(task);
+    handed!(call: call = plaintext::call(task));
     call.object = regs.state;
     call.total = length;
     call.from = Bytes::buffer(buffer, length);
     call.ingress = 1;
-    deliver(&mut call, cookie)
+    deliver(call, cookie)
 }
 
 /// Accounts and copies plaintext; the object is where the state is.

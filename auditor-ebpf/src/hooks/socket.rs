@@ -1,30 +1,23 @@
-//! What a socket moved, after the fact: tp_btf where the kernel has the tracepoints (6.3 and
-//! later), fexit on the protocol's own functions before.
-//!
-//! The user buffer comes from the registers of the system call, so there is no state between entry and
-//! return, and connections older than us work like new ones. Where the registers do not tell, see
-//! [`super::kernel_bytes`].
+//! An operation that moved bytes through a socket, however it was seen: its place in the socket's stream, and what the
+//! bytes are.
 
-use core::{ffi::c_void, mem::MaybeUninit, ptr};
+use core::mem::MaybeUninit;
 
 use auditor_common::{
     counter::Counter,
     record::{Endpoint, Kind, Source, flags},
 };
-use aya_ebpf::{
-    macros::{btf_tracepoint, fexit},
-    programs::{BtfTracePointContext, FExitContext},
-};
 
+#[cfg(not(feature = "reduced"))]
+use crate::hooks::{datagram, unix::unix_endpoint};
 use crate::{
     account::count,
     bytes::Bytes,
     copy::{self, Call, FROM_PEER, data_ring},
-    globals::SOCKET_SK,
-    hooks::{binding, call, datagram, kernel_bytes, local, unix::unix_endpoint},
+    hooks::{binding, local},
     records::Position,
-    scope,
-    socket_state::{BtfSock, RawSock, Sock, SocketState, class, kind, socket_endpoint},
+    socket_state::{RawSock, Sock, SocketState, class, kind, socket_endpoint},
+    verified_once::verified_once,
     words,
 };
 
@@ -32,121 +25,6 @@ use crate::{
 const NOT_CONSUMED: i32 = 0x2 | 0x2000;
 /// `MSG_TRUNC`: on a stream the bytes are thrown away without being copied.
 const MSG_TRUNC: i32 = 0x20;
-/// asm-generic/errno-base.h
-const EAGAIN: i32 = 11;
-
-/// net/socket.c `sock_send_length(sk, ret, flags)`.
-#[btf_tracepoint(function = "sock_send_length")]
-pub fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
-    let _ = try_tracepoint(&ctx, 0);
-    0
-}
-
-/// net/socket.c `sock_recv_length(sk, ret, flags)`.
-#[btf_tracepoint(function = "sock_recv_length")]
-pub fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
-    let _ = try_tracepoint(&ctx, 1);
-    0
-}
-
-#[inline(always)]
-fn try_tracepoint(ctx: &BtfTracePointContext, ingress: u8) -> Option<()> {
-    let ret: i32 = ctx.arg(1);
-    if ret <= 0 {
-        return failed(ret, ingress);
-    }
-    let task = scope::moving(ret as u64)?;
-    let sk: *mut c_void = ctx.arg(0);
-    let flags: i32 = ctx.arg(2);
-    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
-    call.object = sk as u64;
-    call::find_bytes(&mut call, flags);
-    if ingress != 0 {
-        // The kernel writes the sender's address to user memory later than this.
-        call.name = datagram::take_name(task);
-    }
-    moved(BtfSock(sk), flags, &mut call)
-}
-
-macro_rules! fexit_hooks {
-    ($($name:ident = $function:literal, $ingress:expr, $flags_arg:expr, $ret_arg:expr;)+) => {
-        $(
-            #[doc = concat!("`", $function, "(struct socket *, struct msghdr *, size_t, …)`, kernels before 6.3.")]
-            #[fexit(function = $function)]
-            pub fn $name(ctx: FExitContext) -> i32 {
-                let flags: Option<usize> = $flags_arg;
-                let flags = match flags {
-                    Some(n) => ctx.arg::<i32>(n),
-                    None => 0,
-                };
-                let _ = try_fexit(&ctx, ctx.arg::<i32>($ret_arg), flags, $ingress);
-                0
-            }
-        )+
-    };
-}
-
-fexit_hooks! {
-    inet_sendmsg = "inet_sendmsg", 0, None, 3;
-    inet_recvmsg = "inet_recvmsg", 1, Some(3), 4;
-    inet6_sendmsg = "inet6_sendmsg", 0, None, 3;
-    inet6_recvmsg = "inet6_recvmsg", 1, Some(3), 4;
-    unix_stream_sendmsg = "unix_stream_sendmsg", 0, None, 3;
-    unix_stream_recvmsg = "unix_stream_recvmsg", 1, Some(3), 4;
-    // Sequenced packets are sent through it as well; on some kernels (6.1) they are received another way and not seen.
-    unix_dgram_sendmsg = "unix_dgram_sendmsg", 0, None, 3;
-    unix_dgram_recvmsg = "unix_dgram_recvmsg", 1, Some(3), 4;
-}
-
-/// `inet_sendpage(struct socket *, struct page *, int, size_t, int)`: how sendfile and splice
-/// reached TCP before kernel 6.5. The bytes are in a page.
-#[fexit(function = "inet_sendpage")]
-pub fn inet_sendpage(ctx: FExitContext) -> i32 {
-    let _ = try_sendpage(&ctx);
-    0
-}
-
-fn try_sendpage(ctx: &FExitContext) -> Option<()> {
-    let ret: i32 = ctx.arg(5);
-    if ret <= 0 {
-        return None;
-    }
-    let task = scope::moving(ret as u64)?;
-    let socket: *const u8 = ctx.arg(0);
-    // SAFETY: the verifier checks the offset against struct socket.
-    let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    let mut call = Call::new(task, Source::Socket, 0, ret as u64);
-    call.object = sk as u64;
-    call.from.buffer = ctx.arg(1);
-    // SAFETY: a call of this program.
-    unsafe { kernel_bytes::sendpage_bytes(words::written(&mut call), u64::from(ctx.arg::<u32>(2))) };
-    moved(BtfSock(sk), 0, &mut call)
-}
-
-#[inline(always)]
-fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()> {
-    if ret <= 0 {
-        return failed(ret, ingress);
-    }
-    let task = scope::moving(ret as u64)?;
-    let socket: *const u8 = ctx.arg(0);
-    // SAFETY: the verifier checks the offset against struct socket.
-    let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
-    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
-    call.object = sk as u64;
-    call::find_bytes(&mut call, flags);
-    call.name = datagram::name_of(ctx.arg::<*const u8>(1));
-    moved(BtfSock(sk), flags, &mut call)
-}
-
-/// Nothing moved. A send that would have blocked leaves the bytes of a TLS object waiting.
-#[inline(always)]
-fn failed(ret: i32, ingress: u8) -> Option<()> {
-    if ingress == 0 && ret == -EAGAIN {
-        binding::send_failed(scope::current()?);
-    }
-    None
-}
 
 /// A socket in scope, the call's object, moved bytes: account them, tell TLS from plain text, copy plain text.
 #[inline(always)]
@@ -170,6 +48,7 @@ pub fn moved<S: Sock>(sk: S, flags: i32, call: &mut Call) -> Option<()> {
     };
     // SAFETY: a map value and a call of this program; no other reference to them is made while a function has them.
     unsafe {
+        #[cfg(not(feature = "reduced"))]
         if call.kind & kind::MESSAGES != 0 {
             if (*state).cookie == 0 {
                 (*state).cookie = sk.new_id();
@@ -201,106 +80,109 @@ pub mod next {
     pub const BIND: u32 = 2;
 }
 
-/// What a socket moved takes its place in the socket's stream, and is accounted unless it is to be copied. Verified once.
-///
-/// # Safety
-/// Both are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn socket_stream(call: *mut Call, state: *mut SocketState) -> u32 {
-    if call.is_null() || state.is_null() {
-        return next::NOTHING;
+verified_once! {
+    /// What a socket moved takes its place in the socket's stream, and is accounted unless it is to be copied. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid, and not used by anybody else.
+    pub unsafe fn socket_stream(call: *mut Call = call(), state: *mut SocketState = state()) -> u32 {
+        if call.is_null() || state.is_null() {
+            return next::NOTHING;
+        }
+        // SAFETY: the caller vouches for them.
+        let (call, state) = unsafe { (&mut *call, &mut *state) };
+        let way = call.way();
+        let total = call.total;
+        call.stream = state.stream;
+        call.cookie = state.cookie;
+        call.offset = state.offset[way];
+        state.offset[way] += total;
+        if call.kind & kind::DISCARDED != 0 || call.seen == 0 {
+            state.records[way] = Position::START;
+            let known = call.kind & kind::DISCARDED == 0 && state.class == class::TLS;
+            count(
+                if known {
+                    Counter::SocketCiphertext
+                } else {
+                    Counter::SocketUnseen
+                },
+                total,
+            );
+            return next::NOTHING;
+        }
+        let head = if state.class != class::TLS || state.application_data[way] == 0 {
+            first_bytes(&call.from)
+        } else {
+            0
+        };
+        if state.class != class::TLS {
+            state.class = classify(state.class, head);
+        }
+        if state.class == class::TLS {
+            count(ciphertext_kind(state, way, head), total);
+            return next::BIND;
+        }
+        if call.kind & kind::UNIX == 0 {
+            call.seq_end = RawSock(call.object).sequence(call.ingress);
+        }
+        if state.is_peer != 0 {
+            call.ingress |= FROM_PEER;
+        }
+        next::COPY
     }
-    // SAFETY: the caller vouches for them.
-    let (call, state) = unsafe { (&mut *call, &mut *state) };
-    let way = call.way();
-    let total = call.total;
-    call.stream = state.stream;
-    call.cookie = state.cookie;
-    call.offset = state.offset[way];
-    state.offset[way] += total;
-    if call.kind & kind::DISCARDED != 0 || call.seen == 0 {
-        state.records[way] = Position::START;
-        let known = call.kind & kind::DISCARDED == 0 && state.class == class::TLS;
-        count(
-            if known {
-                Counter::SocketCiphertext
-            } else {
-                Counter::SocketUnseen
-            },
-            total,
-        );
-        return next::NOTHING;
-    }
-    let head = if state.class != class::TLS || state.application_data[way] == 0 {
-        first_bytes(&call.from)
-    } else {
-        0
-    };
-    if state.class != class::TLS {
-        state.class = classify(state.class, head);
-    }
-    if state.class == class::TLS {
-        count(ciphertext_kind(state, way, head), total);
-        return next::BIND;
-    }
-    if call.kind & kind::UNIX == 0 {
-        call.seq_end = RawSock(call.object).sequence(call.ingress);
-    }
-    if state.is_peer != 0 {
-        call.ingress |= FROM_PEER;
-    }
-    next::COPY
 }
 
-/// First sight of a socket, which has its id: tells the daemon its addresses. A TCP connection's bytes are counted in
-/// sequence numbers; this operation has moved some of them already. Verified once.
-///
-/// # Safety
-/// Both are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn socket_open(call: *const Call, state: *mut SocketState) -> u32 {
-    if call.is_null() || state.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for them.
-    let (call, state) = unsafe { (&*call, &mut *state) };
-    state.stream = state.cookie;
-    let mut endpoint = MaybeUninit::<Endpoint>::uninit();
-    let mut header = copy::event_header(Kind::Opened, Source::Socket, state.cookie, call.task);
-    header.cookie = state.cookie;
-    let sk = RawSock(call.object);
-    // SAFETY: the functions write all of it.
-    let endpoint = unsafe {
-        if call.kind & kind::UNIX != 0 {
-            unix_endpoint(call.object, words::uninit(&mut endpoint));
-        } else {
+verified_once! {
+    /// First sight of a socket, which has its id: tells the daemon its addresses. A TCP connection's bytes are counted in
+    /// sequence numbers; this operation has moved some of them already. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid, and not used by anybody else.
+    pub unsafe fn socket_open(call: *const Call = call(), state: *mut SocketState = state()) -> u32 {
+        if call.is_null() || state.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for them.
+        let (call, state) = unsafe { (&*call, &mut *state) };
+        state.stream = state.cookie;
+        let mut endpoint = MaybeUninit::<Endpoint>::uninit();
+        let mut header = copy::event_header(Kind::Opened, Source::Socket, state.cookie, call.task);
+        header.cookie = state.cookie;
+        let sk = RawSock(call.object);
+        // SAFETY: the functions write all of it.
+        let endpoint = unsafe {
+            #[cfg(not(feature = "reduced"))]
+            if call.kind & kind::UNIX != 0 {
+                unix_endpoint(call.object, words::uninit(&mut endpoint));
+            } else {
+                socket_endpoint(call.object, u32::from(state.role), words::uninit(&mut endpoint));
+            }
+            #[cfg(feature = "reduced")]
             socket_endpoint(call.object, u32::from(state.role), words::uninit(&mut endpoint));
+            endpoint.assume_init_ref()
+        };
+        if call.kind & kind::UNIX == 0 {
+            if call.kind & kind::JOINED != 0 {
+                local::join(endpoint, state);
+            }
+            let (mut sent, mut received) = (sk.sequence(0), sk.sequence(1));
+            if call.ingress == 0 {
+                sent = sent.wrapping_sub(call.total as u32);
+            } else {
+                received = received.wrapping_sub(call.total as u32);
+            }
+            state.offset = [u64::from(sent), u64::from(received)];
+            header.offset = u64::from(sent);
+            header.total = received;
+            header.stream = state.stream;
+            header.flags = flags::SEQUENCE;
+            if state.is_peer != 0 {
+                header.flags |= flags::PEER;
+            }
         }
-        endpoint.assume_init_ref()
-    };
-    if call.kind & kind::UNIX == 0 {
-        if call.kind & kind::JOINED != 0 {
-            local::join(endpoint, state);
-        }
-        let (mut sent, mut received) = (sk.sequence(0), sk.sequence(1));
-        if call.ingress == 0 {
-            sent = sent.wrapping_sub(call.total as u32);
-        } else {
-            received = received.wrapping_sub(call.total as u32);
-        }
-        state.offset = [u64::from(sent), u64::from(received)];
-        header.offset = u64::from(sent);
-        header.total = received;
-        header.stream = state.stream;
-        header.flags = flags::SEQUENCE;
-        if state.is_peer != 0 {
-            header.flags |= flags::PEER;
-        }
+        copy::event(header, Some(endpoint), data_ring(state.stream));
+        0
     }
-    copy::event(header, Some(endpoint), data_ring(state.stream));
-    0
 }
 
 /// Looks for a TLS record header: type 20–23, major version 3, minor at most 4, length at most

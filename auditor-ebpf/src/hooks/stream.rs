@@ -16,6 +16,7 @@ use crate::{
     copy::{self, data_ring},
     maps::{BOUND, EVIDENCE, TLS_STREAMS, TlsKey, TlsStream},
     scope::Task,
+    verified_once::verified_once,
     words,
 };
 
@@ -75,79 +76,96 @@ pub fn renew(stream: &mut TlsStream) {
     stream.closed = 0;
 }
 
+/// What a function is handed by pointer.
+#[cfg(not(feature = "reduced"))]
+#[inline(always)]
+fn keep_endpoint(endpoint: *const Endpoint) -> *const Endpoint {
+    endpoint
+}
+
+/// What a function finds again.
+#[cfg(feature = "reduced")]
+#[inline(always)]
+fn keep_endpoint(endpoint: *const Endpoint) -> *const Endpoint {
+    let kept = crate::again::endpoint();
+    if !kept.is_null() {
+        // SAFETY: one is a part of a map value, the other valid by the promise of the caller of `bind`.
+        unsafe { core::ptr::copy_nonoverlapping(endpoint, kept, 1) };
+    }
+    kept
+}
+
 /// Binds the stream of an object of the current process to the socket it is proved to be on, and tells the daemon.
 #[inline(always)]
 pub fn bind(object: u64, stream: &mut TlsStream, cookie: u64, endpoint: *const Endpoint, by: u8) {
     // SAFETY: map values; no other reference is made in this program.
-    unsafe { stream_bind(object, stream, cookie, endpoint, u64::from(by)) };
+    unsafe { stream_bind(stream, keep_endpoint(endpoint), object, cookie, u64::from(by)) };
 }
 
-/// See [`bind`]. Verified once.
-///
-/// # Safety
-/// Both pointers are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn stream_bind(
-    object: u64,
-    stream: *mut TlsStream,
-    cookie: u64,
-    endpoint: *const Endpoint,
-    by: u64,
-) -> u32 {
-    if stream.is_null() || endpoint.is_null() {
-        return 0;
-    }
-    // SAFETY: the caller vouches for it.
-    let stream = unsafe { &mut *stream };
-    if stream.conflict != 0 || stream.cookie == cookie {
-        return 0;
-    }
-    if stream.cookie != 0 {
-        // A second socket for a live object: one of the two is wrong.
-        let other = stream.cookie;
-        let _ = BOUND.remove(&other);
-        renew(stream);
-        stream.conflict = 1;
-        count(Counter::BindConflict, 1);
-        return 0;
-    }
-    let key = TlsKey {
-        tgid: bpf_get_current_pid_tgid() >> 32,
-        object,
-    };
-    if let Some(other) = BOUND.get_ptr(&cookie) {
-        // SAFETY: a map value, copied.
-        let other = unsafe { *other };
-        // After a fork both processes have the object and the socket.
-        if other.tgid == key.tgid
-            && other.object != object
-            && let Some(holder) = TLS_STREAMS.get_ptr_mut(&other)
-        {
-            // SAFETY: a map value of another key than `stream`.
-            let holder = unsafe { &mut *holder };
-            if holder.cookie == cookie {
-                renew(holder);
-                holder.conflict = 1;
-                stream.conflict = 1;
-                count(Counter::BindConflict, 1);
-                return 0;
+verified_once! {
+    /// See [`bind`]. Verified once.
+    ///
+    /// # Safety
+    /// Both pointers are null or valid, and not used by anybody else.
+    pub unsafe fn stream_bind(
+        stream: *mut TlsStream = stream(object),
+        endpoint: *const Endpoint = endpoint();
+        object: u64, cookie: u64, by: u64
+    ) -> u32 {
+        if stream.is_null() || endpoint.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let stream = unsafe { &mut *stream };
+        if stream.conflict != 0 || stream.cookie == cookie {
+            return 0;
+        }
+        if stream.cookie != 0 {
+            // A second socket for a live object: one of the two is wrong.
+            let other = stream.cookie;
+            let _ = BOUND.remove(&other);
+            renew(stream);
+            stream.conflict = 1;
+            count(Counter::BindConflict, 1);
+            return 0;
+        }
+        let key = TlsKey {
+            tgid: bpf_get_current_pid_tgid() >> 32,
+            object,
+        };
+        if let Some(other) = BOUND.get_ptr(&cookie) {
+            // SAFETY: a map value, copied.
+            let other = unsafe { *other };
+            // After a fork both processes have the object and the socket.
+            if other.tgid == key.tgid
+                && other.object != object
+                && let Some(holder) = TLS_STREAMS.get_ptr_mut(&other)
+            {
+                // SAFETY: a map value of another key than `stream`.
+                let holder = unsafe { &mut *holder };
+                if holder.cookie == cookie {
+                    renew(holder);
+                    holder.conflict = 1;
+                    stream.conflict = 1;
+                    count(Counter::BindConflict, 1);
+                    return 0;
+                }
             }
         }
+        stream.cookie = cookie;
+        stream.by = by as u8;
+        let _ = BOUND.insert(&cookie, &key, 0);
+        count(
+            if stream.by == by::NESTED {
+                Counter::BoundNested
+            } else {
+                Counter::BoundAdjacent
+            },
+            1,
+        );
+        copy::bound(stream.id, cookie, endpoint, data_ring(stream.id));
+        0
     }
-    stream.cookie = cookie;
-    stream.by = by as u8;
-    let _ = BOUND.insert(&cookie, &key, 0);
-    count(
-        if stream.by == by::NESTED {
-            Counter::BoundNested
-        } else {
-            Counter::BoundAdjacent
-        },
-        1,
-    );
-    copy::bound(stream.id, cookie, endpoint, data_ring(stream.id));
-    0
 }
 
 /// A TLS object ends: what is at its address next is another connection.

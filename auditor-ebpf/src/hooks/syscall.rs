@@ -1,15 +1,18 @@
 //! The last tier: one program at the end of every system call, for kernels that have neither the
 //! socket tracepoints nor trampolines. It costs some 50 ns on every system call of the machine.
 
+#[cfg(feature = "reduced")]
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use aya_ebpf::{
-    bindings::pt_regs,
-    helpers::{bpf_probe_read_kernel, generated::bpf_get_current_task_btf},
-    macros::btf_tracepoint,
-    programs::BtfTracePointContext,
+    bindings::pt_regs, helpers::bpf_probe_read_kernel, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
 
 use auditor_common::record::Source;
 
+#[cfg(feature = "reduced")]
+use crate::hooks::mapping;
 use crate::{
     copy::Call,
     globals::{
@@ -18,6 +21,7 @@ use crate::{
     hooks::{call, socket::moved},
     scope,
     socket_state::RawSock,
+    verified_once::handed,
 };
 
 /// `S_IFMT` and `S_IFSOCK` (uapi/linux/stat.h).
@@ -39,6 +43,17 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
     let regs: *const pt_regs = ctx.arg(0);
     // SAFETY: a BTF pointer to the registers.
     let number = unsafe { core::ptr::read_volatile(&raw const (*regs).orig_rax) };
+    #[cfg(feature = "reduced")]
+    if number == mapping::MMAP {
+        // SAFETY: as above.
+        let (flags, descriptor) = unsafe {
+            (
+                core::ptr::read_volatile(&raw const (*regs).r10),
+                core::ptr::read_volatile(&raw const (*regs).r8),
+            )
+        };
+        return mapping::mapped(flags, descriptor);
+    }
     // x86_64: (number, is it a receive, flags argument)
     let (ingress, has_flags, seen) = match number {
         0 | 19 => (1, false, true),
@@ -68,19 +83,26 @@ fn try_sys_exit(ctx: &BtfTracePointContext) -> Option<()> {
     if sk == 0 {
         return None;
     }
-    let mut call = Call::new(task, Source::Socket, ingress, ret as u64);
+    handed!(call: call = Call::new(task, Source::Socket, ingress, ret as u64));
     call.object = sk;
     if seen {
-        call::find_bytes(&mut call, flags);
+        #[cfg(feature = "reduced")]
+        // SAFETY: a BTF pointer to the registers.
+        crate::again::begin(crate::again::registers(), unsafe { call::Registers::of(regs) })?;
+        call::find_bytes(call, flags);
     }
-    moved(RawSock(sk), flags, &mut call)
+    moved(RawSock(sk), flags, call)
 }
 
 /// Walks task → files → fdt → fd[n] → file.
 #[inline(always)]
 fn file_of(fd: u32) -> Option<u64> {
     // SAFETY: the helper takes no arguments.
+    #[cfg(not(feature = "reduced"))]
     let task = unsafe { bpf_get_current_task_btf() } as u64;
+    // SAFETY: as above. The other one came with 5.11.
+    #[cfg(feature = "reduced")]
+    let task = unsafe { bpf_get_current_task() };
     let files: u64 = read(task, TASK_FILES.load())?;
     let fdt: u64 = read(files, FILES_FDT.load())?;
     let max: u32 = read(fdt, FDTABLE_MAX.load())?;

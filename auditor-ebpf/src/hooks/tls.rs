@@ -10,13 +10,14 @@ use auditor_common::{
 use aya_ebpf::{
     EbpfContext as _,
     bindings::pt_regs,
-    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    helpers::generated::bpf_probe_read_user,
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
 use crate::{
     account::count,
+    cookie::cookie,
     copy::Call,
     hooks::{
         binding,
@@ -24,7 +25,9 @@ use crate::{
         stream,
     },
     maps::{KEPT, TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey, Working},
-    scope, words,
+    scope,
+    verified_once::{handed, verified_once},
+    words,
 };
 
 /// At (or a few pushes into) the function.
@@ -36,8 +39,7 @@ pub fn tls_enter(ctx: ProbeContext) -> u32 {
 
 fn try_enter(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
-    // SAFETY: the context is what the helper wants.
-    let cookie = AttachCookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let cookie = cookie(ctx.as_ptr());
     let regs = Arguments::of(ctx.as_ptr());
     let stack = regs.stack + cookie.stack_delta();
     let count_at = match cookie.shape() {
@@ -131,75 +133,69 @@ pub fn tls_exit(ctx: RetProbeContext) -> u32 {
 fn try_exit(ctx: &RetProbeContext) -> Option<()> {
     let task = scope::current()?;
     let regs = Arguments::of(ctx.as_ptr());
-    let mut call = plaintext::call(task);
+    handed!(call: call = plaintext::call(task));
     // The return address is popped: the stack pointer is 8 above its value at entry.
     // SAFETY: a call of this program.
-    unsafe {
-        tls_returned(
-            words::written(&mut call),
-            regs.stack.wrapping_sub(8),
-            regs.returned,
-        )
-    };
-    deliver(&mut call, |call, stream| {
+    unsafe { tls_returned(words::written(call), regs.stack.wrapping_sub(8), regs.returned) };
+    deliver(call, |call, stream| {
         // SAFETY: a call of this program, and a map value.
         unsafe { binding::tls_moved(words::written(call), stream) };
     })
 }
 
-/// Finds the call that was entered with this stack pointer, and what it moved. Verified once.
-///
-/// # Safety
-/// `call` is null or valid.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn tls_returned(call: *mut Call, stack: u64, returned: u64) -> u32 {
-    if call.is_null() {
-        return 0;
+verified_once! {
+    /// Finds the call that was entered with this stack pointer, and what it moved. Verified once.
+    ///
+    /// # Safety
+    /// `call` is null or valid.
+    unsafe fn tls_returned(call: *mut Call = call(); stack: u64, returned: u64) -> u32 {
+        if call.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let call = unsafe { &mut *call };
+        let key = TlsCallKey {
+            tgid: call.task >> 32,
+            stack,
+        };
+        let Some(found) = TLS_CALLS.get_ptr_mut(&key) else {
+            count(Counter::TlsCallLost, 1);
+            return 0;
+        };
+        // SAFETY: a map value, copied before the entry is used again.
+        let entered = unsafe { *found };
+        if entered.cookie == 0 {
+            count(Counter::TlsCallLost, 1);
+            return 0;
+        }
+        // SAFETY: as above.
+        unsafe { (*found).cookie = 0 };
+        let thread = call.task;
+        match TLS_CURRENT.get_ptr_mut(&thread) {
+            // SAFETY: a map value that belongs to this thread.
+            Some(working) => unsafe {
+                (*working).current = entered.outer;
+                keep(&key, working);
+            },
+            None => drop(TLS_CALLS.remove(&key)),
+        }
+        let Some(moved) = moved(&entered, returned) else {
+            return 0;
+        };
+        let cookie = AttachCookie(entered.cookie);
+        call.object = entered.object;
+        call.total = moved;
+        call.requested = entered.length;
+        call.from.buffer = entered.buffer;
+        call.from.length = if moved < entered.length {
+            moved
+        } else {
+            entered.length
+        };
+        call.ingress = cookie.ingress();
+        call.seq_end = u32::from(cookie.library());
+        0
     }
-    // SAFETY: the caller vouches for it.
-    let call = unsafe { &mut *call };
-    let key = TlsCallKey {
-        tgid: call.task >> 32,
-        stack,
-    };
-    let Some(found) = TLS_CALLS.get_ptr_mut(&key) else {
-        count(Counter::TlsCallLost, 1);
-        return 0;
-    };
-    // SAFETY: a map value, copied before the entry is used again.
-    let entered = unsafe { *found };
-    if entered.cookie == 0 {
-        count(Counter::TlsCallLost, 1);
-        return 0;
-    }
-    // SAFETY: as above.
-    unsafe { (*found).cookie = 0 };
-    let thread = call.task;
-    match TLS_CURRENT.get_ptr_mut(&thread) {
-        // SAFETY: a map value that belongs to this thread.
-        Some(working) => unsafe {
-            (*working).current = entered.outer;
-            keep(&key, working);
-        },
-        None => drop(TLS_CALLS.remove(&key)),
-    }
-    let Some(moved) = moved(&entered, returned) else {
-        return 0;
-    };
-    let cookie = AttachCookie(entered.cookie);
-    call.object = entered.object;
-    call.total = moved;
-    call.requested = entered.length;
-    call.from.buffer = entered.buffer;
-    call.from.length = if moved < entered.length {
-        moved
-    } else {
-        entered.length
-    };
-    call.ingress = cookie.ingress();
-    call.seq_end = u32::from(cookie.library());
-    0
 }
 
 /// A call that returned keeps its entry, in place of another one.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::{
     btf::{BtfError, KernelTypes, VMLINUX},
     kernel_symbols,
+    object::Object,
     policy::Policies,
     probes::Probes,
     support::SocketTier,
@@ -92,6 +93,8 @@ pub enum LoadError {
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     pub(super) probes: Probes,
+    /// Which programs they are.
+    pub object: Object,
     /// The socket hooks in use.
     pub tier: SocketTier,
     /// Why better tiers were not used, for `doctor`.
@@ -127,16 +130,14 @@ impl Rings {
     }
 }
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/auditor-ebpf"));
-
 impl Kernel {
     /// Loads the object and attaches socket, connection and process hooks.
     ///
     /// # Errors
     /// Missing privileges, missing BTF, or a kernel that takes none of the socket tiers.
     pub fn load(settings: &Settings) -> Result<(Self, Maps, Rings), LoadError> {
-        let mut ebpf = load_object(settings)?;
-        let probes = Probes::new(OBJECT, &ebpf);
+        let (mut ebpf, object) = load_object(settings)?;
+        let probes = Probes::new(object, &ebpf);
         let btf = Btf::from_sys_fs()?;
         let (rings, holder) = make_rings(&mut ebpf, settings)?;
         let maps = Maps {
@@ -166,12 +167,17 @@ impl Kernel {
             trace(&mut ebpf, &btf, "cgroup_attach_task")?;
         }
         // A kernel without it is looked at by polling alone.
-        let mappings = trace(&mut ebpf, &btf, "vm_unmapped_area").map_err(|error| error_chain(&error));
-        let (tier, refused) = attach_sockets(&mut ebpf, &btf, settings.tier)?;
+        let mappings = match object {
+            Object::Full => trace(&mut ebpf, &btf, "vm_unmapped_area").map_err(|error| error_chain(&error)),
+            // The program at the end of system calls does it.
+            Object::Reduced => Ok(()),
+        };
+        let (tier, refused) = attach_sockets(&mut ebpf, &btf, object, settings.tier)?;
         Ok((
             Self {
                 ebpf,
                 probes,
+                object,
                 tier,
                 refused,
                 mappings,
@@ -232,6 +238,9 @@ impl Kernel {
         match &self.probes {
             Probes::Multi(_) => None,
             Probes::Single { why, .. } => Some(why),
+            Probes::Constant(_) => {
+                Some("this kernel has no attach cookies, so that a program is loaded for each")
+            }
         }
     }
 
@@ -258,8 +267,9 @@ impl Maps {
     }
 }
 
-pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
+pub(super) fn load_object(settings: &Settings) -> Result<(Ebpf, Object), LoadError> {
     let types = KernelTypes::read(VMLINUX.as_ref())?;
+    let object = Object::of(&types);
     let offsets = types.offsets(FIELDS)?;
     // One more than the value, so that 0 is: not there.
     let iterators = ["ITER_UBUF", "ITER_IOVEC", "ITER_KVEC", "ITER_BVEC"].map(|name| {
@@ -298,7 +308,7 @@ pub(super) fn load_object(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global("MAX_CALL_BYTES", &settings.max_call_bytes, true)
         .override_global("MAX_MESSAGE_BYTES", &settings.max_message_bytes, true)
         .override_global("RING_BYTES", &settings.ring_bytes, true);
-    Ok(loader.load(OBJECT)?)
+    Ok((loader.load(object.bytes())?, object))
 }
 
 /// Creates the inner rings and puts them into the outer map.
@@ -342,6 +352,7 @@ fn ring_map(bytes: u32) -> Result<MapData, MapError> {
 fn attach_sockets(
     ebpf: &mut Ebpf,
     btf: &Btf,
+    object: Object,
     wanted: Option<SocketTier>,
 ) -> Result<(SocketTier, Vec<(SocketTier, String)>), LoadError> {
     let mut refused = Vec::new();
@@ -349,6 +360,10 @@ fn attach_sockets(
         .into_iter()
         .filter(|tier| wanted.is_none_or(|wanted| wanted == *tier))
     {
+        if object == Object::Reduced && tier != SocketTier::Syscall {
+            refused.push((tier, "not on kernels before 5.17".to_owned()));
+            continue;
+        }
         match attach_tier(ebpf, btf, tier) {
             Ok(()) => return Ok((tier, refused)),
             Err(error) => {

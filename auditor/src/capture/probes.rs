@@ -19,7 +19,10 @@ use aya::{
 };
 use thiserror::Error;
 
-use super::uprobe_multi::{MultiError, MultiPrograms};
+use super::{
+    object::Object, uprobe_constant::ConstantPrograms, uprobe_multi::MultiPrograms,
+    uprobe_programs::UprobeError,
+};
 
 /// Most links that are closed at the same time. Each is a thread that waits for the kernel.
 const CLOSERS: usize = 16;
@@ -37,12 +40,14 @@ pub enum Link {
     /// All of a program in a file.
     Multi(OwnedFd),
     Single(UProbeLink),
+    /// One, of a program that was loaded for it.
+    Constant(OwnedFd),
 }
 
 #[derive(Debug, Error)]
 pub enum ProbeError {
     #[error(transparent)]
-    Multi(#[from] MultiError),
+    Own(#[from] UprobeError),
     #[error(transparent)]
     Single(#[from] ProgramError),
 }
@@ -50,6 +55,7 @@ pub enum ProbeError {
 /// The uprobe programs, loaded on first use.
 pub enum Probes {
     Multi(MultiPrograms),
+    Constant(ConstantPrograms),
     Single {
         loaded: HashSet<&'static str>,
         /// Why not all of a file at once.
@@ -59,14 +65,15 @@ pub enum Probes {
 
 impl Probes {
     /// Takes the best that this kernel has. The maps of `ebpf`, which was made of `object`, are all still in it.
-    pub fn new(object: &[u8], ebpf: &Ebpf) -> Self {
-        match MultiPrograms::new(object, ebpf) {
-            Ok(programs) => Self::Multi(programs),
-            Err(error) => Self::Single {
-                loaded: HashSet::new(),
-                why: error.to_string(),
-            },
-        }
+    pub fn new(object: Object, ebpf: &Ebpf) -> Self {
+        let best = match object {
+            Object::Full => MultiPrograms::new(object.bytes(), ebpf).map(Self::Multi),
+            Object::Reduced => ConstantPrograms::new(object.bytes(), ebpf).map(Self::Constant),
+        };
+        best.unwrap_or_else(|error| Self::Single {
+            loaded: HashSet::new(),
+            why: error.to_string(),
+        })
     }
 
     /// Attaches a program to places of a file, for all processes that map it.
@@ -82,6 +89,10 @@ impl Probes {
     ) -> Result<Vec<Link>, ProbeError> {
         let loaded = match self {
             Self::Multi(programs) => return Ok(vec![Link::Multi(programs.attach(name, path, places)?)]),
+            Self::Constant(programs) => {
+                let attach = |place| Ok(Link::Constant(programs.attach(name, path, place)?));
+                return places.iter().map(attach).collect();
+            }
             Self::Single { loaded, .. } => loaded,
         };
         let program: &mut UProbe = ebpf
@@ -106,6 +117,7 @@ impl Probes {
     pub fn descriptors(&self) -> Vec<RawFd> {
         match self {
             Self::Multi(programs) => programs.descriptors().collect(),
+            Self::Constant(programs) => programs.descriptors().collect(),
             Self::Single { .. } => Vec::new(),
         }
     }

@@ -30,7 +30,7 @@ pub fn programs() -> Result<Vec<Verified>, LoadError> {
         excludes: true,
         ..Settings::trial()
     };
-    let mut ebpf = load_object(&settings)?;
+    let (mut ebpf, _) = load_object(&settings)?;
     let btf = Btf::from_sys_fs()?;
     let mut verified: Vec<Verified> = ebpf
         .programs_mut()

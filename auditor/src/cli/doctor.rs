@@ -130,6 +130,14 @@ fn kernel_checks() -> Vec<Check> {
             };
             vec![
                 Check {
+                    name: "kernel programs",
+                    ok: true,
+                    detail: match kernel.object.limits() {
+                        None => "all".to_owned(),
+                        Some(limits) => format!("reduced: {limits}"),
+                    },
+                },
+                Check {
                     name: "probes",
                     ok: true,
                     detail: probes,

@@ -358,6 +358,9 @@ impl Session {
         };
         let (mut kernel, mut maps, rings) = Kernel::load(&settings)?;
         let tier = kernel.tier;
+        if let Some(limits) = kernel.object.limits() {
+            tracing::warn!(%limits, "the kernel programs are the reduced ones for older kernels");
+        }
         if let Err(why) = &kernel.mappings {
             tracing::warn!(%why, "this kernel does not tell of mappings: libraries are looked for by polling");
         }

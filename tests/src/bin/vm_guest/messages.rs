@@ -13,7 +13,7 @@ use anyhow::ensure;
 
 use crate::{
     Outcome,
-    capture::{Captured, balanced, finds_a_card},
+    capture::{Captured, balanced, finds_a_card_unless_reduced},
     platform::LIMIT,
     program::Running,
 };
@@ -79,7 +79,7 @@ fn one_end(kind: &str, sending: &str, receiving: &str, sends: bool) -> Outcome {
     )?;
     let pid = if sends { sender.pid() } else { receiver.pid() }.to_string();
     let options = ["--ready-file", READY, "--pid", &pid, "--duration", "4s"];
-    let Captured { summary, .. } = finds_a_card(&options, &[])?;
+    let Captured { summary, .. } = finds_a_card_unless_reduced(&options, &[])?;
     balanced(&summary, "socket")?;
     let account = &summary["account"]["socket"];
     ensure!(
