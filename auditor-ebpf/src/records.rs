@@ -12,6 +12,8 @@ use crate::{bytes::Bytes, copy::Call};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
+/// That of the handshake: of the Finished message, which TLS 1.2 encrypts.
+const HANDSHAKE: u64 = 22;
 /// Content types run from change_cipher_spec to heartbeat.
 const FIRST_TYPE: u64 = 20;
 const LAST_TYPE: u64 = 24;
@@ -84,6 +86,8 @@ pub struct Walk {
     /// The first one's length, and that of all.
     pub first: u64,
     pub sum: u64,
+    /// Length of the last record of the handshake, when no application data is behind it; else 0.
+    pub handshake: u64,
     /// 1: what moved is not records, or their boundaries are lost.
     pub broken: u64,
     /// The last few lengths.
@@ -118,6 +122,7 @@ pub unsafe extern "C" fn records_walk(walk: *mut Walk, at: *mut Position, call: 
     w.count = 0;
     w.first = 0;
     w.sum = 0;
+    w.handshake = 0;
     w.broken = 0;
     let mut context = Context { walk };
     // SAFETY: the callback has the signature the helper wants and gets our own stack object.
@@ -206,7 +211,11 @@ fn header(w: &mut Walk) -> i64 {
     }
     w.left = length;
     w.data = u64::from(kind == APPLICATION_DATA);
+    if kind == HANDSHAKE {
+        w.handshake = length;
+    }
     if w.data != 0 {
+        w.handshake = 0;
         let before = w.last;
         w.run = if is_full(before) { w.run + 1 } else { 0 };
         w.last = length;

@@ -1,5 +1,7 @@
 //! The programs, one file per family. A program is two lines around a `try_` function.
 
+pub mod aead;
+mod aead_socket;
 pub mod binding;
 pub mod budget;
 pub mod call;

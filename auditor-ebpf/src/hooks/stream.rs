@@ -14,6 +14,7 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_
 use crate::{
     account::count,
     copy::{self, data_ring},
+    hooks::aead_socket::{self, aead_bind},
     maps::{BOUND, EVIDENCE, TLS_STREAMS, TlsKey, TlsStream},
     scope::Task,
     words,
@@ -51,7 +52,9 @@ pub extern "C" fn stream_begin(tgid: u64, object: u64) -> u32 {
         by: none as u8,
         closed: none as u8,
         conflict: none as u8,
-        _pad: [none as u8; 5],
+        aead: none as u8,
+        carries: none as u8,
+        _pad: [none as u8; 3],
     };
     let _ = TLS_STREAMS.insert(&TlsKey { tgid, object }, &stream, 0);
     0
@@ -79,7 +82,13 @@ pub fn renew(stream: &mut TlsStream) {
 #[inline(always)]
 pub fn bind(object: u64, stream: &mut TlsStream, cookie: u64, endpoint: *const Endpoint, by: u8) {
     // SAFETY: map values; no other reference is made in this program.
-    unsafe { stream_bind(object, stream, cookie, endpoint, u64::from(by)) };
+    unsafe {
+        if stream.aead == 0 {
+            stream_bind(object, stream, cookie, endpoint, u64::from(by));
+        } else {
+            aead_bind(object, stream, cookie, endpoint);
+        }
+    }
 }
 
 /// See [`bind`]. Verified once.
@@ -172,6 +181,7 @@ pub fn free(task: Task, object: u64) -> Option<()> {
 /// A socket closed: what its object moves from now on belongs to another connection.
 #[inline(always)]
 pub fn socket_closed(cookie: u64) {
+    aead_socket::socket_closed(cookie);
     let Some(key) = BOUND.get_ptr(&cookie) else { return };
     // SAFETY: a map value, copied before the entry is removed.
     let key = unsafe { *key };

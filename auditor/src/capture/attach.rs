@@ -17,7 +17,7 @@ use super::{
     load::{Kernel, error_chain},
     probes::{self, Link, Place},
     search::Found,
-    tls::{self, Probe, RustlsCall, Target},
+    tls::{self, AeadCall, Probe, RustlsCall, Target},
     trial::{self, Verdict},
 };
 
@@ -48,7 +48,7 @@ pub enum Outcome {
 
 /// TLS programs that look at the end of a call. They are taken out first: a call whose beginning nobody saw would
 /// count as lost.
-const CALL_ENDS: [&str; 3] = ["tls_exit", "go_written", "rustls_written"];
+const CALL_ENDS: [&str; 4] = ["tls_exit", "go_written", "rustls_written", "aead_opened"];
 
 /// Links with the name of their program.
 type Links = Vec<(&'static str, Link)>;
@@ -219,6 +219,15 @@ impl Attachments {
                 let cookie = AttachCookie::new(library, ingress, Shape::ReturnsSize, delta);
                 let cookie = identity.map_or(cookie, |offset| cookie.identified_at(offset));
                 (cookie, programs)
+            }
+            Probe::Aead(call) => {
+                let (ingress, shape, programs): (_, _, &[&'static str]) = match call {
+                    AeadCall::Begin => (false, Shape::ReturnsCount, &["aead_begin"]),
+                    AeadCall::Seal => (false, Shape::Seal, &["aead_seal"]),
+                    AeadCall::SealScatter => (false, Shape::SealScatter, &["aead_seal"]),
+                    AeadCall::Open => (true, Shape::ReturnsCount, &["aead_opened", "aead_open"]),
+                };
+                (AttachCookie::new(library, ingress, shape, delta), programs)
             }
             Probe::Go { program, place } => {
                 let index = self.go_point(kernel, place)?;
