@@ -25,6 +25,10 @@ pub enum Shape {
     ReturnsSize = 3,
     /// As [`Shape::ReturnsCount`], unless the 4th argument has [`PEEK`] set: NSS.
     ReturnsCountUnlessPeek = 4,
+    /// `EVP_AEAD_CTX_seal`: what is sealed is its 7th and 8th argument, whatever it returns.
+    Seal = 5,
+    /// `EVP_AEAD_CTX_seal_scatter`: its 8th and 9th.
+    SealScatter = 6,
 }
 
 /// `MSG_PEEK` (bits/socket.h), and `PR_MSG_PEEK` of NSPR: the bytes stay where they are.

@@ -99,6 +99,11 @@ pub static TLS_STREAMS: LruHashMap<TlsKey, TlsStream> = LruHashMap::with_max_ent
 #[map]
 pub static BOUND: LruHashMap<u64, TlsKey> = LruHashMap::with_max_entries(65_536, 0);
 
+/// The AEAD contexts of sockets, by the socket's cookie.
+#[cfg(not(feature = "reduced"))]
+#[map]
+pub static AEAD_SOCKETS: LruHashMap<u64, AeadSocket> = LruHashMap::with_max_entries(32_768, 0);
+
 /// What threads did last with TLS objects and sockets that are not bound.
 #[map]
 pub static THREADS: LruHashMap<u64, Thread> = LruHashMap::with_max_entries(8192, 0);
@@ -116,6 +121,9 @@ pub static RECENT: LruHashMap<RecentKey, Recent> = LruHashMap::with_max_entries(
 pub static BLANK_THREAD: Array<Thread> = Array::with_max_entries(1, 0);
 #[map]
 pub static BLANK_EVIDENCE: Array<Evidence> = Array::with_max_entries(1, 0);
+#[cfg(not(feature = "reduced"))]
+#[map]
+pub static BLANK_AEAD_SOCKET: Array<AeadSocket> = Array::with_max_entries(1, 0);
 
 /// What the probes in Go programs have to know; the daemon fills it before it attaches.
 #[map]
@@ -239,7 +247,26 @@ pub struct TlsStream {
     pub closed: u8,
     /// 1: it was proved to be on two sockets, and is not bound any more.
     pub conflict: u8,
-    pub _pad: [u8; 5],
+    /// What an AEAD context does, see `aead_socket`; 0: it is none.
+    pub aead: u8,
+    /// 1: it is the AEAD context that carries its socket's plaintext in its direction.
+    pub carries: u8,
+    pub _pad: [u8; 3],
+}
+
+/// A socket whose TLS is known by the AEAD contexts of its directions.
+#[cfg(not(feature = "reduced"))]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AeadSocket {
+    /// The process of the contexts.
+    pub tgid: u64,
+    /// The stream of both directions, and the one the daemon was told of last.
+    pub id: u64,
+    pub told: u64,
+    /// The context that seals plaintext, and the one that opens it; 0: not known yet.
+    pub carried: [u64; 2],
+    pub endpoint: Endpoint,
 }
 
 /// What a thread did last outside TLS calls and inside them, where the two are not nested.

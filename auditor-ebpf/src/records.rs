@@ -15,6 +15,8 @@ use crate::{bytes::Bytes, copy::Call, verified_once::verified_once};
 
 /// Content type of application data; in TLS 1.3 of everything encrypted (RFC 8446 §5.1).
 const APPLICATION_DATA: u64 = 23;
+/// That of the handshake: of the Finished message, which TLS 1.2 encrypts.
+const HANDSHAKE: u64 = 22;
 /// Content types run from change_cipher_spec to heartbeat.
 const FIRST_TYPE: u64 = 20;
 const LAST_TYPE: u64 = 24;
@@ -87,6 +89,8 @@ pub struct Walk {
     /// The first one's length, and that of all.
     pub first: u64,
     pub sum: u64,
+    /// Length of the last record of the handshake, when no application data is behind it; else 0.
+    pub handshake: u64,
     /// 1: what moved is not records, or their boundaries are lost.
     pub broken: u64,
     /// The last few lengths.
@@ -120,6 +124,7 @@ verified_once! {
         w.count = 0;
         w.first = 0;
         w.sum = 0;
+        w.handshake = 0;
         w.broken = 0;
         // SAFETY: as above.
         unsafe { step_on(walk) };
@@ -251,7 +256,11 @@ fn header(w: &mut Walk) -> i64 {
     }
     w.left = length;
     w.data = u64::from(kind == APPLICATION_DATA);
+    if kind == HANDSHAKE {
+        w.handshake = length;
+    }
     if w.data != 0 {
+        w.handshake = 0;
         let before = w.last;
         w.run = if is_full(before) { w.run + 1 } else { 0 };
         w.last = length;

@@ -10,12 +10,23 @@ use anyhow::{Context as _, bail};
 
 use crate::peers;
 
+/// What makes cargo build a peer with AWS-LC.
+const AWS_LC: &[&str] = &["--no-default-features", "--features", "aws-lc-rs"];
+
 /// Builds the peer with a profile of its manifest (`release`, `lto`, `stripped`), unless that was done before.
 ///
 /// # Errors
 /// When the compiler fails.
 pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
-    program("rustls-peer", profile)
+    program("rustls-peer", profile, &[])
+}
+
+/// Builds the peer with AWS-LC in place of ring, unless that was done before; the library takes a minute and a half.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn build_with_aws_lc() -> anyhow::Result<PathBuf> {
+    program("rustls-peer", "release", AWS_LC)
 }
 
 /// Builds the program with many connections on tokio, unless that was done before.
@@ -23,7 +34,15 @@ pub fn build(profile: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the compiler fails.
 pub fn storm() -> anyhow::Result<PathBuf> {
-    program("rustls-storm", "release")
+    program("rustls-storm", "release", &[])
+}
+
+/// The same with AWS-LC in place of ring.
+///
+/// # Errors
+/// When the compiler fails.
+pub fn storm_with_aws_lc() -> anyhow::Result<PathBuf> {
+    program("rustls-storm", "release", AWS_LC)
 }
 
 /// Builds the client of AWS-LC's own libssl, unless that was done before; the library takes a minute and a half.
@@ -31,7 +50,7 @@ pub fn storm() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the compiler fails.
 pub fn aws_lc() -> anyhow::Result<PathBuf> {
-    program("aws-lc-client", "release")
+    program("aws-lc-client", "release", &[])
 }
 
 /// Builds the server and client of tonic, unless that was done before; it takes about a minute.
@@ -39,18 +58,24 @@ pub fn aws_lc() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the compiler fails.
 pub fn tonic() -> anyhow::Result<PathBuf> {
-    program("tonic-peer", "release")
+    program("tonic-peer", "release", &[])
 }
 
-fn program(name: &str, profile: &str) -> anyhow::Result<PathBuf> {
+fn program(name: &str, profile: &str, features: &[&str]) -> anyhow::Result<PathBuf> {
+    // One with other features has the same file name.
     let folder = env::current_exe()?
         .parent()
         .and_then(Path::parent)
         .context("no build folder")?
-        .join("rustls-peers");
+        .join(if features.is_empty() {
+            "rustls-peers"
+        } else {
+            "rustls-peers-aws-lc"
+        });
     fs::create_dir_all(&folder)?;
     let output = Command::new("cargo")
         .args(["build", "--quiet", "--locked", "--profile", profile])
+        .args(features)
         .arg("--manifest-path")
         .arg(peers::program(name).join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", &folder)

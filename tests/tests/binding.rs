@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use auditor_tests::{
     message,
     peers::{self, PYTHON, Server},
+    posting::copied,
     process::{LIMIT, Running, wait_for},
     rustls,
     scratch::Scratch,
@@ -228,6 +229,28 @@ fn each_of_two_hundred_connections_of_a_tokio_server_is_told_apart() -> anyhow::
 #[test]
 fn each_of_two_hundred_connections_that_move_is_told_apart() -> anyhow::Result<()> {
     every_finding_names_its_connection(&Runtime::mover()?, false)
+}
+
+/// Without symbols, where each direction of a connection is known by itself.
+fn each_is_told_apart_by_its_records(watch_client: bool) -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let runtime = Runtime {
+        name: "tokio-rustls, stripped",
+        words: vec![copied(&scratch, &rustls::storm_with_aws_lc()?, true)?],
+        library: "rustls-storm",
+        server: "server",
+    };
+    every_finding_names_its_connection(&runtime, watch_client)
+}
+
+#[test]
+fn each_of_two_hundred_connections_of_a_stripped_tokio_client_is_told_apart() -> anyhow::Result<()> {
+    each_is_told_apart_by_its_records(true)
+}
+
+#[test]
+fn each_of_two_hundred_connections_of_a_stripped_tokio_server_is_told_apart() -> anyhow::Result<()> {
+    each_is_told_apart_by_its_records(false)
 }
 
 /// A callback of the library writes records to another socket, inside the calls.

@@ -21,6 +21,7 @@ use crate::{
     account::count,
     copy::Call,
     hooks::{
+        aead_socket::is_carried,
         lengths::{MEMORY, length_contested, length_note},
         stream::{self, by},
     },
@@ -89,6 +90,10 @@ verified_once! {
             return 0;
         }
         if object == 0 {
+            if is_carried(cookie, ingress) {
+                forget(id, ingress);
+                return 0;
+            }
             if state.operations >= MAX_OPERATIONS {
                 return 0;
             }
@@ -242,7 +247,7 @@ fn fits(candidate: &Candidate, call: &Call) -> bool {
 
 /// Notes a write whose records the thread has not sent yet.
 #[inline(always)]
-fn wrote(id: u64, object: u64, stream: &TlsStream, moved: u64) {
+pub fn wrote(id: u64, object: u64, stream: &TlsStream, moved: u64) {
     // One that is bound by nesting sends inside its calls.
     if stream.cookie != 0 && stream.by != by::ADJACENT {
         return;
@@ -276,17 +281,38 @@ verified_once! {
         }
         // SAFETY: the caller vouches for them.
         let (call, state, thread) = unsafe { (&*call, &*state, &mut *thread) };
-        if thread.wrote == 0 || (thread.walk.count == 0 && thread.walk.broken == 0) {
+        let (object, bytes) = (thread.wrote, thread.wrote_bytes);
+        if object == 0 {
             return 0;
         }
-        let (object, bytes) = (thread.wrote, thread.wrote_bytes);
+        let key = TlsKey {
+            tgid: call.task >> 32,
+            object,
+        };
+        let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
+            thread.wrote = 0;
+            return 0;
+        };
+        // SAFETY: a map value.
+        let is_aead = unsafe { (*stream).aead } != 0;
+        let handshake = if is_aead { thread.walk.handshake } else { 0 };
+        if thread.walk.count == 0 && thread.walk.broken == 0 && handshake == 0 {
+            return 0;
+        }
         thread.wrote = 0;
         // SAFETY: the helper takes no pointers.
         let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(thread.wrote_ns);
         if thread.walk.broken != 0 || since > ADJACENT {
             return 0;
         }
-        let sent = thread.walk.run * FRAGMENT + thread.walk.last;
+        // A write may be several records; an AEAD context seals one, also of the handshake.
+        let sent = if handshake != 0 {
+            handshake
+        } else if is_aead {
+            thread.walk.last
+        } else {
+            thread.walk.run * FRAGMENT + thread.walk.last
+        };
         let mut fit = false;
         for overhead in OVERHEADS {
             fit |= sent == bytes + overhead;
@@ -300,13 +326,6 @@ verified_once! {
                 return 0;
             }
         }
-        let key = TlsKey {
-            tgid: call.task >> 32,
-            object,
-        };
-        let Some(stream) = TLS_STREAMS.get_ptr_mut(&key) else {
-            return 0;
-        };
         // SAFETY: map values; no other reference is made in this program.
         unsafe {
             socket_endpoint(call.object, u32::from(state.role), &raw mut thread.endpoint);
@@ -369,7 +388,7 @@ verified_once! {
 
 /// An unbound object was read from: is it what was received last?
 #[inline(always)]
-fn read(id: u64, object: u64, stream: &mut TlsStream, moved: u64) {
+pub fn read(id: u64, object: u64, stream: &mut TlsStream, moved: u64) {
     let Some(thread) = THREADS.get_ptr_mut(&id) else {
         return;
     };

@@ -3,7 +3,10 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 
-use crate::maps::{BOUND, RECENT, Recent, RecentKey, TLS_STREAMS, TlsKey};
+use crate::{
+    hooks::aead_socket::is_carried,
+    maps::{BOUND, RECENT, Recent, RecentKey, TLS_STREAMS, TlsKey},
+};
 
 /// How long a length is remembered, nanoseconds.
 pub const MEMORY: u64 = 5_000_000_000;
@@ -65,7 +68,7 @@ pub extern "C" fn length_contested(thread: u64, length: u64, ingress: u32, who: 
 #[inline(always)]
 fn is_unbound(key: &RecentKey, who: u64) -> bool {
     if key.ingress != 0 {
-        return BOUND.get_ptr(&who).is_none();
+        return BOUND.get_ptr(&who).is_none() && !is_carried(who, 1);
     }
     let key = TlsKey {
         tgid: key.thread >> 32,

@@ -1,5 +1,20 @@
 //! The programs, one file per family. A program is two lines around a `try_` function.
 
+#[cfg(not(feature = "reduced"))]
+pub mod aead;
+#[cfg(not(feature = "reduced"))]
+mod aead_socket;
+/// The reduced programs know no AEAD contexts.
+#[cfg(feature = "reduced")]
+mod aead_socket {
+    #[inline(always)]
+    pub fn is_carried(_cookie: u64, _ingress: u8) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub fn socket_closed(_cookie: u64) {}
+}
 pub mod binding;
 pub mod budget;
 pub mod call;

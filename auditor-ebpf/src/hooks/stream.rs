@@ -14,6 +14,7 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_
 use crate::{
     account::count,
     copy::{self, data_ring},
+    hooks::aead_socket,
     maps::{BOUND, EVIDENCE, TLS_STREAMS, TlsKey, TlsStream},
     scope::Task,
     verified_once::verified_once,
@@ -52,7 +53,9 @@ pub extern "C" fn stream_begin(tgid: u64, object: u64) -> u32 {
         by: none as u8,
         closed: none as u8,
         conflict: none as u8,
-        _pad: [none as u8; 5],
+        aead: none as u8,
+        carries: none as u8,
+        _pad: [none as u8; 3],
     };
     let _ = TLS_STREAMS.insert(&TlsKey { tgid, object }, &stream, 0);
     0
@@ -99,7 +102,14 @@ fn keep_endpoint(endpoint: *const Endpoint) -> *const Endpoint {
 #[inline(always)]
 pub fn bind(object: u64, stream: &mut TlsStream, cookie: u64, endpoint: *const Endpoint, by: u8) {
     // SAFETY: map values; no other reference is made in this program.
-    unsafe { stream_bind(stream, keep_endpoint(endpoint), object, cookie, u64::from(by)) };
+    unsafe {
+        #[cfg(not(feature = "reduced"))]
+        if stream.aead != 0 {
+            aead_socket::aead_bind(object, stream, cookie, endpoint);
+            return;
+        }
+        stream_bind(stream, keep_endpoint(endpoint), object, cookie, u64::from(by));
+    }
 }
 
 verified_once! {
@@ -190,6 +200,7 @@ pub fn free(task: Task, object: u64) -> Option<()> {
 /// A socket closed: what its object moves from now on belongs to another connection.
 #[inline(always)]
 pub fn socket_closed(cookie: u64) {
+    aead_socket::socket_closed(cookie);
     let Some(key) = BOUND.get_ptr(&cookie) else { return };
     // SAFETY: a map value, copied before the entry is removed.
     let key = unsafe { *key };

@@ -15,9 +15,10 @@ use aya::maps::{Array, MapError};
 pub use super::file::FileId;
 use super::{
     load::{Kernel, error_chain},
+    object::Object,
     probes::{self, Link, Place},
     search::Found,
-    tls::{self, Probe, RustlsCall, Target},
+    tls::{self, AeadCall, Probe, RustlsCall, Target},
     trial::{self, Verdict},
 };
 
@@ -48,7 +49,7 @@ pub enum Outcome {
 
 /// TLS programs that look at the end of a call. They are taken out first: a call whose beginning nobody saw would
 /// count as lost.
-const CALL_ENDS: [&str; 3] = ["tls_exit", "go_written", "rustls_written"];
+const CALL_ENDS: [&str; 4] = ["tls_exit", "go_written", "rustls_written", "aead_opened"];
 
 /// Links with the name of their program.
 type Links = Vec<(&'static str, Link)>;
@@ -149,6 +150,10 @@ impl Attachments {
         links: &mut Links,
     ) -> Result<Vec<Hooked>, String> {
         let path = &found.path;
+        let is_aead = |target: &Target| matches!(target.probe, Probe::Aead(_));
+        if kernel.object == Object::Reduced && targets.iter().any(is_aead) {
+            return Err("rustls without symbols is not read on kernels before 5.17".to_owned());
+        }
         if targets.iter().any(|target| target.probe.returns()) {
             self.require_return_probes(kernel)?;
         }
@@ -219,6 +224,15 @@ impl Attachments {
                 let cookie = AttachCookie::new(library, ingress, Shape::ReturnsSize, delta);
                 let cookie = identity.map_or(cookie, |offset| cookie.identified_at(offset));
                 (cookie, programs)
+            }
+            Probe::Aead(call) => {
+                let (ingress, shape, programs): (_, _, &[&'static str]) = match call {
+                    AeadCall::Begin => (false, Shape::ReturnsCount, &["aead_begin"]),
+                    AeadCall::Seal => (false, Shape::Seal, &["aead_seal"]),
+                    AeadCall::SealScatter => (false, Shape::SealScatter, &["aead_seal"]),
+                    AeadCall::Open => (true, Shape::ReturnsCount, &["aead_opened", "aead_open"]),
+                };
+                (AttachCookie::new(library, ingress, shape, delta), programs)
             }
             Probe::Go { program, place } => {
                 let index = self.go_point(kernel, place)?;

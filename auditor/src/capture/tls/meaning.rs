@@ -1,10 +1,13 @@
-//! OpenSSL and BoringSSL inside programs without symbols, found by what their code says.
+//! OpenSSL, BoringSSL and what rustls encrypts with, inside programs without symbols, found by what their code says.
 //!
 //! Both report errors with where they happened. OpenSSL 3 and later name the function (`__func__`),
 //! so each of four names is referred to by exactly one function; earlier versions number it
 //! ([`numbered`]). BoringSSL names the file and gives a reason: the set of reasons of a function of
-//! `ssl_lib.cc` tells which one it is. Nothing is hooked unless every part of the answer is unique.
+//! `ssl_lib.cc` tells which one it is. rustls says nothing of the kind, so its records are read where AWS-LC seals and
+//! opens them ([`aead`]), and only where no library was found that calls the same functions. Nothing is hooked unless
+//! every part of the answer is unique.
 
+mod aead;
 mod numbered;
 
 use auditor_common::tls::Shape;
@@ -53,11 +56,19 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         return Ok(Vec::new());
     }
     let [read, write, plain_write, plain_read] = OPENSSL;
-    let needles = [read, write, plain_write, plain_read, BORINGSSL, OPENSSL_1];
-    let [read, write, plain_write, plain_read, file, old] =
-        <[Vec<u64>; 6]>::try_from(elf.strings(&needles)?).unwrap_or_default();
+    let needles = [
+        read,
+        write,
+        plain_write,
+        plain_read,
+        BORINGSSL,
+        OPENSSL_1,
+        aead::FILE,
+    ];
+    let [read, write, plain_write, plain_read, file, old, aead] =
+        <[Vec<u64>; 7]>::try_from(elf.strings(&needles)?).unwrap_or_default();
     // A program has these a few times; more are made up.
-    if [&read, &write, &plain_write, &plain_read, &file, &old]
+    if [&read, &write, &plain_write, &plain_read, &file, &old, &aead]
         .iter()
         .any(|places| places.len() > MOST_PLACES)
     {
@@ -78,6 +89,9 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     }
     if !old.is_empty() {
         return numbered::find(elf, &old);
+    }
+    if !aead.is_empty() {
+        return aead::find(elf, &aead);
     }
     Ok(Vec::new())
 }

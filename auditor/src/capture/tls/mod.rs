@@ -147,6 +147,21 @@ pub enum Probe {
     Go { program: GoProgram, place: GoPoint },
     /// A function of rustls, and where in a connection the address is that identifies it.
     Rustls { call: RustlsCall, identity: Option<u16> },
+    /// A function that seals or opens records for whatever library there is.
+    Aead(AeadCall),
+}
+
+/// What a function of AWS-LC's AEADs does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AeadCall {
+    /// A context is given its key: entry.
+    Begin,
+    /// A record is sealed: entry.
+    Seal,
+    /// The same by a function with more arguments.
+    SealScatter,
+    /// A record is opened: entry and return.
+    Open,
 }
 
 /// What a function of rustls does.
@@ -170,6 +185,7 @@ impl Probe {
                     call: RustlsCall::Write,
                     ..
                 }
+                | Self::Aead(AeadCall::Open)
         )
     }
 }

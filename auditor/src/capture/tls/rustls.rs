@@ -2,8 +2,8 @@
 //!
 //! Its functions are found by what their mangled names hold, in the legacy and in the v0 scheme. How
 //! their arguments look depends on the version, which the paths in panic messages tell. Stripped
-//! programs, other versions, and programs with two of them are not hooked: before 0.23 compilers put
-//! what receives into its callers.
+//! programs, other versions, and programs with two of them are not hooked here: before 0.23 compilers put
+//! what receives into its callers. What those encrypt with may be (`meaning/aead.rs`).
 //!
 //! A connection is a value that its program may move, so its address identifies nothing. The box of its
 //! encrypter stays where it is: where the connection keeps its address is read from the code.
@@ -43,7 +43,7 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     if !holds(elf, VERSION.as_bytes())? {
         tracing::warn!(
             file = elf.path(),
-            "holds a rustls that is not 0.23; it is not hooked"
+            "holds a rustls that is not 0.23; its own functions are not hooked"
         );
         return Ok(Vec::new());
     }
@@ -51,7 +51,7 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
         if holds(elf, version.as_bytes())? {
             tracing::warn!(
                 file = elf.path(),
-                "holds a rustls before 0.23 beside 0.23; neither is hooked"
+                "holds a rustls before 0.23 beside 0.23; the functions of neither are hooked"
             );
             return Ok(Vec::new());
         }

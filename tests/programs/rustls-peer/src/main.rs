@@ -2,6 +2,7 @@
 //!
 //! rustls-peer server PORT_FILE COUNTS PEM
 //! rustls-peer client PORT COUNTS GATE PATH BODY REPEAT
+//! rustls-peer client-1.2 …                               with TLS 1.2 alone
 //!
 //! The server answers every request with a short JSON, serves one connection at a time, and writes its
 //! counts when the connection ends. The client waits for the file GATE, then sends BODY as a POST
@@ -19,9 +20,10 @@ use std::{
 
 use rustls::{
     self, ClientConfig, ClientConnection, ServerConfig, ServerConnection,
-    StreamOwned,
+    StreamOwned, SupportedProtocolVersion,
     crypto::CryptoProvider,
     pki_types::ServerName,
+    version::TLS12,
 };
 
 #[path = "../../anybody.rs"]
@@ -130,7 +132,7 @@ fn serve(port_file: &str, counts: &str, pem: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn request(words: &[String]) -> Result<(), Failure> {
+fn request(words: &[String], versions: &[&'static SupportedProtocolVersion]) -> Result<(), Failure> {
     let [port, counts, gate, path, body, repeat] = words else {
         return Err("see the head of main.rs".into());
     };
@@ -142,7 +144,7 @@ fn request(words: &[String]) -> Result<(), Failure> {
         thread::sleep(Duration::from_millis(5));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(provider()))
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(anybody::Anybody(Arc::new(provider()))))
         .with_no_client_auth();
@@ -168,7 +170,8 @@ fn main() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(1).collect();
     match &words[..] {
         [mode, port_file, counts, pem] if mode == "server" => serve(port_file, counts, pem),
-        [mode, rest @ ..] if mode == "client" => request(rest),
+        [mode, rest @ ..] if mode == "client" => request(rest, rustls::ALL_VERSIONS),
+        [mode, rest @ ..] if mode == "client-1.2" => request(rest, &[&TLS12]),
         _ => Err("see the head of main.rs".into()),
     }
 }

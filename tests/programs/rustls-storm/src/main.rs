@@ -16,7 +16,7 @@ use tokio_rustls::{
     TlsAcceptor, TlsConnector,
     rustls::{
         self, ClientConfig, ServerConfig,
-        crypto::{CryptoProvider, ring},
+        crypto::{self, CryptoProvider},
         pki_types::ServerName,
     },
 };
@@ -80,8 +80,14 @@ fn write_whole(path: &str, text: &str) -> std::io::Result<()> {
     fs::rename(new, path)
 }
 
+#[cfg(feature = "aws-lc-rs")]
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    Arc::new(crypto::aws_lc_rs::default_provider())
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(crypto::ring::default_provider())
 }
 
 async fn serve(port_file: &str, values: &str, pem: &str, moves: bool) -> Result<(), Failure> {
