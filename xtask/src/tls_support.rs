@@ -52,8 +52,8 @@ const LIBRARIES: &[(&str, &str, &str)] = &[
         "rustls",
         "rustls",
         "stripped programs that encrypt with ring, those with two versions, and versions before 0.23: not hooked; all but the \
-         first are told in the log. What ring encrypts with is assembly that names nothing, is chosen by the processor, and is \
-         not given the record's header, so nothing would tell TLS from the rest. In 0.22.4, built with fat LTO and without, the \
+         first are told in the log. The AES-GCM of ring is assembly that names nothing, is chosen by the processor, and is not \
+         given the record's header, so nothing would tell TLS from the rest. In 0.22.4, built with fat LTO and without, the \
          function that receives is no function of its own any more. Where AWS-LC encrypts, the seam of stripped programs serves \
          all these as well; that was not tried",
     ),
