@@ -121,8 +121,16 @@ pub(crate) fn finds_a_card_unless_reduced(options: &[&str], command: &[&str]) ->
         summary["account"]["socket"]["difference"] == 0,
         "the reduced programs' account does not balance: {summary}"
     );
+    // What the io_uring client sends by ordinary calls is read as ever.
+    let by_other_means = |line: &Value| {
+        line["flow"]["operation"]
+            .as_str()
+            .is_some_and(|operation| operation.ends_with("/beside_calls"))
+    };
     ensure!(
-        lines.iter().all(|line| line["detector"] != "payment_card"),
+        lines
+            .iter()
+            .all(|line| line["detector"] != "payment_card" || by_other_means(line)),
         "the reduced programs read it, and the table says that they do not: {}",
         ended.stdout
     );
