@@ -21,6 +21,9 @@ pub struct Sample {
     pub at: Duration,
     /// Resident, bytes.
     pub memory: u64,
+    /// Of that, what is no page of a file: `RssAnon` and `RssShmem` of proc_pid_status(5). Pages of the program come as
+    /// more of its code is run.
+    pub own: u64,
     /// Of a processor, since it began.
     pub cpu: Duration,
     pub files: u64,
@@ -41,9 +44,9 @@ pub struct Quantity {
     of: fn(&Sample) -> u64,
 }
 
-pub const MEMORY: Quantity = Quantity {
-    name: "resident memory",
-    of: |sample| sample.memory,
+pub const OWN_MEMORY: Quantity = Quantity {
+    name: "memory of its own",
+    of: |sample| sample.own,
 };
 pub const FILES: Quantity = Quantity {
     name: "file descriptors",
@@ -74,6 +77,7 @@ impl Course {
         self.samples.push(Sample {
             at: self.began.elapsed(),
             memory: process::memory(pid, "VmRSS:")?,
+            own: process::memory(pid, "RssAnon:")? + process::memory(pid, "RssShmem:")?,
             cpu: cpu(pid)?,
             files: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
             threads: threads.context("no Threads")?.trim().parse()?,

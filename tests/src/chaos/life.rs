@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     daemon::Daemon,
-    meter::{Bytes, Course, FILES, MEMORY, Quantity, THREADS},
+    meter::{Bytes, Course, FILES, OWN_MEMORY, Quantity, THREADS},
     process::{LIMIT, wait_for},
     scratch::Scratch,
     values,
@@ -102,7 +102,7 @@ impl Life {
         let dropped = self.daemon.metric("auditor_sink_dropped_total{")?;
         ensure!(dropped == 0.0, "{dropped} findings were dropped");
         for (quantity, bound) in [
-            (MEMORY, MEMORY_BOUND),
+            (OWN_MEMORY, MEMORY_BOUND),
             (FILES, OTHER_BOUND),
             (THREADS, OTHER_BOUND),
         ] {

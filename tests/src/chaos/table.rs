@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::Outcome;
 use crate::meter::Sample;
 
-const HEAD: &str = "| daemon | time | memory, MiB | CPU, % of a core | file descriptors | threads |\n|---|--:|--:|--:|--:|--:|";
+const HEAD: &str = "| daemon | time | resident, MiB | of its own, MiB | CPU, % of a core | file descriptors | threads |\n|---|--:|--:|--:|--:|--:|--:|";
 
 impl Display for Outcome {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,11 +41,13 @@ fn row(out: &mut fmt::Formatter<'_>, name: &str, before: Option<&Sample>, now: &
         let (time, cpu) = (now.at - before.at, now.cpu - before.cpu);
         format!("{:.1}", 100.0 * cpu.as_secs_f64() / time.as_secs_f64().max(0.001))
     });
+    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     writeln!(
         out,
-        "| {name} | {:.0} s | {:.1} | {cpu} | {} | {} |",
+        "| {name} | {:.0} s | {:.1} | {:.1} | {cpu} | {} | {} |",
         now.at.as_secs_f64(),
-        now.memory as f64 / f64::from(1 << 20),
+        mebibytes(now.memory),
+        mebibytes(now.own),
         now.files,
         now.threads
     )
