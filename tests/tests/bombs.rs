@@ -20,7 +20,7 @@ use auditor_tests::{
     message,
     meter::Bytes,
     nginx,
-    peers::{self, PYTHON, program},
+    peers::{PYTHON, program},
     process::{self, LIMIT, Running, wait_for},
     receivers::journal,
     scratch::{Scratch, free_port},
