@@ -70,7 +70,10 @@ fn hostile_names_of_a_program_and_its_request_steer_nothing() -> anyhow::Result<
         let lines = daemon.remembered()?;
         Ok(lines.iter().any(|line| line.contains(&sample)).then_some(lines))
     })?;
-    ensure!(metric(&daemon, "auditor_bytes_moved_total{ledger=\"socket\"}")? > 0);
+    // Counters are read from the kernel once a second.
+    wait_for("the bytes that moved", LIMIT, || {
+        Ok((metric(&daemon, "auditor_bytes_moved_total{ledger=\"socket\"}")? > 0).then_some(()))
+    })?;
     for line in &lines {
         harmless("JSON", line)?;
         let finding: Value = serde_json::from_str(line)?;
