@@ -33,6 +33,7 @@ mod hooks;
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod records;
+mod registers;
 #[cfg(target_arch = "bpf")]
 mod scope;
 #[cfg(target_arch = "bpf")]

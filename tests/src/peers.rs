@@ -1,6 +1,12 @@
 //! Real peers: Python's TLS and plain sockets, nginx, and anything behind a gate.
 
-use std::{ffi::OsStr, fmt::Display, fs, path::PathBuf, process::Command};
+use std::{
+    ffi::OsStr,
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
@@ -316,6 +322,19 @@ pub fn gated(scratch: &Scratch, words: &[&OsStr]) -> anyhow::Result<Running> {
             .arg(scratch.ready())
             .args(words),
     )
+}
+
+/// What a server writes to this file once it listens: its port.
+///
+/// # Errors
+/// When it ends, or does not in time.
+pub fn announced(server: &mut Running, port_file: &Path) -> anyhow::Result<String> {
+    wait_for("the server to listen", LIMIT, || {
+        if let Some(status) = server.status()? {
+            bail!("the server ended with {status}");
+        }
+        Ok(fs::read_to_string(port_file).ok())
+    })
 }
 
 /// nginx with TLS in front of a plain server.

@@ -8,10 +8,10 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
-    peers::{self, PYTHON, Server},
+    peers::{self, PYTHON, Server, announced},
     posting::copied,
     process::{LIMIT, Running, wait_for},
     rustls,
@@ -102,12 +102,7 @@ fn storm(runtime: &Runtime, watch_client: bool) -> anyhow::Result<Storm> {
         .args([&port_file, &file])
         .arg(scratch.certificate()?);
     let mut server = Running::start(&mut command)?;
-    let port = wait_for("the server to listen", LIMIT, || {
-        if let Some(status) = server.status()? {
-            bail!("the server ended with {status}");
-        }
-        Ok(fs::read_to_string(&port_file).ok())
-    })?;
+    let port = announced(&mut server, &port_file)?;
     let mut command = runtime.command();
     command
         .args(["client", &port])

@@ -1,20 +1,20 @@
 //! What the account says of programs that encrypt in ways that no hook sees into: they are not called clean of what was
 //! never read, and where that can not be told, a test says so as well.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
-    peers::{self, Counts, PYTHON},
-    process::{LIMIT, Running, output, wait_for},
+    peers::{self, Counts, PYTHON, announced},
+    process::{Running, output},
     rustls,
     scratch::Scratch,
     values,
     watch::Watch,
 };
 
-/// A program with rustls inside and without symbols: there is nothing to find its functions by.
+/// A program with rustls and ring inside and without symbols: there is nothing to find its functions by.
 #[test]
 fn a_tls_library_that_no_hook_knows_is_ciphertext_on_its_sockets_and_in_no_account_of_tls()
 -> anyhow::Result<()> {
@@ -36,12 +36,7 @@ fn a_tls_library_that_no_hook_knows_is_ciphertext_on_its_sockets_and_in_no_accou
         .args([&port_file, &theirs])
         .arg(scratch.certificate()?);
     let mut server = Running::start(&mut command)?;
-    let port = wait_for("the server to listen", LIMIT, || {
-        if let Some(status) = server.status()? {
-            bail!("the server ended with {status}");
-        }
-        Ok(fs::read_to_string(&port_file).ok())
-    })?;
+    let port = announced(&mut server, &port_file)?;
     let body = scratch.file("body", format!(r#"{{"card_number":"{}"}}"#, values::card()))?;
     let mut command = Command::new(&program);
     command

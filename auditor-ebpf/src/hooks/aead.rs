@@ -18,7 +18,6 @@ use auditor_common::{
 };
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::pt_regs,
     helpers::generated::{bpf_loop, bpf_probe_read_user},
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
@@ -34,6 +33,7 @@ use crate::{
         plaintext, stream,
     },
     maps::{TLS_CALLS, TlsCall, TlsCallKey, TlsKey},
+    registers::registers,
     scope, words,
 };
 
@@ -70,29 +70,12 @@ mod version {
     pub const TLS_1_2_HANDSHAKE: u64 = 3;
 }
 
-struct Registers {
-    first: u64,
-    second: u64,
-    sixth: u64,
-    stack: u64,
-    returned: u64,
-}
-
-impl Registers {
-    #[inline(always)]
-    fn of(ctx: *mut c_void) -> Self {
-        let regs: *const pt_regs = ctx.cast();
-        // SAFETY: the context of uprobe and uretprobe programs is `struct pt_regs`.
-        unsafe {
-            Self {
-                first: ptr::read_volatile(&raw const (*regs).rdi),
-                second: ptr::read_volatile(&raw const (*regs).rsi),
-                sixth: ptr::read_volatile(&raw const (*regs).r9),
-                stack: ptr::read_volatile(&raw const (*regs).rsp),
-                returned: ptr::read_volatile(&raw const (*regs).rax),
-            }
-        }
-    }
+registers! {
+    first: rdi,
+    second: rsi,
+    sixth: r9,
+    stack: rsp,
+    returned: rax,
 }
 
 /// `EVP_AEAD_CTX_init_with_direction(ctx, …)`: the context begins anew.

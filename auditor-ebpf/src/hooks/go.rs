@@ -12,7 +12,7 @@
 //!
 //! The socket is found through the connection itself, see [`socket`].
 
-use core::{ffi::c_void, mem::MaybeUninit, ptr};
+use core::{ffi::c_void, mem::MaybeUninit};
 
 use auditor_common::{
     counter::Counter,
@@ -21,7 +21,6 @@ use auditor_common::{
 };
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::pt_regs,
     helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_user},
     macros::uprobe,
     programs::ProbeContext,
@@ -39,6 +38,7 @@ use crate::{
         syscall::descriptor_socket,
     },
     maps::{BOUND, CLIENT_SOCKETS, GO_POINTS, GO_WRITES, GoWrite, TlsKey, TlsStream},
+    registers::registers,
     scope::{self, Task},
     socket_state::{RawSock, Sock as _, socket_endpoint},
     verified_once::{handed, verified_once},
@@ -63,33 +63,14 @@ struct NetFd {
     descriptor: u64,
 }
 
-struct Registers {
-    rax: u64,
-    rbx: u64,
-    rcx: u64,
-    rdi: u64,
-    g: u64,
-    stack: u64,
-    instruction: u64,
-}
-
-impl Registers {
-    #[inline(always)]
-    fn of(ctx: *mut c_void) -> Self {
-        let regs: *const pt_regs = ctx.cast();
-        // SAFETY: the context of uprobe programs is `struct pt_regs`.
-        unsafe {
-            Self {
-                rax: ptr::read_volatile(&raw const (*regs).rax),
-                rbx: ptr::read_volatile(&raw const (*regs).rbx),
-                rcx: ptr::read_volatile(&raw const (*regs).rcx),
-                rdi: ptr::read_volatile(&raw const (*regs).rdi),
-                g: ptr::read_volatile(&raw const (*regs).r14),
-                stack: ptr::read_volatile(&raw const (*regs).rsp),
-                instruction: ptr::read_volatile(&raw const (*regs).rip),
-            }
-        }
-    }
+registers! {
+    rax: rax,
+    rbx: rbx,
+    rcx: rcx,
+    rdi: rdi,
+    g: r14,
+    stack: rsp,
+    instruction: rip,
 }
 
 /// `call crypto/tls.(*Conn).writeRecordLocked(conn, type, data, …)` in `(*Conn).Write`.

@@ -12,12 +12,11 @@
 //! rustls moves no bytes over sockets itself: its streams are bound by what its caller sends and
 //! receives right after and before, see [`super::binding`].
 
-use core::{ffi::c_void, mem::MaybeUninit, ptr};
+use core::{ffi::c_void, mem::MaybeUninit};
 
 use auditor_common::{counter::Counter, tls::AttachCookie};
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::pt_regs,
     helpers::generated::bpf_probe_read_user,
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
@@ -30,6 +29,7 @@ use crate::{
     copy::Call,
     hooks::{binding, plaintext, stream},
     maps::{TLS_CALLS, TlsCall, TlsCallKey},
+    registers::registers,
     scope,
     verified_once::handed,
     words,
@@ -38,27 +38,11 @@ use crate::{
 /// Most slices one write may have: more are not written by any program (linux/uio.h `UIO_MAXIOV`).
 const MAX_CHUNKS: u64 = 1024;
 
-struct Registers {
-    state: u64,
-    bytes: u64,
-    returned: u64,
-    stack: u64,
-}
-
-impl Registers {
-    #[inline(always)]
-    fn of(ctx: *mut c_void) -> Self {
-        let regs: *const pt_regs = ctx.cast();
-        // SAFETY: the context of uprobe and uretprobe programs is `struct pt_regs`.
-        unsafe {
-            Self {
-                state: ptr::read_volatile(&raw const (*regs).rdi),
-                bytes: ptr::read_volatile(&raw const (*regs).rsi),
-                returned: ptr::read_volatile(&raw const (*regs).rax),
-                stack: ptr::read_volatile(&raw const (*regs).rsp),
-            }
-        }
-    }
+registers! {
+    state: rdi,
+    bytes: rsi,
+    returned: rax,
+    stack: rsp,
 }
 
 /// At entry of `start_outgoing_traffic`.

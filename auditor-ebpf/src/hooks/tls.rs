@@ -9,7 +9,6 @@ use auditor_common::{
 };
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::pt_regs,
     helpers::generated::bpf_probe_read_user,
     macros::{uprobe, uretprobe},
     programs::{ProbeContext, RetProbeContext},
@@ -25,6 +24,7 @@ use crate::{
         stream,
     },
     maps::{KEPT, TLS_CALLS, TLS_CURRENT, TlsCall, TlsCallKey, Working},
+    registers::registers,
     scope,
     verified_once::{handed, verified_once},
     words,
@@ -40,7 +40,7 @@ pub fn tls_enter(ctx: ProbeContext) -> u32 {
 fn try_enter(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
     let cookie = cookie(ctx.as_ptr());
-    let regs = Arguments::of(ctx.as_ptr());
+    let regs = Registers::of(ctx.as_ptr());
     let stack = regs.stack + cookie.stack_delta();
     let count_at = match cookie.shape() {
         s if s == Shape::CountInArg4 as u8 || s == Shape::ReturnsCountUnlessPeek as u8 => regs.fourth,
@@ -92,35 +92,14 @@ static IDLE: Working = Working {
     kept: [0; KEPT],
 };
 
-/// The registers a probe looks at, copied out of the context: the verifier takes no pointers into
-/// it, and the compiler must not choose between two of its fields by a computed offset.
-struct Arguments {
-    object: u64,
-    buffer: u64,
-    length: u64,
-    fourth: u64,
-    fifth: u64,
-    stack: u64,
-    returned: u64,
-}
-
-impl Arguments {
-    #[inline(always)]
-    fn of(ctx: *mut c_void) -> Self {
-        let regs: *const pt_regs = ctx.cast();
-        // SAFETY: the context of uprobe and uretprobe programs is `struct pt_regs`.
-        unsafe {
-            Self {
-                object: ptr::read_volatile(&raw const (*regs).rdi),
-                buffer: ptr::read_volatile(&raw const (*regs).rsi),
-                length: ptr::read_volatile(&raw const (*regs).rdx),
-                fourth: ptr::read_volatile(&raw const (*regs).rcx),
-                fifth: ptr::read_volatile(&raw const (*regs).r8),
-                stack: ptr::read_volatile(&raw const (*regs).rsp),
-                returned: ptr::read_volatile(&raw const (*regs).rax),
-            }
-        }
-    }
+registers! {
+    object: rdi,
+    buffer: rsi,
+    length: rdx,
+    fourth: rcx,
+    fifth: r8,
+    stack: rsp,
+    returned: rax,
 }
 
 /// After the function returned.
@@ -132,7 +111,7 @@ pub fn tls_exit(ctx: RetProbeContext) -> u32 {
 
 fn try_exit(ctx: &RetProbeContext) -> Option<()> {
     let task = scope::current()?;
-    let regs = Arguments::of(ctx.as_ptr());
+    let regs = Registers::of(ctx.as_ptr());
     handed!(call: call = plaintext::call(task));
     // The return address is popped: the stack pointer is 8 above its value at entry.
     // SAFETY: a call of this program.
@@ -265,5 +244,5 @@ pub fn tls_free(ctx: ProbeContext) -> u32 {
 
 fn try_free(ctx: &ProbeContext) -> Option<()> {
     let task = scope::current()?;
-    stream::free(task, Arguments::of(ctx.as_ptr()).object)
+    stream::free(task, Registers::of(ctx.as_ptr()).object)
 }

@@ -194,9 +194,7 @@ impl Maps {
             .insert(padded::<PATH_BYTES>(path), 1, 0)
             .map_err(ScopeError::Full)
     }
-}
 
-impl Maps {
     /// Processes that are left out.
     pub fn excluded(&self) -> Vec<u32> {
         self.excluded.keys().filter_map(Result::ok).collect()

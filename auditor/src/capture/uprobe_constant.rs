@@ -17,7 +17,9 @@ use std::{
 
 use auditor_common::tls::COOKIE_PLACE;
 use aya::Ebpf;
-use aya_obj::generated::{PERF_FLAG_FD_CLOEXEC, perf_event_attr};
+use aya_obj::generated::{
+    PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF, PERF_FLAG_FD_CLOEXEC, perf_event_attr,
+};
 
 use super::{
     probes::Place,
@@ -111,12 +113,12 @@ fn event(path: &CString, offset: u64, returns: bool) -> io::Result<OwnedFd> {
 
 /// Has a program run at an event from now on.
 fn run(event: &OwnedFd, program: &OwnedFd) -> io::Result<()> {
-    /// `PERF_EVENT_IOC_SET_BPF` and `PERF_EVENT_IOC_ENABLE` (uapi/linux/perf_event.h).
-    const SET_BPF: libc::c_ulong = 0x4004_2408;
-    const ENABLE: libc::c_ulong = 0x2400;
-    for (request, argument) in [(SET_BPF, program.as_raw_fd()), (ENABLE, 0)] {
+    for (request, argument) in [
+        (PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()),
+        (PERF_EVENT_IOC_ENABLE, 0),
+    ] {
         // SAFETY: neither request takes a pointer.
-        if unsafe { libc::ioctl(event.as_raw_fd(), request, argument) } < 0 {
+        if unsafe { libc::ioctl(event.as_raw_fd(), request.into(), argument) } < 0 {
             return Err(io::Error::last_os_error());
         }
     }
