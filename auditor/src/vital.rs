@@ -3,6 +3,10 @@
 //! Goes in: what they run. Comes out: the first of them that ended by a panic. None is started again in this process: what
 //! it held is lost, and who starts the process anew (systemd, the kubelet) begins with a state that is whole.
 
+mod rounds;
+
+pub use rounds::{Round, Rounds};
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
@@ -112,7 +116,8 @@ use failure::failing;
 #[cfg(debug_assertions)]
 pub use failure::may_fail;
 
-/// What tests need to see a thread end: the name of one that is to panic, in a file that a variable names.
+/// What tests need to see a thread end or hang: in a file that a variable names, the name of one that is to panic, or `hang`
+/// and how the names of those begin that are to wait for as long as that is in it.
 #[cfg(debug_assertions)]
 mod failure {
     use std::path::PathBuf;
@@ -120,11 +125,20 @@ mod failure {
     use std::time::Duration;
 
     static FILE: LazyLock<Option<PathBuf>> =
-        LazyLock::new(|| std::env::var_os("AUDITOR_TEST_PANIC").map(PathBuf::from));
+        LazyLock::new(|| std::env::var_os("AUDITOR_TEST_FAIL").map(PathBuf::from));
 
-    /// Where a thread of a build for tests panics when it is to. Nothing in others.
+    /// Where a thread of a build for tests panics or waits when it is to. Nothing in others.
     pub fn may_fail() {
-        fail_as(std::thread::current().name().unwrap_or_default());
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default();
+        fail_as(name);
+        let hangs = |asked: String| {
+            let begin = asked.strip_prefix("hang ");
+            begin.is_some_and(|begin| name.starts_with(begin))
+        };
+        while asked().is_some_and(hangs) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(super) async fn failing<T>(name: &str, run: impl Future<Output = T>) -> T {
@@ -144,7 +158,10 @@ mod failure {
     }
 
     fn fail_as(name: &str) {
-        let chosen = FILE.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        assert!(chosen.is_none_or(|chosen| chosen != name), "a test asked for it");
+        assert!(asked().is_none_or(|chosen| chosen != name), "a test asked for it");
+    }
+
+    fn asked() -> Option<String> {
+        std::fs::read_to_string(FILE.as_ref()?).ok()
     }
 }

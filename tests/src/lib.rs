@@ -16,6 +16,7 @@ pub mod cycles;
 pub mod daemon;
 pub mod ends;
 pub mod expect;
+pub mod failing;
 pub mod findings;
 pub mod front;
 pub mod gated;

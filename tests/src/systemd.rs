@@ -1,7 +1,7 @@
 //! A real systemd that runs services on any host: it is process 1 of process and mount namespaces of its own, and manages
 //! a cgroup of v2 that is made for it. The network and the file system are the host's.
 //!
-//! It is ended, with all it runs, when [`Systemd`] is dropped. It sees nothing of the host's units, and no D-Bus.
+//! It is ended, with all it runs, when [`Systemd`] is dropped. It sees nothing of the host's units and state, and no D-Bus.
 
 use std::{
     fs,
@@ -14,6 +14,7 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
 use crate::{
+    peers::children,
     process::{LIMIT, Running, wait_for},
     scratch::Scratch,
 };
@@ -24,6 +25,9 @@ const MANAGER: &str = "/lib/systemd/systemd";
 /// What is started, besides the units of the test.
 const TARGET: &str = "auditor-test.target";
 
+/// Where it sees the units of a test, and the files beside them.
+pub const UNITS: &str = "/run/systemd/system";
+
 /// Makes the namespaces' file systems, and becomes process 1. `$1` is the folder with units. A manager sets limits of the
 /// kernel when it starts; here it may not.
 const BECOME: &str = "set -eu
@@ -31,11 +35,15 @@ mount -t proc proc /proc
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/lib
 umount --recursive --lazy /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir --parents /run/systemd
 cp --recursive \"$1\" /run/systemd/system
 exec env container=auditor-test \"$2\" --system --unit=\"$3\" --log-target=null --show-status=no";
+
+/// Without what a host starts before any unit.
+pub const ALONE: &str = "[Unit]\nDefaultDependencies=no\n";
 
 /// A running manager.
 pub struct Systemd {
@@ -49,16 +57,34 @@ impl Systemd {
     /// # Errors
     /// Without root, systemd, or cgroup v2.
     pub fn start(scratch: &Scratch, services: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let units: Vec<_> = services
+            .iter()
+            .map(|(name, service)| (*name, format!("{ALONE}[Service]\n{service}\n")))
+            .collect();
+        Self::start_units(scratch, &units, &[])
+    }
+
+    /// Starts these units, with these files beside them.
+    ///
+    /// # Errors
+    /// Without root, systemd, or cgroup v2.
+    pub fn start_units(
+        scratch: &Scratch,
+        services: &[(&str, String)],
+        files: &[(&str, &Path)],
+    ) -> anyhow::Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         ensure!(Path::new(MANAGER).is_file(), "{MANAGER} is missing");
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let units = scratch.path(&format!("units-{number}"));
         fs::create_dir(&units)?;
         let names: Vec<&str> = services.iter().map(|(name, _)| *name).collect();
-        let alone = "[Unit]\nDefaultDependencies=no\n";
-        fs::write(units.join(TARGET), format!("{alone}Wants={}\n", names.join(" ")))?;
-        for (name, service) in services {
-            fs::write(units.join(name), format!("{alone}[Service]\n{service}\n"))?;
+        fs::write(units.join(TARGET), format!("{ALONE}Wants={}\n", names.join(" ")))?;
+        for (name, text) in services {
+            fs::write(units.join(name), text)?;
+        }
+        for (name, file) in files {
+            fs::copy(file, units.join(name)).with_context(|| file.display().to_string())?;
         }
         let group = mount()?.join(format!("auditor-{}-{number}", std::process::id()));
         fs::create_dir(&group).with_context(|| format!("cannot create {}", group.display()))?;
@@ -88,6 +114,34 @@ impl Systemd {
             }
         };
         Ok(Self { running, group })
+    }
+
+    /// What `systemctl` says of one property of a unit; empty as long as there is nobody to ask.
+    ///
+    /// # Errors
+    /// When the manager has ended.
+    pub fn property(&mut self, unit: &str, name: &str) -> anyhow::Result<String> {
+        ensure!(self.running.status()?.is_none(), "systemd ended");
+        let mut command = self.inside("systemctl");
+        command.args(["show", "--value", "--property", name, unit]);
+        let shown = Running::start(&mut command)?.end(LIMIT)?;
+        Ok(shown.stdout.trim().to_owned())
+    }
+
+    /// Runs a shell script among its files.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn shell(&self, script: &str) -> anyhow::Result<()> {
+        Running::start(self.inside("sh").args(["-c", script]))?.succeed()?;
+        Ok(())
+    }
+
+    fn inside(&self, program: &str) -> Command {
+        let manager = children(self.running.pid()).first().map_or(0, |pid| *pid);
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &manager.to_string(), "--mount", "--pid", program]);
+        command
     }
 
     /// Waits for the first process of a unit, by the path of its cgroup below the manager's; as the host counts it.

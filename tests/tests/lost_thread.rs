@@ -10,32 +10,20 @@ use auditor::vital;
 use auditor_tests::{
     attached::Held,
     daemon::Daemon,
+    failing::{ASK, can_be_asked},
     message,
     peers::{Client, Server},
-    process::{self, LIMIT, wait_for},
+    process::{LIMIT, wait_for},
     receivers::{both, given, journal},
     scratch::Scratch,
     values,
 };
-
-/// The variable that names the file.
-const ASK: &str = "AUDITOR_TEST_PANIC";
 
 /// How long an end may take: sinks have ten seconds, and detaching some more.
 const END: Duration = Duration::from_secs(30);
 
 fn order(card: &str) -> Vec<u8> {
     message::post_json("/v1/orders", &format!(r#"{{"card_number":"{card}"}}"#))
-}
-
-/// Whether the binary under test is one that can be asked.
-fn can_be_asked() -> anyhow::Result<bool> {
-    let binary = fs::read(process::auditor()?)?;
-    let is_there = binary.windows(ASK.len()).any(|bytes| bytes == ASK.as_bytes());
-    if !is_there {
-        println!("skipped: this build of auditor has no way to make a thread panic, as no release has");
-    }
-    Ok(is_there)
 }
 
 /// Has a thread of a daemon panic that reads the traffic of a client, and looks how the daemon ends.

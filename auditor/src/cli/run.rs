@@ -11,6 +11,7 @@ mod policies;
 mod reload;
 mod server;
 mod sinks;
+mod supervisor;
 
 pub(super) use masking::targets as masking_targets;
 
@@ -149,7 +150,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Err(error) = confine::refuse_system_calls() {
         tracing::warn!(%error, "system calls that are not needed stay possible");
     }
+    health.follow(Arc::clone(&session.shared.rounds));
     health.set_attached(true);
+    supervisor::is_ready();
     tracing::info!(socket_hook = session.tier.name(), "watching");
     if let Some(path) = &args.ready_file {
         std::fs::write(path, "").with_context(|| format!("cannot create {}", path.display()))?;
@@ -162,6 +165,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut shortfall = Shortfall::default();
     let mut interval = Duration::from_secs(u64::from(config.report.interval_seconds));
     let mut refreshed: Option<Instant> = None;
+    let mut supervised = supervisor::Supervised::default();
     let publish = |findings: Vec<Finding>, sinks: &mut sinks::Sinks| {
         for mut finding in findings {
             sinks.sign(&mut finding);
@@ -182,6 +186,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         health.beat();
         if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
             refreshed = Some(Instant::now());
+            supervised.tell(&health);
             if let Some(config) = reload.due(&metrics, &health) {
                 reporter.set(settings(&config));
                 policies.set(&config);
@@ -220,6 +225,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         vital::end_soon();
     }
     health.set_attached(false);
+    supervisor::ends();
     let blind_since = Timestamp::now();
     let (hooked, shared) = session.stop(|seen| publish(reporter.take(seen), &mut sinks));
     let mut last = reporter.finish();

@@ -33,7 +33,7 @@ use crate::{
     },
     identity::{peer, selector::choice::Verdict},
     ledger::{Account, Ledger},
-    vital,
+    vital::{self, Round},
 };
 
 /// Times after exec at which a process is looked at again: a library is mapped by the dynamic
@@ -329,9 +329,10 @@ impl Control {
         self.apply(changes);
     }
 
-    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+    pub(super) fn run(mut self, commands: &Receiver<Command>, round: &Round) {
         loop {
             vital::may_fail();
+            round.went();
             match commands.try_recv() {
                 Ok(Command::Watch(pid, reply)) => {
                     self.watched.insert(pid);

@@ -62,7 +62,7 @@ use crate::{
     report::{finding::End, observation::Observation},
     serve::metrics::Metrics,
     stream::{Connection, Peers},
-    vital,
+    vital::{self, Rounds},
 };
 
 /// Observations that wait for the reporter. When it is full the readers wait, and what the kernel
@@ -204,6 +204,8 @@ pub struct Shared {
     held: hold::Room,
     /// Set when the readers should empty their rings and end.
     stopping: AtomicBool,
+    /// Of the threads that read what the kernel side recorded.
+    pub rounds: Arc<Rounds>,
 }
 
 /// An observation, with what is needed to tell it from the same bytes seen at the other end.
@@ -403,6 +405,7 @@ impl Session {
             policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
+            rounds: Arc::default(),
         });
         let (sender, observations) = bounded(OBSERVATIONS);
         let mut workers = Vec::new();
@@ -410,14 +413,16 @@ impl Session {
         for (index, ring) in rings.data.into_iter().enumerate() {
             let (exit_sender, exit_receiver) = bounded(4096);
             exits.push(exit_sender);
+            let name = format!("ring-{index}");
             let worker = worker::Worker {
                 ring,
+                round: shared.rounds.thread(&name),
                 exits: exit_receiver,
                 out: sender.clone(),
                 readers: u64::from(settings.rings),
                 shared: Arc::clone(&shared),
             };
-            let worker = vital::spawn(&format!("ring-{index}"), move || worker.run());
+            let worker = vital::spawn(&name, move || worker.run());
             workers.push(worker.map_err(SessionError::Thread)?);
         }
         // Such channels drop what waits in them with their reader: whoever waits for its answer hears of its end. No more
@@ -452,8 +457,9 @@ impl Session {
         );
         // Before returning: what is running now is hooked now.
         control.hook(watched, options.programs);
+        let round = shared.rounds.thread("control");
         let control =
-            vital::spawn("control", move || control.run(&received)).map_err(SessionError::Thread)?;
+            vital::spawn("control", move || control.run(&received, &round)).map_err(SessionError::Thread)?;
         Ok(Self {
             observations,
             shared,

@@ -72,6 +72,7 @@ impl Replay {
             policies,
             held: hold::Room::default(),
             stopping: AtomicBool::new(false),
+            rounds: Arc::default(),
         });
         let (out, observations) = unbounded();
         let of_stream = Arc::clone(&shared);

@@ -6,7 +6,11 @@ use aya::maps::{MapData, RingBuf};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{Observed, Shared, ceiling::used_by_thread, flow::MessageFlow};
-use crate::{capture::ring, stream::Streams, vital};
+use crate::{
+    capture::ring,
+    stream::Streams,
+    vital::{self, Round},
+};
 
 /// Records read before the thread looks at anything else.
 const BATCH: usize = 1024;
@@ -23,6 +27,7 @@ const POLL: Duration = Duration::from_millis(4);
 
 pub(super) struct Worker {
     pub(super) ring: RingBuf<MapData>,
+    pub(super) round: Round,
     pub(super) exits: Receiver<u32>,
     pub(super) out: Sender<Observed>,
     /// How many there are.
@@ -47,7 +52,11 @@ impl Worker {
             } else {
                 BATCH
             };
-            let read = ring::drain(&mut self.ring, batch, |record| streams.record(&record));
+            self.round.went();
+            let read = ring::drain(&mut self.ring, batch, |record| {
+                streams.record(&record);
+                self.round.went();
+            });
             self.shared
                 .totals
                 .records
@@ -84,6 +93,7 @@ impl Worker {
             let time = rest.min(REST);
             std::thread::sleep(time);
             self.shared.ceiling.has_rested(time);
+            self.round.went();
             rest -= time;
         }
     }

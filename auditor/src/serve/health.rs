@@ -1,16 +1,19 @@
 //! Whether the pipeline turns, and whether it is attached.
 //!
-//! Goes in: a heartbeat from the pipeline, changes of state. Comes out: the answers of `/healthz`
+//! Goes in: a heartbeat from the main thread, the rounds of those it reads with, changes of state. Comes out: the answers of `/healthz`
 //! and `/readyz`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// A pipeline that was silent for longer is not healthy.
+use crate::vital::Rounds;
+
+/// With a thread that was silent for longer this is not healthy. The longest that one may be busy with a single record is a
+/// fraction of it.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Shared by the pipeline, which writes, and the HTTP server, which reads.
@@ -19,6 +22,8 @@ pub struct Health {
     /// Milliseconds from `start` to the last beat.
     beat: AtomicU64,
     attached: AtomicBool,
+    /// Of the threads that read, once there are any.
+    rounds: OnceLock<Arc<Rounds>>,
     /// The thread that ended by a panic.
     lost: OnceLock<&'static str>,
     state: Mutex<State>,
@@ -85,6 +90,7 @@ impl Default for Health {
             start: Instant::now(),
             beat: AtomicU64::new(0),
             attached: AtomicBool::new(false),
+            rounds: OnceLock::new(),
             lost: OnceLock::new(),
             state: Mutex::new(State {
                 identity: "local",
@@ -105,7 +111,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// The pipeline went round once; call it at least every few seconds.
+    /// The main thread went round once; call it at least every few seconds.
     pub fn beat(&self) {
         self.beat_at(Instant::now());
     }
@@ -113,6 +119,11 @@ impl Health {
     /// Probes are attached (or, when the last one went, no longer).
     pub fn set_attached(&self, attached: bool) {
         self.attached.store(attached, Ordering::Release);
+    }
+
+    /// The threads that have to go round, besides the main thread.
+    pub fn follow(&self, rounds: Arc<Rounds>) {
+        let _ = self.rounds.set(rounds);
     }
 
     /// A thread ended by a panic: this is no longer healthy, whatever else beats.
@@ -173,13 +184,23 @@ impl Health {
         self.with_state(|state| (state.config, state.config_waits) = (config, waits));
     }
 
-    /// True while all threads run and the last beat is less than ten seconds ago.
+    /// True while all threads run, and all that have to go round did so less than ten seconds ago.
     pub fn healthy(&self, now: Instant) -> bool {
-        self.lost().is_none() && self.since_beat(now) < FRESH
+        self.lost().is_none() && self.hung(now).is_none()
+    }
+
+    /// The thread that has not gone round for ten seconds or longer.
+    pub fn hung(&self, now: Instant) -> Option<(String, Duration)> {
+        let others = self.rounds.get().and_then(|rounds| rounds.slowest(now));
+        [Some(("main".to_owned(), self.since_beat(now))), others]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(_, silent)| *silent)
+            .filter(|(_, silent)| *silent >= FRESH)
     }
 
     /// Time since the last beat (since the start, before the first).
-    pub fn since_beat(&self, now: Instant) -> Duration {
+    fn since_beat(&self, now: Instant) -> Duration {
         let beat = self.start + Duration::from_millis(self.beat.load(Ordering::Acquire));
         now.saturating_duration_since(beat)
     }
@@ -241,6 +262,38 @@ mod tests {
             "an old beat does not take back a new one"
         );
         assert!(!health.healthy(later(111)));
+    }
+
+    #[test]
+    fn a_reader_that_hangs_is_named_and_the_main_thread_does_not_beat_for_it() {
+        let health = Health::default();
+        let rounds = Arc::new(Rounds::default());
+        health.follow(Arc::clone(&rounds));
+        let (reader, control) = (rounds.thread("ring-1"), rounds.thread("control"));
+        let later = |seconds| health.start + Duration::from_secs(seconds);
+        let at = |seconds| {
+            control.went();
+            health.beat_at(later(seconds));
+            health
+                .hung(later(seconds))
+                .map(|(name, time)| (name, time.as_secs()))
+        };
+        reader.went();
+        assert_eq!(at(100), None);
+        assert_eq!(at(109), None);
+        assert_eq!(at(110), Some(("ring-1".to_owned(), 10)));
+        assert!(!health.healthy(later(110)));
+        reader.went();
+        assert_eq!(at(111), None);
+        assert!(health.healthy(later(111)));
+        reader.went();
+        control.went();
+        assert_eq!(
+            health.hung(later(130)).map(|(name, _)| name),
+            Some("main".to_owned())
+        );
+        drop((reader, control));
+        assert_eq!(health.hung(later(112)), None);
     }
 
     #[test]

@@ -104,18 +104,17 @@ async fn answer_metrics(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 async fn answer_health(State(shared): State<Shared>) -> impl IntoResponse {
-    let now = Instant::now();
-    if shared.health.healthy(now) {
-        return (StatusCode::OK, "ok\n".to_owned());
+    let ill = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+    if let Some(thread) = shared.health.lost() {
+        return ill(format!("the thread {thread} ended by a panic\n"));
     }
-    let why = match shared.health.lost() {
-        Some(thread) => format!("the thread {thread} ended by a panic\n"),
-        None => {
-            let silent = shared.health.since_beat(now).as_secs();
-            format!("the pipeline has not moved for {silent} s\n")
-        }
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+    match shared.health.hung(Instant::now()) {
+        Some((thread, silent)) => ill(format!(
+            "the thread {thread} has not gone round for {} s\n",
+            silent.as_secs()
+        )),
+        None => (StatusCode::OK, "ok\n".to_owned()),
+    }
 }
 
 async fn answer_readiness(State(shared): State<Shared>) -> impl IntoResponse {
