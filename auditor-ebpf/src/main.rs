@@ -33,6 +33,7 @@ mod hooks;
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod records;
+#[cfg(target_arch = "bpf")]
 mod registers;
 #[cfg(target_arch = "bpf")]
 mod scope;

@@ -87,6 +87,28 @@ pub fn posted(
     Ok(report)
 }
 
+/// A client in Python (programs/), which is given `words`, the server's port, a gate and a file, posts what is in that: watches
+/// it, and checks that every byte and the card were seen.
+///
+/// # Errors
+/// When something is not as the proof says.
+pub fn posted_by_python(script: &str, words: &[PathBuf], proof: Proof<'_>) -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let server = Server::tls(&scratch)?;
+    let port = server.port;
+    let card = values::card();
+    let body = scratch.file("order.json", order(&card))?;
+    let rest = [PathBuf::from(port.to_string()), scratch.ready(), body];
+    let client = python(&program(script), &[words, &rest].concat())?;
+    let pid = client.pid();
+    let watch = Watch::pids(&scratch, &[pid], &[])?;
+    client.succeed()?;
+    let report = watch.stop()?;
+    let counted = Some(server.counts()?.total());
+    prove(&report, Proof { counted, ..proof })?;
+    leaked(&report, &card, pid, proof.library, proof.bound.then_some(port))
+}
+
 /// Builds the client in C (programs/tls_client.c) for a library, and watches it post a card. `words`: what else the
 /// compiler is told.
 ///

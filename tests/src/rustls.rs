@@ -13,6 +13,14 @@ use crate::peers;
 /// What makes cargo build a peer with AWS-LC.
 const AWS_LC: &[&str] = &["--no-default-features", "--features", "aws-lc-rs"];
 
+/// AWS-LC's functions that seal and open records, in the order in which they are hooked.
+pub const AEAD: [&str; 4] = [
+    "EVP_AEAD_CTX_init_with_direction",
+    "EVP_AEAD_CTX_seal",
+    "EVP_AEAD_CTX_open_gather",
+    "EVP_AEAD_CTX_seal_scatter",
+];
+
 /// Builds the peer with a profile of its manifest (`release`, `lto`, `stripped`), unless that was done before.
 ///
 /// # Errors

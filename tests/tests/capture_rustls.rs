@@ -172,21 +172,13 @@ fn a_program_with_two_versions_of_rustls_is_left_alone() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The functions that seal and open records, in the order in which they are hooked.
-const AEAD: [&str; 4] = [
-    "EVP_AEAD_CTX_init_with_direction",
-    "EVP_AEAD_CTX_seal",
-    "EVP_AEAD_CTX_open_gather",
-    "EVP_AEAD_CTX_seal_scatter",
-];
-
 fn stripped(client: &str, version: &str, bindings: u64) -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
     Peer {
         program: copied(&scratch, &rustls::build_with_aws_lc()?, true)?,
         name: &format!("rustls 0.23 with AWS-LC, {version}, static, stripped"),
         form: "static, stripped",
-        functions: &AEAD,
+        functions: &rustls::AEAD,
         file: "/rustls-peer",
         client,
         bindings,
@@ -237,8 +229,8 @@ fn without_its_symbols_rustls_shows_the_functions_of_aws_lc_that_its_symbols_nam
     let copy = Elf::open(&copied(&scratch, &program, true)?)?;
     let found = tls::find(&copy)?;
     let functions: Vec<&str> = found.iter().map(|target| target.function.as_str()).collect();
-    ensure!(functions == AEAD, "{found:?}");
-    let named = named(&program, &AEAD)?;
+    ensure!(functions == rustls::AEAD, "{found:?}");
+    let named = named(&program, &rustls::AEAD)?;
     for target in &found {
         let address = named.get(&target.function).context("no such symbol")?;
         ensure!(

@@ -42,8 +42,8 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "kernel_splice",
-        "`splice`",
-        &["sock_send_length", "inet_sendmsg_given"],
+        "`splice` into a socket; what it takes out of one is counted",
+        &["sock_send_length", "inet_sendmsg_given", "tcp_splice_read"],
     ),
     (
         "kernel_io_uring",

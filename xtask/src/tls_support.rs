@@ -26,7 +26,8 @@ const LIBRARIES: &[(&str, &str, &str)] = &[
     (
         "boringssl",
         "BoringSSL",
-        "Envoy: no binary to be had here; the same search applies",
+        "Envoy: no binary to be had here; the same search applies. The fork `btls` (wreq 0.13, PyPI) sends without `SSL_write`: \
+         what it receives is read, what it sends is `ciphertext`",
     ),
     ("aws-lc", "AWS-LC", ""),
     (

@@ -103,9 +103,7 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
         return None;
     }
     let task = scope::moving(ret as u64)?;
-    let socket: *const u8 = ctx.arg(0);
-    // SAFETY: the verifier checks the offset against struct socket.
-    let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
+    let sk = sock_of(ctx);
     handed!(call: call = Call::new(task, Source::Socket, 0, ret as u64));
     call.object = sk as u64;
     call.from.buffer = ctx.arg(1);
@@ -114,15 +112,49 @@ fn try_sendpage(ctx: &FExitContext) -> Option<()> {
     moved(BtfSock(sk), 0, call)
 }
 
+/// `tcp_splice_read(struct socket *, loff_t *, struct pipe_inode_info *, size_t, unsigned int)`: what splice takes out of
+/// a socket passes nothing that receives. Its bytes go from one page of the kernel's to another, and are not read.
+#[fexit(function = "tcp_splice_read")]
+pub fn tcp_splice_read(ctx: FExitContext) -> i32 {
+    let _ = try_splice_read(&ctx);
+    0
+}
+
+/// The same of a UNIX domain stream.
+#[fexit(function = "unix_stream_splice_read")]
+pub fn unix_stream_splice_read(ctx: FExitContext) -> i32 {
+    let _ = try_splice_read(&ctx);
+    0
+}
+
+#[inline(always)]
+fn try_splice_read(ctx: &FExitContext) -> Option<()> {
+    let ret: i64 = ctx.arg(5);
+    if ret <= 0 {
+        return None;
+    }
+    let task = scope::moving(ret as u64)?;
+    let sk = sock_of(ctx);
+    handed!(call: call = Call::new(task, Source::Socket, 1, ret as u64));
+    call.object = sk as u64;
+    moved(BtfSock(sk), 0, call)
+}
+
+/// The socket of a program whose first argument is a `struct socket *`.
+#[inline(always)]
+fn sock_of(ctx: &FExitContext) -> *mut c_void {
+    let socket: *const u8 = ctx.arg(0);
+    // SAFETY: the verifier checks the offset against struct socket.
+    unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) }
+}
+
 #[inline(always)]
 fn try_fexit(ctx: &FExitContext, ret: i32, flags: i32, ingress: u8) -> Option<()> {
     if ret <= 0 {
         return failed(ret, ingress);
     }
     let task = scope::moving(ret as u64)?;
-    let socket: *const u8 = ctx.arg(0);
-    // SAFETY: the verifier checks the offset against struct socket.
-    let sk: *mut c_void = unsafe { ptr::read_volatile(socket.add(SOCKET_SK.load() as usize).cast()) };
+    let sk = sock_of(ctx);
     handed!(call: call = Call::new(task, Source::Socket, ingress, ret as u64));
     call.object = sk as u64;
     call::find_bytes(call, flags);

@@ -77,7 +77,8 @@ pub struct Check {
     pub detail: String,
 }
 
-/// What puts down where bytes are that no system call names: needs trampolines.
+/// What puts down where bytes are that no system call names, and counts those that no buffer of a program holds: needs
+/// trampolines.
 const KERNEL_BYTES: &[&str] = &[
     "inet_sendmsg_given",
     "inet_recvmsg_given",
@@ -87,6 +88,8 @@ const KERNEL_BYTES: &[&str] = &[
     "unix_stream_recvmsg_given",
     "unix_dgram_sendmsg_given",
     "unix_dgram_recvmsg_given",
+    "tcp_splice_read",
+    "unix_stream_splice_read",
 ];
 
 /// Capabilities of include/uapi/linux/capability.h that matter here.

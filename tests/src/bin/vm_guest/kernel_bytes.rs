@@ -19,26 +19,42 @@ const COUNTS: &str = "/tmp/kernel_counts.json";
 const BEFORE: usize = 30_000;
 
 pub(crate) fn sendfile() -> Outcome {
-    python("sendfile")
+    all_was_read(&python("sendfile")?)
 }
 
+/// What splice puts into a socket is read, and what it takes out is counted.
 pub(crate) fn splice() -> Outcome {
-    python("splice")
+    let summary = python("splice")?;
+    balanced(&summary, "socket")?;
+    let counted: Value = serde_json::from_str(&fs::read_to_string(COUNTS)?)?;
+    let account = &summary["account"]["socket"];
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let spliced = number(&counted["spliced"]);
+    ensure!(
+        spliced > 0 && number(&account["unseen"]) == spliced,
+        "the client took {spliced} bytes out: {account}"
+    );
+    ensure!(
+        number(&account["scanned"]) + spliced == number(&account["moved"]),
+        "not all that was sent was read: {account}"
+    );
+    Ok(format!("account {account}"))
 }
 
-fn python(way: &str) -> Outcome {
+/// The summary of a request that leaks a card.
+fn python(way: &str) -> anyhow::Result<Value> {
     let _server = python_server("9081", &[])?;
     fs::write(CLIENT, include_str!("kernel_client.py"))?;
     body(BEFORE)?;
     let Captured { finding, summary, .. } =
-        finds_a_card_unless_reduced(&[], &["python3", CLIENT, "9081", BODY, way])?;
+        finds_a_card_unless_reduced(&[], &["python3", CLIENT, "9081", BODY, way, COUNTS])?;
     ensure!(
         finding["flow"]["operation"]
             .as_str()
             .is_some_and(|operation| operation.contains(way)),
         "another request: {finding}"
     );
-    all_was_read(&summary)
+    Ok(summary)
 }
 
 /// Each way io_uring has to send bytes leaks the card to a path of its own.

@@ -1,9 +1,13 @@
-"""Posts an order whose body the kernel sends out of a file: kernel_client.py PORT FILE sendfile|splice"""
+"""Posts an order whose body the kernel sends out of a file: kernel_client.py PORT FILE sendfile|splice COUNTS
+
+With splice it takes the answer out of the socket the same way, and writes to COUNTS how many bytes that were.
+"""
+import json
 import os
 import socket
 import sys
 
-port, name, way = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+port, name, way, counts = int(sys.argv[1]), *sys.argv[2:5]
 length = os.path.getsize(name)
 with socket.create_connection(("127.0.0.1", port)) as connection, open(name, "rb") as file:
     connection.sendall(
@@ -18,6 +22,12 @@ with socket.create_connection(("127.0.0.1", port)) as connection, open(name, "rb
             while piped > 0:
                 piped -= os.splice(source, connection.fileno(), piped)
     answer = b""
-    while read := connection.recv(65536):
-        answer += read
+    if way == "sendfile":
+        while read := connection.recv(65536):
+            answer += read
+    else:
+        while piped := os.splice(connection.fileno(), sink, 65536):
+            answer += os.read(source, piped)
+        with open(counts, "w") as file:
+            json.dump({"spliced": len(answer)}, file)
 sys.exit(0 if answer.startswith(b"HTTP/1.1 200") else 1)
