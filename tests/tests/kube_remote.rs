@@ -393,7 +393,8 @@ fn reuse(cluster: &Cluster<'_>, daemon: &Daemon, stage: &Stage<'_>) -> anyhow::R
         let source = finding(daemon, &gate)?["source"].clone();
         match shown(&source).as_str() {
             "Deployment street new pod_ip exact" => return Ok(()),
-            "- - - ambiguous none" => thread::sleep(Duration::from_millis(200)),
+            // Both may have had it, or neither is known to.
+            "- - - ambiguous none" | "- - - unresolved none" => thread::sleep(Duration::from_millis(200)),
             wrong => anyhow::bail!("{wrong} had the address no more"),
         }
     }

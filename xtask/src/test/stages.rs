@@ -1,8 +1,10 @@
 //! The stages of `cargo xtask test`, one function each.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Write},
     process::{Command, ExitCode, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -24,8 +26,20 @@ const FUZZ_SECONDS: u32 = 60;
 const NATIVE: &str = "tests";
 /// How those among them begin that need a kube-apiserver.
 const KUBE: &str = "kube_";
-/// Native tests at the same time.
-const NATIVE_THREADS: &str = "2";
+/// Native tests of a binary at the same time.
+const NATIVE_THREADS: [&str; 2] = ["--test-threads", "2"];
+/// Native test binaries that mostly wait, for clocks, receivers and each other, the longest first: two of them run at a time.
+const WAITING: [&str; 9] = [
+    "chaos",
+    "reload",
+    "masking_disk",
+    "hung_thread",
+    "identity",
+    "guide",
+    "masking",
+    "sinks",
+    "lost_thread",
+];
 
 pub(super) fn lint() -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
@@ -48,7 +62,7 @@ pub(super) fn lint() -> anyhow::Result<Tally> {
 pub(super) fn unit(arguments: &Arguments) -> anyhow::Result<Tally> {
     let built = Built::new(Targets::All)?;
     let tests = built.tests().iter().filter(|test| !test.is_of(NATIVE));
-    run_tests(tests, arguments, &[], &mut |_| {})
+    run_tests(tests, arguments, &[], &|_| {})
 }
 
 /// The scanner's NEON code next to its portable code, under emulation.
@@ -69,7 +83,7 @@ pub(super) fn neon(arguments: &Arguments) -> anyhow::Result<Tally> {
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
             "qemu-aarch64 -L /usr/aarch64-linux-gnu",
         );
-    read_tests(&mut cargo, arguments, &[])
+    read_tests(&mut cargo, arguments, &[], &mut io::stdout().lock())
 }
 
 /// Pages of what native tests proved.
@@ -94,23 +108,23 @@ pub(super) fn native(arguments: &Arguments) -> anyhow::Result<Tally> {
         .tests()
         .iter()
         .filter(|test| test.is_of(NATIVE) && !test.name.starts_with(KUBE));
-    // Every test loads programs and starts peers of its own: more at once only wait for each other.
+    let place = |test: &&TestBinary| WAITING.iter().position(|name| *name == test.name);
+    let (mut waiting, others): (Vec<_>, Vec<_>) = tests.partition(|test| place(test).is_some());
+    waiting.sort_by_key(place);
     // Chaos has a cluster where there can be one.
     let servers = cluster::programs();
-    let mut tally = run_tests(
-        tests,
-        arguments,
-        &["--test-threads", NATIVE_THREADS],
-        &mut |test| {
-            test.env("AUDITOR", built.program("auditor"));
-            if let Ok(servers) = &servers {
-                test.env("AUDITOR_KUBE", servers);
-            }
-            for page in PAGES {
-                test.env(page.variable, page.folder());
-            }
-        },
-    )?;
+    let prepare = |test: &mut Command| {
+        test.env("AUDITOR", built.program("auditor"));
+        if let Ok(servers) = &servers {
+            test.env("AUDITOR_KUBE", servers);
+        }
+        for page in PAGES {
+            test.env(page.variable, page.folder());
+        }
+    };
+    let mut tally = run_two_at_a_time(&waiting, arguments, &NATIVE_THREADS, &prepare)?;
+    // Every test loads programs and starts peers of its own: more at once only wait for each other.
+    tally += run_tests(others.into_iter(), arguments, &NATIVE_THREADS, &prepare)?;
     if let Err(error) = servers {
         tally.skip(format!("native: pods and API server of chaos: {error:#}"));
     }
@@ -139,15 +153,10 @@ pub(super) fn kube(arguments: &Arguments) -> anyhow::Result<Tally> {
     };
     let built = Built::new(Targets::Tests("kube_*"))?;
     let tests = built.tests().iter().filter(|test| test.name.starts_with(KUBE));
-    run_tests(
-        tests,
-        arguments,
-        &["--test-threads", NATIVE_THREADS],
-        &mut |test| {
-            test.env("AUDITOR", built.program("auditor"))
-                .env("AUDITOR_KUBE", &folder);
-        },
-    )
+    run_tests(tests, arguments, &NATIVE_THREADS, &|test| {
+        test.env("AUDITOR", built.program("auditor"))
+            .env("AUDITOR_KUBE", &folder);
+    })
 }
 
 /// Runs test binaries one after the other, each as `prepare` leaves its command.
@@ -155,19 +164,62 @@ fn run_tests<'a>(
     tests: impl Iterator<Item = &'a TestBinary>,
     arguments: &Arguments,
     harness: &[&str],
-    prepare: &mut dyn FnMut(&mut Command),
+    prepare: Prepare<'_>,
 ) -> anyhow::Result<Tally> {
     let mut total = Tally::default();
     for test in tests {
-        let mut command = test.command();
-        prepare(&mut command);
-        println!("-- {}: {}", package(test), test.name);
-        let start = Instant::now();
-        let tally = read_tests(&mut command, arguments, harness)?;
-        println!("-- {}: {} in {}", test.name, tally, super::shown(start.elapsed()));
-        total += tally;
+        total += run_test(test, arguments, harness, prepare, &mut io::stdout().lock())?;
     }
     Ok(total)
+}
+
+/// The same, two at a time. What one says is shown once it has ended.
+fn run_two_at_a_time(
+    tests: &[&TestBinary],
+    arguments: &Arguments,
+    harness: &[&str],
+    prepare: Prepare<'_>,
+) -> anyhow::Result<Tally> {
+    let left = Mutex::new(tests.iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || {
+        let mut total = Tally::default();
+        while let Some(test) = next() {
+            let mut said = Vec::new();
+            let tally = run_test(test, arguments, harness, prepare, &mut said);
+            io::stdout().lock().write_all(&said)?;
+            total += tally?;
+        }
+        anyhow::Ok(total)
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(run);
+        let mut total = run()?;
+        total += other
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(total)
+    })
+}
+
+/// What the command of a test is given besides.
+type Prepare<'a> = &'a (dyn Fn(&mut Command) + Sync);
+
+fn run_test(
+    test: &TestBinary,
+    arguments: &Arguments,
+    harness: &[&str],
+    prepare: Prepare<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<Tally> {
+    let mut command = test.command();
+    prepare(&mut command);
+    writeln!(out, "-- {}: {}", package(test), test.name)?;
+    let start = Instant::now();
+    let tally = read_tests(&mut command, arguments, harness, out)?;
+    let time = super::shown(start.elapsed());
+    writeln!(out, "-- {}: {tally} in {time}", test.name)?;
+    Ok(tally)
 }
 
 fn package(test: &TestBinary) -> String {
@@ -176,14 +228,19 @@ fn package(test: &TestBinary) -> String {
 }
 
 /// Runs a test binary, or cargo with one, passing its output on as it comes.
-fn read_tests(command: &mut Command, arguments: &Arguments, harness: &[&str]) -> anyhow::Result<Tally> {
+fn read_tests(
+    command: &mut Command,
+    arguments: &Arguments,
+    harness: &[&str],
+    out: &mut dyn Write,
+) -> anyhow::Result<Tally> {
     // `AUDITOR_TEST_FULL=1` asks for the long tests too.
     if arguments.full {
         command.env("AUDITOR_TEST_FULL", "1");
     }
     command.args(&arguments.filter).args(harness);
     let mut tally = Tally::default();
-    let succeeded = lines(command, |line| cargo_output::read_line(&mut tally, line))?;
+    let succeeded = lines(command, out, |line| cargo_output::read_line(&mut tally, line))?;
     if !succeeded && tally.failed == 0 {
         tally.fail(format!("{}: did not build, or died", process::shown(command)));
     }
@@ -205,7 +262,8 @@ pub(super) fn detect(arguments: &Arguments) -> anyhow::Result<Tally> {
                 .arg(&auditor);
         }
         let failed = tally.failed;
-        let succeeded = lines(&mut command, |line| read_check(&mut tally, "detect", line))?;
+        let out = &mut io::stdout().lock();
+        let succeeded = lines(&mut command, out, |line| read_check(&mut tally, "detect", line))?;
         if !succeeded && tally.failed == failed {
             tally.fail(format!("detect: {program}.py ended with an error"));
         }
@@ -225,7 +283,8 @@ pub(super) fn deploy() -> anyhow::Result<Tally> {
     command
         .arg(&script)
         .env("AUDITOR", Built::new(Targets::Programs)?.program("auditor"));
-    let succeeded = lines(&mut command, |line| read_check(&mut tally, "deploy", line))?;
+    let out = &mut io::stdout().lock();
+    let succeeded = lines(&mut command, out, |line| read_check(&mut tally, "deploy", line))?;
     if !succeeded && tally.failed == 0 {
         tally.fail("deploy/test.sh ended with an error".to_owned());
     }
@@ -275,7 +334,7 @@ pub(super) fn fuzz(arguments: &Arguments) -> anyhow::Result<Tally> {
 }
 
 /// Runs a program, passing on and reading its standard output line by line; says whether it succeeded.
-fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> anyhow::Result<bool> {
+fn lines(command: &mut Command, out: &mut dyn Write, mut on_line: impl FnMut(&str)) -> anyhow::Result<bool> {
     let shown = process::shown(command);
     eprintln!("$ {shown}");
     let mut child = command
@@ -283,11 +342,10 @@ fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> anyhow::Result
         .spawn()
         .with_context(|| format!("can not start {shown}"))?;
     let output = child.stdout.take().context("no standard output")?;
-    let mut stdout = std::io::stdout().lock();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
-        stdout.write_all(&line)?;
-        stdout.write_all(b"\n")?;
+        out.write_all(&line)?;
+        out.write_all(b"\n")?;
         on_line(String::from_utf8_lossy(&line).trim_end());
     }
     Ok(child.wait()?.success())

@@ -8,6 +8,8 @@
 //! A connection is a value that its program may move, so its address identifies nothing. The box of its
 //! encrypter stays where it is: where the connection keeps its address is read from the code.
 
+use std::collections::BTreeSet;
+
 use super::{Library, Probe, RustlsCall, Target};
 use crate::capture::elf::{Elf, ElfError, Function, call_targets, trait_object};
 
@@ -20,11 +22,12 @@ const BEGIN: &str = "22start_outgoing_traffic";
 /// Encrypts what it sends, with nothing else that could be taken for it.
 const ENCRYPT: &str = "16send_msg_encrypt";
 
-/// Versions whose arguments the kernel programs can read. The slash tells it from tokio-rustls and its like.
-const VERSION: &str = "/rustls-0.23.";
+/// Stands before the minor version in paths: two digits and a point. The slash tells it from tokio-rustls and its like.
+const VERSION: &[u8] = b"/rustls-0.";
+const DIGITS: usize = 2;
 
-/// Older ones. Their functions have some of the same names, so in a program with both nothing is certain.
-const OTHERS: [&str; 3] = ["/rustls-0.22.", "/rustls-0.21.", "/rustls-0.20."];
+/// The one whose arguments the kernel programs can read.
+const KNOWN: u8 = 23;
 
 /// Sections with the texts of panic messages.
 const TEXTS: &str = ".rodata";
@@ -40,21 +43,21 @@ pub(super) fn find(elf: &Elf) -> Result<Vec<Target>, ElfError> {
     let (Some(&receive), Some((send, sending))) = (found.get(RECEIVE), sending) else {
         return Ok(Vec::new());
     };
-    if !holds(elf, VERSION.as_bytes())? {
+    let versions = versions(elf)?;
+    if !versions.contains(&KNOWN) {
         tracing::warn!(
             file = elf.path(),
             "holds a rustls that is not 0.23; its own functions are not hooked"
         );
         return Ok(Vec::new());
     }
-    for version in OTHERS {
-        if holds(elf, version.as_bytes())? {
-            tracing::warn!(
-                file = elf.path(),
-                "holds a rustls before 0.23 beside 0.23; the functions of neither are hooked"
-            );
-            return Ok(Vec::new());
-        }
+    // Their functions have some of the same names, so in a program with both nothing is certain.
+    if versions.len() > 1 {
+        tracing::warn!(
+            file = elf.path(),
+            "holds another rustls beside 0.23; the functions of neither are hooked"
+        );
+        return Ok(Vec::new());
     }
     let mut identity = None;
     for function in [found.get(ENCRYPT), found.get(SEND)].into_iter().flatten() {
@@ -104,12 +107,13 @@ fn sending(
     })
 }
 
-/// True when the program's texts hold `text`.
-fn holds(elf: &Elf, text: &[u8]) -> Result<bool, ElfError> {
+/// The minor versions of rustls that the program's texts name.
+fn versions(elf: &Elf) -> Result<BTreeSet<u8>, ElfError> {
+    let mut versions = BTreeSet::new();
     let Some(section) = elf.section(TEXTS)? else {
-        return Ok(false);
+        return Ok(versions);
     };
-    let finder = memchr::memmem::Finder::new(text);
+    let finder = memchr::memmem::Finder::new(VERSION);
     let mut piece = vec![0; PIECE];
     let (mut at, end) = (
         section.offset,
@@ -118,14 +122,39 @@ fn holds(elf: &Elf, text: &[u8]) -> Result<bool, ElfError> {
     while at < end {
         let wanted = piece.len().min(usize::try_from(end - at).unwrap_or(PIECE));
         let read = elf.read_at(at, &mut piece[..wanted]);
-        if finder.find(&piece[..read]).is_some() {
-            return Ok(true);
+        for found in finder.find_iter(&piece[..read]) {
+            versions.extend(minor(&piece[found + VERSION.len()..read]));
         }
         if read < wanted || wanted < PIECE {
             break;
         }
-        // The text may lie across two pieces.
-        at += (read - text.len()) as u64;
+        // A text may lie across two pieces.
+        at += (read - VERSION.len() - DIGITS) as u64;
     }
-    Ok(false)
+    Ok(versions)
+}
+
+/// The version that a text begins with.
+fn minor(text: &[u8]) -> Option<u8> {
+    let (digits, rest) = text.split_at_checked(DIGITS)?;
+    let is_whole = rest.first() == Some(&b'.') && digits.iter().all(u8::is_ascii_digit);
+    is_whole.then(|| {
+        digits
+            .iter()
+            .fold(0, |number, digit| 10 * number + (digit - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_two_digits_and_a_point() {
+        assert_eq!(minor(b"23.46/src/common_state.rs"), Some(23));
+        assert_eq!(minor(b"20."), Some(20));
+        for other in [&b""[..], b"2", b"23", b"2.1", b"x3.", b"234."] {
+            assert_eq!(minor(other), None, "{other:?}");
+        }
+    }
 }
