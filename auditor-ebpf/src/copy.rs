@@ -145,7 +145,6 @@ pub fn call(call: &mut Call) {
 }
 
 /// The same for one datagram, whose addresses were put down for this CPU.
-#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 pub fn datagram(call: &mut Call) {
     // SAFETY: as above.
@@ -167,20 +166,19 @@ verified_once! {
     }
 }
 
-/// See [`datagram`]. Verified once.
-///
-/// # Safety
-/// `call` is null or valid.
-#[cfg(not(feature = "reduced"))]
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn copy_datagram(call: *mut Call) -> u32 {
-    if call.is_null() {
-        return 0;
+verified_once! {
+    /// See [`datagram`]. Verified once.
+    ///
+    /// # Safety
+    /// `call` is null or valid.
+    pub unsafe fn copy_datagram(call: *mut Call = call()) -> u32 {
+        if call.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches for it.
+        let call = unsafe { &mut *call };
+        pieces::<true>(call)
     }
-    // SAFETY: the caller vouches for it.
-    let call = unsafe { &mut *call };
-    pieces::<true>(call)
 }
 
 #[inline(always)]
@@ -223,7 +221,6 @@ fn pieces<const DATAGRAM: bool>(call: &mut Call) -> u32 {
     });
     // SAFETY: both are of this program.
     unsafe {
-        #[cfg(not(feature = "reduced"))]
         if DATAGRAM {
             return copy_datagram_pieces(call, words::written(progress));
         }
@@ -242,16 +239,15 @@ verified_once! {
     }
 }
 
-/// The same for a datagram. Verified once.
-///
-/// # Safety
-/// Both are null or valid.
-#[cfg(not(feature = "reduced"))]
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn copy_datagram_pieces(call: *mut Call, progress: *mut Progress) -> u32 {
-    // SAFETY: the caller vouches for them.
-    unsafe { steps::<true>(call, progress) }
+verified_once! {
+    /// The same for a datagram. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_datagram_pieces(call: *mut Call = call(), progress: *mut Progress = progress()) -> u32 {
+        // SAFETY: the caller vouches for them.
+        unsafe { steps::<true>(call, progress) }
+    }
 }
 
 #[inline(always)]
@@ -312,7 +308,14 @@ unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress
 unsafe fn step_on<const DATAGRAM: bool>(call: *mut Call, progress: *mut Progress) {
     for _ in 0..MAX_STEPS {
         // SAFETY: the caller vouches for them.
-        if unsafe { copy_step(call, progress) } != 0 {
+        let ended = unsafe {
+            if DATAGRAM {
+                copy_datagram_step(call, progress)
+            } else {
+                copy_step(call, progress)
+            }
+        };
+        if ended != 0 {
             break;
         }
     }
@@ -330,6 +333,21 @@ verified_once! {
         }
         // SAFETY: the caller vouches for them.
         unsafe { step::<false>(&mut *call, &mut *progress) as u64 }
+    }
+}
+
+#[cfg(feature = "reduced")]
+verified_once! {
+    /// The same of a datagram. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid.
+    unsafe fn copy_datagram_step(call: *mut Call = call(), progress: *mut Progress = progress()) -> u64 {
+        if call.is_null() || progress.is_null() {
+            return 1;
+        }
+        // SAFETY: the caller vouches for them.
+        unsafe { step::<true>(&mut *call, &mut *progress) as u64 }
     }
 }
 

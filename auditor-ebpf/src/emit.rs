@@ -10,11 +10,10 @@ use aya_ebpf::helpers::generated::{
     bpf_ringbuf_discard, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 
-#[cfg(not(feature = "reduced"))]
-use crate::hooks::datagram;
 use crate::{
     account::{count, delivered},
     copy::{Call, FROM_PEER, Progress},
+    hooks::datagram,
     maps::RINGS,
 };
 
@@ -104,7 +103,6 @@ fn emit_in<const CAP: usize, const DATAGRAM: bool>(
     let failed = unsafe {
         ptr::write(&raw mut (*slot).header, header);
         let payload: *mut u8 = (&raw mut (*slot).payload).cast();
-        #[cfg(not(feature = "reduced"))]
         if DATAGRAM {
             datagram::write_endpoint(call.task, payload);
         }

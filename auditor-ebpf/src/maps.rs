@@ -17,9 +17,9 @@ use aya_ebpf::{
 };
 
 #[cfg(not(feature = "reduced"))]
-use crate::hooks::{datagram::Peer, kernel_bytes::Given, messages::Place};
+use crate::hooks::{kernel_bytes::Given, messages::Place};
 use crate::{
-    hooks::budget::Budget,
+    hooks::{budget::Budget, datagram::Peer},
     records::{LENGTHS, Walk},
     socket_state::SocketState,
 };
@@ -155,7 +155,6 @@ pub static POLICIES: LruHashMap<u64, u32> = LruHashMap::with_max_entries(MAX_POL
 pub static POLICIES_SET: Array<u32> = Array::with_max_entries(1, 0);
 
 /// The addresses of the datagram that is being copied on this CPU.
-#[cfg(not(feature = "reduced"))]
 #[map]
 pub static DATAGRAM: PerCpuArray<Peer> = PerCpuArray::with_max_entries(1, 0);
 

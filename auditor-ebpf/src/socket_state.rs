@@ -8,9 +8,7 @@
 use core::ffi::c_void;
 use core::ptr;
 
-#[cfg(not(feature = "reduced"))]
-use auditor_common::record::AF_UNIX;
-use auditor_common::record::{AF_INET, AF_INET6, Endpoint};
+use auditor_common::record::{AF_INET, AF_INET6, AF_UNIX, Endpoint};
 #[cfg(not(feature = "reduced"))]
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get};
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel};
@@ -22,6 +20,7 @@ use crate::{
         NET_INUM, SK_DADDR, SK_DPORT, SK_FAMILY, SK_NET, SK_NUM, SK_PROTOCOL, SK_RCV_SADDR, SK_TYPE,
         SK_V6_DADDR, SK_V6_RCV_SADDR, TCP_COPIED_SEQ, TCP_WRITE_SEQ,
     },
+    hooks::unix::inode,
     maps::RAW_SOCKETS,
     records::Position,
     verified_once::verified_once,
@@ -65,7 +64,7 @@ pub struct SocketState {
     pub cookie: u64,
     /// The stream its bytes belong to: the connection's other end may have begun it.
     pub stream: u64,
-    /// Its key in `LOCAL_STREAMS`.
+    /// Its key in `LOCAL_STREAMS`. Of a bare address that is not a TCP socket's, the inode of the socket that has it.
     pub key: u64,
     /// Next offset, egress and ingress.
     pub offset: [u64; 2],
@@ -109,22 +108,38 @@ impl SocketState {
 
 /// A socket, however it was reached.
 pub trait Sock: Copy {
+    /// Bits of [`kind`] of a TCP connection.
+    const TCP: u8;
+
     /// Reads a field of `struct sock` at a byte offset.
     fn field<T: Copy>(self, offset: u32) -> Option<T>;
-    /// Existing or fresh state.
-    fn state_or_new(self) -> Option<*mut SocketState>;
+    /// Existing or fresh state of a socket of this [`kind`].
+    fn state_or_new(self, of: u8) -> Option<*mut SocketState>;
     /// An id for the connection, never 0 and never used twice.
     fn new_id(self) -> u64;
-    /// Bits of [`kind`]; 0 for traffic that is not read.
-    fn kind(self) -> u8;
 
-    /// True for TCP over IPv4 and IPv6.
+    /// Bits of [`kind`]; 0 for traffic that is not read.
     #[inline(always)]
-    fn is_tcp(self) -> bool {
+    fn kind(self) -> u8 {
         let family = self.field::<u16>(SK_FAMILY.load()).unwrap_or(0);
-        (family == AF_INET || family == AF_INET6)
-            && self.field::<u16>(SK_TYPE.load()) == Some(SOCK_STREAM)
-            && self.field::<u16>(SK_PROTOCOL.load()) == Some(IPPROTO_TCP)
+        let of_type = self.field::<u16>(SK_TYPE.load()).unwrap_or(0);
+        if family == AF_UNIX {
+            return match of_type {
+                SOCK_STREAM => kind::UNIX | kind::STREAM,
+                SOCK_DGRAM | SOCK_SEQPACKET => kind::UNIX | kind::MESSAGES,
+                _ => 0,
+            };
+        }
+        let protocol = self.field::<u16>(SK_PROTOCOL.load()).unwrap_or(0);
+        if family != AF_INET && family != AF_INET6 {
+            0
+        } else if of_type == SOCK_STREAM && protocol == IPPROTO_TCP {
+            Self::TCP
+        } else if of_type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
+            kind::MESSAGES
+        } else {
+            0
+        }
     }
 }
 
@@ -144,6 +159,8 @@ impl BtfSock {
 
 #[cfg(not(feature = "reduced"))]
 impl Sock for BtfSock {
+    const TCP: u8 = kind::JOINED | kind::STREAM;
+
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the verifier checks the offset (a constant to it) against the type; a fault
@@ -152,7 +169,7 @@ impl Sock for BtfSock {
     }
 
     #[inline(always)]
-    fn state_or_new(self) -> Option<*mut SocketState> {
+    fn state_or_new(self, _of: u8) -> Option<*mut SocketState> {
         storage(self.0, 1)
     }
 
@@ -160,29 +177,6 @@ impl Sock for BtfSock {
     fn new_id(self) -> u64 {
         // SAFETY: a BTF socket pointer is what the helper wants.
         unsafe { bpf_get_socket_cookie(self.0) }
-    }
-
-    #[inline(always)]
-    fn kind(self) -> u8 {
-        let family = self.field::<u16>(SK_FAMILY.load()).unwrap_or(0);
-        let of_type = self.field::<u16>(SK_TYPE.load()).unwrap_or(0);
-        if family == AF_UNIX {
-            return match of_type {
-                SOCK_STREAM => kind::JOINED | kind::UNIX | kind::STREAM,
-                SOCK_DGRAM | SOCK_SEQPACKET => kind::JOINED | kind::UNIX | kind::MESSAGES,
-                _ => 0,
-            };
-        }
-        let protocol = self.field::<u16>(SK_PROTOCOL.load()).unwrap_or(0);
-        if family != AF_INET && family != AF_INET6 {
-            0
-        } else if of_type == SOCK_STREAM && protocol == IPPROTO_TCP {
-            kind::JOINED | kind::STREAM
-        } else if of_type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
-            kind::JOINED | kind::MESSAGES
-        } else {
-            0
-        }
     }
 }
 
@@ -229,6 +223,8 @@ impl RawSock {
 }
 
 impl Sock for RawSock {
+    const TCP: u8 = kind::STREAM;
+
     #[inline(always)]
     fn field<T: Copy>(self, offset: u32) -> Option<T> {
         // SAFETY: the helper checks the address; a bad one is an error.
@@ -236,12 +232,24 @@ impl Sock for RawSock {
     }
 
     #[inline(always)]
-    fn state_or_new(self) -> Option<*mut SocketState> {
+    fn state_or_new(self, of: u8) -> Option<*mut SocketState> {
+        // Only TCP says when a socket closes: of others a new one may have the address by now.
+        let key = if of & (kind::UNIX | kind::MESSAGES) == 0 {
+            0
+        } else {
+            inode(self.0)
+        };
         if let Some(state) = self.state() {
-            return Some(state);
+            // SAFETY: a map value.
+            if unsafe { (*state).key } == key {
+                return Some(state);
+            }
         }
         let _ = RAW_SOCKETS.insert(&self.0, &SocketState::NEW, 0);
-        self.state()
+        let state = self.state()?;
+        // SAFETY: as above.
+        unsafe { (*state).key = key };
+        Some(state)
     }
 
     #[inline(always)]
@@ -249,12 +257,6 @@ impl Sock for RawSock {
         // SAFETY: the helper takes no pointers. Addresses are reused, so time makes the id unique;
         // the top bit keeps it apart from kernel cookies, which count from 1.
         (unsafe { bpf_ktime_get_ns() } ^ self.0 << 20) | 1 << 63
-    }
-
-    /// TCP alone.
-    #[inline(always)]
-    fn kind(self) -> u8 {
-        if self.is_tcp() { kind::STREAM } else { 0 }
     }
 }
 

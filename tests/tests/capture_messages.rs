@@ -1,10 +1,13 @@
 //! UDP, UNIX domain sockets, and calls that move several messages.
 
+use std::{fs, process::Command};
+
 use anyhow::{Context as _, ensure};
 use auditor_tests::{
     message,
     messages::{self, End},
-    peers::{Client, Server},
+    peers::{Client, Counts, PYTHON, Server, program},
+    process::Running,
     scratch::Scratch,
     values,
     watch::{Report, Watch},
@@ -29,11 +32,22 @@ struct Ran {
 
 /// Sends the messages from one program to another with the chosen ends watched.
 fn run(kind: &str, ways: (&str, &str), messages: &[Vec<u8>], watched: Watched) -> anyhow::Result<Ran> {
+    run_with(&[], kind, ways, messages, watched)
+}
+
+/// The same with these options of `auditor watch`.
+fn run_with(
+    options: &[&str],
+    kind: &str,
+    ways: (&str, &str),
+    messages: &[Vec<u8>],
+    watched: Watched,
+) -> anyhow::Result<Ran> {
     let scratch = Scratch::new()?;
     let (mut from, mut to) = messages::pair(&scratch, kind, ways, messages, messages.len())?;
     let (sender, receiver) = (from.pid(), to.pid());
     let pids = watched(sender, receiver);
-    let watch = Watch::pids(&scratch, &pids, &[])?;
+    let watch = Watch::pids(&scratch, &pids, options)?;
     let total = |end: &mut End| anyhow::Ok(end.counts()?.total());
     let (sent, received) = (total(&mut from)?, total(&mut to)?);
     let report = watch.stop()?;
@@ -228,6 +242,56 @@ fn an_answer_over_a_unix_socket_is_a_value_of_its_own() -> anyhow::Result<()> {
             ran.report.samples()
         );
     }
+    Ok(())
+}
+
+/// Where sockets are seen at the end of system calls, as on kernels that have nothing better.
+#[test]
+fn without_hooks_of_their_own_datagrams_and_unix_sockets_are_read_as_well() -> anyhow::Result<()> {
+    let tier = ["--socket-hook", "syscall"];
+    for (kind, ways) in [
+        ("udp4", ("sendto", "recvfrom")),
+        ("udp6", ("connected", "recvmsg")),
+        ("mapped", ("sendmsg", "recvfrom")),
+        ("unix_stream", ("connected", "recvfrom")),
+        ("abstract", ("connected", "recvmsg")),
+        ("unix_datagram", ("connected", "recvfrom")),
+        ("unix_packet", ("connected", "recvmsg")),
+    ] {
+        for watched in [sender_only, receiver_only, both] {
+            let card = values::card();
+            let ran = run_with(&tier, kind, ways, &[order(&card)], watched)?;
+            let leak = ran.report.leak("payment_card").context(kind)?;
+            ensure!(leak["count"] == 1, "{kind}: {leak:#}");
+            ensure!(leak["sample"] == values::card_sample(&card), "{kind}: {leak:#}");
+            ensure!(ends(leak).1 == Some(ran.receiver.into()), "{kind}: {leak:#}");
+        }
+    }
+    Ok(())
+}
+
+/// A socket that is not TCP closes unseen, and the next one has its address soon: what the first was must not be thought of it.
+#[test]
+fn a_unix_socket_at_the_address_of_a_closed_one_is_another() -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let (gate, counts) = (scratch.path("gate"), scratch.path("pairs.counts"));
+    let mut command = Command::new(PYTHON);
+    command.arg(program("socketpairs.py")).args([&gate, &counts]);
+    let pairs = Running::start(&mut command)?;
+    let watch = Watch::pids(&scratch, &[pairs.pid()], &["--socket-hook", "syscall"])?;
+    fs::write(&gate, "")?;
+    pairs.succeed()?;
+    let report = watch.stop()?;
+    report.balanced()?;
+    // Every second pair begins with what looks like TLS.
+    let counted = Counts::read(&counts)?;
+    println!("{:?}", report.account("socket"));
+    ensure!(
+        report.bytes("socket", "moved") == 2 * counted.total()
+            && report.bytes("socket", "scanned") == 2 * counted.sent,
+        "{counted:?}: {:?}",
+        report.account("socket")
+    );
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::{
     hooks::{local, stream},
     maps::{CLIENT_SOCKETS, RAW_SOCKETS},
     scope,
-    socket_state::{Sock, SocketState},
+    socket_state::{Sock, SocketState, kind},
 };
 
 /// States of include/net/tcp_states.h.
@@ -40,7 +40,7 @@ fn try_inet_sock_set_state(ctx: &BtfTracePointContext) -> Option<()> {
             // connect(2) runs in the task that opens the connection. The accepting side's
             // transition does not, so a socket without this mark is a server's or an older one.
             scope::current()?;
-            let state = own.state_or_new()?;
+            let state = own.state_or_new(kind::STREAM)?;
             // SAFETY: a map value, used only here.
             unsafe { (*state).role = role::CLIENT };
             let _ = CLIENT_SOCKETS.insert(&(sk as u64), &1, 0);

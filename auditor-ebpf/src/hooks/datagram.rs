@@ -11,28 +11,28 @@ use auditor_common::{
     counter::Counter,
     record::{AF_INET, AF_INET6, ENDPOINT_LEN, Endpoint},
 };
-use aya_ebpf::{
-    helpers::{
-        bpf_probe_read_kernel,
-        generated::{bpf_probe_read_kernel as read_kernel, bpf_probe_read_user as read_user},
-    },
-    macros::fexit,
-    programs::FExitContext,
-};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel as read_kernel, bpf_probe_read_user as read_user};
+#[cfg(not(feature = "reduced"))]
+use aya_ebpf::{helpers::bpf_probe_read_kernel, macros::fexit, programs::FExitContext};
 
 use crate::{
     account::count,
     bytes::Bytes,
     copy::Call,
-    globals::MESSAGE_NAME,
     hooks::{
         name::{Name, place},
         socket::{READ, first_bytes, next},
         unix::unix_endpoint,
     },
-    maps::{DATAGRAM, RECEIVED_FROM},
-    scope::{self, Task},
+    maps::DATAGRAM,
     socket_state::{SocketState, class, kind, socket_endpoint},
+    verified_once::verified_once,
+};
+#[cfg(not(feature = "reduced"))]
+use crate::{
+    globals::MESSAGE_NAME,
+    maps::RECEIVED_FROM,
+    scope::{self, Task},
 };
 
 /// The addresses of a datagram, and whose it is: a program that preempts another on its CPU must not name its peer.
@@ -44,6 +44,7 @@ pub struct Peer {
 }
 
 /// The name in a `struct msghdr` of the kernel.
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 pub fn name_of(message: *const u8) -> Name {
     // SAFETY: the helper checks the address; a bad one is an error.
@@ -55,6 +56,7 @@ pub fn name_of(message: *const u8) -> Name {
 }
 
 /// The name that [`udp_recvmsg`] noted for this thread, if it did.
+#[cfg(not(feature = "reduced"))]
 #[inline(always)]
 pub fn take_name(task: Task) -> Name {
     Name {
@@ -64,6 +66,7 @@ pub fn take_name(task: Task) -> Name {
 }
 
 /// net/ipv4/udp.c `udp_recvmsg(struct sock *, struct msghdr *, …)`.
+#[cfg(not(feature = "reduced"))]
 #[fexit(function = "udp_recvmsg")]
 pub fn udp_recvmsg(ctx: FExitContext) -> i32 {
     let _ = note(&ctx);
@@ -71,12 +74,14 @@ pub fn udp_recvmsg(ctx: FExitContext) -> i32 {
 }
 
 /// net/ipv6/udp.c `udpv6_recvmsg(struct sock *, struct msghdr *, …)`.
+#[cfg(not(feature = "reduced"))]
 #[fexit(function = "udpv6_recvmsg")]
 pub fn udpv6_recvmsg(ctx: FExitContext) -> i32 {
     let _ = note(&ctx);
     0
 }
 
+#[cfg(not(feature = "reduced"))]
 fn note(ctx: &FExitContext) -> Option<()> {
     let task = scope::current()?;
     let name = name_of(ctx.arg::<*const u8>(1));
@@ -94,32 +99,32 @@ fn note(ctx: &FExitContext) -> Option<()> {
     Some(())
 }
 
-/// A socket moved one datagram, which is counted as moved: accounts it unless it is to be copied, and puts down its
-/// addresses. Verified once.
-///
-/// # Safety
-/// Both are null or valid, and not used by anybody else.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn socket_datagram(call: *mut Call, state: *mut SocketState) -> u32 {
-    if call.is_null() || state.is_null() {
-        return next::NOTHING;
+verified_once! {
+    /// A socket moved one datagram, which is counted as moved: accounts it unless it is to be copied, and puts down its
+    /// addresses. Verified once.
+    ///
+    /// # Safety
+    /// Both are null or valid, and not used by anybody else.
+    pub unsafe fn socket_datagram(call: *mut Call = call(), state: *mut SocketState = state()) -> u32 {
+        if call.is_null() || state.is_null() {
+            return next::NOTHING;
+        }
+        // SAFETY: the caller vouches for them.
+        let (call, state) = unsafe { (&mut *call, &mut *state) };
+        put_addresses(call);
+        if call.seen == 0 {
+            count(Counter::SocketUnseen, call.total);
+            return next::NOTHING;
+        }
+        if is_ciphertext(&call.from, &mut state.class) {
+            count(Counter::SocketCiphertext, call.total);
+            return next::NOTHING;
+        }
+        call.stream = state.cookie;
+        call.cookie = state.cookie;
+        call.offset = 0;
+        next::COPY
     }
-    // SAFETY: the caller vouches for them.
-    let (call, state) = unsafe { (&mut *call, &mut *state) };
-    put_addresses(call);
-    if call.seen == 0 {
-        count(Counter::SocketUnseen, call.total);
-        return next::NOTHING;
-    }
-    if is_ciphertext(&call.from, &mut state.class) {
-        count(Counter::SocketCiphertext, call.total);
-        return next::NOTHING;
-    }
-    call.stream = state.cookie;
-    call.cookie = state.cookie;
-    call.offset = 0;
-    next::COPY
 }
 
 /// DTLS shows by the header of its records (type 20–25, version 254; RFC 9147 §4), QUIC by its long header (RFC 9000
@@ -178,6 +183,7 @@ fn read_name(name: Name, words: &mut MaybeUninit<[u64; 4]>) -> bool {
     }
     let into: *mut u64 = words.as_mut_ptr().cast();
     match name.place {
+        #[cfg(not(feature = "reduced"))]
         place::NOTED => {
             let thread = name.at as u32;
             let Some(noted) = RECEIVED_FROM.get_ptr(&thread) else {

@@ -224,7 +224,11 @@ fn socket(point: &GoPoint, instruction: u64, conn: u64) -> Option<RawSock> {
             if after.state & 1 != 0 || after.descriptor != before.descriptor {
                 return None;
             }
-            return if sk.0 != 0 && sk.is_tcp() { Some(sk) } else { None };
+            return if sk.0 != 0 && sk.kind() == RawSock::TCP {
+                Some(sk)
+            } else {
+                None
+            };
         }
         interface = value;
     }

@@ -19,7 +19,6 @@ pub mod binding;
 pub mod budget;
 pub mod call;
 mod connection;
-#[cfg(not(feature = "reduced"))]
 pub mod datagram;
 pub mod go;
 #[cfg(not(feature = "reduced"))]
@@ -39,5 +38,4 @@ pub mod socket;
 mod stream;
 pub mod syscall;
 pub mod tls;
-#[cfg(not(feature = "reduced"))]
 pub mod unix;

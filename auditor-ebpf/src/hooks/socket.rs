@@ -8,13 +8,11 @@ use auditor_common::{
     record::{Endpoint, Kind, Source, flags},
 };
 
-#[cfg(not(feature = "reduced"))]
-use crate::hooks::{datagram, unix::unix_endpoint};
 use crate::{
     account::count,
     bytes::Bytes,
     copy::{self, Call, FROM_PEER, data_ring},
-    hooks::{binding, local},
+    hooks::{binding, datagram, local, unix::unix_endpoint},
     records::Position,
     socket_state::{RawSock, Sock, SocketState, class, kind, socket_endpoint},
     verified_once::verified_once,
@@ -41,14 +39,13 @@ pub fn moved<S: Sock>(sk: S, flags: i32, call: &mut Call) -> Option<()> {
     if call.ingress != 0 && flags & MSG_TRUNC != 0 {
         call.kind |= kind::DISCARDED;
     }
-    let Some(state) = sk.state_or_new() else {
+    let Some(state) = sk.state_or_new(call.kind) else {
         count(Counter::MapFull, 1);
         count(Counter::SocketUnseen, call.total);
         return None;
     };
     // SAFETY: a map value and a call of this program; no other reference to them is made while a function has them.
     unsafe {
-        #[cfg(not(feature = "reduced"))]
         if call.kind & kind::MESSAGES != 0 {
             if (*state).cookie == 0 {
                 (*state).cookie = sk.new_id();
@@ -151,14 +148,11 @@ verified_once! {
         let sk = RawSock(call.object);
         // SAFETY: the functions write all of it.
         let endpoint = unsafe {
-            #[cfg(not(feature = "reduced"))]
             if call.kind & kind::UNIX != 0 {
                 unix_endpoint(call.object, words::uninit(&mut endpoint));
             } else {
                 socket_endpoint(call.object, u32::from(state.role), words::uninit(&mut endpoint));
             }
-            #[cfg(feature = "reduced")]
-            socket_endpoint(call.object, u32::from(state.role), words::uninit(&mut endpoint));
             endpoint.assume_init_ref()
         };
         if call.kind & kind::UNIX == 0 {

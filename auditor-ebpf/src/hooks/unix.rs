@@ -1,5 +1,8 @@
 //! UNIX domain sockets: who is at both ends, as numbers that hold on this host only.
 
+#[cfg(feature = "reduced")]
+use core::ptr;
+
 use auditor_common::record::{AF_UNIX, Endpoint, role};
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
@@ -8,47 +11,65 @@ use crate::{
         FILE_INODE, INODE_INO, PID_NUMBERS, SK_PEER_PID, SK_SOCKET, SOCKET_FILE, UNIX_ADDR, UNIX_PEER,
     },
     socket_state::RawSock,
+    verified_once::verified_once,
     words::kernel as word,
 };
 
-/// Writes the ends of a socket. Its role tells who has the name that others connect to; a socketpair has none. Verified
-/// once.
+/// Writes the ends of a socket. Its role tells who has the name that others connect to; a socketpair has none.
 ///
 /// # Safety
 /// `into` is null or valid for a write.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn unix_endpoint(own: u64, into: *mut Endpoint) -> u32 {
-    if into.is_null() {
-        return 0;
+#[inline(always)]
+pub unsafe fn unix_endpoint(own: u64, into: *mut Endpoint) {
+    // SAFETY: the caller vouches for it.
+    unsafe { write_unix_endpoint(into, own) };
+    #[cfg(feature = "reduced")]
+    {
+        let written = crate::again::endpoint();
+        if !written.is_null() {
+            // SAFETY: a part of a map value that is not `into`, for which the caller vouches.
+            unsafe { ptr::copy_nonoverlapping(written, into, 1) };
+        }
     }
-    let mut found = Ends {
-        own: 0,
-        other: 0,
-        peer: 0,
-        process: 0,
-        role: role::UNKNOWN,
-    };
-    ends(own, &mut found);
-    // SAFETY: the caller vouches for it; all of it is written here.
-    let endpoint = unsafe { &mut *into };
-    endpoint.netns = RawSock(own).netns();
-    endpoint.local_port = 0;
-    endpoint.remote_port = 0;
-    endpoint.family = AF_UNIX;
-    endpoint.role = found.role;
-    endpoint._pad0 = 0;
-    endpoint.peer_tgid = found.process;
-    // SAFETY: both fields are 16 bytes.
-    unsafe {
-        let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
-        local.write_unaligned(found.own);
-        local.add(1).write_unaligned(own);
-        let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
-        remote.write_unaligned(found.other);
-        remote.add(1).write_unaligned(found.peer);
+}
+
+verified_once! {
+    /// See [`unix_endpoint`]. Verified once.
+    ///
+    /// # Safety
+    /// `into` is null or valid for a write.
+    unsafe fn write_unix_endpoint(into: *mut Endpoint = endpoint(); own: u64) -> u32 {
+        if into.is_null() {
+            return 0;
+        }
+        let mut found = Ends {
+            own: 0,
+            other: 0,
+            peer: 0,
+            process: 0,
+            role: role::UNKNOWN,
+        };
+        ends(own, &mut found);
+        // SAFETY: the caller vouches for it; all of it is written here.
+        let endpoint = unsafe { &mut *into };
+        endpoint.netns = RawSock(own).netns();
+        endpoint.local_port = 0;
+        endpoint.remote_port = 0;
+        endpoint.family = AF_UNIX;
+        endpoint.role = found.role;
+        endpoint._pad0 = 0;
+        endpoint.peer_tgid = found.process;
+        // SAFETY: both fields are 16 bytes.
+        unsafe {
+            let local: *mut u64 = endpoint.local.as_mut_ptr().cast();
+            local.write_unaligned(found.own);
+            local.add(1).write_unaligned(own);
+            let remote: *mut u64 = endpoint.remote.as_mut_ptr().cast();
+            remote.write_unaligned(found.other);
+            remote.add(1).write_unaligned(found.peer);
+        }
+        0
     }
-    0
 }
 
 struct Ends {
@@ -85,7 +106,7 @@ fn ends(own: u64, found: &mut Ends) {
 
 /// The inode number a socket's descriptors show; 0 when no process has it.
 #[inline(always)]
-fn inode(sk: u64) -> u64 {
+pub fn inode(sk: u64) -> u64 {
     let socket = word(sk, SK_SOCKET.load());
     if socket == 0 {
         return 0;

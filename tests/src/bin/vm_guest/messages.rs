@@ -13,7 +13,7 @@ use anyhow::ensure;
 
 use crate::{
     Outcome,
-    capture::{Captured, balanced, finds_a_card_unless_reduced},
+    capture::{Captured, balanced, finds_a_card, finds_a_card_unless_reduced},
     platform::LIMIT,
     program::Running,
 };
@@ -31,7 +31,7 @@ pub(crate) fn udp() -> Outcome {
 }
 
 pub(crate) fn several() -> Outcome {
-    both_ends("udp4", "sendmmsg", "recvmmsg")
+    ends("udp4", "sendmmsg", "recvmmsg", finds_a_card_unless_reduced)
 }
 
 pub(crate) fn unix_stream() -> Outcome {
@@ -44,12 +44,19 @@ pub(crate) fn unix_messages() -> Outcome {
 }
 
 fn both_ends(kind: &str, sending: &str, receiving: &str) -> Outcome {
-    let sender = one_end(kind, sending, receiving, true)?;
-    let receiver = one_end(kind, sending, receiving, false)?;
+    ends(kind, sending, receiving, finds_a_card)
+}
+
+/// Runs `auditor watch` with options on a command, which may be none.
+type Watch = fn(&[&str], &[&str]) -> anyhow::Result<Captured>;
+
+fn ends(kind: &str, sending: &str, receiving: &str, watch: Watch) -> Outcome {
+    let sender = one_end(kind, sending, receiving, true, watch)?;
+    let receiver = one_end(kind, sending, receiving, false, watch)?;
     Ok(format!("sender {sender}, receiver {receiver}"))
 }
 
-fn one_end(kind: &str, sending: &str, receiving: &str, sends: bool) -> Outcome {
+fn one_end(kind: &str, sending: &str, receiving: &str, sends: bool, watch: Watch) -> Outcome {
     for left in [PLACE, READY, SENT, RECEIVED, "/tmp/messages.place.socket"] {
         // What an earlier run left.
         let _ = fs::remove_file(left);
@@ -79,7 +86,7 @@ fn one_end(kind: &str, sending: &str, receiving: &str, sends: bool) -> Outcome {
     )?;
     let pid = if sends { sender.pid() } else { receiver.pid() }.to_string();
     let options = ["--ready-file", READY, "--pid", &pid, "--duration", "4s"];
-    let Captured { summary, .. } = finds_a_card_unless_reduced(&options, &[])?;
+    let Captured { summary, .. } = watch(&options, &[])?;
     balanced(&summary, "socket")?;
     let account = &summary["account"]["socket"];
     ensure!(
