@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
+    fs::{File, Metadata},
     io,
     os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -97,9 +97,21 @@ struct Seen {
     changed: (i64, i64),
 }
 
+impl From<&Metadata> for Seen {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
 /// The way to the thread.
 pub struct Search {
     waiting: Sender<Offer>,
+    /// auditor itself, which a process that it is about to turn into another program still has mapped.
+    own: Option<Seen>,
     seen: HashSet<Seen>,
     /// Files that were offered and not dealt with yet.
     pending: Arc<AtomicUsize>,
@@ -122,8 +134,10 @@ impl Search {
                 }
             }
         })?;
+        let own = std::fs::metadata("/proc/self/exe").ok();
         let search = Self {
             waiting,
+            own: own.as_ref().map(Seen::from),
             seen: HashSet::new(),
             pending: Arc::default(),
         };
@@ -133,16 +147,12 @@ impl Search {
     /// Has a file looked at, unless that was done before. Never waits. Returns which file it is.
     pub fn offer(&mut self, path: &Path, why: Why) -> Option<FileId> {
         let metadata = std::fs::metadata(path).ok()?;
-        let seen = Seen {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        };
+        let seen = Seen::from(&metadata);
         if !metadata.is_file() {
             return None;
         }
         let id = FileId::from(&metadata);
-        if self.seen.contains(&seen) {
+        if self.own == Some(seen) || self.seen.contains(&seen) {
             return Some(id);
         }
         let offer = Offer {
@@ -236,6 +246,14 @@ mod tests {
         search.forget(FileId::of(&first).unwrap());
         search.offer(&second, Why::default());
         assert_eq!(search.pending(), 1);
+    }
+
+    #[test]
+    fn auditor_itself_is_not_looked_at() {
+        let (mut search, _files) = Search::start(Placement::Chosen).unwrap();
+        let own = std::env::current_exe().unwrap();
+        assert_eq!(search.offer(&own, Why::default()), FileId::of(&own).ok());
+        assert_eq!(search.pending(), 0);
     }
 
     #[test]
