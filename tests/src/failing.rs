@@ -2,20 +2,23 @@
 
 use std::fs;
 
+use anyhow::ensure;
+
 use crate::process;
 
 /// The variable of the daemon that names the file with what is asked.
 pub const ASK: &str = "AUDITOR_TEST_FAIL";
 
-/// Whether the binary under test is one that can be asked.
+/// Makes sure that the binary under test is one that can be asked.
 ///
 /// # Errors
-/// When there is none.
-pub fn can_be_asked() -> anyhow::Result<bool> {
+/// When it is a release, or there is none.
+pub fn can_be_asked() -> anyhow::Result<()> {
     let binary = fs::read(process::auditor()?)?;
     let is_there = binary.windows(ASK.len()).any(|bytes| bytes == ASK.as_bytes());
-    if !is_there {
-        println!("skipped: this build of auditor has no way to make a thread fail, as no release has");
-    }
-    Ok(is_there)
+    ensure!(
+        is_there,
+        "this build of auditor has no way to make a thread fail, as no release has: test one for development"
+    );
+    Ok(())
 }

@@ -34,9 +34,7 @@ fn healthy(daemon: &Daemon) -> anyhow::Result<bool> {
 
 #[test]
 fn a_reader_that_hangs_is_not_healthy_and_what_it_misses_is_accounted() -> anyhow::Result<()> {
-    if !can_be_asked()? {
-        return Ok(());
-    }
+    can_be_asked()?;
     let scratch = Scratch::new()?;
     let server = Server::plain(&scratch)?;
     let gate = scratch.path("go").display().to_string();
@@ -108,9 +106,7 @@ fn told(socket: &UnixDatagram, time: Duration) -> anyhow::Result<Vec<String>> {
 
 #[test]
 fn systemd_is_told_as_long_as_no_thread_hangs() -> anyhow::Result<()> {
-    if !can_be_asked()? {
-        return Ok(());
-    }
+    can_be_asked()?;
     let scratch = Scratch::new()?;
     let server = Server::plain(&scratch)?;
     let (ask, socket) = (scratch.path("ask"), scratch.path("notify"));
@@ -152,9 +148,7 @@ fn systemd_is_told_as_long_as_no_thread_hangs() -> anyhow::Result<()> {
 /// In the network of the host, and in process and mount namespaces of its own. It watches a cgroup that nothing is in.
 #[test]
 fn the_unit_as_shipped_is_ready_under_systemd_and_started_again_when_it_hangs() -> anyhow::Result<()> {
-    if !can_be_asked()? {
-        return Ok(());
-    }
+    can_be_asked()?;
     let scratch = Scratch::new()?;
     let port = free_port()?;
     let file = scratch.file(

@@ -38,8 +38,9 @@ impl Object {
         match self {
             Self::Full => None,
             Self::Reduced => Some(
-                "this kernel has no bpf_loop (it came with 5.17): sockets are seen by the syscall tier alone; \
-                 sendfile is counted and not read, other calls (sendmmsg, splice, io_uring) are not counted; rustls without symbols is not read; of one call at most 1024 records and pieces are read, the rest is over budget",
+                "this kernel has no bpf_loop (it came with 5.17): sockets are seen by the syscall tier alone; sendfile \
+                 is counted and not read, other calls (sendmmsg, splice, io_uring) are not counted; rustls without \
+                 symbols is not read; of one call at most 1024 records and pieces are read, the rest is over budget",
             ),
         }
     }

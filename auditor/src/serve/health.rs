@@ -12,8 +12,7 @@ use serde::Serialize;
 
 use crate::vital::Rounds;
 
-/// With a thread that was silent for longer this is not healthy. The longest that one may be busy with a single record is a
-/// fraction of it.
+/// With a thread that was silent for longer this is not healthy.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Shared by the pipeline, which writes, and the HTTP server, which reads.
